@@ -1,0 +1,95 @@
+//! Domain-separation tags: one per use of a hash, a signature or an encryption.
+
+/// What a digest, signature or ciphertext is for.
+///
+/// Threat: without separation, bytes signed as one kind of message could be presented as another
+/// kind with the same encoding. Every digest, signature and HPKE context starts with one of these.
+/// The strings are part of the wire format: append, never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Tag {
+    /// Digest of a model's architecture and parameters.
+    Model,
+    /// Digest of a table of examples (the commitment to a validation set).
+    Dataset,
+    /// Digest of a federation's terms.
+    Terms,
+    /// The order of a round, signed by the coordinator.
+    RoundOrder,
+    /// The grant of a round, signed by the DAO node.
+    RoundGrant,
+    /// A sealed update, signed by its contributor.
+    SealedUpdate,
+    /// An aggregator's acknowledgement of a sealed update.
+    Acknowledgement,
+    /// The accepted set of a round.
+    AcceptedSet,
+    /// An aggregator's summed share.
+    SumShare,
+    /// The probes of a round, signed by the DAO node.
+    Probe,
+    /// An aggregator's shares of the opened scalars.
+    ScalarShares,
+    /// A round receipt, signed by each aggregator.
+    RoundReceipt,
+    /// The HPKE context of one share of an update.
+    ShareEnvelope,
+    /// The key of the keystream that expands a seed into a share.
+    SeedExpansion,
+    /// A member's request to join a federation.
+    Join,
+    /// A ballot, signed by its voter.
+    Ballot,
+    /// A proposal, signed by its proposer.
+    Proposal,
+    /// A proof of possession by which a member authenticates a request.
+    MemberRequest,
+    /// A receipt of a prediction.
+    PredictionReceipt,
+    /// The hash under which an API key is stored.
+    ApiKey,
+    /// Derivation of a transfer's id from what caused it.
+    TransferId,
+    /// Derivation of an account's id from its owner and purpose.
+    AccountId,
+    /// Digest of the input of a prediction.
+    PredictionInput,
+    /// Derivation of a libp2p or sealing key from a process's seed.
+    KeyDerivation,
+    /// The request that carries an update's delivery between aggregators.
+    Delivery,
+}
+
+impl Tag {
+    /// The tag's bytes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "sahakar/model/v1",
+            Self::Dataset => "sahakar/dataset/v1",
+            Self::Terms => "sahakar/terms/v1",
+            Self::RoundOrder => "sahakar/round-order/v1",
+            Self::RoundGrant => "sahakar/round-grant/v1",
+            Self::SealedUpdate => "sahakar/sealed-update/v1",
+            Self::Acknowledgement => "sahakar/acknowledgement/v1",
+            Self::AcceptedSet => "sahakar/accepted-set/v1",
+            Self::SumShare => "sahakar/sum-share/v1",
+            Self::Probe => "sahakar/probe/v1",
+            Self::ScalarShares => "sahakar/scalar-shares/v1",
+            Self::RoundReceipt => "sahakar/round-receipt/v1",
+            Self::ShareEnvelope => "sahakar/share-envelope/v1",
+            Self::SeedExpansion => "sahakar/seed-expansion/v1",
+            Self::Join => "sahakar/join/v1",
+            Self::Ballot => "sahakar/ballot/v1",
+            Self::Proposal => "sahakar/proposal/v1",
+            Self::MemberRequest => "sahakar/member-request/v1",
+            Self::PredictionReceipt => "sahakar/prediction-receipt/v1",
+            Self::ApiKey => "sahakar/api-key/v1",
+            Self::TransferId => "sahakar/transfer-id/v1",
+            Self::AccountId => "sahakar/account-id/v1",
+            Self::PredictionInput => "sahakar/prediction-input/v1",
+            Self::KeyDerivation => "sahakar/key-derivation/v1",
+            Self::Delivery => "sahakar/delivery/v1",
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The sealed linear probe: one inner product per contributor, opened; its update stays shared.
+//!
+//! An inner product with public integers is linear, so each aggregator takes it with its own share
+//! and only the sum of the results, one scalar per contributor, is opened (DESIGN §6).
+//!
+//! Threat: a probe that is a unit vector reads a coordinate. Aggregators therefore answer only a
+//! probe that the DAO node signed, once per round, for a set of at least the minimum cohort.
+
+use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
+use thiserror::Error;
+
+use crate::{EncodingParameters, RingVector, VALUE_SHIFT};
+
+/// Why a probe was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// Another number of coordinates than the federation's updates have.
+    #[error("probe has {got} coordinates, updates have {expected}")]
+    Dimension {
+        /// Coordinates of an update.
+        expected: usize,
+        /// Coordinates of the probe.
+        got: usize,
+    },
+    /// NaN or infinity: the loss diverged.
+    #[error("coordinate {index} of the probe is not finite: the validation loss diverged")]
+    NotFinite {
+        /// Which coordinate.
+        index: usize,
+    },
+    /// Its L2 norm is above what keeps an inner product from wrapping around.
+    #[error("squared norm of the probe is {got}, at most {bound} is allowed")]
+    Norm {
+        /// (2^`probe_norm_bits` + √d)².
+        bound: u64,
+        /// What it is.
+        got: u64,
+    },
+    /// A scale outside the supported range.
+    #[error("probe scale 2^{got} is outside 2^{min}..=2^{max}")]
+    Scale {
+        /// Smallest exponent.
+        min: i32,
+        /// Largest exponent.
+        max: i32,
+        /// What was given.
+        got: i32,
+    },
+}
+
+/// A probe in fixed point: integers p_q with p ≈ p_q · 2^−`exponent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuantizedProbe {
+    values: Vec<i32>,
+    exponent: i32,
+}
+
+impl QuantizedProbe {
+    /// Smallest exponent: a probe of norm 2^20 in loss per parameter unit.
+    const EXPONENT_MIN: i32 = VALUE_SHIFT - 32;
+    /// Largest exponent: below a norm of 2^−12 the probe is treated as if it had that norm.
+    const EXPONENT_MAX: i32 = VALUE_SHIFT;
+
+    /// Scales `probe` by the largest power of two that keeps its norm within the parameters', and
+    /// rounds to nearest. A power of two, so that values of different rounds have one exact unit.
+    ///
+    /// * `probe` — `[parameter_count]`, loss per parameter unit.
+    ///
+    /// # Errors
+    /// [`ProbeError::Dimension`], [`ProbeError::NotFinite`] or [`ProbeError::Scale`] (a norm above
+    /// 2^20).
+    pub fn quantise(probe: &[f64], parameters: &EncodingParameters) -> Result<Self, ProbeError> {
+        let (expected, got) = (parameters.dimension(), probe.len());
+        if expected != got {
+            return Err(ProbeError::Dimension { expected, got });
+        }
+        if let Some(index) = probe.iter().position(|value| !value.is_finite()) {
+            return Err(ProbeError::NotFinite { index });
+        }
+        let norm = probe.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let exponent = (Self::EXPONENT_MIN..=Self::EXPONENT_MAX)
+            .rev()
+            .find(|&exponent| norm * 2_f64.powi(exponent) <= parameters.probe_norm())
+            .ok_or(ProbeError::Scale {
+                min: Self::EXPONENT_MIN,
+                max: Self::EXPONENT_MAX,
+                got: Self::EXPONENT_MIN - 1,
+            })?;
+        let scale = 2_f64.powi(exponent);
+        #[expect(clippy::cast_possible_truncation, reason = "|value| <= 2^24 by the norm")]
+        let values = probe.iter().map(|value| (value * scale).round() as i32).collect();
+        Self { values, exponent }.checked(parameters)
+    }
+
+    /// Checks dimension, norm and scale: what an aggregator does before it answers.
+    ///
+    /// # Errors
+    /// [`ProbeError`].
+    pub fn checked(self, parameters: &EncodingParameters) -> Result<Self, ProbeError> {
+        let (expected, got) = (parameters.dimension(), self.values.len());
+        if expected != got {
+            return Err(ProbeError::Dimension { expected, got });
+        }
+        let (min, max) = (Self::EXPONENT_MIN, Self::EXPONENT_MAX);
+        if !(min..=max).contains(&self.exponent) {
+            return Err(ProbeError::Scale { min, max, got: self.exponent });
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "2^4..=2^24")]
+        let norm = parameters.probe_norm() as u64 + (parameters.dimension() as u64).isqrt() + 1;
+        let square = |value: &i32| u64::from(value.unsigned_abs()).pow(2);
+        let got = self.values.iter().map(square).fold(0, u64::saturating_add);
+        if got > norm * norm { Err(ProbeError::Norm { bound: norm * norm, got }) } else { Ok(self) }
+    }
+
+    /// The inner product of a share with this probe, in the ring.
+    ///
+    /// # Panics
+    /// If the share has another dimension: both were checked against the same parameters.
+    #[must_use]
+    pub fn scalar_share(&self, share: &RingVector) -> ScalarShare {
+        assert_eq!(
+            share.elements().len(),
+            self.values.len(),
+            "checked against one set of parameters"
+        );
+        let ring = share.ring();
+        let product =
+            |(element, value): (&u32, &i32)| element.wrapping_mul(ring.element(i64::from(*value)));
+        let sum = share.elements().iter().zip(&self.values).map(product);
+        ScalarShare(sum.fold(0, u32::wrapping_add) & ring.mask())
+    }
+
+    /// Converts an opened inner product to units of [`EncodingParameters::value_unit`], exactly.
+    #[must_use]
+    pub const fn value_from_opened(&self, opened: i64) -> i64 {
+        opened << (VALUE_SHIFT - self.exponent)
+    }
+}
+
+impl Encode for QuantizedProbe {
+    fn encode(&self, writer: &mut Writer) {
+        writer.i64(i64::from(self.exponent));
+        writer.u32(u32::try_from(self.values.len()).expect("at most DIMENSION_MAX"));
+        for value in &self.values {
+            writer.array(&value.to_be_bytes());
+        }
+    }
+}
+
+impl Decode for QuantizedProbe {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let exponent =
+            i32::try_from(reader.i64()?).map_err(|e| DecodeError::invalid("exponent", e))?;
+        let bound = EncodingParameters::DIMENSION_MAX as usize;
+        let length = reader.length("probe", bound)?;
+        let bytes = reader.take(4 * length)?;
+        let (words, _) = bytes.as_chunks::<4>();
+        Ok(Self { values: words.iter().map(|word| i32::from_be_bytes(*word)).collect(), exponent })
+    }
+}
+
+/// One aggregator's share of one contributor's inner product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScalarShare(pub u32);
+
+/// Adds the aggregators' shares of one inner product.
+#[must_use]
+pub fn open_scalar(shares: &[ScalarShare], parameters: &EncodingParameters) -> i64 {
+    let sum = shares.iter().fold(0_u32, |sum, share| sum.wrapping_add(share.0));
+    parameters.ring().centred(sum)
+}

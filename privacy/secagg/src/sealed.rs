@@ -1,0 +1,314 @@
+//! The only form of an update that can be encoded: its shares, encrypted and signed.
+//!
+//! ```text
+//!  contributor ── SealedUpdate { signed header, envelope 0, envelope 1, … } ──► first aggregator
+//!  first aggregator ── Delivery { signed header, j, envelope j } ──► aggregator j
+//! ```
+//!
+//! The header names the binding and the digest of each envelope, and the contributor signs the header:
+//! a relay can neither swap an envelope nor move one to another round.
+
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, Envelope, EnvelopeError, KeyError, Reader, SealingKey,
+    SealingPublicKey, Signed, SigningKey, Tag, VerifyingKey, Writer, list_from_reader,
+    list_to_writer,
+};
+use rand::CryptoRng;
+use thiserror::Error;
+
+use crate::{Binding, EncodingParameters, NoisyUpdate, RingError, RingVector, Share};
+
+/// Most aggregators of a federation: each adds an envelope of 116 bytes to every update.
+pub const AGGREGATORS_MAX: usize = 16;
+
+/// Why a sealed update was refused.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// Fewer than two aggregators, or too many.
+    #[error("an update is sealed to 2..={AGGREGATORS_MAX} aggregators, got {got}")]
+    Aggregators {
+        /// How many.
+        got: usize,
+    },
+    /// An envelope could not be made or opened.
+    #[error("envelope of aggregator {index}")]
+    Envelope {
+        /// Which aggregator.
+        index: usize,
+        /// What was wrong.
+        #[source]
+        source: EnvelopeError,
+    },
+    /// A share of the wrong form.
+    #[error("share of aggregator {index} is malformed")]
+    Share {
+        /// Which aggregator.
+        index: usize,
+        /// What was wrong.
+        #[source]
+        source: RingError,
+    },
+    /// Not signed by the member that it names.
+    #[error("signature")]
+    Signature(#[from] KeyError),
+    /// The header names another number of envelopes, or another envelope.
+    #[error("envelope {index} is not the one that was signed")]
+    EnvelopeMismatch {
+        /// Which envelope.
+        index: usize,
+    },
+    /// Bound to something else than what is expected.
+    #[error("update is bound to another dao, federation, round or model")]
+    Binding,
+}
+
+/// The public keys of one aggregator, part of the signed terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AggregatorKeys {
+    /// Under which it signs and is known on the network.
+    pub verifying: VerifyingKey,
+    /// To which shares are encrypted.
+    pub sealing: SealingPublicKey,
+}
+
+impl Encode for AggregatorKeys {
+    fn encode(&self, writer: &mut Writer) {
+        self.verifying.encode(writer);
+        self.sealing.encode(writer);
+    }
+}
+
+impl Decode for AggregatorKeys {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { verifying: Decode::decode(reader)?, sealing: Decode::decode(reader)? })
+    }
+}
+
+/// What a contributor signs: where the update counts and which envelopes belong to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedHeader {
+    /// The one place where it counts.
+    pub binding: Binding,
+    /// Digest of each aggregator's envelope, in the order of the terms.
+    pub envelopes: Vec<Digest>,
+}
+
+impl Encode for SealedHeader {
+    fn encode(&self, writer: &mut Writer) {
+        self.binding.encode(writer);
+        list_to_writer(&self.envelopes, writer);
+    }
+}
+
+impl Decode for SealedHeader {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let binding = Decode::decode(reader)?;
+        Ok(Self { binding, envelopes: list_from_reader(reader, "envelopes", AGGREGATORS_MAX)? })
+    }
+}
+
+/// A contributor's update, sealed: what leaves its machine. Decoded, not yet verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedUpdate {
+    header: Signed<SealedHeader>,
+    envelopes: Vec<Envelope>,
+}
+
+/// Shares `update` among `aggregators`, encrypts each share to its aggregator and signs the whole.
+///
+/// # Errors
+/// [`SealError::Aggregators`] or [`SealError::Envelope`] (an unusable key in the terms).
+pub fn seal(
+    update: &NoisyUpdate,
+    binding: Binding,
+    aggregators: &[AggregatorKeys],
+    parameters: &EncodingParameters,
+    key: &SigningKey,
+    rng: &mut impl CryptoRng,
+) -> Result<SealedUpdate, SealError> {
+    if !(2..=AGGREGATORS_MAX).contains(&aggregators.len()) {
+        return Err(SealError::Aggregators { got: aggregators.len() });
+    }
+    let shares = Share::split(update, aggregators.len(), &binding, parameters, rng);
+    let associated = binding.to_bytes();
+    let mut envelopes = Vec::new();
+    for (index, (share, aggregator)) in shares.iter().zip(aggregators).enumerate() {
+        let plaintext = share.to_plaintext();
+        let sealed = aggregator.sealing.seal(Tag::ShareEnvelope, &associated, &plaintext, rng);
+        envelopes.push(sealed.map_err(|source| SealError::Envelope { index, source })?);
+    }
+    let digests = envelopes.iter().map(envelope_digest).collect();
+    let header = SealedHeader { binding, envelopes: digests };
+    Ok(SealedUpdate { header: Signed::new(header, Tag::SealedUpdate, key), envelopes })
+}
+
+fn envelope_digest(envelope: &Envelope) -> Digest {
+    Digest::of_encoded(Tag::ShareEnvelope, envelope)
+}
+
+fn verified_header(header: &Signed<SealedHeader>) -> Result<(), SealError> {
+    let member = header.unverified_body().binding.member;
+    header.clone().verify_by(Tag::SealedUpdate, &member)?;
+    Ok(())
+}
+
+impl SealedUpdate {
+    /// The member that claims to have sent it.
+    #[must_use]
+    pub const fn claimed_binding(&self) -> &Binding {
+        &self.header.unverified_body().binding
+    }
+
+    /// Checks the signature and that the envelopes are those that were signed.
+    ///
+    /// # Errors
+    /// [`SealError::Signature`] or [`SealError::EnvelopeMismatch`].
+    pub fn verify(self) -> Result<VerifiedUpdate, SealError> {
+        verified_header(&self.header)?;
+        let digests = &self.header.unverified_body().envelopes;
+        if digests.len() != self.envelopes.len() {
+            return Err(SealError::EnvelopeMismatch {
+                index: digests.len().min(self.envelopes.len()),
+            });
+        }
+        for (index, (digest, envelope)) in digests.iter().zip(&self.envelopes).enumerate() {
+            if envelope_digest(envelope) != *digest {
+                return Err(SealError::EnvelopeMismatch { index });
+            }
+        }
+        Ok(VerifiedUpdate(self))
+    }
+}
+
+impl Encode for SealedUpdate {
+    fn encode(&self, writer: &mut Writer) {
+        self.header.encode(writer);
+        list_to_writer(&self.envelopes, writer);
+    }
+}
+
+impl Decode for SealedUpdate {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let header = Decode::decode(reader)?;
+        Ok(Self { header, envelopes: list_from_reader(reader, "envelopes", AGGREGATORS_MAX)? })
+    }
+}
+
+/// A sealed update whose signature and envelopes were checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedUpdate(SealedUpdate);
+
+impl VerifiedUpdate {
+    /// Where it counts.
+    #[must_use]
+    pub const fn binding(&self) -> &Binding {
+        self.0.claimed_binding()
+    }
+
+    /// The digest under which it stands in the accepted set: of the signed header, which names
+    /// every envelope.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_encoded(Tag::SealedUpdate, &self.0.header)
+    }
+
+    /// The part that goes to aggregator `index`.
+    ///
+    /// # Errors
+    /// [`SealError::EnvelopeMismatch`] if there is no envelope for that aggregator.
+    pub fn delivery(&self, index: usize) -> Result<Delivery, SealError> {
+        let envelope = self.0.envelopes.get(index);
+        let envelope = envelope.ok_or(SealError::EnvelopeMismatch { index })?.clone();
+        Ok(Delivery { header: self.0.header.clone(), index, envelope })
+    }
+
+    /// The update as it was received.
+    #[must_use]
+    pub const fn as_sealed(&self) -> &SealedUpdate {
+        &self.0
+    }
+}
+
+/// One aggregator's part of a sealed update. Decoded, not yet verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    header: Signed<SealedHeader>,
+    index: usize,
+    envelope: Envelope,
+}
+
+impl Delivery {
+    /// Checks the signature, and that this is the envelope that was signed for aggregator `index`.
+    ///
+    /// # Errors
+    /// [`SealError::Signature`] or [`SealError::EnvelopeMismatch`].
+    pub fn verify(self, index: usize) -> Result<VerifiedDelivery, SealError> {
+        verified_header(&self.header)?;
+        let signed = self.header.unverified_body().envelopes.get(index);
+        if self.index == index && signed == Some(&envelope_digest(&self.envelope)) {
+            Ok(VerifiedDelivery(self))
+        } else {
+            Err(SealError::EnvelopeMismatch { index })
+        }
+    }
+}
+
+impl Encode for Delivery {
+    fn encode(&self, writer: &mut Writer) {
+        self.header.encode(writer);
+        writer.u8(u8::try_from(self.index).expect("at most AGGREGATORS_MAX"));
+        self.envelope.encode(writer);
+    }
+}
+
+impl Decode for Delivery {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let header = Decode::decode(reader)?;
+        let index = usize::from(reader.u8()?);
+        Ok(Self { header, index, envelope: Decode::decode(reader)? })
+    }
+}
+
+/// One aggregator's part of an update whose signature was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedDelivery(Delivery);
+
+impl VerifiedDelivery {
+    /// Where the update counts.
+    #[must_use]
+    pub const fn binding(&self) -> &Binding {
+        &self.0.header.unverified_body().binding
+    }
+
+    /// The digest of the update, as in [`VerifiedUpdate::digest`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_encoded(Tag::SealedUpdate, &self.0.header)
+    }
+
+    /// The part as it was received.
+    #[must_use]
+    pub const fn as_delivery(&self) -> &Delivery {
+        &self.0
+    }
+
+    /// Decrypts the share and expands it to a vector.
+    ///
+    /// # Errors
+    /// [`SealError::Envelope`] or [`SealError::Share`].
+    pub fn open(
+        &self,
+        key: &SealingKey,
+        parameters: &EncodingParameters,
+    ) -> Result<RingVector, SealError> {
+        let Delivery { index, envelope, .. } = &self.0;
+        let index = *index;
+        let binding = self.binding();
+        let plaintext = key
+            .open(Tag::ShareEnvelope, &binding.to_bytes(), envelope)
+            .map_err(|source| SealError::Envelope { index, source })?;
+        Share::vector_from_plaintext(index, &plaintext, binding, parameters)
+            .map_err(|source| SealError::Share { index, source })
+    }
+}
