@@ -1,0 +1,283 @@
+//! Between contributors and the coordinator.
+
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, InclusionProof, Reader, Signed, Writer,
+};
+use privacy_secagg::SealedUpdate;
+
+use crate::{FederationTerms, MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt};
+
+/// Longest name a member gives itself, in bytes.
+const LABEL_BYTES_MAX: usize = 64;
+/// Longest invitation token, in bytes.
+const TOKEN_BYTES_MAX: usize = 64;
+/// Longest reason of an abort, in bytes.
+const REASON_BYTES_MAX: usize = 512;
+
+/// A member's request to join, signed by the member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinRequest {
+    /// The federation's id: the member agrees to these terms and no others.
+    pub federation: Digest,
+    /// The invitation's secret.
+    pub token: String,
+    /// A public name of the member's choice.
+    pub label: String,
+}
+
+impl Encode for JoinRequest {
+    fn encode(&self, writer: &mut Writer) {
+        self.federation.encode(writer);
+        writer.text(&self.token);
+        writer.text(&self.label);
+    }
+}
+
+impl Decode for JoinRequest {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            federation: Decode::decode(reader)?,
+            token: reader.text("token", TOKEN_BYTES_MAX)?,
+            label: reader.text("label", LABEL_BYTES_MAX)?,
+        })
+    }
+}
+
+/// What a contributor asks of the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContributorRequest {
+    /// The federation's signed terms.
+    Terms,
+    /// To be admitted.
+    Join(Signed<JoinRequest>),
+    /// The current order, unless it is still that of round `known`.
+    Fetch {
+        /// The last round whose order the contributor has.
+        known: Option<RoundId>,
+    },
+    /// To take its sealed update.
+    Submit(Box<SealedUpdate>),
+    /// How a round ended, with the proof of the contributor's own part in it.
+    Receipt {
+        /// The round.
+        round: RoundId,
+    },
+}
+
+/// An aggregator's promise that it holds an update durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The federation's id.
+    pub federation: Digest,
+    /// The round.
+    pub round: RoundId,
+    /// The digest of the update.
+    pub update: Digest,
+}
+
+impl Encode for Acknowledgement {
+    fn encode(&self, writer: &mut Writer) {
+        self.federation.encode(writer);
+        self.round.encode(writer);
+        self.update.encode(writer);
+    }
+}
+
+impl Decode for Acknowledgement {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            federation: Decode::decode(reader)?,
+            round: Decode::decode(reader)?,
+            update: Decode::decode(reader)?,
+        })
+    }
+}
+
+/// How a round ended, for one contributor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchedReceipt {
+    /// Not ended yet.
+    Pending,
+    /// Settled.
+    Settled {
+        /// The coordinator's receipt, which carries the other aggregators' commitments.
+        receipt: Box<Signed<RoundReceipt>>,
+        /// Where the asking contributor's update stands in the accepted set, if it does.
+        proof: Option<InclusionProof>,
+    },
+    /// Aborted.
+    Aborted {
+        /// Why.
+        reason: String,
+    },
+    /// The coordinator no longer keeps, or never knew, that round.
+    Unknown,
+}
+
+/// What the coordinator answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContributorReply {
+    /// The terms, signed by the DAO node.
+    Terms(Box<Signed<FederationTerms>>),
+    /// The member is in the roster from the next grant on.
+    Joined,
+    /// Nothing new; ask again after that time.
+    Wait {
+        /// Milliseconds.
+        retry_ms: u64,
+    },
+    /// A round to train for.
+    Order {
+        /// The order.
+        order: Box<Signed<RoundOrder>>,
+        /// The model's parameters in canonical bytes.
+        model: Vec<u8>,
+    },
+    /// All rounds were run.
+    Finished,
+    /// The update is held durably.
+    Acknowledged(Signed<Acknowledgement>),
+    /// How a round ended.
+    Receipt(FetchedReceipt),
+    /// Refused, with the reason under which it was counted.
+    Refused(Refusal),
+}
+
+impl Encode for ContributorRequest {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Terms => writer.u8(0),
+            Self::Join(request) => {
+                writer.u8(1);
+                request.encode(writer);
+            }
+            Self::Fetch { known } => {
+                writer.u8(2);
+                writer.u8(u8::from(known.is_some()));
+                if let Some(round) = known {
+                    round.encode(writer);
+                }
+            }
+            Self::Submit(update) => {
+                writer.u8(3);
+                update.encode(writer);
+            }
+            Self::Receipt { round } => {
+                writer.u8(4);
+                round.encode(writer);
+            }
+        }
+    }
+}
+
+impl Decode for ContributorRequest {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::Terms,
+            1 => Self::Join(Decode::decode(reader)?),
+            2 => Self::Fetch {
+                known: match reader.u8()? {
+                    0 => None,
+                    1 => Some(Decode::decode(reader)?),
+                    other => return Err(DecodeError::invalid("known round", other)),
+                },
+            },
+            3 => Self::Submit(Box::new(Decode::decode(reader)?)),
+            4 => Self::Receipt { round: Decode::decode(reader)? },
+            other => return Err(DecodeError::invalid("contributor request", other)),
+        })
+    }
+}
+
+impl Encode for FetchedReceipt {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Pending => writer.u8(0),
+            Self::Settled { receipt, proof } => {
+                writer.u8(1);
+                receipt.encode(writer);
+                writer.u8(u8::from(proof.is_some()));
+                if let Some(proof) = proof {
+                    proof.encode(writer);
+                }
+            }
+            Self::Aborted { reason } => {
+                writer.u8(2);
+                writer.text(reason);
+            }
+            Self::Unknown => writer.u8(3),
+        }
+    }
+}
+
+impl Decode for FetchedReceipt {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::Pending,
+            1 => Self::Settled {
+                receipt: Box::new(Decode::decode(reader)?),
+                proof: match reader.u8()? {
+                    0 => None,
+                    1 => Some(Decode::decode(reader)?),
+                    other => return Err(DecodeError::invalid("proof", other)),
+                },
+            },
+            2 => Self::Aborted { reason: reader.text("reason", REASON_BYTES_MAX)? },
+            3 => Self::Unknown,
+            other => return Err(DecodeError::invalid("receipt", other)),
+        })
+    }
+}
+
+impl Encode for ContributorReply {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Terms(terms) => {
+                writer.u8(0);
+                terms.encode(writer);
+            }
+            Self::Joined => writer.u8(1),
+            Self::Wait { retry_ms } => {
+                writer.u8(2);
+                writer.u64(*retry_ms);
+            }
+            Self::Order { order, model } => {
+                writer.u8(3);
+                order.encode(writer);
+                writer.bytes(model);
+            }
+            Self::Finished => writer.u8(4),
+            Self::Acknowledged(acknowledgement) => {
+                writer.u8(5);
+                acknowledgement.encode(writer);
+            }
+            Self::Receipt(receipt) => {
+                writer.u8(6);
+                receipt.encode(writer);
+            }
+            Self::Refused(refusal) => {
+                writer.u8(7);
+                refusal.encode(writer);
+            }
+        }
+    }
+}
+
+impl Decode for ContributorReply {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::Terms(Box::new(Decode::decode(reader)?)),
+            1 => Self::Joined,
+            2 => Self::Wait { retry_ms: reader.u64()? },
+            3 => Self::Order {
+                order: Box::new(Decode::decode(reader)?),
+                model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
+            },
+            4 => Self::Finished,
+            5 => Self::Acknowledged(Decode::decode(reader)?),
+            6 => Self::Receipt(Decode::decode(reader)?),
+            7 => Self::Refused(Decode::decode(reader)?),
+            other => return Err(DecodeError::invalid("contributor reply", other)),
+        })
+    }
+}

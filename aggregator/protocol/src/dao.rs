@@ -1,0 +1,207 @@
+//! Between the coordinator and the DAO node.
+
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, Reader, Signed, Writer, list_from_reader, list_to_writer,
+};
+use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
+
+use crate::{
+    AcceptedSet, FederationTerms, JoinRequest, MESSAGE_BYTES_MAX, ProbeOrder, Refusal, RoundGrant,
+    RoundId, RoundReceipt, SumCommitment,
+};
+
+/// Longest reason of an abort, in bytes.
+const REASON_BYTES_MAX: usize = 512;
+
+/// The opened sum of a round, signed by the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundSum {
+    /// The federation's id.
+    pub federation: Digest,
+    /// The round.
+    pub round: RoundId,
+    /// The set that was summed.
+    pub accepted: AcceptedSet,
+    /// The sum, as integers, `[parameter_count]`.
+    pub sum: Vec<i64>,
+    /// The other aggregators' commitments to the same set.
+    pub commitments: Vec<Signed<SumCommitment>>,
+}
+
+impl Encode for RoundSum {
+    fn encode(&self, writer: &mut Writer) {
+        self.federation.encode(writer);
+        self.round.encode(writer);
+        self.accepted.encode(writer);
+        writer.u32(u32::try_from(self.sum.len()).expect("at most DIMENSION_MAX"));
+        for value in &self.sum {
+            // A ring has at most 32 bits, so a centred sum fits an i32.
+            writer.array(
+                &i32::try_from(*value).expect("centred in a ring of <= 32 bits").to_be_bytes(),
+            );
+        }
+        list_to_writer(&self.commitments, writer);
+    }
+}
+
+impl Decode for RoundSum {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (federation, round) = (Decode::decode(reader)?, Decode::decode(reader)?);
+        let accepted = Decode::decode(reader)?;
+        let length = reader.length("sum", EncodingParameters::DIMENSION_MAX as usize)?;
+        let (words, _) = reader.take(4 * length)?.as_chunks::<4>();
+        let sum = words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect();
+        let commitments = list_from_reader(reader, "commitments", AGGREGATORS_MAX)?;
+        Ok(Self { federation, round, accepted, sum, commitments })
+    }
+}
+
+/// What the coordinator asks of the DAO node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DaoRequest {
+    /// The federation's signed terms.
+    Terms,
+    /// To admit a member.
+    Join(Signed<JoinRequest>),
+    /// Leave to run the next round.
+    Grant,
+    /// The probes for an opened sum.
+    Measure(Box<Signed<RoundSum>>),
+    /// To log and pay a round.
+    Settle(Box<Signed<RoundReceipt>>),
+    /// To log that a round was given up.
+    Abort {
+        /// The round.
+        round: RoundId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the DAO node answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DaoReply {
+    /// The terms.
+    Terms(Box<Signed<FederationTerms>>),
+    /// The member is admitted.
+    Joined,
+    /// A round may be run.
+    Granted {
+        /// The grant.
+        grant: Box<Signed<RoundGrant>>,
+        /// The model from which the cohort trains, in canonical bytes.
+        model: Vec<u8>,
+    },
+    /// Not now; ask again.
+    Wait {
+        /// Milliseconds.
+        retry_ms: u64,
+    },
+    /// All rounds were run.
+    Finished,
+    /// The probes.
+    Probes(Box<Signed<ProbeOrder>>),
+    /// The round is logged.
+    Settled {
+        /// Index of its ledger entry.
+        entry: u64,
+    },
+    /// Refused.
+    Refused(Refusal),
+}
+
+impl Encode for DaoRequest {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Terms => writer.u8(0),
+            Self::Join(request) => {
+                writer.u8(1);
+                request.encode(writer);
+            }
+            Self::Grant => writer.u8(2),
+            Self::Measure(sum) => {
+                writer.u8(3);
+                sum.encode(writer);
+            }
+            Self::Settle(receipt) => {
+                writer.u8(4);
+                receipt.encode(writer);
+            }
+            Self::Abort { round, reason } => {
+                writer.u8(5);
+                round.encode(writer);
+                writer.text(reason);
+            }
+        }
+    }
+}
+
+impl Decode for DaoRequest {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::Terms,
+            1 => Self::Join(Decode::decode(reader)?),
+            2 => Self::Grant,
+            3 => Self::Measure(Box::new(Decode::decode(reader)?)),
+            4 => Self::Settle(Box::new(Decode::decode(reader)?)),
+            5 => Self::Abort {
+                round: Decode::decode(reader)?,
+                reason: reader.text("reason", REASON_BYTES_MAX)?,
+            },
+            other => return Err(DecodeError::invalid("dao request", other)),
+        })
+    }
+}
+
+impl Encode for DaoReply {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Terms(terms) => {
+                writer.u8(0);
+                terms.encode(writer);
+            }
+            Self::Joined => writer.u8(1),
+            Self::Granted { grant, model } => {
+                writer.u8(2);
+                grant.encode(writer);
+                writer.bytes(model);
+            }
+            Self::Wait { retry_ms } => {
+                writer.u8(3);
+                writer.u64(*retry_ms);
+            }
+            Self::Finished => writer.u8(4),
+            Self::Probes(probes) => {
+                writer.u8(5);
+                probes.encode(writer);
+            }
+            Self::Settled { entry } => {
+                writer.u8(6);
+                writer.u64(*entry);
+            }
+            Self::Refused(refusal) => {
+                writer.u8(7);
+                refusal.encode(writer);
+            }
+        }
+    }
+}
+
+impl Decode for DaoReply {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::Terms(Box::new(Decode::decode(reader)?)),
+            1 => Self::Joined,
+            2 => Self::Granted {
+                grant: Box::new(Decode::decode(reader)?),
+                model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
+            },
+            3 => Self::Wait { retry_ms: reader.u64()? },
+            4 => Self::Finished,
+            5 => Self::Probes(Box::new(Decode::decode(reader)?)),
+            6 => Self::Settled { entry: reader.u64()? },
+            7 => Self::Refused(Decode::decode(reader)?),
+            other => return Err(DecodeError::invalid("dao reply", other)),
+        })
+    }
+}

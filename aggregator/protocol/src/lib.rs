@@ -1,0 +1,43 @@
+//! Messages of a round, their ids and wire form: pure.
+//!
+//! ```text
+//!  contributor                coordinator (first aggregator)      other aggregators        DAO node
+//!      │ Join ──────────────────────►│ Join ─────────────────────────────┼──────────────────►│
+//!      │                             │ Grant ────────────────────────────┼──────────────────►│ logs
+//!      │ Fetch ─────────────────────►│ Signed<RoundOrder>, model         │                   │
+//!      │ Submit(SealedUpdate) ──────►│ Signed<Acknowledgement>           │                   │
+//!      │                             │ Prepare(deliveries) ─────────────►│ refused members   │
+//!      │                             │ Sum(accepted set) ───────────────►│ share of the sum  │
+//!      │                             │ Measure(sum) ─────────────────────┼──────────────────►│ probes
+//!      │                             │ Score(probes) ───────────────────►│ scalar shares     │
+//!      │                             │ Settle(Signed<RoundReceipt>) ─────┼──────────────────►│ credits
+//!      │ Receipt ───────────────────►│ receipt, inclusion proof          │                   │
+//! ```
+//!
+//! Requests go upward only. Each has one answer and may be repeated: whoever answers gives the same
+//! answer again. A message starts with the version of the wire form; others are refused by number.
+
+mod aggregation;
+mod contribution;
+mod dao;
+mod order;
+mod receipt;
+mod refusal;
+mod terms;
+mod version;
+
+pub use aggregation::{
+    AcceptedSet, AggregatorReply, AggregatorRequest, ProbeOrder, ScalarShares, SumCommitment,
+};
+pub use contribution::{
+    Acknowledgement, ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest,
+};
+pub use dao::{DaoReply, DaoRequest, RoundSum};
+pub use order::{RoundGrant, RoundId, RoundOrder};
+pub use receipt::{OpenedScalars, RoundReceipt};
+pub use refusal::Refusal;
+pub use terms::{FederationTerms, SchemaTerms, TermsError, TrainingTerms};
+pub use version::{MESSAGE_BYTES_MAX, WIRE_VERSION, from_wire, to_wire};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What starts a round: the DAO's grant and the coordinator's order.
+
+use std::fmt;
+
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer, list_from_reader,
+    list_to_writer,
+};
+use privacy_secagg::{Binding, EncodingParameters};
+
+/// A round's number within its federation, 0-based. Never used twice, not even after an abort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoundId(pub u64);
+
+impl fmt::Display for RoundId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Encode for RoundId {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u64(self.0);
+    }
+}
+
+impl Decode for RoundId {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(reader.u64()?))
+    }
+}
+
+/// The DAO node's leave to run one round: signed and logged. It names the cohort, so that an
+/// aggregator cannot pad it with its own puppets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundGrant {
+    /// Digest of the DAO's genesis entry.
+    pub dao: Digest,
+    /// The federation's id.
+    pub federation: Digest,
+    /// The round.
+    pub round: RoundId,
+    /// Digest of the model from which the cohort trains.
+    pub model: Digest,
+    /// Who may contribute, in increasing order.
+    pub cohort: Vec<VerifyingKey>,
+}
+
+impl RoundGrant {
+    /// What a contribution of `member` to this round is bound to.
+    #[must_use]
+    pub const fn binding(&self, member: VerifyingKey) -> Binding {
+        Binding {
+            dao: self.dao,
+            federation: self.federation,
+            round: self.round.0,
+            model: self.model,
+            member,
+        }
+    }
+}
+
+impl Encode for RoundGrant {
+    fn encode(&self, writer: &mut Writer) {
+        self.dao.encode(writer);
+        self.federation.encode(writer);
+        self.round.encode(writer);
+        self.model.encode(writer);
+        list_to_writer(&self.cohort, writer);
+    }
+}
+
+impl Decode for RoundGrant {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let grant = Self {
+            dao: Decode::decode(reader)?,
+            federation: Decode::decode(reader)?,
+            round: Decode::decode(reader)?,
+            model: Decode::decode(reader)?,
+            cohort: list_from_reader(
+                reader,
+                "cohort",
+                EncodingParameters::CONTRIBUTORS_MAX as usize,
+            )?,
+        };
+        if grant.cohort.is_sorted_by(|a, b| a < b) {
+            Ok(grant)
+        } else {
+            Err(DecodeError::invalid("cohort", "not in strictly increasing order"))
+        }
+    }
+}
+
+/// The coordinator's order to the cohort: train from this model, submit before the deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundOrder {
+    /// The DAO node's grant.
+    pub grant: Signed<RoundGrant>,
+    /// When the coordinator stops waiting, in milliseconds since the Unix epoch.
+    pub deadline_ms: u64,
+}
+
+impl Encode for RoundOrder {
+    fn encode(&self, writer: &mut Writer) {
+        self.grant.encode(writer);
+        writer.u64(self.deadline_ms);
+    }
+}
+
+impl Decode for RoundOrder {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { grant: Decode::decode(reader)?, deadline_ms: reader.u64()? })
+    }
+}

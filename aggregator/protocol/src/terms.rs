@@ -1,0 +1,276 @@
+//! What a federation agrees on before anybody trains.
+
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
+    list_to_writer,
+};
+use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters};
+use thiserror::Error;
+
+/// Longest name of a federation, column or class, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+/// Longest stated purpose, in bytes.
+const PURPOSE_BYTES_MAX: usize = 1024;
+/// Longest description of an architecture, in bytes.
+const ARCHITECTURE_BYTES_MAX: usize = 64 << 10;
+/// Most columns of a table.
+const FEATURES_MAX: usize = 100_000;
+/// Most classes of a label.
+const CLASSES_MAX: usize = 100_000;
+/// Most rounds of a federation.
+const ROUNDS_MAX: u32 = 1_000_000;
+
+/// Why terms were refused.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum TermsError {
+    /// A field outside its range.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What is wrong, with both sides.
+        reason: String,
+    },
+}
+
+/// How contributors train within a round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainingTerms {
+    /// Passes over the contributor's examples per round.
+    pub local_epochs: u32,
+    /// Examples per step.
+    pub batch_size: u32,
+    /// Step size of plain SGD.
+    pub learning_rate: f64,
+}
+
+/// The columns that a contributor's table must have, and how they are brought to one scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SchemaTerms {
+    /// Names of the numeric columns, in the model's order.
+    pub features: Vec<String>,
+    /// Name of the label's column.
+    pub label: String,
+    /// Names of the classes, in the model's order.
+    pub classes: Vec<String>,
+    /// Public mean of each feature (of the DAO's own validation set, never of contributors' data).
+    pub mean: Vec<f64>,
+    /// Public standard deviation of each feature, > 0.
+    pub deviation: Vec<f64>,
+}
+
+/// The terms of a federation. Their digest is the federation's id; the DAO node signs and logs them,
+/// and each device pins the digest that its owner agreed to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FederationTerms {
+    /// A name for people.
+    pub name: String,
+    /// What the model may be used for, in words.
+    pub purpose: String,
+    /// Digest of the DAO's genesis entry.
+    pub dao: Digest,
+    /// The DAO node's key: it grants rounds, names probes and settles.
+    pub dao_node: VerifyingKey,
+    /// The aggregators; the first is the coordinator and gets the explicit share.
+    pub aggregators: Vec<AggregatorKeys>,
+    /// Fixed point, ring and bounds of updates.
+    pub encoding: EncodingParameters,
+    /// How contributors train.
+    pub training: TrainingTerms,
+    /// The model's architecture, as `trainer-model` describes it (JSON).
+    pub architecture: String,
+    /// The columns.
+    pub schema: SchemaTerms,
+    /// How many rounds are run.
+    pub rounds: u32,
+    /// Fewest contributions over which a sum is opened.
+    pub minimum_cohort: u32,
+    /// How long a round waits for contributions, in milliseconds.
+    pub round_deadline_ms: u64,
+    /// How long an aggregator may take for one step before the round is aborted, in milliseconds.
+    pub step_deadline_ms: u64,
+}
+
+impl FederationTerms {
+    /// The federation's id.
+    #[must_use]
+    pub fn id(&self) -> Digest {
+        Digest::of_encoded(Tag::Terms, self)
+    }
+
+    /// The coordinator's keys.
+    ///
+    /// # Panics
+    /// If the terms were not checked: checked terms have two aggregators or more.
+    #[must_use]
+    pub fn coordinator(&self) -> &AggregatorKeys {
+        self.aggregators.first().expect("checked terms have aggregators")
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`TermsError`] with the first field that is out of range.
+    pub fn checked(self) -> Result<Self, TermsError> {
+        let aggregators = self.aggregators.len();
+        let distinct: std::collections::BTreeSet<_> =
+            self.aggregators.iter().map(|keys| keys.verifying).collect();
+        let cohort = self.minimum_cohort as usize;
+        check("name", !self.name.is_empty(), || "must not be empty".to_owned())?;
+        check("aggregators", (2..=AGGREGATORS_MAX).contains(&aggregators), || {
+            format!("2..={AGGREGATORS_MAX} are needed, got {aggregators}")
+        })?;
+        check("aggregators", distinct.len() == aggregators, || {
+            "one key is listed twice: it could read every update".to_owned()
+        })?;
+        check("minimum_cohort", (2..=self.encoding.contributors_max()).contains(&cohort), || {
+            let max = self.encoding.contributors_max();
+            format!("must be 2..={max}, got {cohort}: the sum over one contributor is its update")
+        })?;
+        check("rounds", (1..=ROUNDS_MAX).contains(&self.rounds), || {
+            format!("must be 1..={ROUNDS_MAX}, got {}", self.rounds)
+        })?;
+        check("round_deadline_ms", self.round_deadline_ms > 0, || "must be positive".to_owned())?;
+        check("step_deadline_ms", self.step_deadline_ms > 0, || "must be positive".to_owned())?;
+        self.training.check()?;
+        self.schema.check()?;
+        Ok(self)
+    }
+}
+
+impl TrainingTerms {
+    fn check(self) -> Result<(), TermsError> {
+        let rate = self.learning_rate;
+        check("local_epochs", self.local_epochs > 0, || "must be positive".to_owned())?;
+        check("batch_size", self.batch_size > 0, || "must be positive".to_owned())?;
+        check("learning_rate", rate.is_finite() && rate > 0.0, || {
+            format!("must be positive and finite, got {rate}")
+        })
+    }
+}
+
+impl SchemaTerms {
+    fn check(&self) -> Result<(), TermsError> {
+        let features = self.features.len();
+        check("features", (1..=FEATURES_MAX).contains(&features), || {
+            format!("1..={FEATURES_MAX} columns, got {features}")
+        })?;
+        check("classes", (2..=CLASSES_MAX).contains(&self.classes.len()), || {
+            format!("2..={CLASSES_MAX} classes, got {}", self.classes.len())
+        })?;
+        check("mean", self.mean.len() == features, || {
+            format!("{} means for {features} features", self.mean.len())
+        })?;
+        let positive = self.deviation.iter().all(|&d| d.is_finite() && d > 0.0);
+        check("deviation", self.deviation.len() == features && positive, || {
+            format!("{features} positive deviations are needed")
+        })
+    }
+}
+
+fn check(
+    field: &'static str,
+    holds: bool,
+    reason: impl FnOnce() -> String,
+) -> Result<(), TermsError> {
+    if holds { Ok(()) } else { Err(TermsError::Field { field, reason: reason() }) }
+}
+
+fn texts_to_writer(texts: &[String], writer: &mut Writer) {
+    writer.u32(u32::try_from(texts.len()).expect("bounded by FEATURES_MAX"));
+    for text in texts {
+        writer.text(text);
+    }
+}
+
+fn texts_from_reader(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    bound: usize,
+) -> Result<Vec<String>, DecodeError> {
+    let length = reader.length(field, bound)?;
+    (0..length).map(|_| reader.text(field, NAME_BYTES_MAX)).collect()
+}
+
+fn numbers_to_writer(numbers: &[f64], writer: &mut Writer) {
+    writer.u32(u32::try_from(numbers.len()).expect("bounded by FEATURES_MAX"));
+    for number in numbers {
+        writer.f64(*number);
+    }
+}
+
+fn numbers_from_reader(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<Vec<f64>, DecodeError> {
+    let length = reader.length(field, FEATURES_MAX)?;
+    (0..length).map(|_| reader.f64(field)).collect()
+}
+
+impl Encode for SchemaTerms {
+    fn encode(&self, writer: &mut Writer) {
+        texts_to_writer(&self.features, writer);
+        writer.text(&self.label);
+        texts_to_writer(&self.classes, writer);
+        numbers_to_writer(&self.mean, writer);
+        numbers_to_writer(&self.deviation, writer);
+    }
+}
+
+impl Decode for SchemaTerms {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            features: texts_from_reader(reader, "features", FEATURES_MAX)?,
+            label: reader.text("label", NAME_BYTES_MAX)?,
+            classes: texts_from_reader(reader, "classes", CLASSES_MAX)?,
+            mean: numbers_from_reader(reader, "mean")?,
+            deviation: numbers_from_reader(reader, "deviation")?,
+        })
+    }
+}
+
+impl Encode for FederationTerms {
+    fn encode(&self, writer: &mut Writer) {
+        writer.text(&self.name);
+        writer.text(&self.purpose);
+        self.dao.encode(writer);
+        self.dao_node.encode(writer);
+        list_to_writer(&self.aggregators, writer);
+        self.encoding.encode(writer);
+        writer.u32(self.training.local_epochs);
+        writer.u32(self.training.batch_size);
+        writer.f64(self.training.learning_rate);
+        writer.text(&self.architecture);
+        self.schema.encode(writer);
+        writer.u32(self.rounds);
+        writer.u32(self.minimum_cohort);
+        writer.u64(self.round_deadline_ms);
+        writer.u64(self.step_deadline_ms);
+    }
+}
+
+impl Decode for FederationTerms {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let terms = Self {
+            name: reader.text("name", NAME_BYTES_MAX)?,
+            purpose: reader.text("purpose", PURPOSE_BYTES_MAX)?,
+            dao: Decode::decode(reader)?,
+            dao_node: Decode::decode(reader)?,
+            aggregators: list_from_reader(reader, "aggregators", AGGREGATORS_MAX)?,
+            encoding: Decode::decode(reader)?,
+            training: TrainingTerms {
+                local_epochs: reader.u32()?,
+                batch_size: reader.u32()?,
+                learning_rate: reader.f64("learning rate")?,
+            },
+            architecture: reader.text("architecture", ARCHITECTURE_BYTES_MAX)?,
+            schema: Decode::decode(reader)?,
+            rounds: reader.u32()?,
+            minimum_cohort: reader.u32()?,
+            round_deadline_ms: reader.u64()?,
+            step_deadline_ms: reader.u64()?,
+        };
+        terms.checked().map_err(|e| DecodeError::invalid("terms", e))
+    }
+}

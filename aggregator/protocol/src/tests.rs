@@ -1,0 +1,155 @@
+use privacy_dp::{ClipNorm, LocalUpdate};
+use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
+use privacy_secagg::{AggregatorKeys, EncodingParameters, NoisyUpdate, QuantizedUpdate, seal};
+use proptest::prelude::*;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+
+use super::*;
+
+fn key(index: u8) -> SigningKey {
+    SigningKey::from_seed(&[index; 32])
+}
+
+fn aggregator(index: u8) -> AggregatorKeys {
+    AggregatorKeys {
+        verifying: key(index).verifying_key(),
+        sealing: SealingKey::from_seed(&[index; 32]).public(),
+    }
+}
+
+fn terms() -> FederationTerms {
+    FederationTerms {
+        name: "wine".to_owned(),
+        purpose: "grade wine".to_owned(),
+        dao: Digest([1; 32]),
+        dao_node: key(9).verifying_key(),
+        aggregators: vec![aggregator(1), aggregator(2)],
+        encoding: EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 8).unwrap(),
+        training: TrainingTerms { local_epochs: 2, batch_size: 16, learning_rate: 0.05 },
+        architecture: "{}".to_owned(),
+        schema: SchemaTerms {
+            features: vec!["acid".to_owned()],
+            label: "good".to_owned(),
+            classes: vec!["no".to_owned(), "yes".to_owned()],
+            mean: vec![0.5],
+            deviation: vec![2.0],
+        },
+        rounds: 15,
+        minimum_cohort: 3,
+        round_deadline_ms: 30_000,
+        step_deadline_ms: 30_000,
+    }
+}
+
+fn grant() -> RoundGrant {
+    RoundGrant {
+        dao: Digest([1; 32]),
+        federation: terms().id(),
+        round: RoundId(7),
+        model: Digest([5; 32]),
+        cohort: {
+            let mut cohort = vec![key(3).verifying_key(), key(4).verifying_key()];
+            cohort.sort();
+            cohort
+        },
+    }
+}
+
+fn check_round_trip<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: &T) {
+    let wire = to_wire(value);
+    assert_eq!(&from_wire::<T>(&wire).unwrap(), value);
+    for end in 0..wire.len() {
+        assert!(from_wire::<T>(&wire[..end]).is_err(), "truncated to {end} bytes");
+    }
+    let trailing = [wire.as_slice(), &[0]].concat();
+    assert!(from_wire::<T>(&trailing).is_err());
+}
+
+#[test]
+fn every_message_round_trips_and_no_prefix_of_it_decodes() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let signed_grant = Signed::new(grant(), Tag::RoundGrant, &key(9));
+    let order = RoundOrder { grant: signed_grant.clone(), deadline_ms: 5 };
+    let order = Box::new(Signed::new(order, Tag::RoundOrder, &key(1)));
+    let parameters = terms().encoding;
+    let clipped = LocalUpdate::new(vec![0.1; 3]).unwrap().clip(parameters.clip_norm());
+    let quantised = QuantizedUpdate::quantise(&clipped, &parameters, &mut rng).unwrap();
+    let noisy = NoisyUpdate::without_noise(&quantised);
+    let binding = grant().binding(key(3).verifying_key());
+    let keys = terms().aggregators;
+    let sealed = seal(&noisy, binding, &keys, &parameters, &key(3), &mut rng).unwrap();
+    let verified = sealed.clone().verify().unwrap();
+    let join =
+        JoinRequest { federation: terms().id(), token: "t".to_owned(), label: "w".to_owned() };
+    let join = Signed::new(join, Tag::Join, &key(3));
+
+    check_round_trip(&Signed::new(terms(), Tag::Terms, &key(9)));
+    for request in [
+        ContributorRequest::Terms,
+        ContributorRequest::Join(join.clone()),
+        ContributorRequest::Fetch { known: None },
+        ContributorRequest::Fetch { known: Some(RoundId(3)) },
+        ContributorRequest::Submit(Box::new(sealed)),
+        ContributorRequest::Receipt { round: RoundId(3) },
+    ] {
+        check_round_trip(&request);
+    }
+    check_round_trip(&ContributorReply::Order { order: order.clone(), model: vec![1, 2, 3] });
+    check_round_trip(&ContributorReply::Refused(Refusal::Late));
+    let set = AcceptedSet::new(vec![(key(3).verifying_key(), verified.digest())]).unwrap();
+    let deliveries = vec![verified.delivery(1).unwrap()];
+    check_round_trip(&AggregatorRequest::Prepare { order, deliveries });
+    check_round_trip(&AggregatorRequest::Sum { round: RoundId(7), set });
+    check_round_trip(&DaoRequest::Abort { round: RoundId(7), reason: "helper lost".to_owned() });
+    check_round_trip(&DaoRequest::Join(join));
+    check_round_trip(&DaoReply::Granted { grant: Box::new(signed_grant), model: vec![] });
+}
+
+#[test]
+fn the_wire_form_of_a_fetch_is_pinned() {
+    let wire = to_wire(&ContributorRequest::Fetch { known: Some(RoundId(0x0102)) });
+    let expected = [
+        1, // version
+        2, // kind: fetch
+        1, // a round is known
+        0, 0, 0, 0, 0, 0, 1, 2, // its number, big-endian
+    ];
+    assert_eq!(wire, expected);
+}
+
+#[test]
+fn another_version_is_named_in_the_refusal() {
+    let error = from_wire::<ContributorRequest>(&[2, 0]).unwrap_err().to_string();
+    assert!(error.contains("wire version 2"), "{error}");
+}
+
+#[test]
+fn terms_that_would_let_somebody_read_an_update_are_refused() {
+    let twice = FederationTerms { aggregators: vec![aggregator(1), aggregator(1)], ..terms() };
+    assert!(twice.checked().is_err());
+    let alone = FederationTerms { aggregators: vec![aggregator(1)], ..terms() };
+    assert!(alone.checked().is_err());
+    let single = FederationTerms { minimum_cohort: 1, ..terms() };
+    assert!(single.checked().is_err());
+}
+
+#[test]
+fn every_term_is_part_of_the_federations_id() {
+    let base = terms().id();
+    assert_ne!(FederationTerms { rounds: 16, ..terms() }.id(), base);
+    assert_ne!(FederationTerms { minimum_cohort: 4, ..terms() }.id(), base);
+    assert_ne!(FederationTerms { purpose: "other".to_owned(), ..terms() }.id(), base);
+}
+
+proptest! {
+    #[test]
+    fn decoding_arbitrary_bytes_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _unused = ContributorRequest::from_bytes(&bytes);
+        let _unused = ContributorReply::from_bytes(&bytes);
+        let _unused = AggregatorRequest::from_bytes(&bytes);
+        let _unused = AggregatorReply::from_bytes(&bytes);
+        let _unused = DaoRequest::from_bytes(&bytes);
+        let _unused = DaoReply::from_bytes(&bytes);
+        let _unused = Signed::<FederationTerms>::from_bytes(&bytes);
+    }
+}

@@ -1,0 +1,32 @@
+//! The frame of every message: a version byte, then the message.
+
+use privacy_identity::{Decode, DecodeError, Encode};
+
+/// The version of the wire form that this build speaks.
+pub const WIRE_VERSION: u8 = 1;
+
+/// Largest message: a model or an explicit share of 20 million parameters takes 80 MB.
+pub const MESSAGE_BYTES_MAX: usize = 96 << 20;
+
+/// The wire form of `message`.
+pub fn to_wire(message: &impl Encode) -> Vec<u8> {
+    let mut writer = privacy_identity::Writer::default();
+    writer.u8(WIRE_VERSION);
+    message.encode(&mut writer);
+    writer.into_bytes()
+}
+
+/// Reads a message from its wire form.
+///
+/// # Errors
+/// [`DecodeError`]; another version is named in the error, so that its owner can be told to update.
+pub fn from_wire<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
+    match bytes.split_first() {
+        Some((&WIRE_VERSION, message)) => T::from_bytes(message),
+        Some((version, _)) => Err(DecodeError::invalid(
+            "version",
+            format!("peer speaks wire version {version}, this build speaks {WIRE_VERSION}"),
+        )),
+        None => Err(DecodeError::Truncated { needed: 1, left: 0 }),
+    }
+}

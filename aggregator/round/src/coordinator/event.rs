@@ -1,0 +1,175 @@
+//! How rounds end, and what people are told meanwhile.
+
+use std::fmt;
+
+use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt};
+use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, VerifyingKey, Writer};
+
+/// Longest reason that is kept, in bytes.
+const REASON_BYTES_MAX: usize = 512;
+
+/// Why a round was given up. Nothing is opened or paid for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// The deadline passed with too few contributions.
+    TooFew {
+        /// How many came.
+        got: usize,
+        /// The federation's minimum cohort.
+        needed: usize,
+    },
+    /// Another party did not answer within the step's deadline.
+    StepTimedOut {
+        /// What was waited for.
+        step: &'static str,
+    },
+    /// Another party refused a step.
+    StepRefused {
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+impl fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooFew { got, needed } => {
+                write!(f, "{got} contributions came in time, {needed} are needed")
+            }
+            Self::StepTimedOut { step } => write!(f, "no answer in time to {step}"),
+            Self::StepRefused { refusal } => write!(f, "a step was refused: {refusal}"),
+        }
+    }
+}
+
+/// How a round ended. Kept to answer contributors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Settled, with the signed receipt.
+    Settled(Box<Signed<RoundReceipt>>),
+    /// Given up.
+    Aborted {
+        /// The round.
+        round: RoundId,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Ended {
+    /// The round.
+    #[must_use]
+    pub fn round(&self) -> RoundId {
+        match self {
+            Self::Settled(receipt) => receipt.unverified_body().round,
+            Self::Aborted { round, .. } => *round,
+        }
+    }
+
+    /// What `member` is answered: the receipt, and where its own update stands in the accepted set.
+    #[must_use]
+    pub fn fetched(&self, member: &VerifyingKey) -> FetchedReceipt {
+        match self {
+            Self::Settled(receipt) => {
+                let set = &receipt.unverified_body().accepted;
+                let index = set.contributions().binary_search_by_key(member, |(key, _)| *key);
+                let proof = index.ok().map(|index| {
+                    set.tree().prove(index as u64).expect("the index comes from the same set")
+                });
+                FetchedReceipt::Settled { receipt: receipt.clone(), proof }
+            }
+            Self::Aborted { reason, .. } => FetchedReceipt::Aborted { reason: reason.clone() },
+        }
+    }
+
+    pub(super) fn event(&self) -> RoundEvent {
+        match self {
+            Self::Settled(receipt) => {
+                let body = receipt.unverified_body();
+                RoundEvent::Settled {
+                    round: body.round,
+                    participants: body.accepted.contributions().len(),
+                    dropped: body.dropped.clone(),
+                }
+            }
+            Self::Aborted { round, reason } => {
+                RoundEvent::Aborted { round: *round, reason: reason.clone() }
+            }
+        }
+    }
+}
+
+impl Encode for Ended {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Settled(receipt) => {
+                writer.u8(0);
+                receipt.encode(writer);
+            }
+            Self::Aborted { round, reason } => {
+                writer.u8(1);
+                round.encode(writer);
+                writer.text(reason);
+            }
+        }
+    }
+}
+
+impl Decode for Ended {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::Settled(Box::new(Decode::decode(reader)?)),
+            1 => Self::Aborted {
+                round: Decode::decode(reader)?,
+                reason: reader.text("reason", REASON_BYTES_MAX)?,
+            },
+            other => return Err(DecodeError::invalid("ended round", other)),
+        })
+    }
+}
+
+/// What a round does, for logs and progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoundEvent {
+    /// A round takes updates.
+    Started {
+        /// The round.
+        round: RoundId,
+        /// Members of the cohort.
+        cohort: usize,
+    },
+    /// A round no longer takes updates.
+    Collected {
+        /// The round.
+        round: RoundId,
+        /// Updates taken.
+        accepted: usize,
+        /// Members that sent nothing.
+        dropped: Vec<VerifyingKey>,
+    },
+    /// The sum is open.
+    Opened {
+        /// The round.
+        round: RoundId,
+    },
+    /// The round is logged and paid.
+    Settled {
+        /// The round.
+        round: RoundId,
+        /// Contributions in the sum.
+        participants: usize,
+        /// Members that sent nothing.
+        dropped: Vec<VerifyingKey>,
+    },
+    /// The round was given up.
+    Aborted {
+        /// The round.
+        round: RoundId,
+        /// Why.
+        reason: String,
+    },
+    /// All rounds were run.
+    Finished,
+}

@@ -1,0 +1,34 @@
+//! State machines of a round, and the value of contributions: pure.
+//!
+//! ```text
+//!  coordinator   Idle ─granted→ Collecting ─all in, or deadline→ Preparing ─all prepared→ Summing
+//!                 ▲                │ too few                        │ too few, deadline      │ deadline
+//!                 │                ▼                                ▼                        ▼
+//!                 ├───────────── Aborting ◄───────────────────────────────────────────────────
+//!                 └─logged── Settling ◄─all scored── Scoring ◄─probes── Measuring ◄─all summed
+//!
+//!  other         Fresh ─Prepare→ Prepared ─Sum(set)→ Summed ─Score(probes)→ Scored
+//!  aggregator      one set and one probe order per round, for ever; a newer round forgets the older
+//!
+//!  contributor   Ordered ─train, seal→ Sealed ─acknowledged→ Acknowledged ─receipt→ proven or aborted
+//! ```
+//!
+//! Time is an argument; nothing here reads a clock, a socket or a disk. A machine whose input was
+//! accepted asks to have it persisted first ([`Output::Persist`]); after a crash the shell feeds
+//! the persisted inputs again and gets the same state, and [`Coordinator::outstanding`] names the
+//! requests to repeat.
+
+mod collect;
+mod context;
+mod coordinator;
+mod input;
+mod participant;
+mod peer;
+mod value;
+
+pub use context::{AggregatorContext, ContextError};
+pub use coordinator::{AbortReason, Coordinator, Ended, RoundEvent};
+pub use input::{Ask, Input, Output};
+pub use participant::{Acknowledged, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed};
+pub use peer::{PeerAggregator, PeerStep};
+pub use value::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};

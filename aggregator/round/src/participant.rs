@@ -1,0 +1,277 @@
+//! A contributor's way through one round: consuming steps, so that none can be left out or repeated.
+//!
+//! Threat: an order outside what the owner agreed to, a model swapped on the way, a coordinator that
+//! claims to have counted an update and did not. The device checks the order against the terms that
+//! its owner pinned, the model against its digest, and the receipt against its own update.
+
+use aggregator_protocol::{
+    Acknowledgement, FederationTerms, FetchedReceipt, RoundId, RoundOrder, RoundReceipt,
+};
+use privacy_dp::LocalUpdate;
+use privacy_identity::{Digest, Signed, SigningKey, Tag};
+use privacy_secagg::{Binding, NoisyUpdate, QuantizedUpdate, SealedUpdate, seal};
+use rand::CryptoRng;
+use thiserror::Error;
+
+/// Why a device does not train for an order.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum OrderRefusal {
+    /// Not signed by the coordinator, or not granted by the DAO node.
+    #[error("order is not signed by the coordinator and granted by the DAO node")]
+    Unsigned,
+    /// Another federation than the owner agreed to.
+    #[error("order is for another federation than the one that was agreed to")]
+    WrongFederation,
+    /// A round that was already trained for.
+    #[error("round {got} was already answered; the last one was {last}")]
+    Replayed {
+        /// The last round trained for.
+        last: RoundId,
+        /// The order's round.
+        got: RoundId,
+    },
+    /// This member is not in the cohort.
+    #[error("this member is not in the round's cohort")]
+    NotInvited,
+    /// The model's bytes are not those that were granted.
+    #[error("model has digest {got}, the grant names {expected}")]
+    WrongModel {
+        /// The granted digest.
+        expected: Digest,
+        /// The digest of what came.
+        got: Digest,
+    },
+    /// The update could not be encoded or sealed.
+    #[error("update cannot be sealed: {reason}")]
+    Sealing {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a receipt is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// Not signed by the coordinator, or for another round.
+    #[error("receipt is not the coordinator's for this round")]
+    NotOurs,
+    /// An aggregator's commitment to the same set is missing or wrong.
+    #[error("aggregator {index} did not commit to the accepted set")]
+    Commitment {
+        /// Which aggregator.
+        index: usize,
+    },
+    /// The update was acknowledged but is not in the accepted set.
+    #[error("the acknowledged update is not in the accepted set")]
+    LeftOut,
+}
+
+/// An order that this device may train for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ordered {
+    binding: Binding,
+}
+
+impl Ordered {
+    /// Checks an order against the terms that the owner agreed to.
+    ///
+    /// * `last` — the last round this device trained for.
+    /// * `model` — the bytes that came with the order.
+    ///
+    /// # Errors
+    /// [`OrderRefusal`].
+    pub fn accept(
+        terms: &FederationTerms,
+        key: &SigningKey,
+        last: Option<RoundId>,
+        order: &Signed<RoundOrder>,
+        model: &[u8],
+    ) -> Result<Self, OrderRefusal> {
+        let order = order.clone().verify_by(Tag::RoundOrder, &terms.coordinator().verifying);
+        let order = order.map_err(|_source| OrderRefusal::Unsigned)?;
+        let grant = order.body().grant.clone().verify_by(Tag::RoundGrant, &terms.dao_node);
+        let grant = grant.map_err(|_source| OrderRefusal::Unsigned)?;
+        let grant = grant.body();
+        if grant.federation != terms.id() || grant.dao != terms.dao {
+            return Err(OrderRefusal::WrongFederation);
+        }
+        if let Some(last) = last
+            && grant.round <= last
+        {
+            return Err(OrderRefusal::Replayed { last, got: grant.round });
+        }
+        let member = key.verifying_key();
+        if grant.cohort.binary_search(&member).is_err() {
+            return Err(OrderRefusal::NotInvited);
+        }
+        let got = Digest::of(Tag::Model, model);
+        if got != grant.model {
+            return Err(OrderRefusal::WrongModel { expected: grant.model, got });
+        }
+        Ok(Self { binding: grant.binding(member) })
+    }
+
+    /// The round.
+    #[must_use]
+    pub const fn round(&self) -> RoundId {
+        RoundId(self.binding.round)
+    }
+
+    /// Clips, quantises, shares, encrypts and signs what training changed. Nothing else leaves.
+    ///
+    /// # Errors
+    /// [`OrderRefusal::Sealing`].
+    pub fn seal(
+        self,
+        update: LocalUpdate,
+        terms: &FederationTerms,
+        key: &SigningKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Sealed, OrderRefusal> {
+        let sealing = |reason: String| OrderRefusal::Sealing { reason };
+        let encoding = &terms.encoding;
+        let clipped = update.clip(encoding.clip_norm());
+        let quantised = QuantizedUpdate::quantise(&clipped, encoding, rng)
+            .map_err(|error| sealing(error.to_string()))?;
+        let noisy = NoisyUpdate::without_noise(&quantised);
+        let update = seal(&noisy, self.binding, &terms.aggregators, encoding, key, rng)
+            .map_err(|error| sealing(error.to_string()))?;
+        let verified = update.verify().map_err(|error| sealing(error.to_string()))?;
+        let digest = verified.digest();
+        Ok(Sealed { update: verified.as_sealed().clone(), digest, binding: self.binding })
+    }
+}
+
+/// An update that may leave the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    update: SealedUpdate,
+    digest: Digest,
+    binding: Binding,
+}
+
+impl Sealed {
+    /// What is sent.
+    #[must_use]
+    pub const fn update(&self) -> &SealedUpdate {
+        &self.update
+    }
+
+    /// The digest under which it must appear in the accepted set.
+    #[must_use]
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Checks the coordinator's promise to hold the update.
+    ///
+    /// # Errors
+    /// [`ReceiptError::NotOurs`].
+    pub fn acknowledged(
+        self,
+        terms: &FederationTerms,
+        acknowledgement: Signed<Acknowledgement>,
+    ) -> Result<Acknowledged, ReceiptError> {
+        let coordinator = &terms.coordinator().verifying;
+        let verified = acknowledgement
+            .verify_by(Tag::Acknowledgement, coordinator)
+            .map_err(|_source| ReceiptError::NotOurs)?;
+        let expected = Acknowledgement {
+            federation: self.binding.federation,
+            round: RoundId(self.binding.round),
+            update: self.digest,
+        };
+        if *verified.body() != expected {
+            return Err(ReceiptError::NotOurs);
+        }
+        Ok(Acknowledged { digest: self.digest, binding: self.binding })
+    }
+}
+
+/// An update that the coordinator promised to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    digest: Digest,
+    binding: Binding,
+}
+
+/// How a round ended for this contributor, proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not ended yet.
+    Pending,
+    /// The update is in the sum; the receipt says with which value.
+    Counted(Box<RoundReceipt>),
+    /// The round was given up: nothing was opened.
+    Aborted {
+        /// Why.
+        reason: String,
+    },
+    /// The coordinator no longer answers for this round.
+    Unknown,
+}
+
+impl Acknowledged {
+    /// The round.
+    #[must_use]
+    pub const fn round(&self) -> RoundId {
+        RoundId(self.binding.round)
+    }
+
+    /// Checks a receipt offline: signed by the coordinator, every other aggregator committed to the
+    /// same set, and this very update in it (DESIGN §2, promise 2).
+    ///
+    /// # Errors
+    /// [`ReceiptError`].
+    pub fn check(
+        &self,
+        terms: &FederationTerms,
+        fetched: FetchedReceipt,
+    ) -> Result<Outcome, ReceiptError> {
+        let (receipt, proof) = match fetched {
+            FetchedReceipt::Pending => return Ok(Outcome::Pending),
+            FetchedReceipt::Unknown => return Ok(Outcome::Unknown),
+            FetchedReceipt::Aborted { reason } => return Ok(Outcome::Aborted { reason }),
+            FetchedReceipt::Settled { receipt, proof } => (receipt, proof),
+        };
+        let verified = receipt
+            .verify_by(Tag::RoundReceipt, &terms.coordinator().verifying)
+            .map_err(|_source| ReceiptError::NotOurs)?;
+        let body = verified.body();
+        if body.federation != self.binding.federation || body.round.0 != self.binding.round {
+            return Err(ReceiptError::NotOurs);
+        }
+        let root = body.accepted.tree().root();
+        check_commitments(terms, body, &root)?;
+        let proof = proof.ok_or(ReceiptError::LeftOut)?;
+        let at = usize::try_from(proof.index).unwrap_or(usize::MAX);
+        let entry = body.accepted.contributions().get(at);
+        if entry != Some(&(self.binding.member, self.digest)) {
+            return Err(ReceiptError::LeftOut);
+        }
+        proof.verify(&self.digest.0, &root).map_err(|_source| ReceiptError::LeftOut)?;
+        Ok(Outcome::Counted(Box::new(body.clone())))
+    }
+}
+
+fn check_commitments(
+    terms: &FederationTerms,
+    receipt: &RoundReceipt,
+    root: &Digest,
+) -> Result<(), ReceiptError> {
+    for (index, keys) in terms.aggregators.iter().enumerate().skip(1) {
+        let committed = receipt.commitments.iter().any(|commitment| {
+            let body = commitment.unverified_body();
+            body.federation == receipt.federation
+                && body.round == receipt.round
+                && body.set_root == *root
+                && commitment.clone().verify_by(Tag::SumShare, &keys.verifying).is_ok()
+        });
+        if !committed {
+            return Err(ReceiptError::Commitment { index });
+        }
+    }
+    Ok(())
+}
