@@ -1,0 +1,208 @@
+//! What a link refuses, counts, and outlives.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what failed by where it failed"
+)]
+
+mod hostile;
+mod support;
+
+use std::time::Duration;
+
+use aggregator_network::{Counters, Limits, Link, ReplyError, RequestError, Transport};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
+
+use crate::support::{TEST_TIMEOUT, answer_reversed, asker, listener, small};
+
+/// Yields until the counters are as they have to become.
+async fn until(link: &Link, done: impl Fn(Counters) -> bool) {
+    let waiting = async {
+        while !done(link.counters()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    if timeout(TEST_TIMEOUT, waiting).await.is_err() {
+        panic!("the counters stay at {:?}", link.counters());
+    }
+}
+
+#[tokio::test]
+async fn request_over_the_own_limit_is_not_sent() {
+    let (_server, inbox, address) = listener(1, Transport::Tcp, small()).await;
+    answer_reversed(inbox);
+    let client = asker(2, small()).await;
+    let refused = client.request(&address, vec![0; 1001]).await;
+    assert!(matches!(refused, Err(RequestError::RequestTooLarge { length: 1001, limit: 1000 })));
+    assert_eq!(client.counters(), Counters::default());
+}
+
+async fn check_oversized_request(transport: Transport) {
+    let (server, inbox, address) = listener(1, transport, small()).await;
+    answer_reversed(inbox);
+    let client = asker(2, Limits { request_bytes_max: 2 << 20, ..small() }).await;
+    for length in [1001, 2 << 20] {
+        let refused = client.request(&address, vec![0; length]).await;
+        assert!(matches!(refused, Err(RequestError::Refused { .. })), "{refused:?}");
+    }
+    assert_eq!((server.counters().oversized, server.counters().requests_in), (2, 0));
+    assert_eq!(client.request(&address, vec![1, 2]).await.unwrap(), [2, 1]);
+}
+
+#[tokio::test]
+async fn oversized_request_is_refused_and_counted_and_the_next_one_is_answered() {
+    timeout(TEST_TIMEOUT, check_oversized_request(Transport::Tcp)).await.unwrap();
+    timeout(TEST_TIMEOUT, check_oversized_request(Transport::Quic)).await.unwrap();
+}
+
+#[tokio::test]
+async fn oversized_answer_is_refused_by_the_requester() {
+    let (_server, inbox, address) = listener(1, Transport::Tcp, small()).await;
+    answer_reversed(inbox);
+    let client = asker(2, Limits { response_bytes_max: 10, ..small() }).await;
+    let refused = client.request(&address, vec![0; 11]).await;
+    assert!(matches!(refused, Err(RequestError::ResponseTooLarge { length: 11, limit: 10 })));
+    assert_eq!(client.counters().oversized, 1);
+    assert_eq!(client.request(&address, vec![1, 2]).await.unwrap(), [2, 1]);
+}
+
+#[tokio::test]
+async fn oversized_answer_is_not_sent() {
+    let (_server, mut inbox, address) = listener(1, Transport::Tcp, small()).await;
+    let client = asker(2, small()).await;
+    let asked = tokio::spawn(async move { client.request(&address, vec![5]).await });
+    let inbound = inbox.next_request().await.unwrap();
+    let refused = inbound.reply.send(vec![0; 1001]);
+    assert_eq!(refused, Err(ReplyError::TooLarge { length: 1001, limit: 1000 }));
+    assert!(matches!(asked.await.unwrap(), Err(RequestError::Refused { cause: None })));
+}
+
+#[tokio::test]
+async fn request_that_is_not_answered_is_refused_at_once() {
+    let (_server, mut inbox, address) = listener(1, Transport::Tcp, small()).await;
+    let client = asker(2, small()).await;
+    let asked = tokio::spawn(async move { client.request(&address, vec![5]).await });
+    drop(inbox.next_request().await.unwrap());
+    assert!(matches!(asked.await.unwrap(), Err(RequestError::Refused { cause: None })));
+}
+
+#[tokio::test]
+async fn requests_beyond_the_limit_are_dropped_and_counted() {
+    let (server, mut inbox, address) = listener(1, Transport::Tcp, small()).await;
+    let client = asker(2, small()).await;
+    let mut waiting = Vec::new();
+    for i in 0..4 {
+        let client = client.clone();
+        waiting.push(tokio::spawn(async move { client.request(&address, vec![i]).await }));
+    }
+    until(&server, |counters| counters.requests_in == 4).await;
+    let refused = client.request(&address, vec![4]).await;
+    assert!(matches!(refused, Err(RequestError::Refused { .. })), "{refused:?}");
+    assert_eq!((server.counters().requests_in, server.counters().dropped), (4, 1));
+
+    for _ in 0..4 {
+        inbox.next_request().await.unwrap().reply.send(vec![]).unwrap();
+    }
+    for asked in waiting {
+        assert!(asked.await.unwrap().is_ok());
+    }
+    answer_reversed(inbox);
+    assert_eq!(client.request(&address, vec![8, 9]).await.unwrap(), [9, 8]);
+}
+
+#[tokio::test]
+async fn requests_to_a_dropped_inbox_are_refused_and_counted() {
+    let (server, inbox, address) = listener(1, Transport::Tcp, small()).await;
+    drop(inbox);
+    let client = asker(2, small()).await;
+    let refused = client.request(&address, vec![1]).await;
+    assert!(matches!(refused, Err(RequestError::Refused { .. })), "{refused:?}");
+    assert_eq!((server.counters().requests_in, server.counters().dropped), (0, 1));
+}
+
+#[tokio::test]
+async fn answer_that_comes_too_late_is_a_timeout_and_the_link_goes_on() {
+    let (_server, mut inbox, address) = listener(1, Transport::Tcp, small()).await;
+    let limit = Duration::from_millis(200);
+    let client = asker(2, Limits { request_timeout: limit, ..small() }).await;
+    let refused = client.request(&address, vec![1]).await;
+    assert!(matches!(refused, Err(RequestError::Timeout { limit: l }) if l == limit));
+    let late = inbox.next_request().await.unwrap();
+    drop(late);
+    answer_reversed(inbox);
+    let patient = asker(3, small()).await;
+    assert_eq!(patient.request(&address, vec![1, 2]).await.unwrap(), [2, 1]);
+}
+
+#[tokio::test]
+async fn frames_of_a_hostile_peer_are_refused_and_counted() {
+    let (server, inbox, address) = listener(1, Transport::Tcp, small()).await;
+    answer_reversed(inbox);
+    // Each is all that the peer writes before it ends its side of the stream.
+    let frames: &[&[u8]] = &[
+        &[0, 0, 0, 9, 1, 2, 3],    // truncated body
+        &[0, 0],                   // truncated length
+        &[0xff; 64],               // oversized
+        &[0, 0, 3, 0xe9],          // oversized by one
+        b"GET / HTTP/1.1\r\n\r\n", // another protocol; "GET " is a length over the limit
+        &[],                       // nothing
+    ];
+    let answers = hostile::send_raw(&address.to_string(), frames).await;
+    assert!(answers.iter().all(Option::is_none), "{answers:?}");
+    let counters = server.counters();
+    assert_eq!((counters.truncated, counters.oversized, counters.requests_in), (2, 3, 0));
+
+    // The same peer is answered when it behaves; what follows a frame is not read.
+    let answers = hostile::send_raw(&address.to_string(), &[&[0, 0, 0, 2, 8, 9, 77, 77]]).await;
+    assert_eq!(answers, [Some(vec![0, 0, 0, 2, 9, 8])]);
+    let client = asker(2, small()).await;
+    assert_eq!(client.request(&address, vec![1, 2]).await.unwrap(), [2, 1]);
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_libp2p_disturb_nobody() {
+    let (server, inbox, address) = listener(1, Transport::Tcp, small()).await;
+    answer_reversed(inbox);
+    let client = asker(2, small()).await;
+    assert_eq!(client.request(&address, vec![1, 2]).await.unwrap(), [2, 1]);
+    for garbage in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &[0; 4096], &[0xff; 4096]] {
+        let mut stream = tokio::net::TcpStream::connect(address.listen().socket()).await.unwrap();
+        stream.write_all(garbage).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        // Whether it is closed or reset is the kernel's choice; that it ends is ours.
+        let ended = timeout(TEST_TIMEOUT, stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok());
+    }
+    until(&server, |counters| counters.connections_refused == 3).await;
+    assert_eq!(client.request(&address, vec![3, 4]).await.unwrap(), [4, 3]);
+    let newcomer = asker(3, small()).await;
+    assert_eq!(newcomer.request(&address, vec![5, 6]).await.unwrap(), [6, 5]);
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_are_refused_and_the_others_stay() {
+    let limits = Limits { connections_max: 1, ..small() };
+    let (server, inbox, address) = listener(1, Transport::Tcp, limits).await;
+    answer_reversed(inbox);
+    let first = asker(2, small()).await;
+    assert_eq!(first.request(&address, vec![1, 2]).await.unwrap(), [2, 1]);
+    let second = asker(3, small()).await;
+    let refused = second.request(&address, vec![1, 2]).await;
+    assert!(refused.is_err());
+    until(&server, |counters| counters.connections_refused == 1).await;
+    assert_eq!(first.request(&address, vec![3, 4]).await.unwrap(), [4, 3]);
+
+    // A place is free again once the first has left.
+    first.shutdown().await;
+    let asking = async {
+        while second.request(&address, vec![1, 2]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TEST_TIMEOUT, asking).await.unwrap();
+}

@@ -1,0 +1,125 @@
+//! What a model learns from or is measured on.
+
+use datasets::{Standardiser, StandardiserError, Table};
+
+use crate::{Features, FeaturesError};
+
+/// Why values and labels are not examples.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExamplesError {
+    /// The values are not inputs.
+    #[error("the values are not inputs of a model")]
+    Features(#[from] FeaturesError),
+    /// The standardiser was fitted to another table, or a value overflows.
+    #[error("the table cannot be standardised")]
+    Standardiser(#[from] StandardiserError),
+    /// There is not one label for each row.
+    #[error("expected {expected} labels, one a row, got {got}")]
+    LabelCount {
+        /// The rows.
+        expected: usize,
+        /// The labels given.
+        got: usize,
+    },
+    /// A label is not below the number of classes.
+    #[error("the label {label} of row {row} is not below the number of classes, {classes}")]
+    LabelOutOfRange {
+        /// 0-based row.
+        row: usize,
+        /// The label.
+        label: u32,
+        /// The number of classes.
+        classes: usize,
+    },
+}
+
+/// Standardised inputs with a label each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examples {
+    features: Features,
+    labels: Vec<usize>,
+    classes: usize,
+}
+
+impl Examples {
+    /// Checks inputs and their labels.
+    ///
+    /// * `labels` — `[rows]`, each below `classes`.
+    ///
+    /// # Errors
+    /// [`ExamplesError::LabelCount`] or [`ExamplesError::LabelOutOfRange`].
+    pub fn new(features: Features, labels: &[u32], classes: usize) -> Result<Self, ExamplesError> {
+        if labels.len() != features.rows() {
+            let (expected, got) = (features.rows(), labels.len());
+            return Err(ExamplesError::LabelCount { expected, got });
+        }
+        let index = |(row, &label): (usize, &u32)| match usize::try_from(label) {
+            Ok(index) if index < classes => Ok(index),
+            _ => Err(ExamplesError::LabelOutOfRange { row, label, classes }),
+        };
+        let labels = labels.iter().enumerate().map(index).collect::<Result<_, _>>()?;
+        Ok(Self { features, labels, classes })
+    }
+
+    /// The rows of `table`, standardised.
+    ///
+    /// # Errors
+    /// [`ExamplesError::Standardiser`] if `standardiser` has other columns or a value overflows.
+    pub fn from_table(table: &Table, standardiser: &Standardiser) -> Result<Self, ExamplesError> {
+        let table = standardiser.apply(table)?;
+        let features = Features::new(table.features().to_vec(), table.feature_count())?;
+        Self::new(features, table.labels(), table.schema().classes().len())
+    }
+
+    /// The inputs.
+    #[must_use]
+    pub const fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// The labels, `[rows]`, each below [`Examples::classes`].
+    #[must_use]
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The number of classes.
+    #[must_use]
+    pub const fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The number of examples, at least 1.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.labels.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datasets::wine;
+
+    use super::*;
+
+    #[test]
+    fn unfit_labels_are_refused() {
+        let refused = |labels: &[u32]| {
+            let features = Features::new(vec![0.0; 6], 3).unwrap();
+            Examples::new(features, labels, 2).unwrap_err()
+        };
+        assert_eq!(refused(&[0]), ExamplesError::LabelCount { expected: 2, got: 1 });
+        let out_of_range = ExamplesError::LabelOutOfRange { row: 1, label: 2, classes: 2 };
+        assert_eq!(refused(&[0, 2]), out_of_range);
+    }
+
+    #[test]
+    fn a_table_becomes_standardised_examples() {
+        let wine = wine::table();
+        let examples = Examples::from_table(&wine, &Standardiser::fit(&wine)).unwrap();
+        assert_eq!((examples.count(), examples.classes()), (1_599, 2));
+        assert_eq!(examples.features().inputs(), 11);
+        assert!(examples.features().values().iter().all(|value| value.abs() < 20.0));
+    }
+}

@@ -1,0 +1,118 @@
+//! The inputs of a model, without labels.
+
+use datasets::Standardiser;
+
+/// Why values are not inputs of a model.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeaturesError {
+    /// There is no row.
+    #[error("expected at least one row of at least one value")]
+    Empty,
+    /// The values are not whole rows.
+    #[error("expected rows of {expected} values, got {got} values in all")]
+    Ragged {
+        /// The values of a row.
+        expected: usize,
+        /// The values given.
+        got: usize,
+    },
+    /// A value is NaN or infinite, or became so when it was standardised.
+    #[error("the value of row {row}, column {column} is not a finite number")]
+    NotFinite {
+        /// 0-based row.
+        row: usize,
+        /// 0-based column.
+        column: usize,
+    },
+}
+
+/// Standardised inputs, `[rows, inputs]`, row-major; at least one row, every value finite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    values: Vec<f32>,
+    inputs: usize,
+}
+
+impl Features {
+    /// Checks inputs that are standardised already.
+    ///
+    /// * `values` — `[rows, inputs]`, row-major.
+    /// * `inputs` — the values of a row.
+    ///
+    /// # Errors
+    /// [`FeaturesError`] if there is no row, a row is not whole, or a value is not finite.
+    pub fn new(values: Vec<f32>, inputs: usize) -> Result<Self, FeaturesError> {
+        if values.is_empty() || inputs == 0 {
+            return Err(FeaturesError::Empty);
+        }
+        if !values.len().is_multiple_of(inputs) {
+            return Err(FeaturesError::Ragged { expected: inputs, got: values.len() });
+        }
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(FeaturesError::NotFinite { row: at / inputs, column: at % inputs }),
+            None => Ok(Self { values, inputs }),
+        }
+    }
+
+    /// Standardises inputs as a buyer sends them.
+    ///
+    /// * `values` — `[rows, inputs]`, row-major, in the units of the columns.
+    ///
+    /// # Errors
+    /// As [`Features::new`].
+    pub fn standardised(
+        values: &[f32],
+        standardiser: &Standardiser,
+    ) -> Result<Self, FeaturesError> {
+        let inputs = standardiser.mean().len();
+        let ragged = |_| FeaturesError::Ragged { expected: inputs, got: values.len() };
+        #[expect(clippy::map_err_ignore, reason = "the new error says the same of the rows")]
+        let values = standardiser.apply_to_values(values).map_err(ragged)?;
+        Self::new(values, inputs)
+    }
+
+    /// All values, `[rows, inputs]`, row-major.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The values of a row.
+    #[must_use]
+    pub const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The number of rows, at least 1.
+    #[must_use]
+    pub const fn rows(&self) -> usize {
+        self.values.len() / self.inputs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfit_values_are_refused() {
+        let refused = |values: &[f32], inputs| Features::new(values.to_vec(), inputs).unwrap_err();
+        assert_eq!(refused(&[], 2), FeaturesError::Empty);
+        assert_eq!(refused(&[1.0], 0), FeaturesError::Empty);
+        assert_eq!(refused(&[1.0; 3], 2), FeaturesError::Ragged { expected: 2, got: 3 });
+        let not_finite = FeaturesError::NotFinite { row: 1, column: 0 };
+        assert_eq!(refused(&[1.0, 2.0, f32::NAN, 4.0], 2), not_finite);
+    }
+
+    #[test]
+    fn a_buyers_values_are_standardised_and_checked() {
+        let standardiser = Standardiser::new(vec![1.0, 2.0], vec![2.0, 1e-20]).unwrap();
+        let features = Features::standardised(&[3.0, 2.0], &standardiser).unwrap();
+        assert_eq!(features.values(), [1.0, 0.0]);
+        let overflow = Features::standardised(&[3.0, 1e30], &standardiser).unwrap_err();
+        assert_eq!(overflow, FeaturesError::NotFinite { row: 0, column: 1 });
+        let ragged = Features::standardised(&[3.0; 3], &standardiser).unwrap_err();
+        assert_eq!(ragged, FeaturesError::Ragged { expected: 2, got: 3 });
+    }
+}

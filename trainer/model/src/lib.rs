@@ -1,0 +1,50 @@
+//! Models, local training and the flat layout of an update; the only crate that names burn.
+//!
+//! ```text
+//! Table ─Standardiser→ Examples ─┐
+//! Architecture ─→ UpdateLayout   ├─ train / loss_gradient / evaluate / predict  (on a ComputeDevice)
+//!        └──────→ Parameters ────┘        │
+//!                                         └→ Parameters ─difference→ flat f32 vector (a local update)
+//! ```
+//!
+//! Outside this crate a model is its [`Architecture`] and a flat vector, [`Parameters`], in the order
+//! of its [`UpdateLayout`]; tensors never leave it.
+
+mod adapter;
+mod architecture;
+mod architecture_json;
+mod device;
+mod digest;
+mod evaluation;
+mod examples;
+mod features;
+mod gradient;
+mod initialisation;
+mod layout;
+mod model_error;
+mod network;
+mod parameters;
+mod parameters_file;
+mod training;
+mod training_plan;
+
+pub use architecture::{
+    Architecture, ArchitectureError, CLASSES_MAX, HIDDEN_LAYERS_MAX, INPUTS_MAX, Mlp, MlpShape,
+    PARAMETERS_MAX, WIDTH_MAX,
+};
+pub use architecture_json::{ARCHITECTURE_JSON_BYTES_MAX, ArchitectureJsonError};
+pub use device::{ComputeDevice, DeviceChoice, DeviceChoiceError, DeviceError};
+pub use digest::model_digest;
+pub use evaluation::{Evaluation, Predictions, evaluate, predict};
+pub use examples::{Examples, ExamplesError};
+pub use features::{Features, FeaturesError};
+pub use gradient::loss_gradient;
+pub use layout::{LayoutEntry, UpdateLayout};
+pub use model_error::ModelError;
+pub use parameters::{Parameters, ParametersError};
+pub use parameters_file::ParametersFileError;
+pub use training::{TrainingOutcome, train};
+pub use training_plan::{
+    BATCH_SIZE_MAX, LEARNING_RATE_MAX, LOCAL_EPOCHS_MAX, TrainingPlan, TrainingPlanError,
+    TrainingSettings,
+};
