@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, path::Path};
 
-use crate::Table;
+use crate::{Table, table::index_from_label};
 
 /// Why a table could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +47,7 @@ pub fn table_to_csv(sink: impl io::Write, table: &Table) -> Result<(), CsvWriteE
     let header = schema.features().iter().map(String::as_str).chain([schema.label()]);
     writer.write_record(header).map_err(CsvWriteError::Write)?;
     for (row, label) in table.iter() {
-        let class = usize::try_from(label).ok().and_then(|label| schema.classes().get(label));
-        let class = class.expect("a table's labels are indices of its classes").clone();
+        let class = schema.classes()[index_from_label(label)].clone();
         let record = row.iter().map(ToString::to_string).chain([class]);
         writer.write_record(record).map_err(CsvWriteError::Write)?;
     }

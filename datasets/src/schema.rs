@@ -115,8 +115,7 @@ impl Schema {
     /// The index of the class called `name`.
     #[must_use]
     pub fn class_index(&self, name: &str) -> Option<u32> {
-        let index = self.classes.iter().position(|class| class == name)?;
-        Some(u32::try_from(index).expect("CLASSES_MAX fits in u32"))
+        self.classes.iter().position(|class| class == name).map(u32_from_count)
     }
 }
 
@@ -129,10 +128,15 @@ impl Encode for Schema {
 }
 
 fn write_names(names: &[String], writer: &mut Writer) {
-    writer.u32(u32::try_from(names.len()).expect("FEATURES_MAX and CLASSES_MAX fit in u32"));
+    writer.u32(u32_from_count(names.len()));
     for name in names {
         writer.text(name);
     }
+}
+
+/// A number, or an index, of columns or classes.
+pub(crate) fn u32_from_count(count: usize) -> u32 {
+    u32::try_from(count).expect("FEATURES_MAX and CLASSES_MAX fit in u32")
 }
 
 fn check_count(what: &'static str, got: usize, max: usize) -> Result<(), SchemaError> {

@@ -1,8 +1,10 @@
 //! Rows of numbers with a label each.
 
+use std::fmt;
+
 use privacy_identity::{Digest, Encode as _, Tag, Writer};
 
-use crate::Schema;
+use crate::{Schema, schema::u32_from_count};
 
 /// The most rows of a table: row indices and counts stay below 2^24, exact in an `f32`.
 pub const ROWS_MAX: usize = 1 << 24;
@@ -63,7 +65,7 @@ pub enum TableError {
 ///
 /// Invariants: at least one row, every row as long as the schema says, every value finite, every
 /// label the index of a class.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Table {
     schema: Schema,
     features: Vec<f32>,
@@ -176,7 +178,7 @@ impl Table {
     /// is wrong.
     #[must_use]
     pub fn with_inverted_labels(&self) -> Self {
-        let last = u32::try_from(self.schema.classes().len() - 1).expect("CLASSES_MAX fits in u32");
+        let last = u32_from_count(self.schema.classes().len() - 1);
         let labels = self.labels.iter().map(|label| last - label).collect();
         Self { schema: self.schema.clone(), features: self.features.clone(), labels }
     }
@@ -206,7 +208,16 @@ impl Table {
     }
 }
 
-fn index_from_label(label: u32) -> usize {
+/// Shows the size and the columns alone: records have no place in a log.
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = self.rows();
+        f.debug_struct("Table").field("rows", &rows).field("schema", &self.schema).finish()
+    }
+}
+
+/// A label as an index into the classes.
+pub(crate) fn index_from_label(label: u32) -> usize {
     usize::try_from(label).expect("a label is below CLASSES_MAX")
 }
 

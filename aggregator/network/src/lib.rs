@@ -19,6 +19,7 @@ mod counters;
 mod driver;
 mod frame;
 mod inbox;
+mod key_file;
 mod link;
 mod peer;
 mod request;
@@ -29,6 +30,7 @@ pub use crate::{
     config::{LimitError, Limits, LinkConfig},
     counters::Counters,
     inbox::{Inbound, Inbox, ReplyError, ReplySender},
+    key_file::{KeyFileError, create_key, load_key, load_or_create_key},
     link::{Link, LinkError},
     peer::{PeerKey, PeerKeyError},
     request::RequestError,

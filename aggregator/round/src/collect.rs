@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aggregator_protocol::{Acknowledgement, Refusal, RoundGrant, RoundOrder};
-use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
+use aggregator_protocol::{Refusal, RoundGrant, RoundOrder};
+use privacy_identity::{Digest, Signed, VerifyingKey};
 use privacy_secagg::{SealError, SealedUpdate, VerifiedUpdate};
 
 use crate::AggregatorContext;
@@ -33,6 +33,11 @@ impl Collecting {
         self.order.unverified_body().deadline_ms
     }
 
+    /// Whether `member` belongs to the cohort.
+    pub(crate) fn invites(&self, member: &VerifyingKey) -> bool {
+        self.grant().cohort.binary_search(member).is_ok()
+    }
+
     /// Whether every member of the cohort is in.
     pub(crate) fn complete(&self) -> bool {
         self.accepted.len() == self.grant().cohort.len()
@@ -47,6 +52,10 @@ impl Collecting {
         now_ms: u64,
     ) -> Result<Submission, Refusal> {
         self.check_binding(peer, &update)?;
+        let earlier = self.accepted.get(&peer);
+        if let Some(earlier) = earlier.filter(|earlier| *earlier.as_sealed() == update) {
+            return Ok(Submission::Repeated(earlier.digest()));
+        }
         if now_ms > self.deadline_ms() {
             return Err(Refusal::Late);
         }
@@ -54,11 +63,14 @@ impl Collecting {
             SealError::Signature(_) => Refusal::BadSignature,
             _ => Refusal::Malformed,
         })?;
-        let digest = verified.digest();
-        if let Some(earlier) = self.accepted.get(&peer) {
-            let same = earlier.digest() == digest;
-            return if same { Ok(Submission::Repeated(digest)) } else { Err(Refusal::Duplicate) };
+        if earlier.is_some() {
+            return Err(Refusal::Duplicate);
         }
+        // Every aggregator needs its part, or the round could never be summed.
+        if verified.envelope_count() != context.terms().aggregators.len() {
+            return Err(Refusal::Malformed);
+        }
+        let digest = verified.digest();
         let delivery = verified.delivery(context.index()).map_err(|_source| Refusal::Malformed)?;
         let delivery = delivery.verify(context.index()).map_err(|_source| Refusal::Malformed)?;
         delivery
@@ -71,7 +83,7 @@ impl Collecting {
     fn check_binding(&self, peer: VerifyingKey, update: &SealedUpdate) -> Result<(), Refusal> {
         let binding = update.claimed_binding();
         let expected = self.grant().binding(peer);
-        if self.grant().cohort.binary_search(&peer).is_err() {
+        if !self.invites(&peer) {
             return Err(Refusal::Stranger);
         }
         if binding.member != peer {
@@ -87,16 +99,5 @@ impl Collecting {
             return Err(Refusal::WrongModel);
         }
         Ok(())
-    }
-
-    /// The signed promise that the update is held.
-    pub(crate) fn acknowledge(
-        &self,
-        context: &AggregatorContext,
-        update: Digest,
-    ) -> Signed<Acknowledgement> {
-        let grant = self.grant();
-        let body = Acknowledgement { federation: grant.federation, round: grant.round, update };
-        Signed::new(body, Tag::Acknowledgement, context.signing())
     }
 }

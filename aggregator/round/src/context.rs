@@ -1,7 +1,9 @@
 //! What an aggregator is: its place in the terms and its keys.
 
-use aggregator_protocol::{FederationTerms, Refusal, RoundGrant, RoundOrder};
-use privacy_identity::{SealingKey, Signed, SigningKey, Tag};
+use aggregator_protocol::{
+    Acknowledgement, FederationTerms, Refusal, RoundGrant, RoundId, RoundOrder,
+};
+use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
 use thiserror::Error;
 
 /// Why a process cannot be an aggregator of a federation.
@@ -69,6 +71,12 @@ impl AggregatorContext {
     #[must_use]
     pub const fn sealing(&self) -> &SealingKey {
         &self.sealing
+    }
+
+    /// The signed promise that an update to `round` is held.
+    pub(crate) fn acknowledge(&self, round: RoundId, update: Digest) -> Signed<Acknowledgement> {
+        let body = Acknowledgement { federation: self.terms.id(), round, update };
+        Signed::new(body, Tag::Acknowledgement, &self.signing)
     }
 
     /// Checks that the DAO node granted this round to this federation.

@@ -119,6 +119,10 @@ impl Coordinator {
             Input::Scored { aggregator, shares } => self.scored(context, aggregator, *shares),
             Input::Logged => self.logged(),
             Input::StepRefused(refusal) => Ok(self.step_refused(refusal)),
+            Input::Counted(counts) => {
+                self.refused = counts;
+                Ok(Vec::new())
+            }
         };
         if let Err(refusal) = result {
             self.count(refusal);
@@ -143,12 +147,15 @@ impl Coordinator {
         matches!(self.phase, Phase::Finished)
     }
 
-    /// What to answer a contributor that asks for an order newer than that of round `known`.
+    /// What to answer `member`, which asks for an order newer than that of round `known`. Only the
+    /// cohort gets the order and the model; others wait for a round that invites them.
     #[must_use]
-    pub fn order_for(&self, known: Option<RoundId>) -> ContributorReply {
+    pub fn order_for(&self, member: &VerifyingKey, known: Option<RoundId>) -> ContributorReply {
         match &self.phase {
             Phase::Finished => ContributorReply::Finished,
-            Phase::Collecting(collecting) if Some(collecting.grant().round) > known => {
+            Phase::Collecting(collecting)
+                if Some(collecting.grant().round) > known && collecting.invites(member) =>
+            {
                 ContributorReply::Order {
                     order: Box::new(collecting.order.clone()),
                     model: collecting.model.clone(),
@@ -204,14 +211,20 @@ impl Coordinator {
     #[must_use]
     pub fn current_round(&self) -> Option<RoundId> {
         match &self.phase {
-            Phase::Idle | Phase::Finished => None,
             Phase::Collecting(collecting) => Some(collecting.grant().round),
+            Phase::Settling { receipt } => Some(receipt.unverified_body().round),
+            Phase::Aborting { round, .. } => Some(*round),
+            _ => self.closed().map(|closed| closed.grant.round),
+        }
+    }
+
+    const fn closed(&self) -> Option<&Closed> {
+        match &self.phase {
             Phase::Preparing { closed, .. }
             | Phase::Summing { closed, .. }
             | Phase::Measuring { closed, .. }
-            | Phase::Scoring { closed, .. } => Some(closed.grant.round),
-            Phase::Settling { receipt } => Some(receipt.unverified_body().round),
-            Phase::Aborting { round, .. } => Some(*round),
+            | Phase::Scoring { closed, .. } => Some(closed),
+            _ => None,
         }
     }
 
@@ -262,16 +275,15 @@ impl Coordinator {
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
         let Phase::Collecting(collecting) = &mut self.phase else {
-            let round = RoundId(update.claimed_binding().round);
-            let over = Some(round) == self.current_round() || self.history.contains_key(&round);
-            return Err(if over { Refusal::Late } else { Refusal::WrongRound });
+            return self.resubmitted(context, &peer, &update);
         };
+        let round = collecting.grant().round;
         match collecting.submit(context, peer, update, now_ms)? {
             Submission::Repeated(digest) => {
-                Ok(vec![Output::Acknowledge(Box::new(collecting.acknowledge(context, digest)))])
+                Ok(vec![Output::Acknowledge(Box::new(context.acknowledge(round, digest)))])
             }
             Submission::New(digest) => {
-                let acknowledgement = Box::new(collecting.acknowledge(context, digest));
+                let acknowledgement = Box::new(context.acknowledge(round, digest));
                 let mut outputs = vec![Output::Persist, Output::Acknowledge(acknowledgement)];
                 if collecting.complete() {
                     outputs.extend(self.close(context, now_ms));
@@ -279,6 +291,24 @@ impl Coordinator {
                 Ok(outputs)
             }
         }
+    }
+
+    /// After the collection has closed: what is held is acknowledged again, as the first answer may
+    /// have been lost; anything else is late.
+    fn resubmitted(
+        &self,
+        context: &AggregatorContext,
+        peer: &VerifyingKey,
+        update: &privacy_secagg::SealedUpdate,
+    ) -> Result<Vec<Output>, Refusal> {
+        let round = RoundId(update.claimed_binding().round);
+        if Some(round) != self.current_round() {
+            let over = self.history.contains_key(&round);
+            return Err(if over { Refusal::Late } else { Refusal::WrongRound });
+        }
+        let held = self.closed().and_then(|closed| closed.updates.get(peer));
+        let held = held.filter(|held| held.as_sealed() == update).ok_or(Refusal::Late)?;
+        Ok(vec![Output::Acknowledge(Box::new(context.acknowledge(round, held.digest())))])
     }
 
     fn logged(&mut self) -> Result<Vec<Output>, Refusal> {

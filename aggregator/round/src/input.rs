@@ -1,5 +1,7 @@
 //! What goes into the coordinator's machine and what comes out.
 
+use std::collections::BTreeMap;
+
 use aggregator_protocol::{
     Acknowledgement, AggregatorRequest, DaoRequest, MESSAGE_BYTES_MAX, ProbeOrder, Refusal,
     RoundGrant, ScalarShares, SumCommitment,
@@ -8,6 +10,9 @@ use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, VerifyingKey
 use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters, SealedUpdate};
 
 use crate::{Ended, RoundEvent};
+
+/// Reasons there are at most.
+const REFUSALS_MAX: usize = 256;
 
 /// Something that happened to the coordinator. Accepted inputs are persisted and replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,9 @@ pub enum Input {
     Logged,
     /// Another aggregator or the DAO node refused a step of the round.
     StepRefused(Refusal),
+    /// Messages refused so far in the round, by reason. Never from outside: the machine asks to have
+    /// it stored ([`Output::PersistFirst`]) before it signs the counts, as refused messages are not.
+    Counted(BTreeMap<Refusal, u64>),
 }
 
 /// What the shell has to do, in this order.
@@ -66,6 +74,9 @@ pub enum Input {
 pub enum Output {
     /// Store the input with its time before doing anything that follows.
     Persist,
+    /// Store this input, with the same time, in front of the one that was handled: without it a
+    /// replay would sign another receipt than the one that may already have been logged.
+    PersistFirst(Box<Input>),
     /// Answer the contributor whose update was the input.
     Acknowledge(Box<Signed<Acknowledgement>>),
     /// Keep how a round ended, and forget the inputs stored before: they are no longer needed.
@@ -127,6 +138,14 @@ impl Encode for Input {
                 writer.u8(9);
                 refusal.encode(writer);
             }
+            Self::Counted(counts) => {
+                writer.u8(10);
+                writer.u32(u32::try_from(counts.len()).expect("fewer than 256 reasons"));
+                for (refusal, count) in counts {
+                    refusal.encode(writer);
+                    writer.u64(*count);
+                }
+            }
         }
     }
 }
@@ -138,6 +157,19 @@ fn index_to_writer(aggregator: usize, writer: &mut Writer) {
 fn index_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let index = usize::from(reader.u8()?);
     if index < AGGREGATORS_MAX { Ok(index) } else { Err(DecodeError::invalid("aggregator", index)) }
+}
+
+fn counts_from_reader(reader: &mut Reader<'_>) -> Result<BTreeMap<Refusal, u64>, DecodeError> {
+    let length = reader.length("counted refusals", REFUSALS_MAX)?;
+    let mut counts = BTreeMap::new();
+    for _ in 0..length {
+        let refusal = Decode::decode(reader)?;
+        if counts.last_key_value().is_some_and(|(last, _)| *last >= refusal) {
+            return Err(DecodeError::invalid("counted refusals", "not in increasing order"));
+        }
+        counts.insert(refusal, reader.u64()?);
+    }
+    Ok(counts)
 }
 
 impl Decode for Input {
@@ -174,6 +206,7 @@ impl Decode for Input {
             },
             8 => Self::Logged,
             9 => Self::StepRefused(Decode::decode(reader)?),
+            10 => Self::Counted(counts_from_reader(reader)?),
             other => return Err(DecodeError::invalid("input", other)),
         })
     }

@@ -121,6 +121,9 @@ impl Ordered {
 
     /// Clips, quantises, shares, encrypts and signs what training changed. Nothing else leaves.
     ///
+    /// * `rounding_rng` — draws the stochastic rounding; seeded where training is to be repeatable.
+    /// * `rng` — draws the shares and the encryption; never seeded outside tests.
+    ///
     /// # Errors
     /// [`OrderRefusal::Sealing`].
     pub fn seal(
@@ -128,12 +131,13 @@ impl Ordered {
         update: LocalUpdate,
         terms: &FederationTerms,
         key: &SigningKey,
+        rounding_rng: &mut impl CryptoRng,
         rng: &mut impl CryptoRng,
     ) -> Result<Sealed, OrderRefusal> {
         let sealing = |reason: String| OrderRefusal::Sealing { reason };
         let encoding = &terms.encoding;
         let clipped = update.clip(encoding.clip_norm());
-        let quantised = QuantizedUpdate::quantise(&clipped, encoding, rng)
+        let quantised = QuantizedUpdate::quantise(&clipped, encoding, rounding_rng)
             .map_err(|error| sealing(error.to_string()))?;
         let noisy = NoisyUpdate::without_noise(&quantised);
         let update = seal(&noisy, self.binding, &terms.aggregators, encoding, key, rng)
@@ -153,6 +157,49 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// Takes up an update that this member sealed and stored before it was sent: after a crash the
+    /// very same one is sent again, never a second one for the same round.
+    ///
+    /// # Errors
+    /// [`OrderRefusal::WrongFederation`] if it is bound elsewhere, [`OrderRefusal::Sealing`] if it is
+    /// not whole or not this member's.
+    pub fn resume(
+        update: SealedUpdate,
+        terms: &FederationTerms,
+        key: &SigningKey,
+    ) -> Result<Self, OrderRefusal> {
+        let sealing = |reason: String| OrderRefusal::Sealing { reason };
+        let verified = update.verify().map_err(|error| sealing(error.to_string()))?;
+        let binding = *verified.binding();
+        if binding.federation != terms.id() || binding.dao != terms.dao {
+            return Err(OrderRefusal::WrongFederation);
+        }
+        if binding.member != key.verifying_key() {
+            return Err(sealing(format!("it was sealed by {}", binding.member)));
+        }
+        let digest = verified.digest();
+        Ok(Self { update: verified.as_sealed().clone(), digest, binding })
+    }
+
+    /// The round.
+    #[must_use]
+    pub const fn round(&self) -> RoundId {
+        RoundId(self.binding.round)
+    }
+
+    /// As [`Acknowledged::check`], for an update whose acknowledgement did not arrive. Here
+    /// [`ReceiptError::LeftOut`] accuses nobody: the coordinator promised nothing.
+    ///
+    /// # Errors
+    /// [`ReceiptError`].
+    pub fn check(
+        &self,
+        terms: &FederationTerms,
+        fetched: FetchedReceipt,
+    ) -> Result<Outcome, ReceiptError> {
+        Acknowledged { digest: self.digest, binding: self.binding }.check(terms, fetched)
+    }
+
     /// What is sent.
     #[must_use]
     pub const fn update(&self) -> &SealedUpdate {

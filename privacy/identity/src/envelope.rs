@@ -17,7 +17,7 @@ use rand::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::{Decode, DecodeError, Encode, Reader, Tag, Writer};
+use crate::{Decode, DecodeError, Digest, Encode, Reader, SigningKey, Tag, Writer};
 
 type Kem = X25519HkdfSha256;
 
@@ -60,10 +60,14 @@ impl SealingKey {
         Self { seed: Zeroizing::new(*seed) }
     }
 
-    /// The seed, to be stored under the owner's eyes only.
+    /// The sealing key of the process that signs with `key`: one key file per process suffices.
+    ///
+    /// Its seed is the digest of the signing seed under its own tag, so that neither key tells
+    /// anything about the other.
     #[must_use]
-    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        self.seed.clone()
+    pub fn derived_from(key: &SigningKey) -> Self {
+        let seed = Zeroizing::new(Digest::of(Tag::KeyDerivation, key.seed().as_slice()).0);
+        Self { seed }
     }
 
     /// The public half.

@@ -8,10 +8,11 @@ use crate::{Ring, RingError};
 
 /// Values of contributions are integers in units of `clip_norm · 2^−(update_norm_bits + VALUE_SHIFT)`.
 ///
-/// Derivation: a probe is scaled by a power of two 2^e with e ≤ 24 (see [`crate::QuantizedProbe`]), so
-/// shifting the opened scalar left by 24 − e gives every round the same unit without rounding. At the
-/// widest, |opened| < 2^25 and the shift is 24 + 8 (e ≥ −8), below 2^57 in an `i64`.
-pub const VALUE_SHIFT: i32 = 24;
+/// Derivation: a probe is scaled by a power of two 2^e with 1 ≤ e ≤ 24 (see
+/// [`crate::QuantizedProbe`]) and an opened scalar is below 2^(k−1); with the standard ring of 26 bits
+/// |opened| · 2^(16 − e) ≤ 2^40, which is the bound of the ledger's scalars. One unit, 2^−28 of the clip
+/// norm in loss, is a thousandth of the smallest value that a probe of 12 bits resolves.
+pub const VALUE_SHIFT: i32 = 16;
 
 /// Why encoding parameters were refused.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -180,7 +181,7 @@ impl EncodingParameters {
     /// What one unit of an integer value is worth in validation loss.
     #[must_use]
     pub fn value_unit(&self) -> f64 {
-        1.0 / (self.update_scale() * f64::from(1 << VALUE_SHIFT))
+        1.0 / (self.update_scale() * f64::from(1_u32 << VALUE_SHIFT))
     }
 }
 

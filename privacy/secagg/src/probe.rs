@@ -57,10 +57,10 @@ pub struct QuantizedProbe {
 }
 
 impl QuantizedProbe {
-    /// Smallest exponent: a probe of norm 2^20 in loss per parameter unit.
-    const EXPONENT_MIN: i32 = VALUE_SHIFT - 32;
-    /// Largest exponent: below a norm of 2^−12 the probe is treated as if it had that norm.
-    const EXPONENT_MAX: i32 = VALUE_SHIFT;
+    /// Smallest exponent: with 12 probe bits a probe of norm 2^11 in loss per parameter unit.
+    const EXPONENT_MIN: i32 = 1;
+    /// Largest exponent: below a norm of 2^−12 a probe loses bits instead of gaining scale.
+    const EXPONENT_MAX: i32 = 24;
 
     /// Scales `probe` by the largest power of two that keeps its norm within the parameters', and
     /// rounds to nearest. A power of two, so that values of different rounds have one exact unit.
@@ -69,7 +69,7 @@ impl QuantizedProbe {
     ///
     /// # Errors
     /// [`ProbeError::Dimension`], [`ProbeError::NotFinite`] or [`ProbeError::Scale`] (a norm above
-    /// 2^20).
+    /// 2^11 with the standard parameters).
     pub fn quantise(probe: &[f64], parameters: &EncodingParameters) -> Result<Self, ProbeError> {
         let (expected, got) = (parameters.dimension(), probe.len());
         if expected != got {
@@ -131,10 +131,12 @@ impl QuantizedProbe {
         ScalarShare(sum.fold(0, u32::wrapping_add) & ring.mask())
     }
 
-    /// Converts an opened inner product to units of [`EncodingParameters::value_unit`], exactly.
+    /// Converts an opened inner product to units of [`EncodingParameters::value_unit`], rounded
+    /// towards zero: the same integers give the same value everywhere.
     #[must_use]
     pub const fn value_from_opened(&self, opened: i64) -> i64 {
-        opened << (VALUE_SHIFT - self.exponent)
+        let shift = VALUE_SHIFT - self.exponent;
+        if shift >= 0 { opened << shift } else { opened / (1 << -shift) }
     }
 }
 

@@ -223,6 +223,12 @@ impl VerifiedUpdate {
         Ok(Delivery { header: self.0.header.clone(), index, envelope })
     }
 
+    /// How many aggregators it is sealed to.
+    #[must_use]
+    pub const fn envelope_count(&self) -> usize {
+        self.0.envelopes.len()
+    }
+
     /// The update as it was received.
     #[must_use]
     pub const fn as_sealed(&self) -> &SealedUpdate {

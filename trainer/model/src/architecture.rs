@@ -56,7 +56,8 @@ pub struct MlpShape {
     pub classes: usize,
 }
 
-/// A multilayer perceptron: dense layers with a ReLU after each but the last, softmax at the end.
+/// A multilayer perceptron: dense layers, the rectifier after each but the last, softmax at the
+/// end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mlp(MlpShape);
 

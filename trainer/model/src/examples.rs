@@ -1,5 +1,7 @@
 //! What a model learns from or is measured on.
 
+use std::fmt;
+
 use datasets::{Standardiser, StandardiserError, Table};
 
 use crate::{Features, FeaturesError};
@@ -35,7 +37,7 @@ pub enum ExamplesError {
 }
 
 /// Standardised inputs with a label each.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Examples {
     features: Features,
     labels: Vec<usize>,
@@ -97,6 +99,14 @@ impl Examples {
     }
 }
 
+/// Shows the size alone: records have no place in a log.
+impl fmt::Debug for Examples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (features, classes) = (&self.features, &self.classes);
+        f.debug_struct("Examples").field("features", features).field("classes", classes).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use datasets::wine;
@@ -121,5 +131,9 @@ mod tests {
         assert_eq!((examples.count(), examples.classes()), (1_599, 2));
         assert_eq!(examples.features().inputs(), 11);
         assert!(examples.features().values().iter().all(|value| value.abs() < 20.0));
+        assert_eq!(
+            format!("{examples:?}"),
+            "Examples { features: Features(1599 x 11), classes: 2 }"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! The inputs of a model, without labels.
 
+use std::fmt;
+
 use datasets::Standardiser;
 
 /// Why values are not inputs of a model.
@@ -28,7 +30,7 @@ pub enum FeaturesError {
 }
 
 /// Standardised inputs, `[rows, inputs]`, row-major; at least one row, every value finite.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Features {
     values: Vec<f32>,
     inputs: usize,
@@ -66,9 +68,9 @@ impl Features {
         standardiser: &Standardiser,
     ) -> Result<Self, FeaturesError> {
         let inputs = standardiser.mean().len();
-        let ragged = |_| FeaturesError::Ragged { expected: inputs, got: values.len() };
-        #[expect(clippy::map_err_ignore, reason = "the new error says the same of the rows")]
-        let values = standardiser.apply_to_values(values).map_err(ragged)?;
+        let Ok(values) = standardiser.apply_to_values(values) else {
+            return Err(FeaturesError::Ragged { expected: inputs, got: values.len() });
+        };
         Self::new(values, inputs)
     }
 
@@ -88,6 +90,13 @@ impl Features {
     #[must_use]
     pub const fn rows(&self) -> usize {
         self.values.len() / self.inputs
+    }
+}
+
+/// Shows the size alone: records have no place in a log.
+impl fmt::Debug for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Features({} x {})", self.rows(), self.inputs)
     }
 }
 

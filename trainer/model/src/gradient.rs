@@ -22,16 +22,16 @@ pub fn loss_gradient(
     check_classes(architecture, examples.classes())?;
     let network = Network::upload(device.burn(), architecture, parameters);
     let data = Batch::upload(device.burn(), examples);
-    let total = examples.count() as f64;
-    let mut sum: Option<Network> = None;
-    for part in data.bounded_parts() {
+    let gradient = mean_gradient(&network, &data);
+    Ok(gradient.download_parameters(&architecture.layout())?.into_values())
+}
+
+/// The gradients of the parts of `data`, weighted by their share of the examples.
+fn mean_gradient(network: &Network, data: &Batch) -> Network {
+    let total = data.count() as f64;
+    let weighted = data.bounded_parts().map(|part| {
         let share = part.count() as f64 / total;
-        let (_, gradient) = network.loss_and_gradient(part);
-        sum = Some(match sum {
-            Some(sum) => sum.plus_scaled(gradient, share),
-            None => gradient.scaled(share),
-        });
-    }
-    let sum = sum.expect("there is at least one example");
-    Ok(sum.download_parameters(&architecture.layout())?.into_values())
+        network.loss_and_gradient(part).1.scaled(share)
+    });
+    weighted.reduce(|sum, part| sum.plus_scaled(part, 1.0)).expect("there is at least one example")
 }

@@ -27,6 +27,7 @@ mod parameters;
 mod parameters_file;
 mod training;
 mod training_plan;
+mod wire;
 
 pub use architecture::{
     Architecture, ArchitectureError, CLASSES_MAX, HIDDEN_LAYERS_MAX, INPUTS_MAX, Mlp, MlpShape,
@@ -48,3 +49,4 @@ pub use training_plan::{
     BATCH_SIZE_MAX, LEARNING_RATE_MAX, LOCAL_EPOCHS_MAX, TrainingPlan, TrainingPlanError,
     TrainingSettings,
 };
+pub use wire::{ModelWireError, model_from_wire, model_to_wire};

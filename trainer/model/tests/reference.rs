@@ -41,8 +41,8 @@ impl Reference {
             let mut output = vec![0.0; outputs];
             for (j, value) in output.iter_mut().enumerate() {
                 *value = self.flat[offset + inputs * outputs + j];
-                for i in 0..inputs {
-                    *value += activations[layer][i] * self.flat[offset + i * outputs + j];
+                for (i, input) in activations[layer].iter().enumerate() {
+                    *value += input * self.flat[offset + i * outputs + j];
                 }
                 if layer < last {
                     *value = value.max(0.0);

@@ -12,7 +12,7 @@ use super::{
     own_share, own_sum,
 };
 use crate::{
-    AggregatorContext, Output,
+    AggregatorContext, Input, Output,
     peer::{check_probes, share_digest},
 };
 
@@ -209,7 +209,8 @@ impl Coordinator {
             receipt(context, closed, sum.unverified_body(), probes, scores, &self.refused);
         let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());
         self.phase = Phase::Settling { receipt };
-        Ok(vec![Output::Persist])
+        let counted = Input::Counted(self.refused.clone());
+        Ok(vec![Output::PersistFirst(Box::new(counted)), Output::Persist])
     }
 }
 

@@ -1,0 +1,238 @@
+//! The coordinator's loop.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aggregator_network::{Inbound, Inbox, Link, ReplySender};
+use aggregator_protocol::{
+    ContributorReply, ContributorRequest, DaoReply, DaoRequest, FederationTerms, Refusal,
+    from_wire, to_wire,
+};
+use aggregator_round::{AggregatorContext, Coordinator, Input, Output};
+use anyhow::bail;
+use privacy_identity::{Digest, Encode as _, Signed, VerifyingKey};
+use tokio::{sync::mpsc, task::AbortHandle};
+use tracing::{debug, warn};
+
+use crate::{
+    NodeEvent,
+    ask::{Errand, Routes},
+    clock::now_ms,
+    store::Store,
+};
+
+/// How often time is let act on the machine, in milliseconds: a deadline is kept to within this.
+const TICK_MS: u64 = 100;
+
+/// Answers waiting to be handled: at most one per aggregator and one of the DAO node.
+const ANSWERS_MAX: usize = 64;
+
+/// Everything around the coordinator's machine.
+pub(crate) struct CoordinatorShell<E> {
+    context: AggregatorContext,
+    machine: Coordinator,
+    terms: Signed<FederationTerms>,
+    store: Store,
+    link: Link,
+    routes: Routes,
+    events: E,
+    errands: BTreeMap<Digest, AbortHandle>,
+    answers: mpsc::Sender<(Digest, Input)>,
+}
+
+impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
+    /// Restores the machine from the store and runs it until the link ends.
+    pub(crate) async fn run(
+        context: AggregatorContext,
+        terms: Signed<FederationTerms>,
+        (store, link, inbox): (Store, Link, Inbox),
+        routes: Routes,
+        events: E,
+    ) -> anyhow::Result<()> {
+        let mut machine = Coordinator::new(store.ended().await?);
+        let mut last = Vec::new();
+        for (at_ms, input) in store.inputs::<Input>().await? {
+            let (next, result) = machine.handle(&context, input, at_ms);
+            if let Err(refusal) = result {
+                bail!("a stored input is refused now ({refusal}): the store was altered");
+            }
+            machine = next;
+            last = result.unwrap_or_default();
+        }
+        // A crash between storing the last input of a round and concluding it.
+        for output in last {
+            if let Output::Conclude(ended) = output {
+                store.conclude(&ended).await?;
+            }
+        }
+        let resumed = machine.current_round().map(|round| round.0);
+        events(NodeEvent::Ready { index: context.index(), resumed });
+        let (answers, answers_in) = mpsc::channel(ANSWERS_MAX);
+        let errands = BTreeMap::new();
+        let shell =
+            Self { context, machine, terms, store, link, routes, events, errands, answers };
+        shell.serve(inbox, answers_in).await
+    }
+
+    async fn serve(
+        mut self,
+        mut inbox: Inbox,
+        mut answers: mpsc::Receiver<(Digest, Input)>,
+    ) -> anyhow::Result<()> {
+        let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
+        self.dispatch()?;
+        loop {
+            tokio::select! {
+                inbound = inbox.next_request() => match inbound {
+                    Some(inbound) => self.answer(inbound).await?,
+                    None => bail!("the network link ended"),
+                },
+                Some((id, input)) = answers.recv() => {
+                    // An errand that is no longer outstanding was aborted: its answer is stale.
+                    if self.errands.remove(&id).is_some() {
+                        self.answered(input).await?;
+                        self.dispatch()?;
+                    }
+                }
+                _ = tick.tick() => if self.step(Input::Tick, None).await? {
+                    self.dispatch()?;
+                },
+            }
+        }
+    }
+
+    /// Sends what is outstanding and not yet under way, and gives up what no longer is.
+    fn dispatch(&mut self) -> anyhow::Result<()> {
+        let mut current = BTreeMap::new();
+        for ask in self.machine.outstanding(&self.context) {
+            let errand = Errand::new(&ask, &self.routes)?;
+            let id = errand.id();
+            let handle = self.errands.remove(&id).unwrap_or_else(|| self.send(id, errand));
+            current.insert(id, handle);
+        }
+        for (_, stale) in std::mem::replace(&mut self.errands, current) {
+            stale.abort();
+        }
+        Ok(())
+    }
+
+    fn send(&self, id: Digest, errand: Errand) -> AbortHandle {
+        let (link, answers, events) =
+            (self.link.clone(), self.answers.clone(), self.events.clone());
+        let task = tokio::spawn(async move {
+            let unanswered = |cause| events(NodeEvent::Unanswered { cause });
+            let input = errand.run(link, unanswered).await;
+            // The receiver is gone only when the whole shell is.
+            drop(answers.send((id, input)).await);
+        });
+        task.abort_handle()
+    }
+
+    async fn answered(&mut self, input: Input) -> anyhow::Result<()> {
+        if self.step(input, None).await? {
+            return Ok(());
+        }
+        // The answer was refused, so it would be refused again: the round cannot go on with it.
+        self.step(Input::StepRefused(Refusal::BadSet), None).await?;
+        Ok(())
+    }
+
+    async fn answer(&mut self, inbound: Inbound) -> anyhow::Result<()> {
+        let Inbound { peer, body, reply } = inbound;
+        let Ok(member) = VerifyingKey::from_bytes(peer.to_bytes()) else {
+            return Ok(());
+        };
+        let Ok(request) = from_wire::<ContributorRequest>(&body) else {
+            self.machine.count(Refusal::Malformed);
+            self.refuse(member, Refusal::Malformed, reply);
+            return Ok(());
+        };
+        let answer = match request {
+            ContributorRequest::Terms => ContributorReply::Terms(Box::new(self.terms.clone())),
+            ContributorRequest::Fetch { known } => self.machine.order_for(&member, known),
+            ContributorRequest::Receipt { round } => {
+                ContributorReply::Receipt(self.machine.receipt_for(round, &member))
+            }
+            ContributorRequest::Join(request) => {
+                self.forward_join(DaoRequest::Join(request), reply);
+                return Ok(());
+            }
+            ContributorRequest::Submit(update) => {
+                let input = Input::Submitted { peer: member, update };
+                if self.step(input, Some((member, reply))).await? {
+                    self.dispatch()?;
+                }
+                return Ok(());
+            }
+        };
+        send(reply, &answer);
+        Ok(())
+    }
+
+    fn refuse(&self, peer: VerifyingKey, refusal: Refusal, reply: ReplySender) {
+        (self.events)(NodeEvent::Refused { peer, reason: refusal.name() });
+        send(reply, &ContributorReply::Refused(refusal));
+    }
+
+    /// Passes a request to join to the DAO node and its answer back.
+    fn forward_join(&self, request: DaoRequest, reply: ReplySender) {
+        let (link, dao) = (self.link.clone(), self.routes.dao);
+        // Not joined: it ends with its one request, which the link bounds in time.
+        drop(tokio::spawn(async move {
+            let Ok(answer) = link.request(&dao, to_wire(&request)).await else {
+                return;
+            };
+            match from_wire(&answer) {
+                Ok(DaoReply::Joined) => send(reply, &ContributorReply::Joined),
+                Ok(DaoReply::Refused(refusal)) => send(reply, &ContributorReply::Refused(refusal)),
+                _ => send(reply, &ContributorReply::Refused(Refusal::Unexpected)),
+            }
+        }));
+    }
+
+    /// Feeds one input to the machine and performs its outputs in order. Returns whether anything
+    /// was accepted.
+    async fn step(
+        &mut self,
+        input: Input,
+        mut from: Option<(VerifyingKey, ReplySender)>,
+    ) -> anyhow::Result<bool> {
+        let now = now_ms();
+        let bytes = input.to_bytes();
+        let machine = std::mem::replace(&mut self.machine, Coordinator::new(Vec::new()));
+        let (machine, result) =
+            tokio::task::block_in_place(|| machine.handle(&self.context, input, now));
+        self.machine = machine;
+        let outputs = match result {
+            Ok(outputs) => outputs,
+            Err(refusal) => {
+                if let Some((peer, reply)) = from.take() {
+                    self.refuse(peer, refusal, reply);
+                } else {
+                    warn!(reason = refusal.name(), "an answer was refused: {refusal}");
+                }
+                return Ok(false);
+            }
+        };
+        let accepted = !outputs.is_empty();
+        for output in outputs {
+            match output {
+                Output::Persist => self.store.append(now, &bytes).await?,
+                Output::Conclude(ended) => self.store.conclude(&ended).await?,
+                Output::Report(event) => (self.events)(NodeEvent::Round(event)),
+                Output::Acknowledge(acknowledgement) => {
+                    if let Some((_, reply)) = from.take() {
+                        send(reply, &ContributorReply::Acknowledged(*acknowledgement));
+                    }
+                }
+            }
+        }
+        Ok(accepted)
+    }
+}
+
+fn send(reply: ReplySender, answer: &ContributorReply) {
+    if let Err(error) = reply.send(to_wire(answer)) {
+        // The contributor asks again; every request is idempotent.
+        debug!("an answer was not taken: {error}");
+    }
+}

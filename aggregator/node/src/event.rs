@@ -1,0 +1,82 @@
+//! What an aggregator tells the people who run it.
+
+use aggregator_network::Address;
+use aggregator_round::RoundEvent;
+use privacy_identity::VerifyingKey;
+use serde_json::{Value, json};
+
+/// Something worth telling, in logs and as a line of JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// The aggregator listens.
+    Listening {
+        /// Where, with its identity.
+        addresses: Vec<Address>,
+    },
+    /// It knows its federation and its place in it.
+    Ready {
+        /// Its index in the terms; 0 is the coordinator.
+        index: usize,
+        /// The round that it resumed after a restart, if any.
+        resumed: Option<u64>,
+    },
+    /// A round went on.
+    Round(RoundEvent),
+    /// A message was refused.
+    Refused {
+        /// Whose.
+        peer: VerifyingKey,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Another party does not answer; it is asked again.
+    Unanswered {
+        /// What was asked, and why there is no answer.
+        cause: String,
+    },
+}
+
+impl NodeEvent {
+    /// The event as JSON, for programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Listening { addresses } => {
+                let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                json!({"event": "listening", "addresses": addresses})
+            }
+            Self::Ready { index, resumed } => {
+                json!({"event": "ready", "index": index, "resumed": resumed})
+            }
+            Self::Round(event) => round_json(event),
+            Self::Refused { peer, reason } => {
+                json!({"event": "refused", "peer": peer.to_string(), "reason": reason})
+            }
+            Self::Unanswered { cause } => json!({"event": "unanswered", "cause": cause}),
+        }
+    }
+}
+
+fn round_json(event: &RoundEvent) -> Value {
+    let keys = |keys: &[VerifyingKey]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+    match event {
+        RoundEvent::Started { round, cohort } => {
+            json!({"event": "round-started", "round": round.0, "cohort": cohort})
+        }
+        RoundEvent::Collected { round, accepted, dropped } => json!({
+            "event": "round-collected", "round": round.0, "accepted": accepted,
+            "dropped": keys(dropped),
+        }),
+        RoundEvent::Opened { round } => json!({"event": "round-opened", "round": round.0}),
+        RoundEvent::Settled { round, participants, dropped } => json!({
+            "event": "round-settled", "round": round.0, "participants": participants,
+            "dropped": keys(dropped),
+        }),
+        RoundEvent::Aborted { round, reason } => {
+            json!({"event": "round-aborted", "round": round.0, "reason": reason})
+        }
+        RoundEvent::Finished => json!({"event": "finished"}),
+        _ => json!({"event": "other"}),
+    }
+}

@@ -1,0 +1,22 @@
+//! The shell of an aggregator: link, store and clock around the round.
+//!
+//! ```text
+//!   Inbox ──► decode ──► Coordinator::handle ──► Persist ──► reply, events
+//!   clock ──► Tick ────►        (pure)           │
+//!   answers ───────────►                         └► outstanding() ──► asks, repeated until answered
+//! ```
+//!
+//! It decides nothing about the protocol: it reads an event, calls the core, and performs the outputs
+//! in their order. A write of protocol state that fails ends the process: to go on would be to promise
+//! what is not kept.
+
+mod ask;
+mod clock;
+mod coordinator;
+mod event;
+mod node;
+mod peer;
+mod store;
+
+pub use event::NodeEvent;
+pub use node::{NodeConfig, run};

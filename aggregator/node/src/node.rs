@@ -1,0 +1,136 @@
+//! Starting an aggregator.
+
+use std::{path::PathBuf, time::Duration};
+
+use aggregator_network::{
+    Address, Inbox, Limits, Link, LinkConfig, ListenAddress, PeerKey, load_or_create_key,
+};
+use aggregator_protocol::{
+    DaoReply, DaoRequest, FederationTerms, MESSAGE_BYTES_MAX, from_wire, to_wire,
+};
+use aggregator_round::AggregatorContext;
+use anyhow::{Context as _, bail};
+use privacy_identity::{SealingKey, Signed, SigningKey, Tag, VerifyingKey};
+use tracing::info;
+
+use crate::{NodeEvent, ask::Routes, coordinator::CoordinatorShell, peer, store::Store};
+
+/// Pause between attempts to reach the DAO node at start, in milliseconds.
+const DAO_RETRY_MS: u64 = 250;
+
+/// What one contributor adds to the largest message, beside its share: header, signature, envelope.
+const CONTRIBUTOR_BYTES_MAX: usize = 1024;
+
+/// How an aggregator is run.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Its key and its rounds.
+    pub state_dir: PathBuf,
+    /// Where it listens.
+    pub listen: Vec<ListenAddress>,
+    /// The DAO node, which names the federation's terms.
+    pub dao: Address,
+    /// The other aggregators; needed by the coordinator only.
+    pub peers: Vec<Address>,
+}
+
+/// Runs an aggregator until its link ends or its store fails. The future may be dropped at any time:
+/// everything that was promised is on disk.
+///
+/// # Errors
+/// An address in use, a store that cannot be opened or written, terms that do not name this
+/// aggregator.
+pub async fn run(
+    config: NodeConfig,
+    events: impl Fn(NodeEvent) + Clone + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let store = Store::open(&config.state_dir).await?;
+    let seed = load_or_create_key(&config.state_dir.join("key"), &mut rand::rng())?;
+    let signing = SigningKey::from_seed(&seed);
+    let sealing = SealingKey::derived_from(&signing);
+    let terms = match store.terms().await? {
+        Some(terms) => terms,
+        None => fetch_terms(&config.dao, &signing, &events).await?,
+    };
+    let dao_node = VerifyingKey::from_bytes(config.dao.peer().to_bytes())
+        .context("the DAO node's address names no valid key")?;
+    let verified = terms
+        .clone()
+        .verify_by(Tag::Terms, &dao_node)
+        .context("the federation's terms are not signed by this DAO node")?;
+    store.keep_terms(&terms).await?;
+    let context = AggregatorContext::new(verified.body().clone(), signing, sealing)?;
+    let (link, inbox) = start_link(&config, context.signing(), context.terms()).await?;
+    events(NodeEvent::Listening { addresses: link.addresses() });
+    info!(index = context.index(), "aggregator {} listens", link.peer());
+    if context.index() == 0 {
+        let routes = routes(&config, context.terms())?;
+        CoordinatorShell::run(context, terms, (store, link, inbox), routes, events).await
+    } else {
+        peer::run(context, (store, link, inbox), events).await
+    }
+}
+
+/// A link whose limits fit the federation: no message is larger than a model, a sum, or all parts of
+/// one aggregator.
+async fn start_link(
+    config: &NodeConfig,
+    key: &SigningKey,
+    terms: &FederationTerms,
+) -> anyhow::Result<(Link, Inbox)> {
+    let contributors = terms.encoding.contributors_max();
+    let largest = (64 << 10) + 8 * terms.encoding.dimension() + contributors * CONTRIBUTOR_BYTES_MAX;
+    let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
+    let limits = Limits {
+        request_bytes_max: largest,
+        response_bytes_max: largest,
+        connections_max: u32::try_from(2 * contributors + 64).context("connection limit")?,
+        ..Limits::default()
+    };
+    let listen = config.listen.clone();
+    let started = Link::start(LinkConfig { secret: key.seed(), listen, limits }).await;
+    Ok(started?)
+}
+
+/// Asks the DAO node for the terms until it answers: the processes of a co-operative start in any
+/// order.
+async fn fetch_terms(
+    dao: &Address,
+    key: &SigningKey,
+    events: &impl Fn(NodeEvent),
+) -> anyhow::Result<Signed<FederationTerms>> {
+    let config = LinkConfig { secret: key.seed(), listen: Vec::new(), limits: Limits::default() };
+    let (link, _inbox) = Link::start(config).await?;
+    let terms = loop {
+        match link.request(dao, to_wire(&DaoRequest::Terms)).await {
+            Ok(reply) => match from_wire(&reply) {
+                Ok(DaoReply::Terms(terms)) => break *terms,
+                Ok(DaoReply::Refused(refusal)) => bail!("the DAO node refuses: {refusal}"),
+                Ok(_) => bail!("the DAO node answered another question"),
+                Err(error) => bail!("the DAO node's answer cannot be read: {error}"),
+            },
+            Err(error) => {
+                events(NodeEvent::Unanswered { cause: format!("terms: {error}") });
+                tokio::time::sleep(Duration::from_millis(DAO_RETRY_MS)).await;
+            }
+        }
+    };
+    link.shutdown().await;
+    Ok(terms)
+}
+
+fn routes(config: &NodeConfig, terms: &FederationTerms) -> anyhow::Result<Routes> {
+    let address_of = |key: &VerifyingKey| {
+        let peer = PeerKey::from_bytes(*key.as_bytes());
+        config.peers.iter().copied().find(|address| address.peer() == peer)
+    };
+    let aggregators: Vec<_> =
+        terms.aggregators.iter().map(|keys| address_of(&keys.verifying)).collect();
+    for (index, address) in aggregators.iter().enumerate().skip(1) {
+        if address.is_none() {
+            let key = terms.aggregators[index].verifying;
+            bail!("the terms name aggregator {index} ({key}): give its address with --peer");
+        }
+    }
+    Ok(Routes { dao: config.dao, aggregators })
+}

@@ -1,0 +1,157 @@
+//! A DAO node: grants rounds, names probes, logs how rounds ended. Never lost, and idempotent, as the
+//! real one must be.
+
+use std::collections::BTreeMap;
+
+use aggregator_protocol::{
+    DaoReply, DaoRequest, ProbeOrder, Refusal, RoundGrant, RoundId, RoundReceipt, RoundSum,
+};
+use privacy_identity::{Digest, Encode as _, Signed, Tag, VerifyingKey};
+use privacy_secagg::QuantizedProbe;
+use rand::RngExt as _;
+
+use super::{MINIMUM_COHORT, World, rng_for};
+
+/// What the log says of a round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Logged {
+    Settled(Box<Signed<RoundReceipt>>),
+    Aborted(String),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Dao {
+    open: Option<Signed<RoundGrant>>,
+    granted: u64,
+    pub(crate) log: BTreeMap<RoundId, Logged>,
+    /// Every signed sum that ever came.
+    pub(crate) sums: Vec<RoundSum>,
+    pub(crate) probes: BTreeMap<RoundId, Signed<ProbeOrder>>,
+    /// Requests that contradict what is logged or measured: an honest coordinator makes none.
+    pub(crate) contradicted: Vec<String>,
+}
+
+impl Dao {
+    pub(crate) fn handle(&mut self, world: &World, request: DaoRequest) -> DaoReply {
+        match request {
+            DaoRequest::Terms | DaoRequest::Join(_) => DaoReply::Refused(Refusal::Unexpected),
+            DaoRequest::Grant => self.grant(world),
+            DaoRequest::Measure(sum) => self.measure(world, *sum),
+            DaoRequest::Settle(receipt) => {
+                let key = &world.terms.coordinator().verifying;
+                if receipt.clone().verify_by(Tag::RoundReceipt, key).is_err() {
+                    return DaoReply::Refused(Refusal::BadSignature);
+                }
+                let round = receipt.unverified_body().round;
+                self.end(round, Logged::Settled(receipt))
+            }
+            DaoRequest::Abort { round, reason } => self.end(round, Logged::Aborted(reason)),
+        }
+    }
+
+    fn grant(&mut self, world: &World) -> DaoReply {
+        if self.open.is_none() {
+            if self.granted == u64::from(world.terms.rounds) {
+                return DaoReply::Finished;
+            }
+            self.open = Some(world.grant(self.granted, &cohort(world, self.granted)));
+            self.granted += 1;
+        }
+        let grant = self.open.clone().unwrap();
+        let model = world.model(grant.unverified_body().round.0);
+        DaoReply::Granted { grant: Box::new(grant), model }
+    }
+
+    fn measure(&mut self, world: &World, sum: Signed<RoundSum>) -> DaoReply {
+        let Ok(sum) = sum.verify_by(Tag::SumShare, &world.terms.coordinator().verifying) else {
+            return DaoReply::Refused(Refusal::BadSignature);
+        };
+        let sum = sum.body().clone();
+        let (round, set_root) = (sum.round, sum.accepted.tree().root());
+        if self.open_round() != Some(round) {
+            return DaoReply::Refused(Refusal::WrongRound);
+        }
+        if !self.sums.contains(&sum) {
+            self.sums.push(sum);
+        }
+        let probes = || probe_order(world, round, set_root, 0);
+        let probes = self.probes.entry(round).or_insert_with(probes).clone();
+        if probes.unverified_body().set_root != set_root {
+            self.contradicted.push(format!("round {round} was measured over another set"));
+            return DaoReply::Refused(Refusal::AlreadyAnswered);
+        }
+        DaoReply::Probes(Box::new(probes))
+    }
+
+    fn end(&mut self, round: RoundId, ended: Logged) -> DaoReply {
+        if let Some(logged) = self.log.get(&round) {
+            if *logged == ended {
+                return DaoReply::Settled { entry: round.0 };
+            }
+            self.contradicted.push(format!("round {round} was logged as {logged:?}, not {ended:?}"));
+            return DaoReply::Refused(Refusal::AlreadyAnswered);
+        }
+        if self.open_round() != Some(round) {
+            return DaoReply::Refused(Refusal::WrongRound);
+        }
+        self.open = None;
+        self.log.insert(round, ended);
+        DaoReply::Settled { entry: round.0 }
+    }
+
+    /// Who is invited to the round under way.
+    pub(crate) fn cohort(&self) -> &[VerifyingKey] {
+        self.open.as_ref().map_or(&[], |grant| &grant.unverified_body().cohort)
+    }
+
+    pub(crate) fn open_round(&self) -> Option<RoundId> {
+        self.open.as_ref().map(|grant| grant.unverified_body().round)
+    }
+}
+
+/// A seeded cohort of the minimum size or more.
+fn cohort(world: &World, round: u64) -> Vec<usize> {
+    let mut rng = rng_for(&[world.seed, 6, round]);
+    let mut cohort: Vec<_> = (0..world.members.len()).collect();
+    while cohort.len() > MINIMUM_COHORT as usize && rng.random_bool(0.3) {
+        let out = rng.random_range(0..cohort.len());
+        cohort.remove(out);
+    }
+    cohort
+}
+
+/// Seeded probes for a set; `draw` tells apart several for one round.
+pub(crate) fn probe_body(world: &World, round: RoundId, set_root: Digest, draw: u64) -> ProbeOrder {
+    let mut rng = rng_for(&[world.seed, 7, round.0, draw]);
+    let mut probe = || {
+        let values: Vec<f64> =
+            (0..world.terms.encoding.dimension()).map(|_| rng.random_range(-0.5..0.5)).collect();
+        QuantizedProbe::quantise(&values, &world.terms.encoding).unwrap()
+    };
+    ProbeOrder {
+        federation: world.terms.id(),
+        round,
+        set_root,
+        model_after: Digest::of(Tag::Model, &world.model(round.0 + 1)),
+        value: probe(),
+        innovation: probe(),
+    }
+}
+
+pub(crate) fn probe_order(
+    world: &World,
+    round: RoundId,
+    set_root: Digest,
+    draw: u64,
+) -> Signed<ProbeOrder> {
+    Signed::new(probe_body(world, round, set_root, draw), Tag::Probe, &world.dao_key)
+}
+
+/// A probe's integers and exponent, read from its pinned wire form: no method of its own is trusted.
+pub(crate) fn probe_in_the_clear(probe: &QuantizedProbe) -> (Vec<i64>, i64) {
+    let bytes = probe.to_bytes();
+    let exponent = i64::from_be_bytes(bytes[..8].try_into().unwrap());
+    let (words, rest) = bytes[12..].as_chunks::<4>();
+    assert!(rest.is_empty());
+    (words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect(), exponent)
+}

@@ -1,0 +1,229 @@
+//! All machines of a federation, driven by hand without faults: the straight way through its rounds.
+
+use std::collections::BTreeMap;
+
+use aggregator_protocol::{
+    AcceptedSet, AggregatorReply, AggregatorRequest, ContributorReply, DaoRequest, Refusal,
+    RoundId, RoundOrder,
+};
+use aggregator_round::{Ask, Input, Output};
+use privacy_identity::{Digest, Signed, VerifyingKey};
+
+use super::{
+    Contribution, World,
+    dao::Dao,
+    shell::{ALL, CoordinatorShell, PeerShell, input_from_dao, input_from_peer},
+};
+
+pub(crate) struct Federation {
+    pub(crate) world: World,
+    pub(crate) dao: Dao,
+    pub(crate) coordinator: CoordinatorShell,
+    /// The aggregators with index 1 and above.
+    pub(crate) peers: Vec<PeerShell>,
+    pub(crate) now_ms: u64,
+    /// Members that never send anything.
+    pub(crate) silent: Vec<usize>,
+    /// The answers that contributors got, by round and member.
+    pub(crate) answered: BTreeMap<(RoundId, VerifyingKey), Result<Digest, Refusal>>,
+}
+
+impl Federation {
+    pub(crate) fn new(seed: u64, aggregators: usize, members: usize) -> Self {
+        let world = World::new(seed, aggregators, members);
+        let peers = (1..aggregators).map(|index| PeerShell::new(world.context(index))).collect();
+        Self {
+            coordinator: CoordinatorShell::new(world.context(0)),
+            dao: Dao::default(),
+            peers,
+            now_ms: 1_000,
+            silent: Vec::new(),
+            answered: BTreeMap::new(),
+            world,
+        }
+    }
+
+    /// A federation whose first round collects, with all members invited.
+    pub(crate) fn collecting(seed: u64, aggregators: usize, members: usize) -> Self {
+        let mut federation = Self::new(seed, aggregators, members);
+        federation.grant(0);
+        federation
+    }
+
+    /// Grants `round` to all members behind the DAO node's back.
+    pub(crate) fn grant(&mut self, round: u64) {
+        let cohort: Vec<_> = (0..self.world.members.len()).collect();
+        let grant = Box::new(self.world.grant(round, &cohort));
+        self.feed(&Input::Granted { grant, model: self.world.model(round) }).unwrap();
+    }
+
+    /// The order under way, if updates are taken.
+    pub(crate) fn order(&self) -> Option<Signed<RoundOrder>> {
+        let offered = |index| {
+            let reply = self.coordinator.machine.order_for(&self.world.member(index), None);
+            match reply {
+                ContributorReply::Order { order, .. } => Some(*order),
+                _ => None,
+            }
+        };
+        (0..self.world.members.len()).find_map(offered)
+    }
+
+    /// An update of member `index` for the order under way.
+    pub(crate) fn contribution(&self, index: usize) -> Contribution {
+        self.world.contribution(index, &self.order().unwrap(), 0)
+    }
+
+    /// The update as the coordinator's input, sent by its owner.
+    pub(crate) fn submission(&self, index: usize, contribution: &Contribution) -> Input {
+        let update = Box::new(contribution.sealed.update().clone());
+        Input::Submitted { peer: self.world.member(index), update }
+    }
+
+    /// Hands in the updates of these members and returns them.
+    pub(crate) fn submit(&mut self, members: &[usize]) -> Vec<Contribution> {
+        let submit = |&index: &usize| {
+            let contribution = self.contribution(index);
+            self.feed(&self.submission(index, &contribution)).unwrap();
+            contribution
+        };
+        members.iter().map(submit).collect()
+    }
+
+    pub(crate) fn feed(&mut self, input: &Input) -> Result<Vec<Output>, Refusal> {
+        self.feed_until(input, ALL)
+    }
+
+    /// Feeds an input of which only the first `outputs_max` outputs are performed.
+    pub(crate) fn feed_until(
+        &mut self,
+        input: &Input,
+        outputs_max: usize,
+    ) -> Result<Vec<Output>, Refusal> {
+        let result = self.coordinator.input(input, self.now_ms, outputs_max);
+        if let Input::Submitted { peer, update } = input {
+            let round = RoundId(update.claimed_binding().round);
+            let acknowledged = result.as_ref().map_err(|refusal| *refusal).map(|outputs| {
+                outputs.iter().find_map(|output| match output {
+                    Output::Acknowledge(promise) => Some(promise.unverified_body().update),
+                    _ => None,
+                })
+            });
+            // An answer that was cut off by a crash is no answer.
+            if let Some(answer) = acknowledged.transpose() {
+                self.answered.insert((round, *peer), answer);
+            }
+        }
+        result
+    }
+
+    /// Closes the collection by its deadline.
+    pub(crate) fn pass_deadline(&mut self) {
+        self.now_ms = self.order().unwrap().unverified_body().deadline_ms + 1;
+        self.feed(&Input::Tick).unwrap();
+    }
+
+    pub(crate) fn outstanding(&self) -> Vec<Ask> {
+        self.coordinator.machine.outstanding(&self.coordinator.context)
+    }
+
+    /// What the first outstanding request to another aggregator is.
+    pub(crate) fn asked_of_peer(&self) -> AggregatorRequest {
+        let asked = self.outstanding().into_iter().find_map(|ask| match ask {
+            Ask::Aggregator(_, request) => Some(*request),
+            Ask::Dao(_) => None,
+        });
+        asked.unwrap()
+    }
+
+    /// The set over which the coordinator asks for a sum.
+    pub(crate) fn asked_set(&self) -> AcceptedSet {
+        match self.asked_of_peer() {
+            AggregatorRequest::Sum { set, .. } => set,
+            other => panic!("asked for {other:?}"),
+        }
+    }
+
+    /// Lets whoever is asked answer, and returns the answer as the coordinator's input.
+    pub(crate) fn answer(&mut self, ask: &Ask) -> Input {
+        match ask {
+            Ask::Dao(request) => {
+                let reply = self.dao.handle(&self.world, request.as_ref().clone());
+                input_from_dao(reply).unwrap()
+            }
+            Ask::Aggregator(index, request) => {
+                let reply = self.peers[*index - 1].request(request, true);
+                input_from_peer(*index, reply.unwrap_or_else(AggregatorReply::Refused))
+            }
+        }
+    }
+
+    /// What happens next on the straight way; nothing once all rounds were run.
+    pub(crate) fn next_input(&mut self) -> Option<Input> {
+        self.now_ms += 5;
+        if self.coordinator.machine.finished() {
+            return None;
+        }
+        if let Some(index) = self.unanswered() {
+            let round = self.dao.open_round().unwrap();
+            let cohort: Vec<_> = (0..self.world.members.len()).collect();
+            // The binding does not depend on who else is invited.
+            let order = self.world.order(round.0, &cohort);
+            let contribution = self.world.contribution(index, &order, 0);
+            return Some(self.submission(index, &contribution));
+        }
+        if let Some(ask) = self.outstanding().first() {
+            return Some(self.answer(ask));
+        }
+        self.now_ms = self.order().unwrap().unverified_body().deadline_ms + 1;
+        Some(Input::Tick)
+    }
+
+    /// The first invited member that still waits for an answer to its update.
+    fn unanswered(&self) -> Option<usize> {
+        let round = self.coordinator.machine.current_round()?;
+        let invited = |index: &usize| {
+            let cohort = self.dao.cohort();
+            cohort.contains(&self.world.member(*index)) && !self.silent.contains(index)
+        };
+        let waits = |index: &usize| {
+            !self.answered.contains_key(&(round, self.world.member(*index)))
+        };
+        (0..self.world.members.len()).filter(invited).find(waits)
+    }
+
+    /// Goes the straight way until the coordinator waits for something of which `here` holds.
+    pub(crate) fn run_until(&mut self, here: impl Fn(&Ask) -> bool) {
+        while !self.outstanding().iter().any(&here) {
+            let input = self.next_input().expect("not reached before the end");
+            self.feed(&input).unwrap();
+        }
+    }
+
+    /// Goes the straight way to the end.
+    pub(crate) fn run(&mut self) {
+        while let Some(input) = self.next_input() {
+            self.feed(&input).unwrap();
+        }
+    }
+}
+
+pub(crate) fn asks_prepare(ask: &Ask) -> bool {
+    matches!(ask, Ask::Aggregator(_, request) if matches!(**request, AggregatorRequest::Prepare { .. }))
+}
+
+pub(crate) fn asks_sum(ask: &Ask) -> bool {
+    matches!(ask, Ask::Aggregator(_, request) if matches!(**request, AggregatorRequest::Sum { .. }))
+}
+
+pub(crate) fn asks_score(ask: &Ask) -> bool {
+    matches!(ask, Ask::Aggregator(_, request) if matches!(**request, AggregatorRequest::Score(_)))
+}
+
+pub(crate) fn asks_measure(ask: &Ask) -> bool {
+    matches!(ask, Ask::Dao(request) if matches!(**request, DaoRequest::Measure(_)))
+}
+
+pub(crate) fn asks_settle(ask: &Ask) -> bool {
+    matches!(ask, Ask::Dao(request) if matches!(**request, DaoRequest::Settle(_)))
+}

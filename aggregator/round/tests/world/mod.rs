@@ -1,0 +1,172 @@
+//! A federation in memory: keys, terms, synthetic updates, and a DAO node that grants and probes.
+//! Everything follows from one seed.
+
+pub(crate) mod dao;
+pub(crate) mod federation;
+pub(crate) mod shell;
+
+use aggregator_protocol::{
+    FederationTerms, RoundGrant, RoundId, RoundOrder, SchemaTerms, TrainingTerms,
+};
+use aggregator_round::{AggregatorContext, Ordered, Sealed};
+use privacy_dp::{ClipNorm, LocalUpdate};
+use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_secagg::{AggregatorKeys, EncodingParameters, QuantizedUpdate};
+use rand::RngExt as _;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+
+/// Coordinates of a synthetic update.
+pub(crate) const DIMENSION: u32 = 6;
+pub(crate) const MINIMUM_COHORT: u32 = 3;
+pub(crate) const ROUND_DEADLINE_MS: u64 = 400;
+pub(crate) const STEP_DEADLINE_MS: u64 = 300;
+
+/// A generator that depends on all of `parts`, and on their order.
+pub(crate) fn rng_for(parts: &[u64]) -> ChaCha20Rng {
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_be_bytes()).collect();
+    ChaCha20Rng::from_seed(Digest::of(Tag::KeyDerivation, &bytes).0)
+}
+
+fn key_for(seed: u64, kind: u64, index: usize) -> SigningKey {
+    SigningKey::generate(&mut rng_for(&[seed, kind, index as u64]))
+}
+
+/// Who is who.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) terms: FederationTerms,
+    pub(crate) dao_key: SigningKey,
+    /// In the order of their public keys, so that an index is a place in a full cohort.
+    pub(crate) members: Vec<SigningKey>,
+}
+
+/// An update on its way, with the integers that only its owner knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Contribution {
+    pub(crate) sealed: Sealed,
+    pub(crate) values: Vec<i64>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, aggregators: usize, members: usize) -> Self {
+        let dao_key = key_for(seed, 0, 0);
+        let keys = |index| AggregatorKeys {
+            verifying: key_for(seed, 1, index).verifying_key(),
+            sealing: SealingKey::derived_from(&key_for(seed, 1, index)).public(),
+        };
+        let clip = ClipNorm::new(2.0).unwrap();
+        let terms = FederationTerms {
+            name: "synthetic".to_owned(),
+            purpose: "tests".to_owned(),
+            dao: Digest::of(Tag::Terms, b"genesis"),
+            dao_node: dao_key.verifying_key(),
+            aggregators: (0..aggregators).map(keys).collect(),
+            encoding: EncodingParameters::standard(clip, DIMENSION, 16).unwrap(),
+            training: TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 0.1 },
+            architecture: "{}".to_owned(),
+            schema: SchemaTerms {
+                features: vec!["x".to_owned()],
+                label: "y".to_owned(),
+                classes: vec!["no".to_owned(), "yes".to_owned()],
+                mean: vec![0.0],
+                deviation: vec![1.0],
+            },
+            rounds: 3,
+            minimum_cohort: MINIMUM_COHORT,
+            round_deadline_ms: ROUND_DEADLINE_MS,
+            step_deadline_ms: STEP_DEADLINE_MS,
+        };
+        let mut members: Vec<_> = (0..members).map(|index| key_for(seed, 2, index)).collect();
+        members.sort_by_key(SigningKey::verifying_key);
+        Self { seed, terms: terms.checked().unwrap(), dao_key, members }
+    }
+
+    /// The context of aggregator `index`, as after a restart from its key file.
+    pub(crate) fn context(&self, index: usize) -> AggregatorContext {
+        let signing = key_for(self.seed, 1, index);
+        let sealing = SealingKey::derived_from(&signing);
+        AggregatorContext::new(self.terms.clone(), signing, sealing).unwrap()
+    }
+
+    pub(crate) fn aggregator_key(&self, index: usize) -> SigningKey {
+        key_for(self.seed, 1, index)
+    }
+
+    pub(crate) fn member(&self, index: usize) -> VerifyingKey {
+        self.members[index].verifying_key()
+    }
+
+    /// The model from which round `round` trains, in bytes.
+    pub(crate) fn model(&self, round: u64) -> Vec<u8> {
+        let mut rng = rng_for(&[self.seed, 3, round]);
+        (0..24).map(|_| rng.random()).collect()
+    }
+
+    /// What the DAO node grants for `round` to these members.
+    pub(crate) fn grant_body(&self, round: u64, cohort: &[usize]) -> RoundGrant {
+        RoundGrant {
+            dao: self.terms.dao,
+            federation: self.terms.id(),
+            round: RoundId(round),
+            model: Digest::of(Tag::Model, &self.model(round)),
+            cohort: cohort.iter().map(|&index| self.member(index)).collect(),
+        }
+    }
+
+    pub(crate) fn grant(&self, round: u64, cohort: &[usize]) -> Signed<RoundGrant> {
+        Signed::new(self.grant_body(round, cohort), Tag::RoundGrant, &self.dao_key)
+    }
+
+    /// The order as the coordinator signs it.
+    pub(crate) fn order(&self, round: u64, cohort: &[usize]) -> Signed<RoundOrder> {
+        let body = RoundOrder { grant: self.grant(round, cohort), deadline_ms: ROUND_DEADLINE_MS };
+        Signed::new(body, Tag::RoundOrder, &self.aggregator_key(0))
+    }
+
+    /// What member `index` makes of an order; `draw` tells apart several updates of one round.
+    pub(crate) fn contribution(
+        &self,
+        index: usize,
+        order: &Signed<RoundOrder>,
+        draw: u64,
+    ) -> Contribution {
+        self.contribution_to(&self.terms, index, order, draw)
+    }
+
+    /// As [`Self::contribution`], sealed to the aggregators of other `terms`.
+    pub(crate) fn contribution_to(
+        &self,
+        terms: &FederationTerms,
+        index: usize,
+        order: &Signed<RoundOrder>,
+        draw: u64,
+    ) -> Contribution {
+        let round = order.unverified_body().grant.unverified_body().round;
+        let key = &self.members[index];
+        let ordered =
+            Ordered::accept(&self.terms, key, None, order, &self.model(round.0)).unwrap();
+        let purpose = [self.seed, 4, round.0, index as u64, draw];
+        let mut rng = rng_for(&purpose);
+        let update = LocalUpdate::new(self.delta(index, round, draw)).unwrap();
+        let clipped = update.clone().clip(terms.encoding.clip_norm());
+        let rounding = rng_for(&[&purpose[..], &[1]].concat());
+        let values = QuantizedUpdate::quantise(&clipped, &terms.encoding, &mut rounding.clone());
+        let values = values.unwrap().values().iter().map(|&value| i64::from(value)).collect();
+        let sealed = ordered.seal(update, terms, key, &mut rounding.clone(), &mut rng).unwrap();
+        Contribution { sealed, values }
+    }
+
+    /// Some are longer than the clip norm, so that clipping is on the way too.
+    fn delta(&self, index: usize, round: RoundId, draw: u64) -> Vec<f32> {
+        let mut rng = rng_for(&[self.seed, 5, round.0, index as u64, draw]);
+        (0..DIMENSION).map(|_| rng.random_range(-1.5_f32..1.5)).collect()
+    }
+}
+
+/// The exact inner product and what a receipt must say of it, by integers alone.
+pub(crate) fn value_in_the_clear(values: &[i64], probe: &[i64], exponent: i64, count: i64) -> i64 {
+    let product: i128 = values.iter().zip(probe).map(|(v, p)| i128::from(v * p)).sum();
+    // Integer division is towards zero, in both steps.
+    let scaled = (product << privacy_secagg::VALUE_SHIFT) / (1_i128 << exponent);
+    i64::try_from(scaled / i128::from(count)).unwrap()
+}

@@ -1,0 +1,228 @@
+//! Shells without IO: they keep what the machines ask to have kept, as bytes, and can be killed after
+//! any output and started again from those bytes.
+
+use std::{collections::BTreeSet, mem};
+
+use aggregator_protocol::{AggregatorReply, AggregatorRequest, DaoReply, Refusal};
+use aggregator_round::{
+    AggregatorContext, Coordinator, Ended, Input, Output, PeerAggregator, PeerStep, RoundEvent,
+};
+use privacy_identity::{Decode as _, Digest, Encode as _};
+
+/// No crash: all outputs are performed.
+pub(crate) const ALL: usize = usize::MAX;
+
+/// The coordinator with its store.
+pub(crate) struct CoordinatorShell {
+    pub(crate) context: AggregatorContext,
+    pub(crate) machine: Coordinator,
+    /// What a restart at this moment would give, kept by feeding it what is stored.
+    restored: Coordinator,
+    ended: Vec<Vec<u8>>,
+    inputs: Vec<(u64, Vec<u8>)>,
+    /// Digests of the updates among the stored inputs.
+    pub(crate) held: BTreeSet<Digest>,
+    pub(crate) reports: Vec<RoundEvent>,
+}
+
+impl CoordinatorShell {
+    pub(crate) fn new(context: AggregatorContext) -> Self {
+        Self {
+            context,
+            machine: Coordinator::new(Vec::new()),
+            restored: Coordinator::new(Vec::new()),
+            ended: Vec::new(),
+            inputs: Vec::new(),
+            held: BTreeSet::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    /// Feeds one input and performs the first `outputs_max` outputs: those are returned. If there
+    /// were more, the process is dead and has to be restarted before it is used again.
+    pub(crate) fn input(
+        &mut self,
+        input: &Input,
+        now_ms: u64,
+        outputs_max: usize,
+    ) -> Result<Vec<Output>, Refusal> {
+        let machine = mem::replace(&mut self.machine, Coordinator::new(Vec::new()));
+        let mut before = machine.clone();
+        let (machine, result) = machine.handle(&self.context, input.clone(), now_ms);
+        self.machine = machine;
+        let outputs = match result {
+            Ok(outputs) => outputs,
+            Err(refusal) => {
+                before.count(refusal);
+                assert!(self.machine == before, "refused as {refusal}, but something changed");
+                return Err(refusal);
+            }
+        };
+        let stored = outputs.iter().position(|output| *output == Output::Persist);
+        let told = outputs.iter().position(|output| {
+            matches!(output, Output::Acknowledge(_) | Output::Conclude(_) | Output::Report(_))
+        });
+        if *input != Input::NoMoreRounds {
+            assert!(stored.is_some() || self.machine == before, "changed, but not to be stored");
+            assert!(stored.is_none() || told.is_none() || stored < told, "told before stored");
+        }
+        let performed: Vec<_> = outputs.into_iter().take(outputs_max).collect();
+        for output in &performed {
+            self.perform(input, now_ms, output);
+        }
+        Ok(performed)
+    }
+
+    fn perform(&mut self, input: &Input, now_ms: u64, output: &Output) {
+        match output {
+            Output::Persist => self.store(input, now_ms),
+            Output::PersistFirst(first) => self.store(first, now_ms),
+            Output::Conclude(ended) => self.conclude(ended),
+            Output::Report(event) => self.reports.push(event.clone()),
+            Output::Acknowledge(_) => {}
+        }
+    }
+
+    fn store(&mut self, input: &Input, now_ms: u64) {
+        let bytes = input.to_bytes();
+        let decoded = Input::from_bytes(&bytes).unwrap();
+        assert_eq!(decoded, *input, "what is stored is not what was handled");
+        if let Input::Submitted { update, .. } = &decoded {
+            self.held.insert(update.as_ref().clone().verify().unwrap().digest());
+        }
+        self.inputs.push((now_ms, bytes));
+        let restored = mem::replace(&mut self.restored, Coordinator::new(Vec::new()));
+        let (restored, result) = restored.handle(&self.context, decoded, now_ms);
+        assert!(result.is_ok(), "a stored input is refused when it is replayed: {result:?}");
+        self.restored = restored;
+    }
+
+    fn conclude(&mut self, ended: &Ended) {
+        let bytes = ended.to_bytes();
+        assert_eq!(Ended::from_bytes(&bytes).unwrap(), *ended);
+        self.ended.push(bytes);
+        self.inputs.clear();
+        self.held.clear();
+        self.restored = self.replay().0;
+    }
+
+    /// Builds the machine from the store alone; what is left to conclude comes with it.
+    fn replay(&self) -> (Coordinator, Option<Box<Ended>>) {
+        let ended = self.ended.iter().map(|bytes| Ended::from_bytes(bytes).unwrap()).collect();
+        let mut machine = Coordinator::new(ended);
+        let mut last = Vec::new();
+        for (at_ms, bytes) in &self.inputs {
+            let input = Input::from_bytes(bytes).unwrap();
+            let (next, result) = machine.handle(&self.context, input, *at_ms);
+            (machine, last) = (next, result.unwrap());
+        }
+        let conclusion = last.into_iter().find_map(|output| match output {
+            Output::Conclude(ended) => Some(ended),
+            _ => None,
+        });
+        (machine, conclusion)
+    }
+
+    /// A fresh process on the same store.
+    pub(crate) fn restart(&mut self) {
+        let (machine, conclusion) = self.replay();
+        assert!(machine == self.restored, "two replays of one store differ");
+        self.machine = machine;
+        if let Some(ended) = conclusion {
+            self.conclude(&ended);
+        }
+    }
+
+    /// What a restart at this moment would give, brought up to what is in memory only: how many
+    /// messages were refused, and that there are no more rounds.
+    pub(crate) fn restored_now(&self) -> Coordinator {
+        let mut restored = self.restored.clone();
+        for (refusal, count) in self.machine.refused() {
+            while restored.refused().get(refusal).copied().unwrap_or(0) < *count {
+                restored.count(*refusal);
+            }
+        }
+        if self.machine.finished() {
+            restored = restored.handle(&self.context, Input::NoMoreRounds, 0).0;
+        }
+        restored
+    }
+}
+
+/// Another aggregator with its store.
+pub(crate) struct PeerShell {
+    pub(crate) context: AggregatorContext,
+    pub(crate) machine: PeerAggregator,
+    requests: Vec<Vec<u8>>,
+}
+
+impl PeerShell {
+    pub(crate) fn new(context: AggregatorContext) -> Self {
+        Self { context, machine: PeerAggregator::default(), requests: Vec::new() }
+    }
+
+    /// Answers a request; without `stored` the process dies before it stores anything, and has to be
+    /// restarted before it is used again.
+    pub(crate) fn request(
+        &mut self,
+        request: &AggregatorRequest,
+        stored: bool,
+    ) -> Result<AggregatorReply, Refusal> {
+        let before = self.machine.clone();
+        let machine = mem::take(&mut self.machine);
+        let (machine, result) = machine.handle(&self.context, request.clone());
+        self.machine = machine;
+        if let Err(refusal) = result {
+            assert!(self.machine == before, "refused as {refusal}, but something changed");
+            return Err(refusal);
+        }
+        let PeerStep { persist, forget_earlier, reply } = result?;
+        assert!(persist || self.machine == before, "changed, but not to be stored");
+        if persist && stored {
+            if forget_earlier {
+                self.requests.clear();
+            }
+            self.requests.push(request.to_bytes());
+            assert!(self.machine == self.replay(), "a restart would give another machine");
+        }
+        Ok(reply)
+    }
+
+    fn replay(&self) -> PeerAggregator {
+        self.requests.iter().fold(PeerAggregator::default(), |machine, bytes| {
+            let request = AggregatorRequest::from_bytes(bytes).unwrap();
+            let (machine, result) = machine.handle(&self.context, request);
+            assert!(result.is_ok(), "a stored request is refused when it is replayed");
+            machine
+        })
+    }
+
+    /// A fresh process on the same store.
+    pub(crate) fn restart(&mut self) {
+        self.machine = self.replay();
+    }
+}
+
+/// What the answer of aggregator `aggregator` is to the coordinator's machine.
+pub(crate) fn input_from_peer(aggregator: usize, reply: AggregatorReply) -> Input {
+    match reply {
+        AggregatorReply::Prepared { refused } => Input::Prepared { aggregator, refused },
+        AggregatorReply::Sum { commitment, share } => {
+            Input::Summed { aggregator, commitment: Box::new(commitment), share }
+        }
+        AggregatorReply::Scalars(shares) => Input::Scored { aggregator, shares },
+        AggregatorReply::Refused(refusal) => Input::StepRefused(refusal),
+    }
+}
+
+/// What the DAO node's answer is to the coordinator's machine.
+pub(crate) fn input_from_dao(reply: DaoReply) -> Option<Input> {
+    match reply {
+        DaoReply::Granted { grant, model } => Some(Input::Granted { grant, model }),
+        DaoReply::Finished => Some(Input::NoMoreRounds),
+        DaoReply::Probes(probes) => Some(Input::Probed(probes)),
+        DaoReply::Settled { .. } => Some(Input::Logged),
+        DaoReply::Refused(refusal) => Some(Input::StepRefused(refusal)),
+        DaoReply::Terms(_) | DaoReply::Joined | DaoReply::Wait { .. } => None,
+    }
+}

@@ -1,0 +1,208 @@
+//! The audit: everything recomputed from the leaves alone.
+
+use std::{collections::BTreeSet, fmt};
+
+use privacy_identity::{Digest, MerkleTree};
+use thiserror::Error;
+
+use crate::{Entry, EntryError, Refusal, State};
+
+/// What a checkpoint says of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TreeHead {
+    /// How many leaves.
+    pub size: u64,
+    /// The root over them (RFC 6962 §2.1).
+    pub root: Digest,
+}
+
+/// How a log differs from what it should be.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Difference {
+    /// The leaf is not an entry in canonical form.
+    #[error("the leaf is not an entry")]
+    Leaf(#[source] EntryError),
+    /// The entry claims what cannot be recomputed.
+    #[error("the entry is refused")]
+    Entry(#[source] Box<Refusal>),
+    /// There are fewer or more leaves than the checkpoint says.
+    #[error("the log has {got} leaves, the checkpoint says {expected}")]
+    Size {
+        /// Leaves of the checkpoint.
+        expected: u64,
+        /// Leaves found.
+        got: u64,
+    },
+    /// The leaves lead to another root than the checkpoint's.
+    #[error("the root of {size} leaves is {got}, the checkpoint says {expected}")]
+    Root {
+        /// How many leaves.
+        size: u64,
+        /// The checkpoint's root.
+        expected: Digest,
+        /// The root of the leaves.
+        got: Digest,
+    },
+}
+
+/// The first difference of a log, and where it is.
+#[derive(Debug)]
+pub struct AuditFailure {
+    /// The entry, 0-based; absent if the log as a whole differs.
+    pub index: Option<u64>,
+    /// What differs.
+    pub difference: Difference,
+}
+
+impl fmt::Display for AuditFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            Some(index) => write!(f, "the log differs at entry {index}"),
+            None => f.write_str("the log differs from its checkpoint"),
+        }
+    }
+}
+
+impl std::error::Error for AuditFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.difference)
+    }
+}
+
+/// What an audit found to be true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReport {
+    /// How many entries.
+    pub entries: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// Federations opened.
+    pub federations: u64,
+    /// Different members over all federations.
+    pub members: u64,
+    /// Rounds that ended with a model.
+    pub rounds_settled: u64,
+    /// Rounds that ended without.
+    pub rounds_aborted: u64,
+    /// Credits paid.
+    pub credits_issued: u128,
+    /// Transfers booked.
+    pub transfers: u64,
+    /// Proposals made.
+    pub proposals: u64,
+    /// Proposals executed.
+    pub proposals_executed: u64,
+    /// Ballots counted, each signature checked.
+    pub ballots: u64,
+    /// Predictions sold.
+    pub predictions: u64,
+    /// Money paid for them, in 10⁻⁴ of the currency's unit.
+    pub revenue: u128,
+}
+
+/// A replay in progress: state and tree, leaf by leaf.
+#[derive(Debug, Clone, Default)]
+pub struct Replay {
+    state: State,
+    tree: MerkleTree,
+}
+
+impl Replay {
+    /// Takes the next leaf.
+    ///
+    /// # Errors
+    /// [`AuditFailure`] with this leaf's index; the replay is unchanged.
+    pub fn push(&mut self, leaf: &[u8]) -> Result<Entry, AuditFailure> {
+        let index = Some(self.tree.size());
+        let entry = Entry::from_leaf(leaf)
+            .map_err(|error| AuditFailure { index, difference: Difference::Leaf(error) })?;
+        self.state.apply(&entry).map_err(|refusal| AuditFailure {
+            index,
+            difference: Difference::Entry(Box::new(refusal)),
+        })?;
+        self.tree.push(leaf);
+        Ok(entry)
+    }
+
+    /// Checks that the leaves so far are those of `expected`.
+    ///
+    /// # Errors
+    /// [`Difference::Size`] or [`Difference::Root`].
+    pub fn check(&self, expected: &TreeHead) -> Result<(), AuditFailure> {
+        let (size, root) = (self.tree.size(), self.tree.root());
+        let difference = if expected.size != size {
+            Difference::Size { expected: expected.size, got: size }
+        } else if expected.root != root {
+            Difference::Root { size, expected: expected.root, got: root }
+        } else {
+            return Ok(());
+        };
+        Err(AuditFailure { index: None, difference })
+    }
+
+    /// The state so far.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The tree so far.
+    #[must_use]
+    pub const fn tree(&self) -> &MerkleTree {
+        &self.tree
+    }
+
+    /// State and tree.
+    #[must_use]
+    pub fn into_parts(self) -> (State, MerkleTree) {
+        (self.state, self.tree)
+    }
+
+    /// What the leaves so far amount to.
+    #[must_use]
+    pub fn report(&self) -> AuditReport {
+        let (state, counts) = (&self.state, self.state.counts());
+        let members: BTreeSet<_> =
+            state.federations().values().flat_map(|f| f.members().keys()).collect();
+        AuditReport {
+            entries: self.tree.size(),
+            root: self.tree.root(),
+            federations: count(state.federations().len()),
+            members: count(members.len()),
+            rounds_settled: counts.rounds_settled,
+            rounds_aborted: counts.rounds_aborted,
+            credits_issued: counts.credits_issued,
+            transfers: count(state.accounts().transfer_count()),
+            proposals: counts.proposals,
+            proposals_executed: counts.proposals_executed,
+            ballots: counts.ballots,
+            predictions: counts.predictions,
+            revenue: counts.revenue,
+        }
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).expect("a length fits 64 bits")
+}
+
+/// Recomputes a log from its leaves.
+///
+/// * `expected` — the checkpoint that the leaves have to lead to, if there is one.
+///
+/// # Errors
+/// [`AuditFailure`]: the first difference.
+pub fn audit<L: AsRef<[u8]>>(
+    leaves: impl IntoIterator<Item = L>,
+    expected: Option<&TreeHead>,
+) -> Result<AuditReport, AuditFailure> {
+    let mut replay = Replay::default();
+    for leaf in leaves {
+        replay.push(leaf.as_ref())?;
+    }
+    if let Some(expected) = expected {
+        replay.check(expected)?;
+    }
+    Ok(replay.report())
+}

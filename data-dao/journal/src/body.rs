@@ -1,0 +1,123 @@
+//! What an entry says: one struct per kind, in the wire form.
+
+mod founding;
+mod rounds;
+mod sales;
+mod voting;
+
+use serde::{Deserialize, Serialize};
+
+pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted};
+pub use rounds::{
+    ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
+    ValueWeight,
+};
+pub use sales::{
+    Deposited, KeyIssued, Predicted, PredictionReserved, PredictionVoided, PriceSet, Purchased,
+    RevenueLine,
+};
+pub use voting::{BallotCast, ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued};
+
+/// What happened. In JSON, an object with one member: the kind in snake case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// The DAO is founded: the first entry, and only the first.
+    Genesis(Genesis),
+    /// A federation starts.
+    FederationOpened(FederationOpened),
+    /// A member joins a federation.
+    MemberAdmitted(MemberAdmitted),
+    /// A round starts.
+    RoundOpened(RoundOpened),
+    /// A round ended with a new model; its credits are paid.
+    RoundSettled(RoundSettled),
+    /// A round ended without a model.
+    RoundAborted(RoundAborted),
+    /// A model can be bought.
+    ModelReleased(ModelReleased),
+    /// The operator sets a model's first price; later ones need a vote.
+    PriceSet(PriceSet),
+    /// A buyer gets an API key.
+    KeyIssued(KeyIssued),
+    /// Money arrived for a buyer.
+    Deposited(Deposited),
+    /// A buyer paid for calls in advance.
+    Purchased(Purchased),
+    /// One paid call is set aside for a prediction in progress.
+    PredictionReserved(PredictionReserved),
+    /// The prediction was made; its price is split.
+    Predicted(Predicted),
+    /// The prediction failed; the call is the buyer's again.
+    PredictionVoided(PredictionVoided),
+    /// A member made a proposal.
+    ProposalMade(ProposalMade),
+    /// A member voted.
+    BallotCast(BallotCast),
+    /// A successful proposal starts its timelock.
+    ProposalQueued(ProposalQueued),
+    /// A proposal's actions took effect.
+    ProposalExecuted(ProposalExecuted),
+    /// The proposer withdrew a proposal.
+    ProposalCanceled(ProposalCanceled),
+}
+
+impl Body {
+    /// The kind, as JSON spells it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Genesis(_) => "genesis",
+            Self::FederationOpened(_) => "federation_opened",
+            Self::MemberAdmitted(_) => "member_admitted",
+            Self::RoundOpened(_) => "round_opened",
+            Self::RoundSettled(_) => "round_settled",
+            Self::RoundAborted(_) => "round_aborted",
+            Self::ModelReleased(_) => "model_released",
+            Self::PriceSet(_) => "price_set",
+            Self::KeyIssued(_) => "key_issued",
+            Self::Deposited(_) => "deposited",
+            Self::Purchased(_) => "purchased",
+            Self::PredictionReserved(_) => "prediction_reserved",
+            Self::Predicted(_) => "predicted",
+            Self::PredictionVoided(_) => "prediction_voided",
+            Self::ProposalMade(_) => "proposal_made",
+            Self::BallotCast(_) => "ballot_cast",
+            Self::ProposalQueued(_) => "proposal_queued",
+            Self::ProposalExecuted(_) => "proposal_executed",
+            Self::ProposalCanceled(_) => "proposal_canceled",
+        }
+    }
+}
+
+macro_rules! body_from {
+    ($($kind:ident),+ $(,)?) => {
+        $(impl From<$kind> for Body {
+            fn from(body: $kind) -> Self {
+                Self::$kind(body)
+            }
+        })+
+    };
+}
+
+body_from!(
+    Genesis,
+    FederationOpened,
+    MemberAdmitted,
+    RoundOpened,
+    RoundSettled,
+    RoundAborted,
+    ModelReleased,
+    PriceSet,
+    KeyIssued,
+    Deposited,
+    Purchased,
+    PredictionReserved,
+    Predicted,
+    PredictionVoided,
+    ProposalMade,
+    BallotCast,
+    ProposalQueued,
+    ProposalExecuted,
+    ProposalCanceled,
+);

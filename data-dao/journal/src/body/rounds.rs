@@ -1,0 +1,132 @@
+//! Rounds and the models they make.
+
+use data_dao_governance::{text, texts};
+use data_dao_ledger::Name;
+use privacy_identity::{Digest, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+/// A round starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundOpened {
+    /// Which federation.
+    #[serde(with = "text")]
+    pub federation: Name,
+    /// The round's number; higher than every earlier one of the federation.
+    pub round: u64,
+    /// Digest of the model that the round starts from.
+    #[serde(with = "text")]
+    pub model: Digest,
+    /// How many contributors are invited.
+    pub cohort_size: u32,
+    /// Privacy loss of the round in millionths of ε; absent if no noise is added.
+    pub epsilon_micro: Option<u64>,
+}
+
+/// One contributor's part in a settled round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Participation {
+    /// The contributor.
+    #[serde(with = "text")]
+    pub member: VerifyingKey,
+    /// The opened value scalar, in the units of the federation's quantisation.
+    pub value: i64,
+    /// The opened innovation scalar, in the same units.
+    pub innovation: i64,
+    /// Credits paid: recomputed by the pay rule.
+    #[serde(with = "text")]
+    pub credits: u128,
+    /// Digest of the sealed update: no update is paid twice.
+    #[serde(with = "text")]
+    pub update: Digest,
+}
+
+/// How many messages were refused for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusalCount {
+    /// The reason's name.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A round ended with a new model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundSettled {
+    /// Which federation.
+    #[serde(with = "text")]
+    pub federation: Name,
+    /// Which round.
+    pub round: u64,
+    /// The model that the round started from: that of its opening.
+    #[serde(with = "text")]
+    pub model_before: Digest,
+    /// The new model.
+    #[serde(with = "text")]
+    pub model_after: Digest,
+    /// Digest of the receipt that the aggregators signed.
+    #[serde(with = "text")]
+    pub receipt: Digest,
+    /// Accuracy on the test set in millionths; absent for tasks without classes.
+    pub test_accuracy_ppm: Option<u32>,
+    /// Loss on the test set in millionths.
+    pub test_loss_micro: u64,
+    /// Who took part, strictly ascending by key.
+    pub participants: Vec<Participation>,
+    /// What was refused.
+    pub refused: Vec<RefusalCount>,
+    /// Who was invited and did not deliver, strictly ascending by key.
+    #[serde(with = "texts")]
+    pub dropped: Vec<VerifyingKey>,
+}
+
+/// A round ended without a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundAborted {
+    /// Which federation.
+    #[serde(with = "text")]
+    pub federation: Name,
+    /// Which round.
+    pub round: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A contributor's weight in a model's revenue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueWeight {
+    /// The contributor.
+    #[serde(with = "text")]
+    pub member: VerifyingKey,
+    /// Credits earned in the model's federation.
+    #[serde(with = "text")]
+    pub weight: u128,
+}
+
+/// A model can be bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelReleased {
+    /// The model's name in the catalogue.
+    #[serde(with = "text")]
+    pub model: Name,
+    /// Its version: 1 for the first, then one more each time.
+    pub version: u32,
+    /// Digest of the model: that of the federation's last settled round.
+    #[serde(with = "text")]
+    pub digest: Digest,
+    /// The federation that trained it.
+    #[serde(with = "text")]
+    pub federation: Name,
+    /// How many rounds were settled.
+    pub rounds: u64,
+    /// Accuracy on the test set in millionths.
+    pub test_accuracy_ppm: Option<u32>,
+    /// Who earns how much of a sale: recomputed (see `State::release_weights`).
+    pub weights: Vec<ValueWeight>,
+}

@@ -1,0 +1,143 @@
+//! A federation as the log has made it.
+
+use std::collections::BTreeMap;
+
+use privacy_identity::{Digest, VerifyingKey};
+
+use crate::{FederationOpened, Standing};
+
+/// A member of a federation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What the member wants to be called.
+    pub label: String,
+    /// The entry that admitted the member.
+    pub index: u64,
+}
+
+/// A round in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenRound {
+    /// The round's number.
+    pub round: u64,
+    /// The model it starts from.
+    pub model: Digest,
+    /// How many contributors are invited.
+    pub cohort_size: u32,
+    /// Credits of the round, as they were when it opened.
+    pub budget: u128,
+    /// Privacy loss in millionths of ε, if noise is added.
+    pub epsilon_micro: Option<u64>,
+}
+
+/// A round that ended with a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettledRound {
+    /// The round's number.
+    pub round: u64,
+    /// The entry that settled it.
+    pub index: u64,
+    /// The new model.
+    pub model_after: Digest,
+    /// Accuracy on the test set in millionths.
+    pub test_accuracy_ppm: Option<u32>,
+    /// Loss on the test set in millionths.
+    pub test_loss_micro: u64,
+    /// How many took part.
+    pub participants: u32,
+    /// How many were invited and did not deliver.
+    pub dropped: u32,
+    /// Credits paid.
+    pub credits: u128,
+}
+
+/// A federation: its terms, members and rounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Federation {
+    pub(crate) opened: FederationOpened,
+    pub(crate) index: u64,
+    pub(crate) round_budget: u128,
+    pub(crate) members: BTreeMap<VerifyingKey, Member>,
+    pub(crate) standings: BTreeMap<VerifyingKey, Standing>,
+    pub(crate) open_round: Option<OpenRound>,
+    /// The highest round ever opened.
+    pub(crate) last_round: Option<u64>,
+    pub(crate) settled: Vec<SettledRound>,
+    pub(crate) aborted: u64,
+}
+
+impl Federation {
+    pub(crate) fn new(opened: FederationOpened, index: u64) -> Self {
+        Self {
+            round_budget: opened.round_budget,
+            opened,
+            index,
+            members: BTreeMap::new(),
+            standings: BTreeMap::new(),
+            open_round: None,
+            last_round: None,
+            settled: Vec::new(),
+            aborted: 0,
+        }
+    }
+
+    /// The entry's own words.
+    #[must_use]
+    pub const fn opened(&self) -> &FederationOpened {
+        &self.opened
+    }
+
+    /// The entry that opened it.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Credits of the next round.
+    #[must_use]
+    pub const fn round_budget(&self) -> u128 {
+        self.round_budget
+    }
+
+    /// Who was admitted.
+    #[must_use]
+    pub const fn members(&self) -> &BTreeMap<VerifyingKey, Member> {
+        &self.members
+    }
+
+    /// What those who took part have contributed.
+    #[must_use]
+    pub const fn standings(&self) -> &BTreeMap<VerifyingKey, Standing> {
+        &self.standings
+    }
+
+    /// The round in progress.
+    #[must_use]
+    pub const fn open_round(&self) -> Option<&OpenRound> {
+        self.open_round.as_ref()
+    }
+
+    /// The highest round ever opened.
+    #[must_use]
+    pub const fn last_round(&self) -> Option<u64> {
+        self.last_round
+    }
+
+    /// The rounds that ended with a model, oldest first.
+    #[must_use]
+    pub fn settled(&self) -> &[SettledRound] {
+        &self.settled
+    }
+
+    /// How many rounds ended without a model.
+    #[must_use]
+    pub const fn aborted(&self) -> u64 {
+        self.aborted
+    }
+
+    /// The model of the last settled round.
+    #[must_use]
+    pub fn model(&self) -> Option<Digest> {
+        self.settled.last().map(|round| round.model_after)
+    }
+}

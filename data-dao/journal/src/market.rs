@@ -1,0 +1,144 @@
+//! Models, buyers and predictions as the log has made them.
+
+use std::collections::BTreeMap;
+
+use data_dao_ledger::Name;
+use data_dao_market::{PredictionSale, Purchase};
+use privacy_identity::Digest;
+
+use crate::ModelReleased;
+
+/// A model of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Model {
+    pub(crate) releases: Vec<ModelReleased>,
+    pub(crate) price: Option<u128>,
+}
+
+impl Model {
+    /// The versions, oldest first: version v stands at v − 1.
+    #[must_use]
+    pub fn releases(&self) -> &[ModelReleased] {
+        &self.releases
+    }
+
+    /// The newest version.
+    ///
+    /// # Panics
+    /// Never: a model enters the catalogue with its first version.
+    #[must_use]
+    pub fn latest(&self) -> &ModelReleased {
+        self.releases.last().expect("a model has a version")
+    }
+
+    /// A version of the model.
+    #[must_use]
+    pub fn release(&self, version: u32) -> Option<&ModelReleased> {
+        self.releases.iter().find(|release| release.version == version)
+    }
+
+    /// Price of one prediction in 10⁻⁴ of the currency's unit, once it is set.
+    #[must_use]
+    pub const fn price(&self) -> Option<u128> {
+        self.price
+    }
+}
+
+/// One purchase of calls. How many are left is a matter of its account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lot {
+    /// What was bought, at which price.
+    pub purchase: Purchase,
+    /// The entry that booked it.
+    pub index: u64,
+}
+
+/// A buyer's API key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    pub(crate) key_hash: Digest,
+    pub(crate) buyer: String,
+    pub(crate) index: u64,
+    pub(crate) lots: BTreeMap<Name, Vec<Lot>>,
+}
+
+impl ApiKey {
+    /// Digest of the secret key under `Tag::ApiKey`.
+    #[must_use]
+    pub const fn key_hash(&self) -> &Digest {
+        &self.key_hash
+    }
+
+    /// What the buyer wants to be called.
+    #[must_use]
+    pub fn buyer(&self) -> &str {
+        &self.buyer
+    }
+
+    /// The entry that issued the key.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The purchases of a model's calls, oldest first.
+    #[must_use]
+    pub fn lots(&self, model: &Name) -> &[Lot] {
+        self.lots.get(model).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What became of a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PredictionProgress {
+    /// The call is set aside until then, in ledger time.
+    Reserved {
+        /// When it returns to the buyer by itself.
+        expires_at_ms: u64,
+    },
+    /// It was made, and paid.
+    Made {
+        /// The entry that says so.
+        index: u64,
+    },
+    /// It failed; the call is the buyer's again.
+    Voided {
+        /// The entry that says so.
+        index: u64,
+    },
+}
+
+/// A prediction from its reservation on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prediction {
+    pub(crate) sale: PredictionSale,
+    pub(crate) version: u32,
+    pub(crate) input: Digest,
+    pub(crate) progress: PredictionProgress,
+}
+
+impl Prediction {
+    /// Who bought which model's call at which price.
+    #[must_use]
+    pub const fn sale(&self) -> &PredictionSale {
+        &self.sale
+    }
+
+    /// The model's version.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Digest of the input.
+    #[must_use]
+    pub const fn input(&self) -> &Digest {
+        &self.input
+    }
+
+    /// What became of it.
+    #[must_use]
+    pub const fn progress(&self) -> &PredictionProgress {
+        &self.progress
+    }
+}

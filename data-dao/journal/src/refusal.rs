@@ -1,0 +1,233 @@
+//! Why an entry was refused.
+
+use data_dao_governance::{CharterError, GovernanceError};
+use data_dao_ledger::SplitError;
+use data_dao_market::PurchaseError;
+use privacy_identity::{Digest, KeyError, VerifyingKey};
+use thiserror::Error;
+
+use crate::EntryError;
+
+/// Why an entry was refused. The state is unchanged.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The first entry must found the DAO.
+    #[error("the log does not begin with a genesis entry but with {got}")]
+    NotFounded {
+        /// The kind of the entry.
+        got: &'static str,
+    },
+    /// Only the first entry founds the DAO.
+    #[error("the DAO is founded already")]
+    FoundedTwice,
+    /// Time went backwards.
+    #[error("the entry's time {got_ms} is before the last entry's {last_ms}")]
+    TimeBackwards {
+        /// Time of the last entry.
+        last_ms: u64,
+        /// Time of this one.
+        got_ms: u64,
+    },
+    /// The entry does not fit a leaf.
+    #[error("the entry is not a leaf")]
+    Entry(#[from] EntryError),
+    /// The entry names something that does not exist.
+    #[error("there is no {what} {id}")]
+    Unknown {
+        /// The kind of thing.
+        what: &'static str,
+        /// Its name.
+        id: String,
+    },
+    /// The entry makes something that exists.
+    #[error("{what} {id} exists already")]
+    Exists {
+        /// The kind of thing.
+        what: &'static str,
+        /// Its name.
+        id: String,
+    },
+    /// The entry claims something else than what was recomputed or agreed.
+    #[error("{what} is {got}, expected {expected}")]
+    Differs {
+        /// What was compared.
+        what: String,
+        /// What it had to be.
+        expected: String,
+        /// What the entry says.
+        got: String,
+    },
+    /// A number or length is out of its bounds.
+    #[error("{what} is {got}, allowed are {low} to {high}")]
+    OutOfBounds {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        got: i128,
+        /// Least allowed value.
+        low: i128,
+        /// Greatest allowed value.
+        high: i128,
+    },
+    /// A list is not strictly ascending by key.
+    #[error("{what} are not strictly ascending by key at {member}")]
+    NotAscending {
+        /// Which list.
+        what: &'static str,
+        /// The first key out of order.
+        member: VerifyingKey,
+    },
+    /// The key does not belong to a member of the federation.
+    #[error("{member} is not a member of {federation}")]
+    NotAMember {
+        /// The key.
+        member: VerifyingKey,
+        /// The federation.
+        federation: String,
+    },
+    /// Another round of the federation is open.
+    #[error("round {open} of {federation} is still open")]
+    RoundStillOpen {
+        /// The federation.
+        federation: String,
+        /// The open round.
+        open: u64,
+    },
+    /// The round is not open: never opened, aborted, or another one is.
+    #[error("round {round} of {federation} is not open")]
+    RoundNotOpen {
+        /// The federation.
+        federation: String,
+        /// The round.
+        round: u64,
+    },
+    /// The round was settled before: its contributions are paid.
+    #[error("round {round} of {federation} is settled already")]
+    RoundAlreadySettled {
+        /// The federation.
+        federation: String,
+        /// The round.
+        round: u64,
+    },
+    /// The federation has had all its rounds.
+    #[error("{federation} has settled all its {rounds} rounds")]
+    RoundsUsedUp {
+        /// The federation.
+        federation: String,
+        /// How many rounds its terms allow.
+        rounds: u64,
+    },
+    /// The update was paid before, in whatever federation and round.
+    #[error("update {update} was paid already")]
+    UpdateAlreadyPaid {
+        /// Digest of the update.
+        update: Digest,
+    },
+    /// A member is named both as participant and as dropped.
+    #[error("{member} both took part and dropped out")]
+    TookPartAndDropped {
+        /// The member.
+        member: VerifyingKey,
+    },
+    /// The price was set before: now it takes a vote.
+    #[error("the price of {model} is set; a vote may change it")]
+    PriceNeedsVote {
+        /// The model.
+        model: String,
+    },
+    /// The model has no price yet.
+    #[error("{model} has no price")]
+    NoPrice {
+        /// The model.
+        model: String,
+    },
+    /// The buyer has no paid call left.
+    #[error("key {key_id} has no call of {model} left")]
+    NoCallsLeft {
+        /// The buyer's key.
+        key_id: String,
+        /// The model.
+        model: String,
+    },
+    /// The request was booked before.
+    #[error("the request {idempotency_key:?} of key {key_id} was booked as entry {index}")]
+    AlreadyBooked {
+        /// The buyer's key.
+        key_id: String,
+        /// The request's own id.
+        idempotency_key: String,
+        /// The entry that booked it.
+        index: u64,
+    },
+    /// The prediction is no longer pending.
+    #[error("prediction {prediction} was already {state}")]
+    PredictionResolved {
+        /// The prediction.
+        prediction: Digest,
+        /// What became of it.
+        state: &'static str,
+    },
+    /// A key or signature was refused.
+    #[error("a signature does not hold")]
+    Signature(#[from] KeyError),
+    /// The charter was refused.
+    #[error("the charter is out of bounds")]
+    Charter(#[from] CharterError),
+    /// Governance refused the step.
+    #[error("governance refused")]
+    Governance(#[from] GovernanceError),
+    /// The ledger refused the transfers.
+    #[error("the ledger refused")]
+    Ledger(#[from] data_dao_ledger::Refusal),
+    /// The purchase was refused.
+    #[error("the purchase was refused")]
+    Purchase(#[from] PurchaseError),
+    /// An amount could not be split.
+    #[error("the amount cannot be split")]
+    Split(#[from] SplitError),
+}
+
+impl Refusal {
+    pub(crate) fn unknown(what: &'static str, id: impl ToString) -> Self {
+        Self::Unknown { what, id: id.to_string() }
+    }
+
+    pub(crate) fn exists(what: &'static str, id: impl ToString) -> Self {
+        Self::Exists { what, id: id.to_string() }
+    }
+}
+
+/// Refuses unless what the entry says is what it had to be.
+pub(crate) fn same<T: PartialEq + ToString>(
+    what: impl ToString,
+    expected: &T,
+    got: &T,
+) -> Result<(), Refusal> {
+    if expected == got {
+        return Ok(());
+    }
+    let (expected, got) = (expected.to_string(), got.to_string());
+    Err(Refusal::Differs { what: what.to_string(), expected, got })
+}
+
+/// Refuses a number outside its bounds.
+pub(crate) fn within(
+    what: &'static str,
+    got: impl Into<i128>,
+    low: i128,
+    high: i128,
+) -> Result<(), Refusal> {
+    let got = got.into();
+    if (low..=high).contains(&got) {
+        Ok(())
+    } else {
+        Err(Refusal::OutOfBounds { what, got, low, high })
+    }
+}
+
+/// Refuses a text that is empty or longer than `max` bytes.
+pub(crate) fn text_within(what: &'static str, text: &str, max: i128) -> Result<(), Refusal> {
+    let length = i128::try_from(text.len()).expect("a length fits 128 bits");
+    within(what, length, 1, max)
+}

@@ -1,0 +1,122 @@
+//! The state that the log makes, and the one step that changes it.
+
+mod founding;
+mod queries;
+mod rounds;
+mod sales;
+mod voting;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use data_dao_governance::{Charter, Proposal, ProposalId};
+use data_dao_ledger::{Accounts, Name};
+use privacy_identity::Digest;
+
+use crate::{ApiKey, Body, Entry, Federation, Genesis, Model, Prediction, Refusal};
+
+/// Longest label, name or reason, in bytes.
+pub(crate) const LABEL_BYTES_MAX: i128 = 200;
+
+/// The founded DAO.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Dao {
+    id: Digest,
+    genesis: Genesis,
+    charter: Charter,
+}
+
+/// How much of what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Rounds that ended with a model.
+    pub rounds_settled: u64,
+    /// Rounds that ended without.
+    pub rounds_aborted: u64,
+    /// Credits paid.
+    pub credits_issued: u128,
+    /// Proposals made.
+    pub proposals: u64,
+    /// Proposals executed.
+    pub proposals_executed: u64,
+    /// Ballots counted.
+    pub ballots: u64,
+    /// Predictions made and paid.
+    pub predictions: u64,
+    /// Money paid for predictions, in 10⁻⁴ of the currency's unit.
+    pub revenue: u128,
+}
+
+/// All that the log says, recomputed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    dao: Option<Dao>,
+    time_ms: u64,
+    entries: u64,
+    counts: Counts,
+    accounts: Accounts,
+    federations: BTreeMap<Name, Federation>,
+    models: BTreeMap<Name, Model>,
+    keys: BTreeMap<Name, ApiKey>,
+    key_hashes: BTreeMap<Digest, Name>,
+    predictions: BTreeMap<Digest, Prediction>,
+    /// (API key, idempotency key) of each deposit and purchase, and the entry that booked it.
+    requests: BTreeMap<(Name, String), u64>,
+    proposals: BTreeMap<ProposalId, Proposal>,
+    /// Every sealed update that was paid, whatever its federation and round.
+    updates: BTreeSet<Digest>,
+}
+
+impl State {
+    /// Takes the next entry of the log.
+    ///
+    /// Everything the entry claims is recomputed first; then the ledger takes the transfers, all
+    /// or none; only then does the rest change, and nothing of that can fail.
+    ///
+    /// # Errors
+    /// [`Refusal`], with the state unchanged.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        let (last_ms, got_ms) = (self.time_ms, entry.time_ms);
+        if got_ms < last_ms {
+            return Err(Refusal::TimeBackwards { last_ms, got_ms });
+        }
+        match &entry.body {
+            Body::Genesis(body) => self.found(entry, body)?,
+            body if self.dao.is_none() => {
+                return Err(Refusal::NotFounded { got: body.kind() });
+            }
+            body => self.apply_founded(body, got_ms)?,
+        }
+        self.time_ms = got_ms;
+        self.entries += 1;
+        Ok(())
+    }
+
+    fn apply_founded(&mut self, body: &Body, now_ms: u64) -> Result<(), Refusal> {
+        match body {
+            Body::Genesis(_) => Err(Refusal::FoundedTwice),
+            Body::FederationOpened(body) => self.open_federation(body),
+            Body::MemberAdmitted(body) => self.admit_member(body),
+            Body::RoundOpened(body) => self.open_round(body),
+            Body::RoundSettled(body) => self.settle_round(body, now_ms),
+            Body::RoundAborted(body) => self.abort_round(body),
+            Body::ModelReleased(body) => self.release_model(body),
+            Body::PriceSet(body) => self.set_first_price(body),
+            Body::KeyIssued(body) => self.issue_key(body),
+            Body::Deposited(body) => self.deposit(body, now_ms),
+            Body::Purchased(body) => self.purchase(body, now_ms),
+            Body::PredictionReserved(body) => self.reserve_prediction(body, now_ms),
+            Body::Predicted(body) => self.settle_prediction(body, now_ms),
+            Body::PredictionVoided(body) => self.void_prediction(body, now_ms),
+            Body::ProposalMade(body) => self.make_proposal(body, now_ms),
+            Body::BallotCast(body) => self.cast_ballot(body, now_ms),
+            Body::ProposalQueued(body) => self.queue_proposal(body, now_ms),
+            Body::ProposalExecuted(body) => self.execute_proposal(body, now_ms),
+            Body::ProposalCanceled(body) => self.cancel_proposal(body, now_ms),
+        }
+    }
+
+    /// The founded DAO. Handlers of every entry but the first may rely on it.
+    fn dao(&self) -> &Dao {
+        self.dao.as_ref().expect("apply refuses other entries before the genesis")
+    }
+}

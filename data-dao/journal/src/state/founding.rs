@@ -1,0 +1,55 @@
+//! Founding, federations, members.
+
+use data_dao_governance::Charter;
+use privacy_identity::MerkleTree;
+
+use super::{Dao, LABEL_BYTES_MAX, State};
+use crate::pay::{NOVELTY_PERCENT_MAX, ROUNDS_MAX};
+use crate::refusal::{text_within, within};
+use crate::{Entry, Federation, FederationOpened, Genesis, Member, MemberAdmitted, Refusal};
+
+/// Longest terms, so that the entry fits a leaf with room to spare.
+const TERMS_BYTES_MAX: i128 = 32_768;
+
+impl State {
+    pub(super) fn found(&mut self, entry: &Entry, body: &Genesis) -> Result<(), Refusal> {
+        if self.dao.is_some() {
+            return Err(Refusal::FoundedTwice);
+        }
+        text_within("dao_name", &body.dao_name, LABEL_BYTES_MAX)?;
+        within("treasury_percent", body.treasury_percent, 0, 100)?;
+        let charter = Charter::new(body.charter, body.bounds.into())?;
+        let leaf = entry.to_leaf()?;
+        // The root of a tree of one leaf is the leaf's hash (RFC 6962 §2.1).
+        let id = MerkleTree::from_leaves([leaf.as_slice()]).root();
+        self.dao = Some(Dao { id, genesis: body.clone(), charter });
+        Ok(())
+    }
+
+    pub(super) fn open_federation(&mut self, body: &FederationOpened) -> Result<(), Refusal> {
+        if self.federations.contains_key(&body.federation) {
+            return Err(Refusal::exists("federation", &body.federation));
+        }
+        text_within("terms", &body.terms, TERMS_BYTES_MAX)?;
+        within("rounds", body.rounds, 1, i128::from(ROUNDS_MAX))?;
+        within("minimum_cohort", body.minimum_cohort, 1, i128::from(u32::MAX))?;
+        within("novelty_percent", body.novelty_percent, 0, i128::from(NOVELTY_PERCENT_MAX))?;
+        let federation = Federation::new(body.clone(), self.entries);
+        self.federations.insert(body.federation.clone(), federation);
+        Ok(())
+    }
+
+    pub(super) fn admit_member(&mut self, body: &MemberAdmitted) -> Result<(), Refusal> {
+        text_within("label", &body.label, LABEL_BYTES_MAX)?;
+        let index = self.entries;
+        let federation = self
+            .federations
+            .get_mut(&body.federation)
+            .ok_or_else(|| Refusal::unknown("federation", &body.federation))?;
+        if federation.members.contains_key(&body.member) {
+            return Err(Refusal::exists("member", body.member));
+        }
+        federation.members.insert(body.member, Member { label: body.label.clone(), index });
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! What can be asked of the state.
+
+use std::collections::BTreeMap;
+
+use data_dao_governance::{Charter, Proposal, ProposalId, Weights};
+use data_dao_ledger::{AccountId, Accounts, Book, Name, Owner};
+use privacy_identity::{Digest, VerifyingKey};
+
+use super::{Counts, State};
+use crate::{ApiKey, Federation, Genesis, Lot, Model, Prediction};
+
+impl State {
+    /// The DAO's id: the leaf hash of its genesis entry. Absent before that entry.
+    #[must_use]
+    pub fn dao_id(&self) -> Option<Digest> {
+        self.dao.as_ref().map(|dao| dao.id)
+    }
+
+    /// How the DAO was founded.
+    #[must_use]
+    pub fn genesis(&self) -> Option<&Genesis> {
+        self.dao.as_ref().map(|dao| &dao.genesis)
+    }
+
+    /// How the DAO votes.
+    #[must_use]
+    pub fn charter(&self) -> Option<&Charter> {
+        self.dao.as_ref().map(|dao| &dao.charter)
+    }
+
+    /// Time of the last entry.
+    #[must_use]
+    pub const fn time_ms(&self) -> u64 {
+        self.time_ms
+    }
+
+    /// How many entries were applied.
+    #[must_use]
+    pub const fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// How much of what happened.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// All books.
+    #[must_use]
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// All federations, by name.
+    #[must_use]
+    pub const fn federations(&self) -> &BTreeMap<Name, Federation> {
+        &self.federations
+    }
+
+    /// A federation.
+    #[must_use]
+    pub fn federation(&self, name: &Name) -> Option<&Federation> {
+        self.federations.get(name)
+    }
+
+    /// The catalogue, by name.
+    #[must_use]
+    pub const fn models(&self) -> &BTreeMap<Name, Model> {
+        &self.models
+    }
+
+    /// A model of the catalogue.
+    #[must_use]
+    pub fn model(&self, name: &Name) -> Option<&Model> {
+        self.models.get(name)
+    }
+
+    /// All API keys, by id.
+    #[must_use]
+    pub const fn keys(&self) -> &BTreeMap<Name, ApiKey> {
+        &self.keys
+    }
+
+    /// An API key.
+    #[must_use]
+    pub fn key(&self, key_id: &Name) -> Option<&ApiKey> {
+        self.keys.get(key_id)
+    }
+
+    /// The id of the API key with this hash.
+    #[must_use]
+    pub fn key_by_hash(&self, key_hash: &Digest) -> Option<&Name> {
+        self.key_hashes.get(key_hash)
+    }
+
+    /// The entry that booked a buyer's request, if one did.
+    #[must_use]
+    pub fn booked(&self, key_id: &Name, idempotency_key: &str) -> Option<u64> {
+        self.requests.get(&(key_id.clone(), idempotency_key.to_owned())).copied()
+    }
+
+    /// A buyer's unspent money in 10⁻⁴ of the currency's unit.
+    #[must_use]
+    pub fn buyer_balance(&self, key_id: &Name) -> u128 {
+        let account = |genesis: &Genesis| AccountId::buyer(genesis.currency, key_id.clone());
+        self.genesis().map_or(0, |genesis| self.accounts.account(&account(genesis)).available())
+    }
+
+    /// The oldest purchase with a call left at `now_ms`: its price is what the next call costs.
+    #[must_use]
+    pub fn next_lot(&self, key_id: &Name, model: &Name, now_ms: u64) -> Option<&Lot> {
+        let lots = self.key(key_id)?.lots(model);
+        lots.iter().find(|lot| self.calls_of(lot, now_ms) > 0)
+    }
+
+    /// How many paid calls of `model` the key has left at `now_ms`.
+    #[must_use]
+    pub fn calls_left(&self, key_id: &Name, model: &Name, now_ms: u64) -> u128 {
+        let lots = self.key(key_id).map_or(&[][..], |key| key.lots(model));
+        lots.iter().map(|lot| self.calls_of(lot, now_ms)).sum()
+    }
+
+    fn calls_of(&self, lot: &Lot, now_ms: u64) -> u128 {
+        let available = self.accounts.available(&lot.purchase.account(), now_ms);
+        // A lot's price is above zero: one that costs nothing cannot be bought.
+        available.checked_div(lot.purchase.price).unwrap_or(0)
+    }
+
+    /// A prediction.
+    #[must_use]
+    pub fn prediction(&self, id: &Digest) -> Option<&Prediction> {
+        self.predictions.get(id)
+    }
+
+    /// All predictions, by id.
+    #[must_use]
+    pub const fn predictions(&self) -> &BTreeMap<Digest, Prediction> {
+        &self.predictions
+    }
+
+    /// All proposals, by id.
+    #[must_use]
+    pub const fn proposals(&self) -> &BTreeMap<ProposalId, Proposal> {
+        &self.proposals
+    }
+
+    /// A proposal.
+    #[must_use]
+    pub fn proposal(&self, id: ProposalId) -> Option<&Proposal> {
+        self.proposals.get(&id)
+    }
+
+    /// Whether the key belongs to a member of any federation.
+    #[must_use]
+    pub fn is_member(&self, key: &VerifyingKey) -> bool {
+        self.federations.values().any(|federation| federation.members.contains_key(key))
+    }
+
+    /// A member's credits.
+    #[must_use]
+    pub fn credits(&self, member: &VerifyingKey) -> u128 {
+        self.accounts.account(&AccountId::credit_member(*member)).balance()
+    }
+
+    /// A member's money in 10⁻⁴ of the currency's unit.
+    #[must_use]
+    pub fn earnings(&self, member: &VerifyingKey) -> u128 {
+        let account = |genesis: &Genesis| AccountId::money_member(genesis.currency, *member);
+        self.genesis().map_or(0, |genesis| self.accounts.account(&account(genesis)).balance())
+    }
+
+    /// The DAO's money in 10⁻⁴ of the currency's unit.
+    #[must_use]
+    pub fn treasury(&self) -> u128 {
+        let account = |genesis: &Genesis| AccountId::treasury(genesis.currency);
+        self.genesis().map_or(0, |genesis| self.accounts.account(&account(genesis)).balance())
+    }
+
+    /// Everybody's votes now: the posted balance of each member's credits.
+    #[must_use]
+    pub fn vote_weights(&self) -> Weights {
+        let weight = |(id, account): (&AccountId, &data_dao_ledger::Account)| match id.owner() {
+            Owner::Member(key) if id.book() == Book::Credit => Some((*key, account.balance())),
+            _ => None,
+        };
+        self.accounts.iter().filter_map(weight).filter(|(_, weight)| *weight > 0).collect()
+    }
+}

@@ -1,0 +1,249 @@
+//! Prices, keys, deposits, purchases, predictions.
+
+use data_dao_ledger::{Amount, Name};
+use data_dao_market::{Deposit, PredictionSale, Purchase, RevenueShare, RevenueTerms};
+use privacy_identity::{Digest, Encode as _, Writer};
+
+use super::{LABEL_BYTES_MAX, State};
+use crate::refusal::{same, text_within, within};
+use crate::{
+    ApiKey, Deposited, KeyIssued, Lot, Model, Predicted, Prediction, PredictionProgress,
+    PredictionReserved, PredictionVoided, PriceSet, Purchased, Refusal, RevenueLine,
+};
+
+impl State {
+    pub(super) fn set_first_price(&mut self, body: &PriceSet) -> Result<(), Refusal> {
+        let model = self.model_mut(&body.model)?;
+        if model.price.is_some() {
+            return Err(Refusal::PriceNeedsVote { model: body.model.to_string() });
+        }
+        check_price(body.price)?;
+        model.price = Some(body.price);
+        Ok(())
+    }
+
+    pub(super) fn issue_key(&mut self, body: &KeyIssued) -> Result<(), Refusal> {
+        text_within("buyer", &body.buyer, LABEL_BYTES_MAX)?;
+        if self.keys.contains_key(&body.key_id) {
+            return Err(Refusal::exists("key", &body.key_id));
+        }
+        if self.key_hashes.contains_key(&body.key_hash) {
+            return Err(Refusal::exists("key hash", body.key_hash));
+        }
+        let key = ApiKey {
+            key_hash: body.key_hash,
+            buyer: body.buyer.clone(),
+            index: self.entries,
+            lots: std::collections::BTreeMap::new(),
+        };
+        self.keys.insert(body.key_id.clone(), key);
+        self.key_hashes.insert(body.key_hash, body.key_id.clone());
+        Ok(())
+    }
+
+    pub(super) fn deposit(&mut self, body: &Deposited, now_ms: u64) -> Result<(), Refusal> {
+        self.key_ref(&body.key_id)?;
+        let cause = self.request_cause("deposit", &body.key_id, &body.idempotency_key)?;
+        let deposit = Deposit {
+            currency: self.dao().genesis.currency,
+            buyer: body.key_id.clone(),
+            amount: Amount(body.amount),
+        };
+        self.accounts.apply(&deposit.transfers(&cause), now_ms)?;
+        let request = (body.key_id.clone(), body.idempotency_key.clone());
+        self.requests.insert(request, self.entries);
+        Ok(())
+    }
+
+    pub(super) fn purchase(&mut self, body: &Purchased, now_ms: u64) -> Result<(), Refusal> {
+        let key = self.key_ref(&body.key_id)?;
+        let price = self.price_of(&body.model)?;
+        same("price", &price, &body.price)?;
+        let lots = key.lots(&body.model).len();
+        let purchase = Purchase {
+            currency: self.dao().genesis.currency,
+            buyer: body.key_id.clone(),
+            model: body.model.clone(),
+            lot: u32::try_from(lots).map_err(|_source| Refusal::exists("lot", u32::MAX))?,
+            calls: body.calls,
+            price,
+        };
+        let cause = self.request_cause("purchase", &body.key_id, &body.idempotency_key)?;
+        self.accounts.apply(&purchase.transfers(&cause)?, now_ms)?;
+        let index = self.entries;
+        self.requests.insert((body.key_id.clone(), body.idempotency_key.clone()), index);
+        if let Some(key) = self.keys.get_mut(&body.key_id) {
+            key.lots.entry(body.model.clone()).or_default().push(Lot { purchase, index });
+        }
+        Ok(())
+    }
+
+    pub(super) fn reserve_prediction(
+        &mut self,
+        body: &PredictionReserved,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        if self.predictions.contains_key(&body.prediction) {
+            return Err(Refusal::exists("prediction", body.prediction));
+        }
+        let model = self.model_ref(&body.model)?;
+        if model.release(body.version).is_none() {
+            return Err(Refusal::unknown("version of the model", body.version));
+        }
+        self.key_ref(&body.key_id)?;
+        let Some(lot) = self.next_lot(&body.key_id, &body.model, now_ms) else {
+            let (key_id, model) = (body.key_id.to_string(), body.model.to_string());
+            return Err(Refusal::NoCallsLeft { key_id, model });
+        };
+        same("price", &lot.purchase.price, &body.price)?;
+        let mut cause = Writer::default();
+        cause.text("prediction");
+        self.dao().id.encode(&mut cause);
+        body.prediction.encode(&mut cause);
+        let sale = PredictionSale {
+            currency: lot.purchase.currency,
+            buyer: body.key_id.clone(),
+            model: body.model.clone(),
+            lot: lot.purchase.lot,
+            price: Amount(lot.purchase.price),
+            cause: cause.into_bytes(),
+        };
+        self.accounts.apply(&sale.reserve(body.expires_at_ms), now_ms)?;
+        let (version, input) = (body.version, body.input);
+        let progress = PredictionProgress::Reserved { expires_at_ms: body.expires_at_ms };
+        let prediction = Prediction { sale, version, input, progress };
+        self.predictions.insert(body.prediction, prediction);
+        Ok(())
+    }
+
+    pub(super) fn settle_prediction(
+        &mut self,
+        body: &Predicted,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let prediction = self.reserved_prediction(&body.prediction)?;
+        let sale = &prediction.sale;
+        same("price", &sale.price.0, &body.price)?;
+        let (digest, terms) = self.revenue_terms(&sale.model, prediction.version)?;
+        same("model_digest", &digest, &body.model_digest)?;
+        let settlement = sale.settle(&terms)?;
+        let lines = lines_from_shares(&settlement.shares);
+        if lines != body.lines {
+            let (expected, got) = (format!("{lines:?}"), format!("{:?}", body.lines));
+            return Err(Refusal::Differs { what: "lines".into(), expected, got });
+        }
+        self.accounts.apply(&settlement.transfers, now_ms)?;
+        self.counts.predictions += 1;
+        // Revenue was deposited first, and deposits fit 128 bits together.
+        self.counts.revenue += body.price;
+        let progress = PredictionProgress::Made { index: self.entries };
+        self.resolve_prediction(&body.prediction, progress);
+        Ok(())
+    }
+
+    pub(super) fn void_prediction(
+        &mut self,
+        body: &PredictionVoided,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        text_within("reason", &body.reason, LABEL_BYTES_MAX)?;
+        let transfers = self.reserved_prediction(&body.prediction)?.sale.void();
+        self.accounts.apply(&transfers, now_ms)?;
+        let progress = PredictionProgress::Voided { index: self.entries };
+        self.resolve_prediction(&body.prediction, progress);
+        Ok(())
+    }
+
+    /// The lines that a prediction with this model version at `price` must carry.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] if there is no such model or version.
+    pub fn revenue_lines(
+        &self,
+        model: &Name,
+        version: u32,
+        price: u128,
+    ) -> Result<Vec<RevenueLine>, Refusal> {
+        let (_, terms) = self.revenue_terms(model, version)?;
+        Ok(lines_from_shares(&terms.shares(Amount(price))?))
+    }
+
+    fn revenue_terms(&self, model: &Name, version: u32) -> Result<(Digest, RevenueTerms), Refusal> {
+        let release = self
+            .model_ref(model)?
+            .release(version)
+            .ok_or_else(|| Refusal::unknown("version of the model", version))?;
+        let treasury_percent = self.dao.as_ref().map_or(0, |dao| dao.genesis.treasury_percent);
+        let weights = release.weights.iter().map(|w| (w.member, w.weight)).collect();
+        Ok((release.digest, RevenueTerms { treasury_percent, weights }))
+    }
+
+    fn reserved_prediction(&self, id: &Digest) -> Result<&Prediction, Refusal> {
+        let prediction =
+            self.predictions.get(id).ok_or_else(|| Refusal::unknown("prediction", id))?;
+        let state = match prediction.progress {
+            PredictionProgress::Reserved { .. } => return Ok(prediction),
+            PredictionProgress::Made { .. } => "made",
+            PredictionProgress::Voided { .. } => "voided",
+        };
+        Err(Refusal::PredictionResolved { prediction: *id, state })
+    }
+
+    fn resolve_prediction(&mut self, id: &Digest, progress: PredictionProgress) {
+        if let Some(prediction) = self.predictions.get_mut(id) {
+            prediction.progress = progress;
+        }
+    }
+
+    /// The encoding of a buyer's request, if it was not booked before.
+    fn request_cause(
+        &self,
+        kind: &str,
+        key_id: &Name,
+        idempotency_key: &str,
+    ) -> Result<Vec<u8>, Refusal> {
+        text_within("idempotency_key", idempotency_key, LABEL_BYTES_MAX)?;
+        if let Some(index) = self.booked(key_id, idempotency_key) {
+            return Err(Refusal::AlreadyBooked {
+                key_id: key_id.to_string(),
+                idempotency_key: idempotency_key.to_owned(),
+                index,
+            });
+        }
+        let mut cause = Writer::default();
+        cause.text(kind);
+        self.dao().id.encode(&mut cause);
+        cause.text(key_id.as_str());
+        cause.text(idempotency_key);
+        Ok(cause.into_bytes())
+    }
+
+    fn price_of(&self, model: &Name) -> Result<u128, Refusal> {
+        let price = self.model_ref(model)?.price;
+        price.ok_or_else(|| Refusal::NoPrice { model: model.to_string() })
+    }
+
+    fn key_ref(&self, key_id: &Name) -> Result<&ApiKey, Refusal> {
+        self.keys.get(key_id).ok_or_else(|| Refusal::unknown("key", key_id))
+    }
+
+    fn model_ref(&self, name: &Name) -> Result<&Model, Refusal> {
+        self.models.get(name).ok_or_else(|| Refusal::unknown("model", name))
+    }
+
+    pub(super) fn model_mut(&mut self, name: &Name) -> Result<&mut Model, Refusal> {
+        self.models.get_mut(name).ok_or_else(|| Refusal::unknown("model", name))
+    }
+}
+
+/// A price above zero: what costs nothing cannot be bought.
+pub(super) fn check_price(price: u128) -> Result<(), Refusal> {
+    let got = i128::try_from(price).unwrap_or(i128::MAX);
+    within("price", got, 1, i128::MAX - 1)
+}
+
+fn lines_from_shares(shares: &[RevenueShare]) -> Vec<RevenueLine> {
+    let line =
+        |share: &RevenueShare| RevenueLine { recipient: share.recipient, amount: share.amount.0 };
+    shares.iter().map(line).collect()
+}

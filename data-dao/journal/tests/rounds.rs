@@ -1,0 +1,179 @@
+//! Rounds pay for measured value, once, and only members.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(dead_code, reason = "each test file uses its part of the shared world")]
+
+mod world;
+
+use data_dao_journal::{Refusal, RoundAborted, RoundOpened, RoundSettled};
+use world::{BUDGET, World, digest, member, model_of, name, round_opened};
+
+/// Round 1 of `wine` is open; a sound settlement of it.
+fn open() -> (World, RoundSettled) {
+    let mut world = World::founded();
+    world.open_round(1);
+    let settlement = world.settlement(1, &[(0, 30, 10), (1, 10, 10), (2, 50, 0)]);
+    (world, settlement)
+}
+
+#[test]
+fn credits_follow_the_measured_value_and_sum_to_the_budget() {
+    let world = World::after_one_round();
+    let credits: Vec<u128> = (0..4).map(|m| world.state.credits(&member(m))).collect();
+    assert_eq!(credits, [750, 250, 0, 0]);
+    assert_eq!(world.state.counts().credits_issued, BUDGET);
+    let federation = world.state.federation(&name("wine")).unwrap();
+    assert_eq!(federation.settled()[0].credits, BUDGET);
+    assert_eq!(federation.standings()[&member(0)].credits(), 750);
+}
+
+#[test]
+fn credits_raised_by_one_are_refused_naming_both_sides() {
+    let (mut world, mut settlement) = open();
+    settlement.participants[1].credits += 1;
+    let Refusal::Differs { what, expected, got } = world.refusal(settlement) else { panic!() };
+    assert_eq!(what, format!("credits of {}", member(1)));
+    assert_eq!((expected.as_str(), got.as_str()), ("250", "251"));
+}
+
+#[test]
+fn scalars_changed_after_the_fact_are_refused() {
+    let (mut world, mut settlement) = open();
+    settlement.participants[0].value = 10;
+    assert!(matches!(world.refusal(settlement), Refusal::Differs { .. }));
+}
+
+#[test]
+fn a_round_is_settled_once() {
+    let (mut world, settlement) = open();
+    world.push(settlement.clone());
+    assert!(matches!(world.refusal(settlement), Refusal::RoundAlreadySettled { round: 1, .. }));
+}
+
+#[test]
+fn a_round_that_is_not_open_is_not_settled() {
+    let (mut world, settlement) = open();
+    let other = RoundSettled { round: 2, ..settlement.clone() };
+    assert!(matches!(world.refusal(other), Refusal::RoundNotOpen { round: 2, .. }));
+    let elsewhere = RoundSettled { federation: name("beer"), ..settlement.clone() };
+    assert!(matches!(world.refusal(elsewhere), Refusal::RoundNotOpen { .. }));
+    let reason = "too few".into();
+    world.push(RoundAborted { federation: name("wine"), round: 1, reason });
+    assert!(matches!(world.refusal(settlement), Refusal::RoundNotOpen { .. }));
+}
+
+/// The flaw of Vana's contracts (pull request 76): a proof for one pool was paid by its siblings.
+#[test]
+fn an_update_paid_in_one_federation_is_not_paid_in_another_or_again() {
+    let (mut world, settlement) = open();
+    world.push(settlement.clone());
+    world.push(round_opened("beer", 1));
+    let sibling = RoundSettled { federation: name("beer"), ..settlement.clone() };
+    assert!(matches!(world.refusal(sibling), Refusal::UpdateAlreadyPaid { .. }));
+    world.open_round(2);
+    let mut again = world.settlement(2, &[(0, 30, 10), (1, 10, 10)]);
+    again.participants[1].update = settlement.participants[0].update;
+    assert!(matches!(world.refusal(again), Refusal::UpdateAlreadyPaid { .. }));
+    let mut twice = world.settlement(2, &[(0, 30, 10), (1, 10, 10)]);
+    twice.participants[1].update = twice.participants[0].update;
+    assert!(matches!(world.refusal(twice), Refusal::UpdateAlreadyPaid { .. }));
+}
+
+#[test]
+fn a_round_is_bound_to_its_model() {
+    let (mut world, settlement) = open();
+    let other = RoundSettled { model_before: digest(99), ..settlement.clone() };
+    assert!(matches!(world.refusal(other), Refusal::Differs { .. }));
+    world.push(settlement);
+    let opened = RoundOpened { model: model_of(1), ..round_opened("wine", 2) };
+    assert!(matches!(world.refusal(opened), Refusal::Differs { .. }));
+    world.push(round_opened("wine", 2));
+}
+
+#[test]
+fn a_cohort_is_ascending_admitted_and_large_enough() {
+    let (mut world, settlement) = open();
+    let mut swapped = settlement.clone();
+    swapped.participants.swap(0, 1);
+    assert!(matches!(world.refusal(swapped), Refusal::NotAscending { .. }));
+    let mut twice = settlement.clone();
+    twice.participants.insert(0, settlement.participants[0].clone());
+    assert!(matches!(world.refusal(twice), Refusal::NotAscending { .. }));
+    let mut stranger = settlement.clone();
+    stranger.participants.truncate(1);
+    stranger.participants.push(settlement.participants[0].clone());
+    stranger.participants[1].member = greatest_stranger();
+    assert!(matches!(world.refusal(stranger), Refusal::NotAMember { .. }));
+    let mut few = settlement.clone();
+    few.participants.truncate(1);
+    assert!(matches!(world.refusal(few), Refusal::OutOfBounds { what: "participants", .. }));
+    let both = RoundSettled { dropped: vec![member(0)], ..settlement };
+    assert!(matches!(world.refusal(both), Refusal::TookPartAndDropped { .. }));
+}
+
+fn greatest_stranger() -> privacy_identity::VerifyingKey {
+    let keys = (60..=120).map(|number| world::key(number).verifying_key());
+    keys.max().unwrap()
+}
+
+#[test]
+fn scalars_beyond_their_bound_are_refused() {
+    let (mut world, mut settlement) = open();
+    settlement.participants[0].innovation = -(1 << 40) - 1;
+    let refusal = world.refusal(settlement);
+    assert!(matches!(refusal, Refusal::OutOfBounds { what: "innovation", .. }));
+}
+
+#[test]
+fn rounds_run_one_at_a_time_and_forward() {
+    let mut world = World::founded();
+    world.open_round(3);
+    let refusal = world.refusal(round_opened("wine", 4));
+    assert!(matches!(refusal, Refusal::RoundStillOpen { open: 3, .. }));
+    let abort = |round| RoundAborted { federation: name("wine"), round, reason: "few".into() };
+    assert!(matches!(world.refusal(abort(4)), Refusal::RoundNotOpen { .. }));
+    world.push(abort(3));
+    let refusal = world.refusal(round_opened("wine", 3));
+    assert!(matches!(refusal, Refusal::OutOfBounds { what: "round", .. }));
+}
+
+#[test]
+fn a_federation_settles_no_more_rounds_than_its_terms_say() {
+    let mut world = World::founded();
+    for round in 1..=5 {
+        world.open_round(round);
+        let settlement = world.settlement(round, &[(0, 3, 10), (1, 1, 10)]);
+        world.push(settlement);
+    }
+    let refusal = world.refusal(round_opened("wine", 6));
+    assert!(matches!(refusal, Refusal::RoundsUsedUp { rounds: 5, .. }));
+    assert_eq!(world.state.credits(&member(0)), 5 * 750);
+}
+
+#[test]
+fn if_nobody_is_of_value_nobody_is_paid() {
+    let mut world = World::founded();
+    world.open_round(1);
+    let settlement = world.settlement(1, &[(0, -30, 10), (1, 0, 10)]);
+    world.push(settlement);
+    assert_eq!(world.state.counts().credits_issued, 0);
+}
+
+#[test]
+fn a_release_carries_the_credits_earned_and_the_last_model() {
+    let mut world = World::after_one_round();
+    let release = world.release();
+    let weights: Vec<u128> = release.weights.iter().map(|weight| weight.weight).collect();
+    assert_eq!(weights, [750, 250]);
+    let mut other = release.clone();
+    other.weights[0].weight += 1;
+    assert!(matches!(world.refusal(other), Refusal::Differs { .. }));
+    let mut other = release.clone();
+    other.digest = model_of(1);
+    assert!(matches!(world.refusal(other), Refusal::Differs { .. }));
+    let mut other = release.clone();
+    other.version = 2;
+    assert!(matches!(world.refusal(other), Refusal::Differs { .. }));
+    world.push(release);
+    assert_eq!(world.state.model(&name("wine-quality")).unwrap().latest().version, 1);
+}

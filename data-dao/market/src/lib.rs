@@ -1,0 +1,17 @@
+//! Prices, purchases and the split of revenue: pure.
+//!
+//! ```text
+//!  deposits ─Deposit─► buyer ─Purchase─► prepaid/<lot> ┄Reserve┄► revenue ─Settle─┬─► treasury
+//!                                             ▲                                   ├─► member
+//!                                             └──────────── Void, expiry          └─► member …
+//! ```
+//! Everything here only *builds* lists of transfers; whether they may happen is the ledger's to
+//! say. Amounts are in 10⁻⁴ of the currency's unit: a price of 250 in EUR is 2.5 cents.
+
+mod prediction;
+mod purchase;
+
+pub use prediction::{
+    PredictionSale, Recipient, RecipientError, RevenueShare, RevenueTerms, Settlement,
+};
+pub use purchase::{Deposit, Purchase, PurchaseError};

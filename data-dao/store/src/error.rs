@@ -1,0 +1,74 @@
+//! What can go wrong with the store.
+
+use std::{io, path::PathBuf};
+
+use data_dao_journal::{AuditFailure, Refusal};
+use privacy_identity::ProofError;
+use thiserror::Error;
+
+use crate::CheckpointError;
+
+/// Why the store could not be opened or read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The directory cannot be made, read or written.
+    #[error("{path} cannot be used", path = path.display())]
+    Directory {
+        /// The directory or file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process has this ledger open.
+    #[error("the ledger in {path} is in use by another process", path = path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The database could not be opened, read or written.
+    #[error("the ledger's database failed")]
+    Database(#[from] sqlx::Error),
+    /// The database has another form than this program knows.
+    #[error("the ledger's database could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row is not what was written.
+    #[error("the ledger was tampered with at entry {index}: {what}")]
+    Tampered {
+        /// The first entry that differs.
+        index: u64,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The replay refused an entry.
+    #[error("the ledger cannot be recomputed")]
+    Replay(#[from] AuditFailure),
+    /// The last checkpoint is not by this node, or the log's name is not one.
+    #[error("the ledger's checkpoint was refused")]
+    Checkpoint(#[from] CheckpointError),
+    /// There is no such entry.
+    #[error("there is no proof")]
+    Proof(#[from] ProofError),
+    /// A write failed before; the process must be restarted to read back what is on disk.
+    #[error("a write failed earlier: restart to recover")]
+    Broken,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The journal refused an entry; none of the batch was kept.
+    #[error("entry {position} of the batch was refused")]
+    Refused {
+        /// Which of the bodies, 0-based.
+        position: usize,
+        /// Why.
+        #[source]
+        refusal: Refusal,
+    },
+    /// The batch could not be written. The caller must stop the process.
+    #[error("the batch could not be stored")]
+    Storage(#[from] StoreError),
+}
