@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use serde_json::Value;
@@ -51,7 +52,12 @@ impl Crate {
 /// Never: this crate has a folder of its own.
 #[must_use]
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("benches/ has a parent")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // Asked at run time: a target directory that two clones share would keep the other's path.
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for tests");
+        Path::new(&folder).parent().expect("benches/ has a parent").to_owned()
+    })
 }
 
 /// Runs cargo at the root, without the network, and returns what it prints.

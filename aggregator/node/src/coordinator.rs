@@ -216,6 +216,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         let accepted = !outputs.is_empty();
         for output in outputs {
             match output {
+                Output::PersistFirst(first) => self.store.append(now, &first.to_bytes()).await?,
                 Output::Persist => self.store.append(now, &bytes).await?,
                 Output::Conclude(ended) => self.store.conclude(&ended).await?,
                 Output::Report(event) => (self.events)(NodeEvent::Round(event)),

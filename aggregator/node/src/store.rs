@@ -5,7 +5,7 @@ use std::path::Path;
 use aggregator_protocol::FederationTerms;
 use aggregator_round::Ended;
 use anyhow::Context as _;
-use privacy_identity::{Decode, Encode, Signed};
+use privacy_identity::{Decode, Encode as _, Signed};
 use sqlx::{
     Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},

@@ -45,6 +45,7 @@ impl Closed {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one per process")]
 enum Phase {
     Idle,
     Finished,
@@ -177,6 +178,9 @@ impl Coordinator {
 
     /// The requests that the current phase waits for. They are idempotent: repeat them until they
     /// are answered.
+    ///
+    /// # Panics
+    /// Never: an update without a part for each aggregator is not accepted.
     #[must_use]
     pub fn outstanding(&self, context: &AggregatorContext) -> Vec<Ask> {
         let dao = |request| vec![Ask::Dao(Box::new(request))];

@@ -251,7 +251,7 @@ pub enum Outcome {
     Pending,
     /// The update is in the sum; the receipt says with which value.
     Counted(Box<RoundReceipt>),
-    /// The round was given up: nothing was opened.
+    /// The round was given up: nothing is paid for it.
     Aborted {
         /// Why.
         reason: String,

@@ -34,6 +34,7 @@ impl Held {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one per process")]
 enum Phase {
     #[default]
     Fresh,

@@ -1,8 +1,8 @@
 //! The probe of a round: what a contribution is measured along.
 //!
-//! Per round the game is U(S) = L(w) − L(w + (1/n) Σ_{i∈S} Δ_i). Its Aumann–Shapley value is
-//! φ_i = (1/n)⟨Δ_i, p⟩ with p = −∫₀¹ ∇L(w + t·Δ̄) dt, public once the mean update Δ̄ is, and linear in
-//! Δ_i, so that it can be taken under sharing. Σφ_i = L(w) − L(w + Δ̄) up to quadrature.
+//! Per round the game is `U(S) = L(w) − L(w + (1/n) Σ_{i∈S} Δ_i)`. Its Aumann–Shapley value is
+//! `φ_i = (1/n)⟨Δ_i, p⟩` with `p = −∫₀¹ ∇L(w + t·Δ̄) dt`, public once the mean update Δ̄ is, and linear
+//! in `Δ_i`, so that it can be taken under sharing. `Σφ_i = L(w) − L(w + Δ̄)` up to quadrature.
 //!
 //! Source: Aumann & Shapley 1974, "Values of Non-Atomic Games"; the sealed form is ours (DESIGN §6).
 
@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// L(w) = ½ Σ a_j (w_j − b_j)², with a_j = j + 1 and b_j = 1.
+    /// `L(w) = ½ Σ a_j (w_j − b_j)²`, with `a_j = j + 1` and `b_j = 1`.
     fn quadratic_loss(w: &[f64]) -> f64 {
         (1_u32..).zip(w).map(|(a, w)| 0.5 * f64::from(a) * (w - 1.0).powi(2)).sum()
     }

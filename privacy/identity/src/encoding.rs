@@ -180,6 +180,9 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`].
+    ///
+    /// # Panics
+    /// Never: what was taken has the asked length.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let bytes = self.take(N)?;
         Ok(bytes.try_into().expect("take returns exactly N bytes"))

@@ -108,6 +108,9 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// [`KeyError::BadSignature`].
+    ///
+    /// # Panics
+    /// Never: the point was checked at construction.
     pub fn verify(&self, tag: Tag, message: &[u8], signature: &Signature) -> Result<(), KeyError> {
         let point =
             ed25519_dalek::VerifyingKey::from_bytes(&self.0).expect("checked at construction");

@@ -76,6 +76,9 @@ impl MerkleTree {
     }
 
     /// The root (RFC 6962 §2.1); of an empty tree, the SHA-256 of nothing.
+    ///
+    /// # Panics
+    /// Never: the whole tree is in range.
     #[must_use]
     pub fn root(&self) -> Digest {
         self.root_at(self.size).expect("the whole tree is in range")
@@ -85,6 +88,9 @@ impl MerkleTree {
     ///
     /// # Errors
     /// [`ProofError::OutOfRange`].
+    ///
+    /// # Panics
+    /// Never: all hashes are in memory.
     pub fn root_at(&self, size: u64) -> Result<Digest, ProofError> {
         if size > self.size {
             return Err(ProofError::OutOfRange { index: size, size: self.size });
@@ -100,6 +106,9 @@ impl MerkleTree {
     ///
     /// # Errors
     /// [`ProofError::OutOfRange`].
+    ///
+    /// # Panics
+    /// Never: an index in range fits `usize`, as all hashes are in memory.
     pub fn leaf_hash(&self, index: u64) -> Result<Digest, ProofError> {
         self.in_range(index)?;
         let at = usize::try_from(stored_hash_index(0, index)).expect("held in memory");
@@ -116,6 +125,9 @@ impl MerkleTree {
     ///
     /// # Errors
     /// [`ProofError::OutOfRange`].
+    ///
+    /// # Panics
+    /// Never: all hashes are in memory.
     pub fn prove(&self, index: u64) -> Result<InclusionProof, ProofError> {
         self.in_range(index)?;
         let hashes = prove_record(self.size, index, &Stored(&self.hashes))

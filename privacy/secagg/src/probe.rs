@@ -49,7 +49,7 @@ pub enum ProbeError {
     },
 }
 
-/// A probe in fixed point: integers p_q with p ≈ p_q · 2^−`exponent`.
+/// A probe in fixed point: integers `p_q` with p ≈ `p_q` · 2^−`exponent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuantizedProbe {
     values: Vec<i32>,

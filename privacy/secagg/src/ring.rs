@@ -1,7 +1,7 @@
-//! The ring Z_2^k and vectors over it.
+//! The ring `Z_2^k` and vectors over it.
 
 use thiserror::Error;
-use zeroize::Zeroize;
+use zeroize::Zeroize as _;
 
 /// Why a ring or a packed vector was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -184,6 +184,9 @@ impl RingVector {
     ///
     /// # Errors
     /// [`RingError::PackedLength`] or [`RingError::Padding`]: there is one packing of a vector.
+    ///
+    /// # Panics
+    /// Never: the length is checked first.
     pub fn unpack(ring: Ring, len: usize, packed: &[u8]) -> Result<Self, RingError> {
         let expected = ring.packed_len(len);
         if packed.len() != expected {

@@ -8,7 +8,8 @@ use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, VerifyingKey
 /// Longest reason that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 512;
 
-/// Why a round was given up. Nothing is opened or paid for it.
+/// Why a round was given up. Nothing is paid for it, and no sum is opened unless it was given up
+/// after that step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AbortReason {
@@ -68,6 +69,9 @@ impl Ended {
     }
 
     /// What `member` is answered: the receipt, and where its own update stands in the accepted set.
+    ///
+    /// # Panics
+    /// Never: the proof is of an index that was found in the same set.
     #[must_use]
     pub fn fetched(&self, member: &VerifyingKey) -> FetchedReceipt {
         match self {

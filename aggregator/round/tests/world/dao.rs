@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use aggregator_protocol::{
     DaoReply, DaoRequest, ProbeOrder, Refusal, RoundGrant, RoundId, RoundReceipt, RoundSum,
 };
-use privacy_identity::{Digest, Encode as _, Signed, Tag, VerifyingKey};
-use privacy_secagg::QuantizedProbe;
+use privacy_dp::ClipNorm;
+use privacy_identity::{Decode as _, Digest, Encode as _, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_secagg::{EncodingParameters, QuantizedProbe};
 use rand::RngExt as _;
 
 use super::{MINIMUM_COHORT, World, rng_for};
@@ -88,7 +89,8 @@ impl Dao {
             if *logged == ended {
                 return DaoReply::Settled { entry: round.0 };
             }
-            self.contradicted.push(format!("round {round} was logged as {logged:?}, not {ended:?}"));
+            self.contradicted
+                .push(format!("round {round} was logged as {logged:?}, not {ended:?}"));
             return DaoReply::Refused(Refusal::AlreadyAnswered);
         }
         if self.open_round() != Some(round) {
@@ -145,6 +147,38 @@ pub(crate) fn probe_order(
     draw: u64,
 ) -> Signed<ProbeOrder> {
     Signed::new(probe_body(world, round, set_root, draw), Tag::Probe, &world.dao_key)
+}
+
+/// Probe orders for `round` and a set with this root, each wrong in one way.
+pub(crate) fn wrong_probes(
+    world: &World,
+    round: RoundId,
+    root: Digest,
+) -> Vec<(Signed<ProbeOrder>, Refusal)> {
+    let body = probe_body(world, round, root, 0);
+    let signed = |body, key: &SigningKey| Signed::new(body, Tag::Probe, key);
+    let other = Digest([7; 32]);
+    let mut loud = body.value.to_bytes();
+    loud[12..16].copy_from_slice(&i32::MAX.to_be_bytes());
+    let loud = QuantizedProbe::from_bytes(&loud).unwrap();
+    let encoding = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 2, 16).unwrap();
+    let short = QuantizedProbe::quantise(&[0.1, 0.2], &encoding).unwrap();
+    let (dao, coordinator) = (&world.dao_key, world.aggregator_key(0));
+    let mut orders = Vec::new();
+    orders.push((signed(body.clone(), &world.members[0]), Refusal::BadSignature));
+    orders.push((signed(body.clone(), &coordinator), Refusal::BadSignature));
+    let mut wrong = |alter: &dyn Fn(&mut ProbeOrder), refusal| {
+        let mut body = body.clone();
+        alter(&mut body);
+        orders.push((signed(body, dao), refusal));
+    };
+    wrong(&|body| body.set_root = other, Refusal::BadSet);
+    wrong(&|body| body.federation = other, Refusal::WrongFederation);
+    wrong(&|body| body.round = RoundId(round.0 + 1), Refusal::WrongRound);
+    wrong(&|body| body.value = loud.clone(), Refusal::Malformed);
+    wrong(&|body| body.innovation = loud.clone(), Refusal::Malformed);
+    wrong(&|body| body.value = short.clone(), Refusal::Malformed);
+    orders
 }
 
 /// A probe's integers and exponent, read from its pinned wire form: no method of its own is trusted.

@@ -10,7 +10,7 @@ use aggregator_round::{Ask, Input, Output};
 use privacy_identity::{Digest, Signed, VerifyingKey};
 
 use super::{
-    Contribution, World,
+    Contribution, MINIMUM_COHORT, World,
     dao::Dao,
     shell::{ALL, CoordinatorShell, PeerShell, input_from_dao, input_from_peer},
 };
@@ -22,7 +22,7 @@ pub(crate) struct Federation {
     /// The aggregators with index 1 and above.
     pub(crate) peers: Vec<PeerShell>,
     pub(crate) now_ms: u64,
-    /// Members that never send anything.
+    /// Members that send nothing where the others are enough.
     pub(crate) silent: Vec<usize>,
     /// The answers that contributors got, by round and member.
     pub(crate) answered: BTreeMap<(RoundId, VerifyingKey), Result<Digest, Refusal>>,
@@ -82,12 +82,12 @@ impl Federation {
 
     /// Hands in the updates of these members and returns them.
     pub(crate) fn submit(&mut self, members: &[usize]) -> Vec<Contribution> {
-        let submit = |&index: &usize| {
-            let contribution = self.contribution(index);
-            self.feed(&self.submission(index, &contribution)).unwrap();
-            contribution
-        };
-        members.iter().map(submit).collect()
+        // Before the first goes in: the last one may close the collection.
+        let contributions: Vec<_> = members.iter().map(|&m| self.contribution(m)).collect();
+        for (&index, contribution) in members.iter().zip(&contributions) {
+            self.feed(&self.submission(index, contribution)).unwrap();
+        }
+        contributions
     }
 
     pub(crate) fn feed(&mut self, input: &Input) -> Result<Vec<Output>, Refusal> {
@@ -144,6 +144,18 @@ impl Federation {
         }
     }
 
+    /// The set whose sum the coordinator asks to measure.
+    pub(crate) fn measured_set(&self) -> AcceptedSet {
+        let sum = self.outstanding().into_iter().find_map(|ask| match ask {
+            Ask::Dao(request) => match *request {
+                DaoRequest::Measure(sum) => Some(sum),
+                _ => None,
+            },
+            Ask::Aggregator(..) => None,
+        });
+        sum.unwrap().unverified_body().accepted.clone()
+    }
+
     /// Lets whoever is asked answer, and returns the answer as the coordinator's input.
     pub(crate) fn answer(&mut self, ask: &Ask) -> Input {
         match ask {
@@ -182,13 +194,15 @@ impl Federation {
     /// The first invited member that still waits for an answer to its update.
     fn unanswered(&self) -> Option<usize> {
         let round = self.coordinator.machine.current_round()?;
+        let cohort = self.dao.cohort();
+        // Nobody is silent in a cohort that could not do without.
+        let needed = cohort.len() <= MINIMUM_COHORT as usize;
         let invited = |index: &usize| {
-            let cohort = self.dao.cohort();
-            cohort.contains(&self.world.member(*index)) && !self.silent.contains(index)
+            let speaks = needed || !self.silent.contains(index);
+            cohort.contains(&self.world.member(*index)) && speaks
         };
-        let waits = |index: &usize| {
-            !self.answered.contains_key(&(round, self.world.member(*index)))
-        };
+        let waits =
+            |index: &usize| !self.answered.contains_key(&(round, self.world.member(*index)));
         (0..self.world.members.len()).filter(invited).find(waits)
     }
 

@@ -143,8 +143,7 @@ impl World {
     ) -> Contribution {
         let round = order.unverified_body().grant.unverified_body().round;
         let key = &self.members[index];
-        let ordered =
-            Ordered::accept(&self.terms, key, None, order, &self.model(round.0)).unwrap();
+        let ordered = Ordered::accept(&self.terms, key, None, order, &self.model(round.0)).unwrap();
         let purpose = [self.seed, 4, round.0, index as u64, draw];
         let mut rng = rng_for(&purpose);
         let update = LocalUpdate::new(self.delta(index, round, draw)).unwrap();

@@ -1,0 +1,150 @@
+//! What holds after every event.
+
+use aggregator_protocol::{FetchedReceipt, Refusal, RoundReceipt};
+use aggregator_round::{Outcome, ReceiptError};
+use privacy_identity::Signed;
+
+use crate::{
+    network::Simulation,
+    world::{MINIMUM_COHORT, dao::Logged, dao::probe_in_the_clear, value_in_the_clear},
+};
+
+/// All of them.
+pub(crate) const INVARIANTS: [fn(&Simulation); 8] = [
+    invariant_sum_is_the_integer_sum_of_the_accepted_set,
+    invariant_no_sum_below_the_minimum_cohort,
+    invariant_one_commitment_and_one_probe_per_peer_and_round,
+    invariant_rounds_end_once,
+    invariant_what_was_acknowledged_is_not_lost,
+    invariant_a_restart_gives_the_same_machine,
+    invariant_scalars_are_the_exact_inner_products,
+    invariant_contributors_are_told_the_truth,
+];
+
+/// Receipts of the rounds that were settled.
+fn receipts(simulation: &Simulation) -> impl Iterator<Item = &RoundReceipt> {
+    simulation.dao.log.values().filter_map(|ended| match ended {
+        Logged::Settled(receipt) => Some(receipt.unverified_body()),
+        Logged::Aborted(_) => None,
+    })
+}
+
+fn invariant_sum_is_the_integer_sum_of_the_accepted_set(simulation: &Simulation) {
+    for sum in &simulation.dao.sums {
+        let mut expected = vec![0_i64; sum.sum.len()];
+        for (_, digest) in sum.accepted.contributions() {
+            let values = &simulation.observed.quantised[digest];
+            expected.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+        }
+        assert_eq!(sum.sum, expected, "round {}", sum.round);
+    }
+}
+
+fn invariant_no_sum_below_the_minimum_cohort(simulation: &Simulation) {
+    for sum in &simulation.dao.sums {
+        assert!(sum.accepted.contributions().len() >= MINIMUM_COHORT as usize);
+    }
+    for commitment in simulation.observed.commitments.values().flatten() {
+        assert!(commitment.count >= MINIMUM_COHORT, "{commitment:?}");
+    }
+}
+
+fn invariant_one_commitment_and_one_probe_per_peer_and_round(simulation: &Simulation) {
+    for ((peer, round), signed) in &simulation.observed.commitments {
+        assert_eq!(signed.len(), 1, "aggregator {peer}, round {round}: {signed:?}");
+    }
+    for ((peer, round), signed) in &simulation.observed.scalars {
+        assert_eq!(signed.len(), 1, "aggregator {peer}, round {round}: {signed:?}");
+    }
+}
+
+fn invariant_rounds_end_once(simulation: &Simulation) {
+    assert_eq!(simulation.dao.contradicted, Vec::<String>::new());
+    for (round, logged) in &simulation.dao.log {
+        let nobody = simulation.world.dao_key.verifying_key();
+        // The coordinator may not know yet that it was logged, but never knows it otherwise.
+        match (simulation.coordinator.machine.receipt_for(*round, &nobody), logged) {
+            (FetchedReceipt::Pending, _) => {}
+            (FetchedReceipt::Settled { receipt, .. }, Logged::Settled(logged)) => {
+                assert_eq!(receipt, *logged);
+            }
+            (FetchedReceipt::Aborted { reason }, Logged::Aborted(logged)) => {
+                assert_eq!(reason, *logged);
+            }
+            (fetched, logged) => panic!("round {round}: told {fetched:?}, logged {logged:?}"),
+        }
+    }
+}
+
+fn invariant_what_was_acknowledged_is_not_lost(simulation: &Simulation) {
+    for (round, member, digest) in &simulation.observed.acknowledged {
+        match simulation.dao.log.get(round) {
+            None => assert!(
+                simulation.coordinator.held.contains(digest),
+                "an update to round {round}, acknowledged to {member}, is not in the store"
+            ),
+            Some(Logged::Settled(receipt)) => {
+                let receipt = receipt.unverified_body();
+                let counted = receipt.accepted.contributions().contains(&(*member, *digest));
+                let refused = receipt.refused.iter().any(|(why, _)| *why == Refusal::Unopenable);
+                let by_a_peer = simulation.observed.refused_by_peers.contains(&(*round, *member));
+                assert!(counted || (refused && by_a_peer), "round {round}: {member} is left out");
+            }
+            Some(Logged::Aborted(reason)) => assert!(!reason.is_empty()),
+        }
+    }
+}
+
+fn invariant_a_restart_gives_the_same_machine(simulation: &Simulation) {
+    let restored = simulation.coordinator.restored_now();
+    assert!(restored == simulation.coordinator.machine, "a restart would change the coordinator");
+}
+
+fn invariant_scalars_are_the_exact_inner_products(simulation: &Simulation) {
+    for receipt in receipts(simulation) {
+        let order: &Signed<_> = &simulation.dao.probes[&receipt.round];
+        let order = order.unverified_body();
+        let (value, innovation) =
+            (probe_in_the_clear(&order.value), probe_in_the_clear(&order.innovation));
+        let count = i64::try_from(receipt.scalars.len()).unwrap();
+        let contributions = receipt.accepted.contributions();
+        assert_eq!(contributions.len(), receipt.scalars.len());
+        for ((_, digest), opened) in contributions.iter().zip(&receipt.scalars) {
+            let values = &simulation.observed.quantised[digest];
+            let exact = |(probe, exponent): &(Vec<i64>, i64)| {
+                value_in_the_clear(values, probe, *exponent, count)
+            };
+            assert_eq!(opened.value, exact(&value), "round {}", receipt.round);
+            assert_eq!(opened.innovation, exact(&innovation), "round {}", receipt.round);
+        }
+    }
+}
+
+fn invariant_contributors_are_told_the_truth(simulation: &Simulation) {
+    for contributor in &simulation.contributors {
+        let member = simulation.world.member(contributor.index);
+        for (round, digest, outcome) in &contributor.outcomes {
+            match (outcome, &simulation.dao.log[round]) {
+                (Ok(Outcome::Counted(told)), Logged::Settled(logged)) => {
+                    assert_eq!(**told, *logged.unverified_body());
+                    assert!(told.accepted.contributions().contains(&(member, *digest)));
+                }
+                (Ok(Outcome::Aborted { reason }), Logged::Aborted(logged)) => {
+                    assert_eq!(reason, logged);
+                }
+                (Err(ReceiptError::LeftOut), Logged::Settled(_)) => {
+                    let refused = &simulation.observed.refused_by_peers;
+                    assert!(refused.contains(&(*round, member)), "round {round}: {member}");
+                }
+                (told, logged) => panic!("round {round}: told {told:?}, logged {logged:?}"),
+            }
+        }
+    }
+}
+
+/// At the end: every round was granted and ended, one way or the other.
+pub(crate) fn invariant_all_rounds_ended(simulation: &Simulation) {
+    assert_eq!(simulation.dao.open_round(), None);
+    assert_eq!(simulation.dao.log.len(), simulation.world.terms.rounds as usize);
+    assert!(simulation.coordinator.machine.finished());
+}

@@ -1,0 +1,129 @@
+//! The contributor as a whole.
+
+use std::{path::PathBuf, sync::Arc};
+
+use aggregator_protocol::FederationTerms;
+use privacy_identity::{Digest, SigningKey, Verified, VerifyingKey};
+use trainer_model::DeviceChoice;
+
+use crate::{
+    AgentError, AgentEvent, Behaviour, Invitation,
+    caller::Caller,
+    contributor::{Contributor, blocking},
+    enrolment::{invited_terms, join},
+    learner::{Learner, check_readable},
+    randomness::Randomness,
+    session::Session,
+    state_dir::StateDir,
+};
+
+/// The longest label, in bytes: what the wire form of a request to join allows.
+pub const LABEL_BYTES_MAX: usize = 64;
+
+/// What a contributor is started with.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// Where this contributor keeps its key, its consent and its progress; made if it is not there.
+    pub state_dir: PathBuf,
+    /// The federation, its coordinator, and the secret that admits this contributor.
+    pub invitation: Invitation,
+    /// The examples: a CSV file with the columns of the terms' schema.
+    pub data: PathBuf,
+    /// What to train on.
+    pub device: DeviceChoice,
+    /// [`Behaviour::Honest`], except in demonstrations and tests.
+    pub behaviour: Behaviour,
+    /// A public name, at most [`LABEL_BYTES_MAX`] bytes.
+    pub label: String,
+    /// Makes what is learned repeatable (never what hides it); none for the operating system's
+    /// randomness.
+    pub seed: Option<u64>,
+}
+
+/// What an agent did in one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The contributor's key.
+    pub member: VerifyingKey,
+    /// The federation's id.
+    pub federation: Digest,
+    /// Rounds whose sum is proven to hold this contributor's update.
+    pub counted: u64,
+    /// Rounds that were given up after its update was taken.
+    pub aborted: u64,
+    /// Rounds in which it had no part, although it was asked to.
+    pub refused: u64,
+    /// Rounds for which the coordinator broke its promise.
+    pub disputed: u64,
+    /// The values of the counted rounds, added up, in units of the validation loss.
+    pub value: f64,
+}
+
+/// A contributor without a face: a library, so that the command line and the desktop share it.
+#[derive(Debug)]
+pub struct Agent;
+
+impl Agent {
+    /// Contributes to a federation until all its rounds were run.
+    ///
+    /// A coordinator that cannot be reached is tried for ever, with pauses of up to two seconds: the
+    /// owner ends that, and everything else, by dropping the future. That is safe at any point: what
+    /// was promised or could have been sent is on disk before, and the next run on the same
+    /// directory goes on from there with the same bytes. A thread that is training or sealing ends by
+    /// itself, and the directory stays locked until it did.
+    ///
+    /// * `events` — called from the task that runs the agent; it should return soon.
+    ///
+    /// # Errors
+    /// [`AgentError`]: what does not heal by waiting.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with IO and time, or if the operating system has no randomness.
+    pub async fn run<F>(config: AgentConfig, events: F) -> Result<Summary, AgentError>
+    where
+        F: Fn(AgentEvent) + Send,
+    {
+        check(&config)?;
+        let state = StateDir::open(&config.state_dir)?;
+        check_readable(&config.data)?;
+        let seed = state.key()?;
+        let key = SigningKey::from_seed(&seed);
+        let coordinator = config.invitation.coordinator;
+        let mut caller = Caller::start(seed.clone(), coordinator, state.sent_log()?).await?;
+        events(AgentEvent::Started { member: key.verifying_key() });
+
+        let terms = invited_terms(&state, &mut caller, &config.invitation).await?;
+        let learner = prepare(&terms, &config).await?;
+        let (samples, device) = (learner.samples(), learner.device().to_owned());
+        let federation = config.invitation.federation;
+        events(AgentEvent::Ready { federation, samples, device });
+
+        state.agree(terms.as_signed())?;
+        caller.fit(seed, terms.body()).await?;
+        join(&mut caller, &key, &config.invitation, &config.label).await?;
+        tracing::info!(federation = %federation, samples, "joined federation {federation}");
+        events(AgentEvent::Joined);
+
+        let randomness = Randomness::new(config.seed, &config.label);
+        let terms = terms.body().clone();
+        let contributor = Contributor { terms, key, state, learner, randomness };
+        Session::new(Arc::new(contributor), caller, events).run().await
+    }
+}
+
+fn check(config: &AgentConfig) -> Result<(), AgentError> {
+    config.invitation.check()?;
+    match config.label.len() {
+        0..=LABEL_BYTES_MAX => Ok(()),
+        got => Err(AgentError::LabelTooLong { got }),
+    }
+}
+
+async fn prepare(
+    terms: &Verified<FederationTerms>,
+    config: &AgentConfig,
+) -> Result<Learner, AgentError> {
+    let terms = terms.body().clone();
+    let (data, device, behaviour) = (config.data.clone(), config.device, config.behaviour);
+    blocking(move || Learner::prepare(&terms, &data, device, behaviour)).await?
+}

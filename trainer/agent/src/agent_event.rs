@@ -1,0 +1,181 @@
+//! What an agent tells while it runs.
+
+use aggregator_protocol::RoundId;
+use privacy_identity::{Digest, VerifyingKey};
+use serde_json::{Value, json};
+
+/// Something that happened, for people and for the process that started the agent.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// The key and the link are there.
+    Started {
+        /// The key under which this contributor is known.
+        member: VerifyingKey,
+    },
+    /// The terms are those agreed to, and the data fit them.
+    Ready {
+        /// The federation's id.
+        federation: Digest,
+        /// Rows of the table.
+        samples: usize,
+        /// What training computes on.
+        device: String,
+    },
+    /// The coordinator admitted this contributor.
+    Joined,
+    /// An order came and passed every check.
+    Ordered {
+        /// The round.
+        round: RoundId,
+    },
+    /// Training is done.
+    Trained {
+        /// The round.
+        round: RoundId,
+        /// Mean loss of the last epoch; none if nothing was trained ([`Behaviour`](crate::Behaviour)).
+        loss: Option<f64>,
+        /// How long it took.
+        seconds: f64,
+        /// Steps taken.
+        steps: u64,
+    },
+    /// The update is sealed and stored.
+    Sealed {
+        /// The round.
+        round: RoundId,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The coordinator promised to hold the update.
+    Submitted {
+        /// The round.
+        round: RoundId,
+        /// Bytes of the message that carried it.
+        bytes: u64,
+        /// Bytes of the plain vector: four for each parameter.
+        plain_bytes: u64,
+    },
+    /// The update is proven to be in the sum.
+    Counted {
+        /// The round.
+        round: RoundId,
+        /// What it did to the validation loss, in units of the loss; positive is better.
+        value: f64,
+        /// How many updates the sum has.
+        participants: usize,
+    },
+    /// The round was given up; nothing was opened.
+    Aborted {
+        /// The round.
+        round: RoundId,
+        /// Why.
+        reason: String,
+    },
+    /// The order was refused by this contributor, or its update by the coordinator, or its training
+    /// failed: it has no part in the round.
+    Refused {
+        /// The round.
+        round: RoundId,
+        /// Why.
+        reason: String,
+    },
+    /// The coordinator promised to hold the update and does not prove that it counted.
+    Disputed {
+        /// The round.
+        round: RoundId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// All rounds were run.
+    Finished {
+        /// How many of them counted an update of this run.
+        rounds: u64,
+    },
+}
+
+impl AgentEvent {
+    /// The event as one JSON object: `{"event": "trained", "round": 3, …}`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Started { member } => json!({"event": "started", "member": member.to_string()}),
+            Self::Ready { federation, samples, device } => json!({
+                "event": "ready", "federation": federation.to_string(),
+                "samples": samples, "device": device,
+            }),
+            Self::Joined => json!({"event": "joined"}),
+            Self::Ordered { round } => json!({"event": "ordered", "round": round.0}),
+            Self::Trained { round, loss, seconds, steps } => json!({
+                "event": "trained", "round": round.0,
+                "loss": loss, "seconds": seconds, "steps": steps,
+            }),
+            Self::Sealed { round, seconds } => {
+                json!({"event": "sealed", "round": round.0, "seconds": seconds})
+            }
+            Self::Submitted { round, bytes, plain_bytes } => json!({
+                "event": "submitted", "round": round.0,
+                "bytes": bytes, "plain_bytes": plain_bytes,
+            }),
+            Self::Counted { round, value, participants } => json!({
+                "event": "counted", "round": round.0,
+                "value": value, "participants": participants,
+            }),
+            Self::Aborted { round, reason } => with_reason("aborted", *round, reason),
+            Self::Refused { round, reason } => with_reason("refused", *round, reason),
+            Self::Disputed { round, reason } => with_reason("disputed", *round, reason),
+            Self::Finished { rounds } => json!({"event": "finished", "rounds": rounds}),
+        }
+    }
+}
+
+fn with_reason(event: &str, round: RoundId, reason: &str) -> Value {
+    json!({"event": event, "round": round.0, "reason": reason})
+}
+
+#[cfg(test)]
+mod tests {
+    use privacy_identity::SigningKey;
+
+    use super::*;
+
+    fn check(event: &AgentEvent, expected: &str) {
+        assert_eq!(event.to_json(), serde_json::from_str::<Value>(expected).unwrap());
+    }
+
+    #[test]
+    fn the_json_form_is_pinned() {
+        let round = RoundId(3);
+        let member = SigningKey::from_seed(&[1; 32]).verifying_key();
+        let started = format!(r#"{{"event":"started","member":"{member}"}}"#);
+        check(&AgentEvent::Started { member }, &started);
+        check(&AgentEvent::Joined, r#"{"event":"joined"}"#);
+        check(&AgentEvent::Ordered { round }, r#"{"event":"ordered","round":3}"#);
+        check(
+            &AgentEvent::Trained { round, loss: Some(0.5), seconds: 0.25, steps: 7 },
+            r#"{"event":"trained","round":3,"loss":0.5,"seconds":0.25,"steps":7}"#,
+        );
+        check(
+            &AgentEvent::Trained { round, loss: None, seconds: 0.25, steps: 0 },
+            r#"{"event":"trained","round":3,"loss":null,"seconds":0.25,"steps":0}"#,
+        );
+        check(
+            &AgentEvent::Submitted { round, bytes: 1_800, plain_bytes: 1_800 },
+            r#"{"event":"submitted","round":3,"bytes":1800,"plain_bytes":1800}"#,
+        );
+        check(
+            &AgentEvent::Counted { round, value: -0.5, participants: 8 },
+            r#"{"event":"counted","round":3,"value":-0.5,"participants":8}"#,
+        );
+        let reason = || "late".to_owned();
+        check(
+            &AgentEvent::Refused { round, reason: reason() },
+            r#"{"event":"refused","round":3,"reason":"late"}"#,
+        );
+        check(
+            &AgentEvent::Aborted { round, reason: reason() },
+            r#"{"event":"aborted","round":3,"reason":"late"}"#,
+        );
+        check(&AgentEvent::Finished { rounds: 15 }, r#"{"event":"finished","rounds":15}"#);
+    }
+}

@@ -1,0 +1,225 @@
+//! Questions to the coordinator, asked until they are answered.
+
+use std::time::Duration;
+
+use aggregator_network::{Address, Limits, Link, LinkConfig, RequestError};
+use aggregator_protocol::{
+    ContributorReply, ContributorRequest, FederationTerms, MESSAGE_BYTES_MAX, Refusal, RoundId,
+    from_wire, to_wire,
+};
+use privacy_identity::Digest;
+use zeroize::Zeroizing;
+
+use crate::{AgentError, backoff, backoff::Backoff, sent_log::SentLog};
+
+/// Longest message before the terms are known, in bytes. The longest terms have 15 MB; a model of
+/// four million parameters fits as well, and more is allowed only to terms that name one.
+const MESSAGE_BYTES: usize = 16 << 20;
+/// What a message has besides a vector, in bytes: an order with the largest cohort (131 kB), a
+/// receipt of the largest round (about 600 kB), a sealed update's header and envelopes (6 kB).
+const BESIDES_BYTES: usize = 1 << 20;
+/// Time for an exchange besides what its bytes take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The slowest line on which an exchange is waited for, in bytes a second.
+const BYTES_PER_SECOND_MIN: usize = 128 << 10;
+
+/// What is asked of the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// The terms.
+    Terms,
+    /// To be admitted.
+    Join,
+    /// An order.
+    Fetch,
+    /// To take an update.
+    Submit,
+    /// How a round ended.
+    Receipt,
+}
+
+impl Question {
+    /// Its name in the log of what was sent.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Terms => "terms",
+            Self::Join => "join",
+            Self::Fetch => "fetch",
+            Self::Submit => "submit",
+            Self::Receipt => "receipt",
+        }
+    }
+
+    /// The error of an answer that belongs to another question, or of a refusal.
+    pub(crate) const fn unanswered(self, reply: &ContributorReply) -> AgentError {
+        let asked = self.name();
+        match reply {
+            ContributorReply::Refused(source) => AgentError::Refused { asked, source: *source },
+            _ => AgentError::ReplyUnexpected { asked },
+        }
+    }
+}
+
+/// The way to one coordinator.
+pub(crate) struct Caller {
+    link: Link,
+    coordinator: Address,
+    sent: SentLog,
+    /// Whether the coordinator answered before: then somebody else at its address is a passing evil.
+    reached: bool,
+}
+
+impl Caller {
+    /// Starts a link that only asks. Needs a runtime; connects with the first question.
+    pub(crate) async fn start(
+        secret: Zeroizing<[u8; 32]>,
+        coordinator: Address,
+        sent: SentLog,
+    ) -> Result<Self, AgentError> {
+        let link = start_link(secret, MESSAGE_BYTES).await?;
+        Ok(Self { link, coordinator, sent, reached: false })
+    }
+
+    /// Allows longer messages if the terms' model needs them.
+    pub(crate) async fn fit(
+        &mut self,
+        secret: Zeroizing<[u8; 32]>,
+        terms: &FederationTerms,
+    ) -> Result<(), AgentError> {
+        let needed = message_bytes(terms.encoding.dimension());
+        if needed > MESSAGE_BYTES {
+            let wider = start_link(secret, needed).await?;
+            std::mem::replace(&mut self.link, wider).shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// Asks, again and again until there is an answer. The future may be dropped.
+    ///
+    /// A coordinator that asks to come back later is asked again later, except where that is an
+    /// answer ([`Question::Fetch`]).
+    pub(crate) async fn ask(
+        &mut self,
+        question: Question,
+        request: &ContributorRequest,
+    ) -> Result<ContributorReply, AgentError> {
+        self.ask_wire(question, &to_wire(request), None).await
+    }
+
+    /// As [`Caller::ask`], with a request that is encoded already.
+    ///
+    /// * `sealed` — the round and digest of the update that it carries, if it does.
+    pub(crate) async fn ask_wire(
+        &mut self,
+        question: Question,
+        wire: &[u8],
+        sealed: Option<(RoundId, Digest)>,
+    ) -> Result<ContributorReply, AgentError> {
+        let mut backoff = Backoff::for_connection();
+        loop {
+            match self.exchange(question, wire, sealed).await? {
+                ContributorReply::Wait { retry_ms } if question != Question::Fetch => {
+                    backoff::wait(retry_ms).await;
+                }
+                // A coordinator that is just starting, or between two states.
+                ContributorReply::Refused(Refusal::Unexpected) if question != Question::Submit => {
+                    backoff.pause().await;
+                }
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    /// Has one answer, whatever it is.
+    async fn exchange(
+        &mut self,
+        question: Question,
+        wire: &[u8],
+        sealed: Option<(RoundId, Digest)>,
+    ) -> Result<ContributorReply, AgentError> {
+        let asked = question.name();
+        let mut backoff = Backoff::for_connection();
+        let mut noted = false;
+        loop {
+            if !noted {
+                self.sent.record(question, wire, sealed)?;
+            }
+            match self.link.request(&self.coordinator, wire.to_vec()).await {
+                Ok(answer) => {
+                    self.reached = true;
+                    let reply = from_wire(&answer);
+                    return reply.map_err(|source| AgentError::Reply { asked, source });
+                }
+                Err(source) if is_final(&source, self.reached) => {
+                    return Err(AgentError::Request { asked, source });
+                }
+                Err(error) => {
+                    tracing::debug!(asked, error = %error, "coordinator did not answer: {error}");
+                    // The next attempt is another message, unless this one never left.
+                    noted = stayed_here(&error);
+                    backoff.pause().await;
+                }
+            }
+        }
+    }
+}
+
+/// Longest message of a federation whose updates have `dimension` coordinates: a model in `f32`, which
+/// no packed share exceeds (at most 32 bits a coordinate).
+fn message_bytes(dimension: usize) -> usize {
+    (dimension * size_of::<f32>() + BESIDES_BYTES).min(MESSAGE_BYTES_MAX)
+}
+
+async fn start_link(secret: Zeroizing<[u8; 32]>, message_bytes: usize) -> Result<Link, AgentError> {
+    let bytes_max = u32::try_from(message_bytes).expect("at most MESSAGE_BYTES_MAX");
+    let transfer = Duration::from_secs((message_bytes / BYTES_PER_SECOND_MIN) as u64);
+    let limits = Limits {
+        request_bytes_max: bytes_max,
+        response_bytes_max: bytes_max,
+        // Nobody asks a contributor anything; the inbox is dropped, and requests with it.
+        inbound_requests_max: 1,
+        connections_max: 8,
+        request_timeout: REQUEST_TIMEOUT + transfer,
+        ..Limits::default()
+    };
+    let (link, _inbox) = Link::start(LinkConfig { secret, listen: Vec::new(), limits }).await?;
+    Ok(link)
+}
+
+/// Whether asking again cannot help.
+const fn is_final(error: &RequestError, reached: bool) -> bool {
+    match error {
+        RequestError::WrongPeer { .. } => !reached,
+        RequestError::RequestTooLarge { .. }
+        | RequestError::ResponseTooLarge { .. }
+        | RequestError::UnsupportedProtocol
+        | RequestError::Stopped => true,
+        _ => false,
+    }
+}
+
+/// Whether the message certainly did not leave.
+const fn stayed_here(error: &RequestError) -> bool {
+    matches!(error, RequestError::Unreachable { .. } | RequestError::WrongPeer { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_as_long_as_the_model_needs_and_no_longer() {
+        assert_eq!(message_bytes(450), 1_800 + BESIDES_BYTES);
+        assert!(message_bytes(20_000_000) > 80_000_000);
+        assert!(message_bytes(usize::MAX / 8) == MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_stranger_at_the_address_is_final_only_before_the_first_answer() {
+        let key = |seed| aggregator_network::PeerKey::from_secret(&[seed; 32]);
+        let error = RequestError::WrongPeer { expected: key(1), got: key(2) };
+        assert!(is_final(&error, false));
+        assert!(!is_final(&error, true));
+        assert!(!is_final(&RequestError::Disconnected, false));
+    }
+}

@@ -1,0 +1,96 @@
+//! A contributor that agreed to the terms, and what it does on blocking threads.
+
+use std::sync::Arc;
+
+use aggregator_protocol::{ContributorRequest, FederationTerms, RoundId, from_wire, to_wire};
+use aggregator_round::{Ordered, Sealed};
+use privacy_dp::LocalUpdate;
+use privacy_identity::SigningKey;
+use trainer_model::{ModelError, Parameters};
+
+use crate::{
+    AgentError,
+    learner::{Learned, Learner},
+    randomness::{self, Randomness},
+    state_dir::StateDir,
+    stored_round::StoredRound,
+};
+
+/// A contributor that agreed to the terms. Shared with the threads that train and seal: as long as
+/// one of them is at work, the state directory stays locked.
+pub(crate) struct Contributor {
+    pub(crate) terms: FederationTerms,
+    pub(crate) key: SigningKey,
+    pub(crate) state: StateDir,
+    pub(crate) learner: Learner,
+    pub(crate) randomness: Randomness,
+}
+
+/// An update on its way, with the request that carries it as it travels.
+#[derive(Clone)]
+pub(crate) struct Submission {
+    pub(crate) sealed: Sealed,
+    pub(crate) wire: Vec<u8>,
+}
+
+impl Contributor {
+    /// Trains on a blocking thread.
+    pub(crate) async fn learn(
+        self: &Arc<Self>,
+        round: RoundId,
+        model: Parameters,
+        last_global: Option<Vec<f32>>,
+    ) -> Result<Result<Learned, ModelError>, AgentError> {
+        let own = Arc::clone(self);
+        blocking(move || own.learner.learn(round, &model, last_global, &own.randomness)).await
+    }
+
+    /// Seals `update` and stores it, both on a blocking thread: when this returns, a crash does not
+    /// make this contributor send another one for the same round.
+    pub(crate) async fn seal(
+        self: &Arc<Self>,
+        ordered: Ordered,
+        update: LocalUpdate,
+    ) -> Result<Submission, AgentError> {
+        let own = Arc::clone(self);
+        blocking(move || own.seal_and_store(ordered, update)).await?
+    }
+
+    fn seal_and_store(
+        &self,
+        ordered: Ordered,
+        update: LocalUpdate,
+    ) -> Result<Submission, AgentError> {
+        let mut rounding = self.randomness.rounding(ordered.round());
+        let sealed = ordered
+            .seal(update, &self.terms, &self.key, &mut rounding, &mut randomness::sealing())
+            .map_err(AgentError::Sealing)?;
+        let wire = to_wire(&ContributorRequest::Submit(Box::new(sealed.update().clone())));
+        self.state.store_round(&StoredRound::Sealed { wire: wire.clone() })?;
+        Ok(Submission { sealed, wire })
+    }
+
+    /// Takes up a stored update.
+    pub(crate) fn resume(&self, wire: Vec<u8>) -> Result<Submission, AgentError> {
+        let request = from_wire(&wire).map_err(self.state.round_damaged())?;
+        let ContributorRequest::Submit(update) = request else {
+            return Err(self.state.round_damaged()("it does not hold an update"));
+        };
+        let sealed = Sealed::resume(*update, &self.terms, &self.key);
+        Ok(Submission { sealed: sealed.map_err(self.state.round_damaged())?, wire })
+    }
+}
+
+/// Runs `work` on a thread that may block. Dropping the future does not stop the work.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, AgentError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Not started: the runtime is shutting down.
+            Err(_) => Err(AgentError::Stopped),
+        },
+    }
+}

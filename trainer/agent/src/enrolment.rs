@@ -1,0 +1,81 @@
+//! From an invitation to a member: terms, consent, admission.
+
+use aggregator_protocol::{ContributorReply, ContributorRequest, FederationTerms, JoinRequest};
+use privacy_identity::{Signed, SigningKey, Tag, Verified};
+
+use crate::{
+    AgentError, Invitation,
+    caller::{Caller, Question},
+    state_dir::StateDir,
+};
+
+/// The terms that `invitation` names: those agreed to earlier, or else the coordinator's.
+///
+/// Threat: terms that the owner never agreed to, signed by nobody or by another DAO, or a coordinator
+/// that is not theirs. The invitation pins the terms' digest, and the terms name both keys.
+pub(crate) async fn invited_terms(
+    state: &StateDir,
+    caller: &mut Caller,
+    invitation: &Invitation,
+) -> Result<Verified<FederationTerms>, AgentError> {
+    let terms = match state.agreed_terms()? {
+        Some(agreed) => {
+            check_same_federation(state, &agreed, invitation)?;
+            agreed
+        }
+        None => match caller.ask(Question::Terms, &ContributorRequest::Terms).await? {
+            ContributorReply::Terms(terms) => *terms,
+            other => return Err(Question::Terms.unanswered(&other)),
+        },
+    };
+    checked_terms(terms, invitation)
+}
+
+fn check_same_federation(
+    state: &StateDir,
+    agreed: &Signed<FederationTerms>,
+    invitation: &Invitation,
+) -> Result<(), AgentError> {
+    let (agreed, invited) = (agreed.unverified_body().id(), invitation.federation);
+    if agreed == invited {
+        return Ok(());
+    }
+    let path = state.path().display().to_string();
+    Err(AgentError::OtherFederation { path, agreed, invited })
+}
+
+fn checked_terms(
+    terms: Signed<FederationTerms>,
+    invitation: &Invitation,
+) -> Result<Verified<FederationTerms>, AgentError> {
+    let (invited, got) = (invitation.federation, terms.unverified_body().id());
+    if invited != got {
+        return Err(AgentError::TermsOther { invited, got });
+    }
+    let dao_node = terms.unverified_body().dao_node;
+    let terms = terms.verify_by(Tag::Terms, &dao_node);
+    let terms = terms.map_err(|_source| AgentError::TermsUnsigned)?;
+    let named = terms.body().coordinator().verifying;
+    let invited = invitation.coordinator.peer();
+    if *named.as_bytes() != invited.to_bytes() {
+        let (named, invited) = (named.to_string(), invited.to_string());
+        return Err(AgentError::CoordinatorOther { named, invited });
+    }
+    Ok(terms)
+}
+
+/// Asks to be admitted. A member that was admitted before is admitted again.
+pub(crate) async fn join(
+    caller: &mut Caller,
+    key: &SigningKey,
+    invitation: &Invitation,
+    label: &str,
+) -> Result<(), AgentError> {
+    let Invitation { federation, token, .. } = invitation.clone();
+    let request = JoinRequest { federation, token, label: label.to_owned() };
+    let request = ContributorRequest::Join(Signed::new(request, Tag::Join, key));
+    match caller.ask(Question::Join, &request).await? {
+        ContributorReply::Joined => Ok(()),
+        other => Err(Question::Join.unanswered(&other)),
+    }
+}

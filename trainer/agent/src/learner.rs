@@ -1,0 +1,245 @@
+//! What a contributor learns from: its examples, by the terms' schema, and how it learns.
+
+use std::{fs::File, path::Path};
+
+use aggregator_protocol::{FederationTerms, RoundId, SchemaTerms, TrainingTerms};
+use datasets::{CsvReadError, Schema, Standardiser, read_csv};
+use privacy_dp::{ClipNorm, LocalUpdate};
+use trainer_model::{
+    Architecture, ComputeDevice, DeviceChoice, Examples, ModelError, Parameters, TrainingPlan,
+    TrainingSettings, model_from_wire, train,
+};
+
+use crate::{AgentError, Behaviour, behaviour::noise, randomness::Randomness};
+
+/// Everything that training needs but the model.
+pub(crate) struct Learner {
+    architecture: Architecture,
+    examples: Examples,
+    plan: TrainingPlan,
+    device: ComputeDevice,
+    clip_norm: ClipNorm,
+    behaviour: Behaviour,
+}
+
+/// What a contributor has for one round.
+pub(crate) struct Learned {
+    pub(crate) update: LocalUpdate,
+    /// Mean loss of the last epoch, if there was training.
+    pub(crate) loss: Option<f64>,
+    pub(crate) steps: u64,
+}
+
+/// Refuses data that cannot be read at all, before anybody is asked anything.
+pub(crate) fn check_readable(data: &Path) -> Result<(), AgentError> {
+    let opened = File::open(data).and_then(|file| file.metadata());
+    let unreadable = |source| AgentError::Data { path: data.display().to_string(), source };
+    match opened {
+        Ok(metadata) if metadata.is_dir() => {
+            Err(unreadable(std::io::Error::from(std::io::ErrorKind::IsADirectory)))
+        }
+        Ok(_) => Ok(()),
+        Err(source) => Err(unreadable(source)),
+    }
+}
+
+impl Learner {
+    /// Reads the table in `data` as the terms describe it, and checks that this build can do what the
+    /// terms ask for. Blocks: reads a file, may start a graphics driver.
+    pub(crate) fn prepare(
+        terms: &FederationTerms,
+        data: &Path,
+        device: DeviceChoice,
+        behaviour: Behaviour,
+    ) -> Result<Self, AgentError> {
+        let architecture = architecture_from_terms(terms)?;
+        let schema = schema_from_terms(&terms.schema)?;
+        let standardiser = standardiser_from_terms(&terms.schema)?;
+        let plan = plan_from_terms(terms.training)?;
+        let path = || data.display().to_string();
+        let table = read_csv(data, &schema).map_err(|source| match source {
+            CsvReadError::Open { source, .. } => AgentError::Data { path: path(), source },
+            source => AgentError::Table { path: path(), source },
+        })?;
+        let examples = Examples::from_table(&table, &standardiser)
+            .map_err(AgentError::unfit("mean and deviation"))?;
+        let device = ComputeDevice::open(device)?;
+        let clip_norm = terms.encoding.clip_norm();
+        Ok(Self { architecture, examples, plan, device, clip_norm, behaviour })
+    }
+
+    /// Rows of the table.
+    pub(crate) const fn samples(&self) -> usize {
+        self.examples.count()
+    }
+
+    /// What training computes on, for people.
+    pub(crate) fn device(&self) -> &str {
+        self.device.description()
+    }
+
+    /// How this contributor behaves.
+    pub(crate) const fn behaviour(&self) -> Behaviour {
+        self.behaviour
+    }
+
+    /// Reads a model of the terms' architecture.
+    pub(crate) fn model(&self, wire: &[u8]) -> Result<Parameters, AgentError> {
+        Ok(model_from_wire(&self.architecture, wire)?)
+    }
+
+    /// Trains from `model`, or does what the behaviour asks for instead. Takes long: blocks.
+    ///
+    /// * `last_global` — the last public global update, for [`Behaviour::Replay`].
+    pub(crate) fn learn(
+        &self,
+        round: RoundId,
+        model: &Parameters,
+        last_global: Option<Vec<f32>>,
+        randomness: &Randomness,
+    ) -> Result<Learned, ModelError> {
+        let mut rng = randomness.training(round);
+        let (delta, loss, steps) = match self.behaviour {
+            Behaviour::Honest => {
+                let Self { architecture, examples, plan, device, .. } = self;
+                let outcome = train(device, architecture, model, examples, plan, &mut rng)?;
+                let delta = outcome.parameters.difference(model).map_err(ModelError::Diverged)?;
+                (delta, Some(f64::from(outcome.loss)), outcome.steps)
+            }
+            Behaviour::Noise => (noise(model.count(), self.clip_norm.get(), &mut rng), None, 0),
+            Behaviour::Replay => (last_global.unwrap_or_else(|| vec![0.0; model.count()]), None, 0),
+        };
+        let update =
+            LocalUpdate::new(delta).expect("a finite value for each parameter, at least 1");
+        Ok(Learned { update, loss, steps })
+    }
+}
+
+fn architecture_from_terms(terms: &FederationTerms) -> Result<Architecture, AgentError> {
+    let architecture = Architecture::from_json(&terms.architecture);
+    let architecture = architecture.map_err(AgentError::unfit("architecture"))?;
+    let (got, expected) = (architecture.parameter_count(), terms.encoding.dimension());
+    check(got == expected, || format!("{got} parameters, the encoding has {expected}"))?;
+    let (got, expected) = (architecture.inputs(), terms.schema.features.len());
+    check(got == expected, || format!("{got} inputs, the schema has {expected} features"))?;
+    let (got, expected) = (architecture.classes(), terms.schema.classes.len());
+    check(got == expected, || format!("{got} classes, the schema has {expected}"))?;
+    Ok(architecture)
+}
+
+fn check(holds: bool, reason: impl FnOnce() -> String) -> Result<(), AgentError> {
+    if holds { Ok(()) } else { Err(AgentError::unfit("architecture")(reason())) }
+}
+
+fn schema_from_terms(terms: &SchemaTerms) -> Result<Schema, AgentError> {
+    let SchemaTerms { features, label, classes, .. } = terms.clone();
+    Schema::new(features, label, classes).map_err(AgentError::unfit("schema"))
+}
+
+fn standardiser_from_terms(terms: &SchemaTerms) -> Result<Standardiser, AgentError> {
+    let single = |values: &[f64]| values.iter().copied().map(f32_from_term).collect();
+    Standardiser::new(single(&terms.mean), single(&terms.deviation))
+        .map_err(AgentError::unfit("mean and deviation"))
+}
+
+fn plan_from_terms(terms: TrainingTerms) -> Result<TrainingPlan, AgentError> {
+    let TrainingTerms { local_epochs, batch_size, learning_rate } = terms;
+    let learning_rate = f32_from_term(learning_rate);
+    TrainingPlan::new(TrainingSettings { local_epochs, batch_size, learning_rate })
+        .map_err(AgentError::unfit("training plan"))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "terms are f64, models f32; what overflows or
+    vanishes is refused by the type that it goes into"
+)]
+const fn f32_from_term(value: f64) -> f32 {
+    value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregator_protocol::SchemaTerms;
+    use tempfile::tempdir;
+
+    use super::*;
+
+    fn schema() -> SchemaTerms {
+        SchemaTerms {
+            features: vec!["acidity".to_owned(), "sugar".to_owned()],
+            label: "quality".to_owned(),
+            classes: vec!["ordinary".to_owned(), "good".to_owned()],
+            mean: vec![0.0, 0.0],
+            deviation: vec![1.0, 1.0],
+        }
+    }
+
+    fn learner(behaviour: Behaviour) -> Learner {
+        let dir = tempdir().unwrap();
+        let data = dir.path().join("data.csv");
+        let rows = "acidity,sugar,quality\n1,0,good\n0,1,ordinary\n1,1,good\n0,0,ordinary\n";
+        std::fs::write(&data, rows).unwrap();
+        let terms = schema();
+        let schema = schema_from_terms(&terms).unwrap();
+        let table = read_csv(&data, &schema).unwrap();
+        let standardiser = standardiser_from_terms(&terms).unwrap();
+        let json = r#"{"kind":"mlp","inputs":2,"hidden":[],"classes":2}"#;
+        let terms = TrainingTerms { local_epochs: 2, batch_size: 2, learning_rate: 0.5 };
+        Learner {
+            architecture: Architecture::from_json(json).unwrap(),
+            examples: Examples::from_table(&table, &standardiser).unwrap(),
+            plan: plan_from_terms(terms).unwrap(),
+            device: ComputeDevice::cpu(),
+            clip_norm: ClipNorm::new(2.0).unwrap(),
+            behaviour,
+        }
+    }
+
+    fn learned(behaviour: Behaviour, seed: u64, last_global: Option<Vec<f32>>) -> Learned {
+        let learner = learner(behaviour);
+        let layout = learner.architecture.layout();
+        let model = Parameters::new(&layout, vec![0.0; layout.parameter_count()]).unwrap();
+        let randomness = Randomness::new(Some(seed), "a");
+        learner.learn(RoundId(0), &model, last_global, &randomness).unwrap()
+    }
+
+    #[test]
+    fn an_honest_contributor_learns_the_same_from_the_same_seed() {
+        let first = learned(Behaviour::Honest, 1, None);
+        assert_eq!(first.steps, 4);
+        assert!(first.loss.unwrap() < std::f64::consts::LN_2);
+        assert!(first.update == learned(Behaviour::Honest, 1, None).update);
+    }
+
+    #[test]
+    fn the_others_train_nothing() {
+        let noise = learned(Behaviour::Noise, 1, None);
+        assert_eq!((noise.loss, noise.steps), (None, 0));
+        let clipped = noise.update.clone().clip(ClipNorm::new(10.0).unwrap());
+        let norm: f64 = clipped.delta().iter().map(|v| f64::from(*v).powi(2)).sum();
+        assert!((norm.sqrt() - 2.0).abs() < 1e-5);
+        assert!(noise.update != learned(Behaviour::Noise, 2, None).update);
+        let zeros = learned(Behaviour::Replay, 1, None).update;
+        assert!(zeros == LocalUpdate::new(vec![0.0; 6]).unwrap());
+        let last = vec![0.5; 6];
+        let replayed = learned(Behaviour::Replay, 1, Some(last.clone())).update;
+        assert!(replayed == LocalUpdate::new(last).unwrap());
+    }
+
+    #[test]
+    fn a_plan_that_vanishes_in_single_precision_is_refused() {
+        let terms = TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 1e-60 };
+        let refused = plan_from_terms(terms).unwrap_err().to_string();
+        assert_eq!(refused, "the federation's terms cannot be met: unfit training plan");
+    }
+
+    #[test]
+    fn data_that_cannot_be_read_are_named() {
+        let dir = tempdir().unwrap();
+        for path in [dir.path().join("none.csv"), dir.path().to_owned()] {
+            let refused = check_readable(&path).unwrap_err().to_string();
+            assert_eq!(refused, format!("cannot read the data in {}", path.display()));
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The rounds of a contributor that was admitted.
+
+use std::sync::Arc;
+
+use aggregator_protocol::{
+    Acknowledgement, ContributorReply, ContributorRequest, FederationTerms, FetchedReceipt,
+    Refusal, RoundId, RoundOrder, RoundReceipt,
+};
+use aggregator_round::{Acknowledged, Ordered, Outcome, ReceiptError};
+use privacy_identity::{Signed, VerifyingKey};
+use trainer_model::ModelError;
+
+use crate::{
+    AgentError, AgentEvent, Behaviour, Summary,
+    backoff::{self, Backoff},
+    behaviour::GlobalMemory,
+    caller::{Caller, Question},
+    contributor::{Contributor, Submission},
+    stored_round::StoredRound,
+};
+
+/// Bytes of a parameter in the plain vector.
+const PARAMETER_BYTES: usize = size_of::<f32>();
+
+/// A contributor at work.
+pub(crate) struct Session<F> {
+    contributor: Arc<Contributor>,
+    caller: Caller,
+    events: F,
+    /// The last round for which an update was sealed.
+    last: Option<RoundId>,
+    /// The last round whose order was dealt with, one way or another.
+    known: Option<RoundId>,
+    /// The last refused order that was told of, so that it is told once.
+    told: Option<(RoundId, String)>,
+    orders: Backoff,
+    global: GlobalMemory,
+    summary: Summary,
+}
+
+/// An order that came, not yet checked.
+struct Order {
+    order: Box<Signed<RoundOrder>>,
+    model: Vec<u8>,
+}
+
+/// On what grounds a receipt is asked for.
+enum Claim {
+    /// The coordinator promised to hold the update.
+    Promised(Acknowledged),
+    /// It said that it came too late; an earlier delivery, whose answer was lost, may have counted.
+    Unanswered(Box<Submission>, Refusal),
+}
+
+impl<F: Fn(AgentEvent) + Send> Session<F> {
+    /// A session that has done nothing yet.
+    pub(crate) fn new(contributor: Arc<Contributor>, caller: Caller, events: F) -> Self {
+        let summary = Summary {
+            member: contributor.key.verifying_key(),
+            federation: contributor.terms.id(),
+            counted: 0,
+            aborted: 0,
+            refused: 0,
+            disputed: 0,
+            value: 0.0,
+        };
+        Self {
+            contributor,
+            caller,
+            events,
+            last: None,
+            known: None,
+            told: None,
+            orders: Backoff::for_connection(),
+            global: GlobalMemory::default(),
+            summary,
+        }
+    }
+
+    /// Ends what an earlier run began, then contributes until all rounds were run.
+    pub(crate) async fn run(mut self) -> Result<Summary, AgentError> {
+        if let Some(stored) = self.contributor.state.stored_round()? {
+            self.resume(stored).await?;
+        }
+        while let Some(order) = self.next_order().await? {
+            self.contribute(order).await?;
+        }
+        (self.events)(AgentEvent::Finished { rounds: self.summary.counted });
+        Ok(self.summary)
+    }
+
+    async fn resume(&mut self, stored: StoredRound) -> Result<(), AgentError> {
+        match stored {
+            StoredRound::Ended { round } => {
+                self.last = Some(round);
+                self.known = Some(round);
+                Ok(())
+            }
+            StoredRound::Sealed { wire } => {
+                let submission = self.contributor.resume(wire)?;
+                self.note_sealed(submission.sealed.round());
+                self.deliver(submission).await
+            }
+            StoredRound::Acknowledged { wire, acknowledgement } => {
+                let submission = self.contributor.resume(wire)?;
+                let round = submission.sealed.round();
+                self.note_sealed(round);
+                let promised = submission
+                    .sealed
+                    .acknowledged(&self.contributor.terms, *acknowledgement)
+                    .map_err(self.contributor.state.round_damaged())?;
+                self.settle(round, Claim::Promised(promised)).await
+            }
+        }
+    }
+
+    const fn note_sealed(&mut self, round: RoundId) {
+        self.last = Some(round);
+        self.known = Some(round);
+    }
+
+    /// Waits for an order; none once all rounds were run.
+    async fn next_order(&mut self) -> Result<Option<Order>, AgentError> {
+        loop {
+            let request = ContributorRequest::Fetch { known: self.known };
+            match self.caller.ask(Question::Fetch, &request).await? {
+                ContributorReply::Wait { retry_ms } => backoff::wait(retry_ms).await,
+                ContributorReply::Order { order, model } => {
+                    return Ok(Some(Order { order, model }));
+                }
+                ContributorReply::Finished => return Ok(None),
+                other => return Err(Question::Fetch.unanswered(&other)),
+            }
+        }
+    }
+
+    /// Has a part in one round, if the order is one that the owner agreed to.
+    async fn contribute(&mut self, Order { order, model }: Order) -> Result<(), AgentError> {
+        let Contributor { terms, key, learner, .. } = &*self.contributor;
+        let ordered = match Ordered::accept(terms, key, self.last, &order, &model) {
+            Ok(ordered) => ordered,
+            Err(refusal) => {
+                // Not signed, perhaps: told of, but nothing is concluded from the number in it.
+                let round = order.unverified_body().grant.unverified_body().round;
+                self.refuse_order(round, refusal.to_string()).await;
+                return Ok(());
+            }
+        };
+        let round = ordered.round();
+        let model = learner.model(&model)?;
+        let behaviour = learner.behaviour();
+        self.orders.reset();
+        self.known = Some(round);
+        (self.events)(AgentEvent::Ordered { round });
+
+        if behaviour == Behaviour::Replay {
+            self.global.observe(&model);
+        }
+        let watch = crate::clock::Stopwatch::start();
+        let last_global = self.global.last_update();
+        let learned = match self.contributor.learn(round, model, last_global).await? {
+            Ok(learned) => learned,
+            // A matter of this model and these data: the next round may be another.
+            Err(error @ ModelError::Diverged(_)) => {
+                self.refused(round, error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (loss, steps) = (learned.loss, learned.steps);
+        (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
+
+        let watch = crate::clock::Stopwatch::start();
+        let submission = self.contributor.seal(ordered, learned.update).await?;
+        self.note_sealed(round);
+        (self.events)(AgentEvent::Sealed { round, seconds: watch.seconds() });
+        self.deliver(submission).await
+    }
+
+    async fn refuse_order(&mut self, round: RoundId, reason: String) {
+        let refusal = (round, reason);
+        if self.told.as_ref() != Some(&refusal) {
+            self.refused(round, refusal.1.clone());
+            self.told = Some(refusal);
+        }
+        self.orders.pause().await;
+    }
+
+    /// Sends an update, which is stored, until the coordinator promised to hold it or refused it.
+    async fn deliver(&mut self, submission: Submission) -> Result<(), AgentError> {
+        let round = submission.sealed.round();
+        let carried = Some((round, *submission.sealed.digest()));
+        let reply = self.caller.ask_wire(Question::Submit, &submission.wire, carried).await?;
+        match reply {
+            ContributorReply::Acknowledged(promise) => self.promised(submission, promise).await,
+            ContributorReply::Refused(refusal @ (Refusal::Late | Refusal::WrongRound)) => {
+                self.settle(round, Claim::Unanswered(Box::new(submission), refusal)).await
+            }
+            ContributorReply::Refused(refusal) => {
+                self.refused(round, refusal.to_string());
+                self.end(round)
+            }
+            other => Err(Question::Submit.unanswered(&other)),
+        }
+    }
+
+    async fn promised(
+        &mut self,
+        submission: Submission,
+        promise: Signed<Acknowledgement>,
+    ) -> Result<(), AgentError> {
+        let Contributor { terms, state, .. } = &*self.contributor;
+        let Submission { sealed, wire } = submission;
+        let round = sealed.round();
+        let acknowledged = match sealed.acknowledged(terms, promise.clone()) {
+            Ok(acknowledged) => acknowledged,
+            Err(error) => {
+                self.disputed(round, error.to_string());
+                return self.end(round);
+            }
+        };
+        let bytes = wire.len() as u64;
+        let plain_bytes = (terms.encoding.dimension() * PARAMETER_BYTES) as u64;
+        let acknowledgement = Box::new(promise);
+        state.store_round(&StoredRound::Acknowledged { wire, acknowledgement })?;
+        (self.events)(AgentEvent::Submitted { round, bytes, plain_bytes });
+        self.settle(round, Claim::Promised(acknowledged)).await
+    }
+
+    /// Asks how the round ended until it did.
+    async fn settle(&mut self, round: RoundId, claim: Claim) -> Result<(), AgentError> {
+        let mut polls = Backoff::for_receipt();
+        loop {
+            let request = ContributorRequest::Receipt { round };
+            let fetched = match self.caller.ask(Question::Receipt, &request).await? {
+                ContributorReply::Receipt(fetched) => fetched,
+                other => return Err(Question::Receipt.unanswered(&other)),
+            };
+            match claim.check(&self.contributor.terms, fetched) {
+                Ok(Outcome::Pending) => polls.pause().await,
+                ended => {
+                    self.conclude(round, &claim, ended);
+                    return self.end(round);
+                }
+            }
+        }
+    }
+
+    fn conclude(&mut self, round: RoundId, claim: &Claim, ended: Result<Outcome, ReceiptError>) {
+        match (ended, claim) {
+            (Ok(Outcome::Pending), _) => {}
+            (Ok(Outcome::Counted(receipt)), _) => self.counted(round, &receipt),
+            (Ok(Outcome::Aborted { reason }), _) => {
+                self.summary.aborted += 1;
+                (self.events)(AgentEvent::Aborted { round, reason });
+            }
+            (Ok(Outcome::Unknown) | Err(_), Claim::Unanswered(_, refusal)) => {
+                self.refused(round, refusal.to_string());
+            }
+            (Ok(Outcome::Unknown), Claim::Promised(_)) => {
+                self.disputed(round, "the coordinator no longer answers for the round".to_owned());
+            }
+            (Err(error), Claim::Promised(_)) => self.disputed(round, error.to_string()),
+        }
+    }
+
+    fn counted(&mut self, round: RoundId, receipt: &RoundReceipt) {
+        let member = self.contributor.key.verifying_key();
+        let value = value_of(&member, receipt, &self.contributor.terms);
+        let participants = receipt.accepted.contributions().len();
+        self.summary.counted += 1;
+        self.summary.value += value;
+        tracing::info!(round.id = %round, value, participants, "round {round} counted");
+        (self.events)(AgentEvent::Counted { round, value, participants });
+    }
+
+    fn refused(&mut self, round: RoundId, reason: String) {
+        self.summary.refused += 1;
+        tracing::warn!(round.id = %round, reason, "no part in round {round}: {reason}");
+        (self.events)(AgentEvent::Refused { round, reason });
+    }
+
+    fn disputed(&mut self, round: RoundId, reason: String) {
+        self.summary.disputed += 1;
+        tracing::error!(round.id = %round, reason, "round {round} is disputed: {reason}");
+        (self.events)(AgentEvent::Disputed { round, reason });
+    }
+
+    fn end(&self, round: RoundId) -> Result<(), AgentError> {
+        self.contributor.state.store_round(&StoredRound::Ended { round })
+    }
+}
+
+impl Claim {
+    fn check(
+        &self,
+        terms: &FederationTerms,
+        fetched: FetchedReceipt,
+    ) -> Result<Outcome, ReceiptError> {
+        match self {
+            Self::Promised(acknowledged) => acknowledged.check(terms, fetched),
+            Self::Unanswered(submission, _) => submission.sealed.check(terms, fetched),
+        }
+    }
+}
+
+/// What `member` did to the validation loss by a receipt that was checked, in units of the loss.
+#[expect(clippy::cast_precision_loss, reason = "|value| < 2^57 by its scale; 53 bits are plenty")]
+fn value_of(member: &VerifyingKey, receipt: &RoundReceipt, terms: &FederationTerms) -> f64 {
+    let contributions = receipt.accepted.contributions();
+    let index = contributions.binary_search_by_key(member, |(key, _)| *key);
+    let index = index.expect("a checked receipt has the member in its set");
+    receipt.scalars[index].value as f64 * terms.encoding.value_unit()
+}

@@ -1,0 +1,199 @@
+//! The directory that an agent owns.
+//!
+//! ```text
+//!   lock         held while an agent runs on this directory
+//!   key          the identity, readable by its owner alone
+//!   terms.bin    the signed terms that the owner agreed to
+//!   round.bin    how far the last round got
+//!   sent.jsonl   what left this machine
+//! ```
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use aggregator_network::load_or_create_key;
+use aggregator_protocol::FederationTerms;
+use privacy_identity::{Decode, Encode, Signed};
+use zeroize::Zeroizing;
+
+use crate::{AgentError, randomness, sent_log::SentLog, stored_round::StoredRound};
+
+const LOCK: &str = "lock";
+const KEY: &str = "key";
+const TERMS: &str = "terms.bin";
+const ROUND: &str = "round.bin";
+const SENT: &str = "sent.jsonl";
+
+/// An agent's directory, which no other agent uses until this value is dropped.
+pub(crate) struct StateDir {
+    path: PathBuf,
+    /// Locked; the operating system frees it with the process, however that ends.
+    _lock: File,
+}
+
+impl StateDir {
+    /// Makes the directory if it is not there, and locks it.
+    pub(crate) fn open(path: &Path) -> Result<Self, AgentError> {
+        create_dir(path).map_err(AgentError::state(path))?;
+        let lock = path.join(LOCK);
+        let file = OpenOptions::new().create(true).append(true).open(&lock);
+        let file = file.map_err(AgentError::state(&lock))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Err(TryLockError::WouldBlock) => {
+                Err(AgentError::StateInUse { path: path.display().to_string() })
+            }
+            Err(TryLockError::Error(source)) => Err(AgentError::state(&lock)(source)),
+        }
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The seed of the identity, drawn at the first start.
+    pub(crate) fn key(&self) -> Result<Zeroizing<[u8; 32]>, AgentError> {
+        Ok(load_or_create_key(&self.path.join(KEY), &mut randomness::key())?)
+    }
+
+    /// The log of what left this machine.
+    pub(crate) fn sent_log(&self) -> Result<SentLog, AgentError> {
+        SentLog::open(self.path.join(SENT))
+    }
+
+    /// The terms that the owner agreed to earlier.
+    pub(crate) fn agreed_terms(&self) -> Result<Option<Signed<FederationTerms>>, AgentError> {
+        self.load(TERMS)
+    }
+
+    /// Stores the terms that the owner agrees to.
+    pub(crate) fn agree(&self, terms: &Signed<FederationTerms>) -> Result<(), AgentError> {
+        self.store(TERMS, terms)
+    }
+
+    /// How far the last round got.
+    pub(crate) fn stored_round(&self) -> Result<Option<StoredRound>, AgentError> {
+        self.load(ROUND)
+    }
+
+    /// Stores how far a round got: when this returns, a crash does not undo it.
+    pub(crate) fn store_round(&self, round: &StoredRound) -> Result<(), AgentError> {
+        self.store(ROUND, round)
+    }
+
+    /// Says that the stored round is not what an agent stores.
+    pub(crate) fn round_damaged<E>(&self) -> impl FnOnce(E) -> AgentError + use<E>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        AgentError::damaged(&self.path.join(ROUND))
+    }
+
+    fn load<T: Decode>(&self, name: &str) -> Result<Option<T>, AgentError> {
+        let path = self.path.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => T::from_bytes(&bytes).map(Some).map_err(AgentError::damaged(&path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(AgentError::state(&path)(error)),
+        }
+    }
+
+    fn store(&self, name: &str, value: &impl Encode) -> Result<(), AgentError> {
+        let path = self.path.join(name);
+        replace(&self.path, &path, &value.to_bytes()).map_err(AgentError::state(&path))
+    }
+}
+
+/// Puts `bytes` in the place of the file at `path`, wholly or not at all.
+fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    sync_dir(dir)
+}
+
+/// Makes a renaming durable: it is the directory that changed.
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Directories cannot be opened as files elsewhere; renaming is journalled there.
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn create_dir(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregator_protocol::RoundId;
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_owner_at_a_time() {
+        let dir = tempdir().unwrap();
+        let path = dir.path().join("deeper/state");
+        let first = StateDir::open(&path).unwrap();
+        let refused = StateDir::open(&path).err().unwrap();
+        assert!(matches!(refused, AgentError::StateInUse { .. }));
+        assert!(refused.to_string().contains(&path.display().to_string()));
+        drop(first);
+        assert!(StateDir::open(&path).is_ok());
+    }
+
+    #[test]
+    fn the_identity_stays_the_same() {
+        let dir = tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(*state.key().unwrap(), *state.key().unwrap());
+    }
+
+    #[test]
+    fn the_last_stored_round_is_read_back() {
+        let dir = tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(state.stored_round().unwrap(), None);
+        for round in [RoundId(1), RoundId(2)] {
+            let stored = StoredRound::Ended { round };
+            state.store_round(&stored).unwrap();
+            assert_eq!(state.stored_round().unwrap(), Some(stored));
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let dir = tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        fs::write(dir.path().join(ROUND), [9, 9]).unwrap();
+        let refused = state.stored_round().unwrap_err();
+        assert!(refused.to_string().ends_with("round.bin is damaged"), "{refused}");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let dir = tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let refused = StateDir::open(&file.join("state")).err().unwrap().to_string();
+        assert!(refused.starts_with("cannot use "), "{refused}");
+    }
+}

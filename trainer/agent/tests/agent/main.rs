@@ -1,0 +1,7 @@
+//! The agent against a coordinator that follows a script.
+
+#![expect(clippy::unwrap_used, reason = "a test says what failed by where it failed")]
+
+mod rounds;
+mod start;
+mod support;

@@ -1,0 +1,93 @@
+//! What each actor does by hand, over REST or on files.
+
+pub mod audit;
+pub mod buy;
+pub mod federation;
+pub mod key;
+pub mod member;
+mod output;
+pub mod predict;
+pub mod proposal;
+mod rows;
+pub mod vote;
+
+use clap::{Args, Subcommand};
+
+use crate::rest::Rest;
+
+/// Which node is asked, and how its answer is shown.
+#[derive(Debug, Clone, Args)]
+pub struct NodeArgs {
+    /// Address of the DAO node's REST interface
+    #[arg(long, env = "SAHAKAR_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+    /// Print the node's answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl NodeArgs {
+    /// The node's interface.
+    #[must_use]
+    pub fn rest(&self) -> Rest {
+        Rest::new(&self.url)
+    }
+}
+
+/// A buyer's secret.
+#[derive(Clone, Args)]
+pub struct ApiKeyArgs {
+    /// The API key, `sk_…`; better given by the environment, which other users cannot see
+    #[arg(long, env = "SAHAKAR_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub api_key: String,
+}
+
+impl std::fmt::Debug for ApiKeyArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKeyArgs")
+    }
+}
+
+/// The commands of members, buyers and auditors.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make and show a member's key
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Show federations: rounds, accuracy, contributors
+    #[command(subcommand)]
+    Federation(federation::FederationCommand),
+    /// Show members: value, credits, earnings
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// Make, show and carry out proposals
+    #[command(subcommand)]
+    Proposal(proposal::ProposalCommand),
+    /// Vote on a proposal
+    Vote(vote::VoteArgs),
+    /// Buy calls of a model
+    Buy(buy::BuyArgs),
+    /// Ask a model for predictions; each request costs one call
+    Predict(predict::PredictArgs),
+    /// Recompute a ledger from its log
+    Audit(audit::AuditArgs),
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the node or the files refuse, with what to do about it.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Key(command) => command.run(),
+            Self::Federation(command) => command.run(),
+            Self::Member(command) => command.run(),
+            Self::Proposal(command) => command.run(),
+            Self::Vote(args) => args.run(),
+            Self::Buy(args) => args.run(),
+            Self::Predict(args) => args.run(),
+            Self::Audit(args) => args.run(),
+        }
+    }
+}

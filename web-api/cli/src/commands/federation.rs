@@ -1,0 +1,173 @@
+//! Federations, as the node shows them.
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::NodeArgs;
+use super::output::{percent, print, print_json, print_table, short, typed};
+use crate::rest::Rest;
+
+/// `sahakar federation`.
+#[derive(Debug, Subcommand)]
+pub enum FederationCommand {
+    /// List all federations
+    List(NodeArgs),
+    /// Show a federation's rounds and contributors
+    Show(ShowArgs),
+}
+
+/// `sahakar federation show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The federation's name
+    pub name: String,
+    /// The node
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Deserialize)]
+struct List {
+    federations: Vec<Summary>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Summary {
+    name: String,
+    members: u64,
+    rounds: u64,
+    rounds_settled: u64,
+    test_accuracy: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Detail {
+    #[serde(flatten)]
+    summary: Summary,
+    settled: Vec<Round>,
+    rounds_aborted: u64,
+    contributors: Vec<Contributor>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Round {
+    round: u64,
+    test_accuracy: Option<f64>,
+    test_loss: f64,
+    participants: u32,
+    dropped: u32,
+    credits: String,
+}
+
+/// A contributor of a federation.
+#[derive(Debug, Deserialize)]
+pub(super) struct Contributor {
+    pub(super) member: String,
+    pub(super) label: String,
+    rounds: u64,
+    value: i64,
+    value_low: Option<i64>,
+    value_high: Option<i64>,
+    credits: String,
+}
+
+impl Contributor {
+    pub(super) const HEADER: [&str; 6] =
+        ["member", "key", "rounds", "value", "95 % interval", "credits"];
+
+    pub(super) fn row(&self) -> Vec<String> {
+        let interval = match (self.value_low, self.value_high) {
+            (Some(low), Some(high)) => format!("{low} to {high}"),
+            _ => "–".to_owned(),
+        };
+        vec![
+            self.label.clone(),
+            short(&self.member),
+            self.rounds.to_string(),
+            self.value.to_string(),
+            interval,
+            self.credits.clone(),
+        ]
+    }
+}
+
+impl FederationCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the node refuses.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::List(node) => {
+                let answer = list(&node.rest())?;
+                if node.json { print_json(&answer) } else { print_list(&typed(&answer)?) }
+            }
+            Self::Show(ShowArgs { name, node }) => {
+                let answer = show(&node.rest(), &name)?;
+                if node.json { print_json(&answer) } else { print_detail(&typed(&answer)?) }
+            }
+        }
+    }
+}
+
+/// All federations, as the node answers.
+///
+/// # Errors
+/// What the node refuses.
+pub fn list(rest: &Rest) -> anyhow::Result<Value> {
+    rest.get("/v1/federations").context("the federations cannot be listed")
+}
+
+/// A federation, as the node answers.
+///
+/// # Errors
+/// What the node refuses.
+pub fn show(rest: &Rest, name: &str) -> anyhow::Result<Value> {
+    let found = rest.get(&format!("/v1/federations/{name}"));
+    found.with_context(|| format!("the federation {name:?} cannot be shown"))
+}
+
+/// The names of all federations.
+pub(super) fn names(rest: &Rest) -> anyhow::Result<Vec<String>> {
+    let list: List = typed(&list(rest)?)?;
+    Ok(list.federations.into_iter().map(|federation| federation.name).collect())
+}
+
+/// The contributors of a federation.
+pub(super) fn contributors(rest: &Rest, name: &str) -> anyhow::Result<Vec<Contributor>> {
+    Ok(typed::<Detail>(&show(rest, name)?)?.contributors)
+}
+
+fn print_list(list: &List) -> anyhow::Result<()> {
+    let row = |f: &Summary| {
+        let rounds = format!("{} of {}", f.rounds_settled, f.rounds);
+        vec![f.name.clone(), rounds, f.members.to_string(), percent(f.test_accuracy)]
+    };
+    let rows = list.federations.iter().map(row).collect();
+    print_table(&["federation", "rounds", "members", "accuracy"], 1, rows)
+}
+
+fn print_detail(detail: &Detail) -> anyhow::Result<()> {
+    let Summary { name, rounds, rounds_settled, test_accuracy, members } = &detail.summary;
+    let accuracy = percent(*test_accuracy);
+    print(format!(
+        "{name}: {rounds_settled} of {rounds} rounds settled, {} aborted, {members} members, \
+         accuracy {accuracy}",
+        detail.rounds_aborted,
+    ))?;
+    let row = |round: &Round| {
+        vec![
+            round.round.to_string(),
+            percent(round.test_accuracy),
+            format!("{:.4}", round.test_loss),
+            round.participants.to_string(),
+            round.dropped.to_string(),
+            round.credits.clone(),
+        ]
+    };
+    let header = ["round", "accuracy", "loss", "took part", "dropped", "credits"];
+    print_table(&header, 0, detail.settled.iter().map(row).collect())?;
+    print_table(&Contributor::HEADER, 2, detail.contributors.iter().map(Contributor::row).collect())
+}

@@ -1,0 +1,122 @@
+//! Members, as the node shows them.
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::NodeArgs;
+use super::federation::{self, Contributor};
+use super::output::{money, print, print_json, print_table, typed};
+use crate::rest::Rest;
+
+/// `sahakar member`.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// List the members of a federation, or of all
+    List(ListArgs),
+    /// Show what a member contributed and earned
+    Show(ShowArgs),
+}
+
+/// `sahakar member list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only this federation
+    #[arg(long, value_name = "NAME")]
+    pub federation: Option<String>,
+    /// The node
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// `sahakar member show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The member's public key in hexadecimal
+    pub key: String,
+    /// The node
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Deserialize)]
+struct Member {
+    member: String,
+    credits: String,
+    earnings: String,
+    currency: Option<String>,
+    federations: Vec<Membership>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Membership {
+    federation: String,
+    label: String,
+    rounds: u64,
+    value: i64,
+    credits: String,
+}
+
+impl MemberCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the node refuses.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::List(args) => args.run(),
+            Self::Show(ShowArgs { key, node }) => {
+                let answer = show(&node.rest(), &key)?;
+                if node.json { print_json(&answer) } else { print_member(&typed(&answer)?) }
+            }
+        }
+    }
+}
+
+impl ListArgs {
+    fn run(self) -> anyhow::Result<()> {
+        let rest = self.node.rest();
+        let names = match self.federation {
+            Some(name) => vec![name],
+            None => federation::names(&rest)?,
+        };
+        if self.node.json {
+            let mut all = serde_json::Map::new();
+            for name in names {
+                let contributors = federation::show(&rest, &name)?["contributors"].take();
+                all.insert(name, contributors);
+            }
+            return print_json(&json!({"federations": all}));
+        }
+        for name in names {
+            print(format!("{name}:"))?;
+            let contributors = federation::contributors(&rest, &name)?;
+            let rows = contributors.iter().map(Contributor::row).collect();
+            print_table(&Contributor::HEADER, 2, rows)?;
+        }
+        Ok(())
+    }
+}
+
+/// A member, as the node answers.
+///
+/// # Errors
+/// What the node refuses.
+pub fn show(rest: &Rest, key: &str) -> anyhow::Result<Value> {
+    rest.get(&format!("/v1/members/{key}")).with_context(|| {
+        format!("the member {key:?} cannot be shown (`sahakar member list --json` has the keys)")
+    })
+}
+
+fn print_member(member: &Member) -> anyhow::Result<()> {
+    let earnings = money(&member.earnings, member.currency.as_deref());
+    let Member { member: key, credits, federations, .. } = member;
+    print(format!("{key}: {credits} credits, {earnings} earned"))?;
+    let row = |m: &Membership| {
+        let (rounds, value) = (m.rounds.to_string(), m.value.to_string());
+        vec![m.federation.clone(), m.label.clone(), rounds, value, m.credits.clone()]
+    };
+    let header = ["federation", "called", "rounds", "value", "credits"];
+    print_table(&header, 2, federations.iter().map(row).collect())
+}

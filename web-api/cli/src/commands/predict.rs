@@ -1,0 +1,148 @@
+//! A buyer's predictions.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::output::{money, print, print_json, print_table, typed};
+use super::rows::{row_from_text, rows_from_csv};
+use super::{ApiKeyArgs, NodeArgs};
+use crate::rest::Rest;
+
+/// `sahakar predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Which model
+    #[arg(long)]
+    pub model: String,
+    /// What is predicted
+    #[command(flatten)]
+    pub rows: RowsArgs,
+    /// The buyer
+    #[command(flatten)]
+    pub buyer: ApiKeyArgs,
+    /// The node
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// Where the rows come from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct RowsArgs {
+    /// One row: its features with commas between them
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    pub input: Option<String>,
+    /// A CSV file of at most 1024 rows, with or without a line of column names
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Prediction {
+    model_name: String,
+    model_version: String,
+    parameters: Parameters,
+    outputs: Vec<Output>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Parameters {
+    receipt: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Output {
+    name: String,
+    shape: Vec<usize>,
+    data: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Receipt {
+    price: String,
+    currency: String,
+    lines: Vec<Line>,
+    ledger_index: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    label: String,
+    amount: String,
+}
+
+impl PredictArgs {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the file or the node refuses.
+    pub fn run(self) -> anyhow::Result<()> {
+        let rest = self.node.rest().with_bearer(&self.buyer.api_key);
+        let rows = self.rows.read(&rest, &self.model)?;
+        let answer = predict(&rest, &self.model, &rows)?;
+        if self.node.json {
+            return print_json(&answer);
+        }
+        let prediction: Prediction = typed(&answer)?;
+        print_prediction(&prediction)?;
+        let receipt = rest.get(&format!("/v1/receipts/{}", prediction.parameters.receipt))?;
+        print_receipt(&prediction, &typed(&receipt)?)
+    }
+}
+
+impl RowsArgs {
+    fn read(&self, rest: &Rest, model: &str) -> anyhow::Result<Vec<Vec<f64>>> {
+        let Some(path) = &self.csv else {
+            let text = self.input.as_deref().unwrap_or_default();
+            return Ok(vec![row_from_text(text).context("--input")?]);
+        };
+        let view = rest.get(&format!("/v1/models/{model}"))?;
+        let features = typed::<Vec<String>>(&view["signature"]["features"])
+            .with_context(|| format!("the node does not say which features {model:?} takes"))?;
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        rows_from_csv(&text, &features).with_context(|| path.display().to_string())
+    }
+}
+
+/// Asks a model about `rows`: one call, at most 1024 rows. `rest` has the API key.
+///
+/// # Errors
+/// What the node refuses; nothing was paid then.
+pub fn predict(rest: &Rest, model: &str, rows: &[Vec<f64>]) -> anyhow::Result<Value> {
+    let width = rows.first().map_or(0, Vec::len);
+    let input = json!({"inputs": [{
+        "name": "input", "datatype": "FP64", "shape": [rows.len(), width], "data": rows,
+    }]});
+    let answer = rest.post(&format!("/v2/models/{model}/infer"), None, &input);
+    answer.with_context(|| format!("{model:?} made no prediction"))
+}
+
+fn print_prediction(prediction: &Prediction) -> anyhow::Result<()> {
+    let output = |name: &str| {
+        let found = prediction.outputs.iter().find(|output| output.name == name);
+        found.with_context(|| format!("the prediction has no {name}"))
+    };
+    let (labels, probabilities) = (output("label")?, output("probabilities")?);
+    let classes = probabilities.shape.get(1).copied().unwrap_or(1).max(1);
+    let rows = labels.data.iter().zip(probabilities.data.chunks(classes)).zip(1..);
+    let row = |((label, row), number): ((&Value, &[Value]), u32)| {
+        let numbers = row.iter().filter_map(Value::as_f64).map(|value| format!("{value:.4}"));
+        let label = label.as_str().unwrap_or_default().to_owned();
+        vec![number.to_string(), label, numbers.collect::<Vec<_>>().join("  ")]
+    };
+    print_table(&["row", "prediction", "probabilities"], 2, rows.map(row).collect())
+}
+
+fn print_receipt(prediction: &Prediction, receipt: &Receipt) -> anyhow::Result<()> {
+    let Prediction { model_name, model_version, parameters, .. } = prediction;
+    let price = money(&receipt.price, Some(&receipt.currency));
+    print(format!("{model_name} version {model_version} for {price}:"))?;
+    let row = |line: &Line| vec![line.label.clone(), money(&line.amount, Some(&receipt.currency))];
+    print_table(&["who earns", "amount"], 1, receipt.lines.iter().map(row).collect())?;
+    print(format!("receipt {} (ledger entry {})", parameters.receipt, receipt.ledger_index))
+}

@@ -1,0 +1,417 @@
+//! A whole co-operative as separate processes on loopback.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aggregator_network::{Address, create_key};
+use anyhow::{Context as _, bail};
+use data_dao_governance::CharterParameters;
+use privacy_identity::{Digest, SealingKey, SigningKey};
+use rand::CryptoRng;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use trainer_agent::Invitation;
+use trainer_model::DeviceChoice;
+
+use super::{
+    central::{CLIP_NORM, HIDDEN, NOVELTY_PERCENT, SETTINGS},
+    children::{ChildEvent, ChildNews, End, Process, Spawner},
+    wineries::{Kind, Winery},
+};
+use crate::serve::{
+    AggregatorConfig, DaoConfig, FederationConfig, ListenConfig, SecretsConfig, ServeConfig,
+};
+
+/// How long a process may take to say where it listens, in milliseconds: the first start on a
+/// loaded machine, with room.
+const START_MS_MAX: u64 = 30_000;
+/// Credits of each round.
+pub const ROUND_BUDGET: u64 = 1_000_000;
+/// Name of the DAO node's process.
+pub const DAO: &str = "dao";
+/// Name of the coordinator's process.
+pub const COORDINATOR: &str = "coordinator";
+/// Name of the other aggregator's process.
+pub const AGGREGATOR: &str = "aggregator";
+
+/// What the co-operative is to be like.
+#[derive(Debug, Clone)]
+pub struct CooperativePlan {
+    /// The program to start: this one.
+    pub program: PathBuf,
+    /// Where all state is kept.
+    pub dir: PathBuf,
+    /// How many rounds.
+    pub rounds: u32,
+    /// Device of every process.
+    pub device: DeviceChoice,
+    /// Seed of data, model and training.
+    pub seed: u64,
+    /// How long a round waits for a contributor that does not come, in milliseconds.
+    pub round_deadline_ms: u64,
+    /// The DAO's tables.
+    pub validation: PathBuf,
+    /// See `validation`.
+    pub test: PathBuf,
+    /// Names of the tables' columns and classes.
+    pub schema: datasets::Schema,
+    /// The contributors.
+    pub wineries: Vec<Winery>,
+}
+
+/// The running processes.
+#[derive(Debug)]
+pub struct Cooperative {
+    plan: CooperativePlan,
+    spawner: Spawner,
+    processes: BTreeMap<String, Process>,
+    events: mpsc::Receiver<ChildEvent>,
+    dao: Address,
+    http: String,
+    invitation: Option<Invitation>,
+    federation: Digest,
+    coordinator: Option<Address>,
+    aggregator: Option<Address>,
+    secrets: SecretsConfig,
+}
+
+impl Cooperative {
+    /// Starts the DAO node, the aggregators and the contributors, in this order, and waits until
+    /// each listens.
+    ///
+    /// # Errors
+    /// If a process cannot be started or ends before it listens; all others are ended.
+    pub async fn start(
+        plan: CooperativePlan,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> anyhow::Result<Self> {
+        let (spawner, mut events) = Spawner::new(plan.program.clone(), plan.dir.join("logs"))?;
+        let secrets = SecretsConfig { operator_token: token(rng), invitation_token: token(rng) };
+        let config = serve_config(&plan, secrets.clone(), rng)?;
+        let config_path = plan.dir.join("sahakar.toml");
+        write_private(&config_path, &toml::to_string(&config)?)?;
+        let arguments = [
+            "serve".into(),
+            "--config".into(),
+            config_path.into_os_string(),
+            "--device".into(),
+            plan.device.to_string().into(),
+            "--json".into(),
+            "--with-parent".into(),
+        ];
+        let dao_process = spawner.spawn(DAO, &arguments)?;
+        let listening = wait_for(&mut events, &spawner, DAO, "listening").await?;
+        let dao = address_of(&listening)?;
+        let http = text_of(&listening, "http")?;
+        let federation = text_of(&listening, "federation")?.parse()?;
+        let processes = BTreeMap::from([(DAO.to_owned(), dao_process)]);
+        let mut cooperative = Self {
+            plan, spawner, processes, events, dao, http, federation, secrets,
+            invitation: None, coordinator: None, aggregator: None,
+        };
+        cooperative.start_aggregator(AGGREGATOR).await?;
+        cooperative.start_aggregator(COORDINATOR).await?;
+        for winery in cooperative.plan.wineries.clone() {
+            cooperative.start_trainer(&winery)?;
+        }
+        Ok(cooperative)
+    }
+
+    /// Starts an aggregator, or starts it again after it was ended: at the address that it had.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start_aggregator(&mut self, name: &str) -> anyhow::Result<()> {
+        let known = if name == COORDINATOR { self.coordinator } else { self.aggregator };
+        let mut arguments: Vec<OsString> = vec![
+            "aggregator".into(),
+            "--state".into(),
+            self.plan.dir.join(name).into_os_string(),
+            "--dao".into(),
+            self.dao.to_string().into(),
+            "--json".into(),
+            "--with-parent".into(),
+        ];
+        if let Some(address) = known {
+            arguments.extend(["--listen".into(), address.listen().to_string().into()]);
+        }
+        if let Some(peer) = self.aggregator.filter(|_| name == COORDINATOR) {
+            arguments.extend(["--peer".into(), peer.to_string().into()]);
+        }
+        let process = self.spawner.spawn(name, &arguments)?;
+        self.processes.insert(name.to_owned(), process);
+        let listening = wait_for(&mut self.events, &self.spawner, name, "listening").await?;
+        let address = Some(address_of(&listening)?);
+        if name == COORDINATOR { self.coordinator = address } else { self.aggregator = address }
+        Ok(())
+    }
+
+    /// Starts a contributor.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_trainer(&mut self, winery: &Winery) -> anyhow::Result<()> {
+        let coordinator = self.coordinator.context("the coordinator was started before")?;
+        let invitation = Invitation {
+            federation: self.federation,
+            coordinator,
+            token: self.secrets.invitation_token.clone(),
+        };
+        let behaviour = match winery.kind {
+            Kind::Honest | Kind::InvertedLabels => "honest",
+            Kind::Noise => "noise",
+            Kind::Replay => "replay",
+        };
+        let arguments: Vec<OsString> = vec![
+            "trainer".into(),
+            "--state".into(),
+            self.trainer_dir(&winery.label).into_os_string(),
+            "--join".into(),
+            invitation.to_string().into(),
+            "--data".into(),
+            winery.csv.clone().into_os_string(),
+            "--label".into(),
+            winery.label.clone().into(),
+            "--device".into(),
+            self.plan.device.to_string().into(),
+            "--seed".into(),
+            self.plan.seed.to_string().into(),
+            "--behaviour".into(),
+            behaviour.into(),
+            "--json".into(),
+            "--with-parent".into(),
+        ];
+        let process = self.spawner.spawn(&winery.label, &arguments)?;
+        self.processes.insert(winery.label.clone(), process);
+        self.invitation = Some(invitation);
+        Ok(())
+    }
+
+    /// Where a contributor keeps its state.
+    #[must_use]
+    pub fn trainer_dir(&self, label: &str) -> PathBuf {
+        self.plan.dir.join("contributors").join(label)
+    }
+
+    /// Waits for the next event of any process; `None` cannot happen while one runs.
+    pub async fn next_event(&mut self) -> Option<ChildEvent> {
+        self.events.recv().await
+    }
+
+    /// Ends one process and waits until it is gone.
+    pub async fn end(&mut self, name: &str, how: End) {
+        if let Some(process) = self.processes.remove(name) {
+            process.end(how).await;
+        }
+    }
+
+    /// Ends all processes, contributors first.
+    pub async fn end_all(&mut self) {
+        // Nobody reads events any more: the watchers must not wait for room.
+        self.events.close();
+        let mut last = Vec::new();
+        let mut first = Vec::new();
+        for (name, process) in std::mem::take(&mut self.processes) {
+            let core = [DAO, COORDINATOR, AGGREGATOR].contains(&name.as_str());
+            if core { last.push(process) } else { first.push(process) }
+        }
+        for group in [first, last] {
+            let ends = group.into_iter().map(|process| tokio::spawn(process.end(End::Orderly)));
+            for end in ends.collect::<Vec<_>>() {
+                drop(end.await);
+            }
+        }
+    }
+
+    /// The base of the REST interface.
+    #[must_use]
+    pub fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// The operator's bearer token.
+    #[must_use]
+    pub fn operator_token(&self) -> &str {
+        &self.secrets.operator_token
+    }
+
+    /// How others may join.
+    #[must_use]
+    pub const fn invitation(&self) -> Option<&Invitation> {
+        self.invitation.as_ref()
+    }
+
+    /// Where the coordinator listens.
+    #[must_use]
+    pub const fn coordinator(&self) -> Option<Address> {
+        self.coordinator
+    }
+
+    /// The federation's id.
+    #[must_use]
+    pub const fn federation(&self) -> Digest {
+        self.federation
+    }
+
+    /// The log's tiles.
+    #[must_use]
+    pub fn tiles_dir(&self) -> PathBuf {
+        self.plan.dir.join("dao").join("tiles")
+    }
+
+    /// The last lines of a process's log.
+    #[must_use]
+    pub fn log_tail(&self, name: &str) -> String {
+        self.spawner.log_tail(name)
+    }
+
+    /// Process ids of all processes, by name.
+    pub fn pids(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.processes.values().filter_map(|p| p.pid().map(|pid| (p.name(), pid)))
+    }
+
+    /// The sum of the processes' peak resident memory, this one included, where the system tells.
+    #[must_use]
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        let own = super::children::own_peak_rss_bytes()?;
+        Some(self.processes.values().filter_map(Process::peak_rss_bytes).sum::<u64>() + own)
+    }
+}
+
+/// Waits for an event of `name`; others pass by unseen, which is right while the co-operative starts.
+async fn wait_for(
+    events: &mut mpsc::Receiver<ChildEvent>,
+    spawner: &Spawner,
+    name: &str,
+    event: &str,
+) -> anyhow::Result<Value> {
+    let wait = async {
+        while let Some(news) = events.recv().await {
+            match news.what {
+                ChildNews::Said(value) if news.from == name && value["event"] == event => {
+                    return Ok(value);
+                }
+                ChildNews::Ended(_) if news.from == name => {
+                    bail!("{name} ended before it was ready:\n{}", spawner.log_tail(name));
+                }
+                _ => {}
+            }
+        }
+        bail!("no process is running")
+    };
+    let patience = Duration::from_millis(START_MS_MAX);
+    match tokio::time::timeout(patience, wait).await {
+        Ok(result) => result,
+        Err(_) => bail!("{name} did not start within {} s", START_MS_MAX / 1000),
+    }
+}
+
+fn text_of(event: &Value, key: &str) -> anyhow::Result<String> {
+    let text = event[key].as_str();
+    Ok(text.with_context(|| format!("an event without {key:?}: {event}"))?.to_owned())
+}
+
+fn address_of(listening: &Value) -> anyhow::Result<Address> {
+    let first = listening["addresses"][0].as_str().context("an event without addresses")?;
+    Ok(first.parse()?)
+}
+
+/// A secret of 128 bits in hexadecimal.
+fn token(rng: &mut impl CryptoRng) -> String {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    hex::encode(bytes)
+}
+
+/// Writes a file that only its owner may read: it holds secrets.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let mut options = std::fs::File::options();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("writing {}", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Makes an aggregator's key and returns its public half for the terms.
+fn aggregator_keys(dir: &Path, rng: &mut impl CryptoRng) -> anyhow::Result<AggregatorConfig> {
+    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    let signing = SigningKey::from_seed(&*create_key(&dir.join("key"), rng)?);
+    Ok(AggregatorConfig {
+        verifying: signing.verifying_key().to_string(),
+        sealing: hex::encode(SealingKey::derived_from(&signing).public().0),
+    })
+}
+
+fn serve_config(
+    plan: &CooperativePlan,
+    secrets: SecretsConfig,
+    rng: &mut impl CryptoRng,
+) -> anyhow::Result<ServeConfig> {
+    let members = u32::try_from(plan.wineries.len()).context("contributors")?;
+    let aggregators = vec![
+        aggregator_keys(&plan.dir.join(COORDINATOR), rng)?,
+        aggregator_keys(&plan.dir.join(AGGREGATOR), rng)?,
+    ];
+    Ok(ServeConfig {
+        state_dir: plan.dir.join("dao"),
+        listen: ListenConfig {
+            http: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            link: vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned()],
+        },
+        dao: DaoConfig {
+            name: "Wine Co-operative".to_owned(),
+            currency: "EUR".to_owned(),
+            treasury_percent: 10,
+            demonstration: true,
+            charter: CharterParameters {
+                voting_delay_ms: 50,
+                voting_period_ms: 2_000,
+                quorum_percent: 10,
+                minimum_voters: 2,
+                proposal_threshold_per_mille: 5,
+                timelock_ms: 100,
+                grace_ms: 600_000,
+            },
+        },
+        federation: federation_config(plan, aggregators, members),
+        secrets,
+    })
+}
+
+fn federation_config(
+    plan: &CooperativePlan,
+    aggregators: Vec<AggregatorConfig>,
+    members: u32,
+) -> FederationConfig {
+    FederationConfig {
+        name: "wine".to_owned(),
+        purpose: "Grade red wine as good or ordinary from eleven laboratory values".to_owned(),
+        validation: plan.validation.clone(),
+        test: plan.test.clone(),
+        features: plan.schema.features().to_vec(),
+        label: plan.schema.label().to_owned(),
+        classes: plan.schema.classes().to_vec(),
+        hidden: HIDDEN.to_vec(),
+        aggregators,
+        rounds: plan.rounds,
+        start_members: members,
+        minimum_cohort: 2.max(members / 2),
+        members_max: 64.max(members),
+        clip_norm: CLIP_NORM,
+        local_epochs: SETTINGS.local_epochs,
+        batch_size: SETTINGS.batch_size,
+        learning_rate: f64::from(SETTINGS.learning_rate),
+        round_budget: ROUND_BUDGET,
+        novelty_percent: NOVELTY_PERCENT,
+        round_deadline_ms: plan.round_deadline_ms,
+        step_deadline_ms: 20_000,
+        model: "wine-quality".to_owned(),
+        price: 250,
+        seed: plan.seed,
+    }
+}

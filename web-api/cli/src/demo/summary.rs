@@ -1,0 +1,187 @@
+//! What the demonstration reports: gathered from the processes' words and, for all that is paid or
+//! voted, from the ledger alone, recomputed.
+
+use anyhow::Context as _;
+use data_dao_journal::{Federation, Replay};
+use data_dao_ledger::Name;
+use data_dao_store::read_tiles;
+use privacy_identity::VerifyingKey;
+
+use super::{
+    DemoArgs,
+    central::{CLIP_NORM, NOVELTY_PERCENT, SETTINGS},
+    cooperative::{Cooperative, ROUND_BUDGET},
+    progress::{Progress, RoundStats, mean},
+    report::{
+        CentralRound, ContributorRow, DemoConfig, DemoReport, LedgerSummary, RoundRow, SaleSummary,
+        VoteSummary,
+    },
+    wineries::Vintage,
+};
+use crate::process::now_ms;
+
+/// Name of the demonstration's federation.
+const FEDERATION: &str = "wine";
+/// How long the tiles may lag behind the log, in milliseconds.
+const TILES_MS_MAX: u64 = 10_000;
+/// How often they are looked at meanwhile, in milliseconds.
+const TILES_POLL_MS: u64 = 100;
+
+/// What was gathered on the way.
+pub(crate) struct Gathered {
+    pub(crate) progress: Progress,
+    pub(crate) central: Vec<CentralRound>,
+    pub(crate) vote: VoteSummary,
+    pub(crate) sale: SaleSummary,
+    pub(crate) device: String,
+}
+
+/// Puts the report together.
+pub(crate) async fn summarise(
+    args: &DemoArgs,
+    vintage: &Vintage,
+    cooperative: &Cooperative,
+    gathered: Gathered,
+) -> anyhow::Result<DemoReport> {
+    let (replay, audit) = recount(cooperative).await?;
+    let ledger = replay.report();
+    let name = Name::new(FEDERATION)?;
+    let (state, _) = replay.into_parts();
+    let federation = state.federation(&name).context("the federation is in the ledger")?;
+    let terms: serde_json::Value = serde_json::from_str(&federation.opened().terms)?;
+    let unit = terms["value_unit"].as_f64().context("the terms name the unit of values")?;
+    let parameters = terms["parameters"].as_u64().context("the terms name the parameters")?;
+    let rounds = gathered.progress.settled.iter();
+    Ok(DemoReport {
+        config: config(args, vintage, &gathered.device, parameters),
+        rounds: rounds.map(|(round, stats)| round_row(*round, stats)).collect(),
+        central: gathered.central,
+        contributors: contributors(vintage, federation, unit)?,
+        ledger: LedgerSummary {
+            entries: ledger.entries,
+            root: ledger.root.to_string(),
+            audit,
+        },
+        peak_rss_bytes: cooperative.peak_rss_bytes(),
+        sale: gathered.sale,
+        vote: gathered.vote,
+        next: next(args, cooperative),
+    })
+}
+
+/// Recomputes the ledger from its tiles, once they hold everything that was done.
+async fn recount(cooperative: &Cooperative) -> anyhow::Result<(Replay, String)> {
+    let rest = crate::rest::Rest::new(cooperative.http());
+    let ledger = tokio::task::spawn_blocking(move || rest.get("/v1/ledger")).await??;
+    let (size, vkey) = (ledger["size"].as_u64(), ledger["vkey"].as_str());
+    let (size, vkey) = (size.context("the log has a size")?, vkey.context("the log has a key")?);
+    let until = now_ms() + TILES_MS_MAX;
+    let log = loop {
+        match read_tiles(&cooperative.tiles_dir(), Some(vkey)) {
+            Ok(log) if log.head.size >= size => break log,
+            result if now_ms() > until => {
+                result.context("reading the log's tiles")?;
+                anyhow::bail!("the log's tiles do not follow the log");
+            }
+            _ => tokio::time::sleep(std::time::Duration::from_millis(TILES_POLL_MS)).await,
+        }
+    };
+    let mut replay = Replay::default();
+    for leaf in &log.leaves {
+        if let Err(failure) = replay.push(leaf) {
+            return Ok((replay, failure.to_string()));
+        }
+    }
+    let audit = replay.check(&log.head).map_or_else(|f| f.to_string(), |()| "ok".to_owned());
+    Ok((replay, audit))
+}
+
+fn config(args: &DemoArgs, vintage: &Vintage, device: &str, parameters: u64) -> DemoConfig {
+    DemoConfig {
+        contributors: vintage.wineries.len(),
+        rounds: args.rounds,
+        mode: "mpc".to_owned(),
+        dataset: args.dataset.clone(),
+        seed: args.seed,
+        device: device.to_owned(),
+        parameters,
+        ring_bits: 26,
+        clip_norm: CLIP_NORM,
+        local_epochs: SETTINGS.local_epochs,
+        batch_size: SETTINGS.batch_size,
+        learning_rate: f64::from(SETTINGS.learning_rate),
+        novelty_percent: NOVELTY_PERCENT,
+        round_budget: u128::from(ROUND_BUDGET),
+    }
+}
+
+fn round_row(round: u64, stats: &RoundStats) -> RoundRow {
+    let [started, collected, settled] = stats.times_ms;
+    RoundRow {
+        round,
+        test_accuracy: stats.test_accuracy,
+        test_loss: stats.test_loss,
+        participants: stats.participants,
+        dropped: stats.dropped,
+        refused: stats.refused,
+        upload_bytes_per_contributor: stats.upload_bytes.iter().copied().max().unwrap_or_default(),
+        epsilon: None,
+        train_seconds: mean(&stats.train_seconds),
+        seal_seconds: mean(&stats.seal_seconds),
+        aggregate_seconds: seconds(collected, settled),
+        wall_seconds: seconds(started, settled),
+    }
+}
+
+fn seconds(from_ms: u64, to_ms: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a span of milliseconds")]
+    let span = to_ms.saturating_sub(from_ms) as f64;
+    span / 1000.0
+}
+
+fn contributors(
+    vintage: &Vintage,
+    federation: &Federation,
+    unit: f64,
+) -> anyhow::Result<Vec<ContributorRow>> {
+    let row = |winery: &super::wineries::Winery| {
+        let mut members = federation.members().iter();
+        let member = members.find(|(_, member)| member.label == winery.label);
+        let key: &VerifyingKey = member.context("every winery joined")?.0;
+        let standing = federation.standings().get(key);
+        let interval = standing.and_then(data_dao_journal::Standing::interval);
+        Ok(ContributorRow {
+            id: key.to_string(),
+            label: winery.label.clone(),
+            samples: winery.rows as u64,
+            value: standing.map_or(0.0, |standing| in_loss(standing.value_sum(), unit)),
+            interval: interval.map(|i| [in_loss(i.low, unit), in_loss(i.high, unit)]),
+            credits: standing.map_or(0, data_dao_journal::Standing::credits),
+            kind: winery.kind.name().to_owned(),
+        })
+    };
+    vintage.wineries.iter().map(row).collect()
+}
+
+/// A sum of value scalars in units of the validation loss.
+#[expect(clippy::cast_precision_loss, reason = "for people; payouts are computed in integers")]
+fn in_loss(value: i128, unit: f64) -> f64 {
+    value as f64 * unit
+}
+
+fn next(args: &DemoArgs, cooperative: &Cooperative) -> Vec<String> {
+    let mut next = Vec::new();
+    match &args.keep {
+        Some(dir) => {
+            let tiles = dir.join("dao").join("tiles");
+            next.push(format!("sahakar audit --dir {}", tiles.display()));
+        }
+        None => next.push("sahakar demo --keep DIR   keeps ledger, models and logs".to_owned()),
+    }
+    if args.serve {
+        next.push(format!("{}/   the node stays up", cooperative.http()));
+    } else {
+        next.push("sahakar demo --serve      leaves the node up to buy and vote by hand".to_owned());
+    }
+    next
+}

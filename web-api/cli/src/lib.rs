@@ -1,0 +1,15 @@
+//! The binary `sahakar`: the one composition root.
+//!
+//! Where contexts meet, this crate translates: a round receipt becomes a ledger entry
+//! ([`settlement`]), a model becomes a measurement, a flag becomes a running process.
+
+pub mod aggregator;
+pub mod cli;
+pub mod commands;
+pub mod demo;
+pub mod measure;
+pub mod process;
+pub mod rest;
+pub mod serve;
+pub mod settlement;
+pub mod trainer;

@@ -1,0 +1,7 @@
+//! The command line of Sahakar.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sahakar::cli::main()
+}

@@ -1,0 +1,170 @@
+//! What the DAO node computes between rounds: the new model, its quality, and the probes along which
+//! contributions are measured.
+
+use aggregator_round::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
+use datasets::{Standardiser, Table};
+use privacy_secagg::{EncodingParameters, ProbeError, QuantizedProbe, decode_mean};
+use trainer_model::{
+    Architecture, ComputeDevice, Evaluation, Examples, ExamplesError, ModelError, Parameters,
+    ParametersError, evaluate, loss_gradient,
+};
+
+/// Why a round could not be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeasureError {
+    /// The DAO's own tables do not fit the model.
+    #[error("the validation or the test set does not fit the model")]
+    Examples(#[from] ExamplesError),
+    /// Updates are encoded with another number of parameters than the model has.
+    #[error("updates are encoded with {encoded} parameters, the model has {parameters}")]
+    Dimension {
+        /// Coordinates of an encoded update.
+        encoded: usize,
+        /// Parameters of the model.
+        parameters: usize,
+    },
+    /// The opened sum is over nothing, or has another number of coordinates than an update.
+    #[error("a sum of {got} coordinates over {count} updates, expected {expected} over at least 1")]
+    Sum {
+        /// Coordinates of an update.
+        expected: usize,
+        /// Coordinates of the sum.
+        got: usize,
+        /// Updates that it is said to cover.
+        count: usize,
+    },
+    /// The mean update does not lead to finite parameters.
+    #[error("the sum does not lead to a model")]
+    Parameters(#[from] ParametersError),
+    /// The model cannot be computed.
+    #[error("the model cannot be measured")]
+    Model(#[from] ModelError),
+    /// The probe cannot be encoded.
+    #[error("the probe cannot be encoded")]
+    Probe(#[from] ProbeError),
+}
+
+/// What an [`Evaluator`] is made of.
+#[derive(Debug, Clone)]
+pub struct EvaluatorParts<'a> {
+    /// Where to compute.
+    pub device: ComputeDevice,
+    /// The federation's model.
+    pub architecture: Architecture,
+    /// The federation's public means and deviations.
+    pub standardiser: Standardiser,
+    /// Rows on which contributions are measured.
+    pub validation: &'a Table,
+    /// Rows that nothing but the reported accuracy sees.
+    pub test: &'a Table,
+    /// How updates are encoded.
+    pub encoding: EncodingParameters,
+}
+
+/// The DAO's judge: pure over its tables, so that the same sum gives the same probes.
+#[derive(Debug, Clone)]
+pub struct Evaluator {
+    device: ComputeDevice,
+    architecture: Architecture,
+    validation: Examples,
+    test: Examples,
+    encoding: EncodingParameters,
+}
+
+/// What a round's sum leads to.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// The model after the round.
+    pub after: Parameters,
+    /// The mean update, `[parameter_count]`; public from here on.
+    pub mean_update: Vec<f32>,
+    /// Along which improvement is measured: the Aumann–Shapley probe p of DESIGN §6.
+    pub value_probe: QuantizedProbe,
+    /// Along which novelty is measured: p projected off the past mean updates.
+    pub innovation_probe: QuantizedProbe,
+    /// How good the model after the round is on the test set.
+    pub test: Evaluation,
+}
+
+impl Evaluator {
+    /// Standardises the tables and checks that the parts fit each other.
+    ///
+    /// # Errors
+    /// [`MeasureError::Examples`] or [`MeasureError::Dimension`].
+    pub fn new(parts: EvaluatorParts<'_>) -> Result<Self, MeasureError> {
+        let EvaluatorParts { device, architecture, standardiser, validation, test, encoding } =
+            parts;
+        let (encoded, parameters) = (encoding.dimension(), architecture.parameter_count());
+        if encoded != parameters {
+            return Err(MeasureError::Dimension { encoded, parameters });
+        }
+        let validation = Examples::from_table(validation, &standardiser)?;
+        let test = Examples::from_table(test, &standardiser)?;
+        Ok(Self { device, architecture, validation, test, encoding })
+    }
+
+    /// The federation's model.
+    #[must_use]
+    pub const fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Applies an opened sum to the model and derives the round's probes from it.
+    ///
+    /// * `parameters` — the model before the round.
+    /// * `sum` — the opened sum over `count` updates, `[parameter_count]`.
+    /// * `past_updates` — earlier mean updates, the newest first; the first [`PAST_UPDATES_MAX`] count.
+    ///
+    /// # Errors
+    /// [`MeasureError`] if the sum does not fit or the model diverges.
+    pub fn measure(
+        &self,
+        parameters: &Parameters,
+        sum: &[i64],
+        count: usize,
+        past_updates: &[Vec<f32>],
+    ) -> Result<Measured, MeasureError> {
+        let expected = self.encoding.dimension();
+        if sum.len() != expected || count == 0 {
+            return Err(MeasureError::Sum { expected, got: sum.len(), count });
+        }
+        let mean_update = decode_mean(sum, count, &self.encoding);
+        let after = parameters.plus(&mean_update)?;
+        let gradient = |values: &[f32]| self.validation_gradient(values);
+        let probe = aumann_shapley_probe(parameters.values(), &mean_update, gradient)?;
+        let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
+        let innovation = project_off(&probe, past);
+        Ok(Measured {
+            value_probe: QuantizedProbe::quantise(&probe, &self.encoding)?,
+            innovation_probe: QuantizedProbe::quantise(&innovation, &self.encoding)?,
+            test: self.test(&after)?,
+            after,
+            mean_update,
+        })
+    }
+
+    /// How good a model is on the test set.
+    ///
+    /// # Errors
+    /// [`MeasureError::Model`].
+    pub fn test(&self, parameters: &Parameters) -> Result<Evaluation, MeasureError> {
+        Ok(evaluate(&self.device, &self.architecture, parameters, &self.test)?)
+    }
+
+    /// How good a model is on the validation set: the game whose gain the values share out.
+    ///
+    /// # Errors
+    /// [`MeasureError::Model`].
+    pub fn validate(&self, parameters: &Parameters) -> Result<Evaluation, MeasureError> {
+        Ok(evaluate(&self.device, &self.architecture, parameters, &self.validation)?)
+    }
+
+    fn validation_gradient(&self, values: &[f32]) -> Result<Vec<f32>, MeasureError> {
+        let at = Parameters::new(&self.architecture.layout(), values.to_vec())?;
+        Ok(loss_gradient(&self.device, &self.architecture, &at, &self.validation)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

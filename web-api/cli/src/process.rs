@@ -1,0 +1,72 @@
+//! What every long-running command shares: the clock, events as lines of JSON, and when to stop.
+
+use std::{
+    io::{Write as _, stdout},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+
+/// Milliseconds since the Unix epoch.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the binary is the shell that reads the clock")]
+pub fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where a command's events go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    /// One line of JSON each on standard output, with `at_ms`.
+    Json,
+    /// One readable line each on standard error.
+    Log,
+}
+
+impl Events {
+    /// The choice that a `--json` flag makes.
+    #[must_use]
+    pub const fn from_flag(json: bool) -> Self {
+        if json { Self::Json } else { Self::Log }
+    }
+
+    /// Tells `event`.
+    pub fn emit(self, mut event: Value) {
+        match self {
+            Self::Json => {
+                event["at_ms"] = now_ms().into();
+                let mut out = stdout().lock();
+                // A reader that went away is no reason to stop serving others.
+                let _closed = writeln!(out, "{event}").and_then(|()| out.flush()).is_err();
+            }
+            Self::Log => tracing::info!("{event}"),
+        }
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM, and with `with_parent` also when standard input closes: whoever
+/// started this process has ended, however that came about.
+pub async fn stop_signal(with_parent: bool) {
+    let interrupt = tokio::signal::ctrl_c();
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let orphaned = async {
+        if !with_parent {
+            std::future::pending::<()>().await;
+        }
+        let mut buffer = [0; 64];
+        let mut input = tokio::io::stdin();
+        while input.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
+    };
+    tokio::select! {
+        _ = interrupt => {}
+        _ = terminate => {}
+        () = orphaned => {}
+    }
+}

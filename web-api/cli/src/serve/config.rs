@@ -1,0 +1,179 @@
+//! The configuration of the DAO node: one TOML file, overridden by `SAHAKAR__SECTION__KEY`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use aggregator_network::ListenAddress;
+use anyhow::Context as _;
+use data_dao_governance::CharterParameters;
+use privacy_identity::{SealingPublicKey, VerifyingKey};
+use privacy_secagg::AggregatorKeys;
+use serde::{Deserialize, Serialize};
+
+/// Everything that `sahakar serve` needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Where the node keeps its key, its ledger and its models.
+    pub state_dir: PathBuf,
+    /// Where it listens.
+    pub listen: ListenConfig,
+    /// How the DAO is founded at the first start. Later starts take it from the ledger.
+    pub dao: DaoConfig,
+    /// The federation.
+    pub federation: FederationConfig,
+    /// Secrets. Better given by the environment than by the file.
+    pub secrets: SecretsConfig,
+}
+
+/// Where the node listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenConfig {
+    /// REST, for example `127.0.0.1:8080`; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// The aggregators' link, for example `/ip4/127.0.0.1/udp/0/quic-v1`.
+    pub link: Vec<String>,
+}
+
+impl ListenConfig {
+    /// The link's addresses, parsed.
+    ///
+    /// # Errors
+    /// If one is no address.
+    pub fn link_addresses(&self) -> anyhow::Result<Vec<ListenAddress>> {
+        let parse = |text: &String| text.parse().with_context(|| format!("listen.link {text:?}"));
+        self.link.iter().map(parse).collect()
+    }
+}
+
+/// How the DAO is founded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaoConfig {
+    /// Its name, for people.
+    pub name: String,
+    /// ISO 4217 currency of all prices.
+    pub currency: String,
+    /// The DAO's part of each sale, 0 to 100.
+    pub treasury_percent: u8,
+    /// A demonstration may vote within milliseconds; it says so in its first ledger entry.
+    pub demonstration: bool,
+    /// How it votes.
+    pub charter: CharterParameters,
+}
+
+/// The federation: data, model, rounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederationConfig {
+    /// Its name: letters a-z, digits, `-`.
+    pub name: String,
+    /// What the model may be used for, in words.
+    pub purpose: String,
+    /// The DAO's validation table (CSV): value is measured on it.
+    pub validation: PathBuf,
+    /// The DAO's test table (CSV): accuracy is reported on it, nothing is decided by it.
+    pub test: PathBuf,
+    /// The table's numeric columns.
+    pub features: Vec<String>,
+    /// The table's label column.
+    pub label: String,
+    /// The label's classes.
+    pub classes: Vec<String>,
+    /// Units of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// The aggregators, the coordinator first.
+    pub aggregators: Vec<AggregatorConfig>,
+    /// How many rounds are run.
+    pub rounds: u32,
+    /// Members that must have joined before the first round starts.
+    pub start_members: u32,
+    /// Fewest contributions over which a sum is opened, at least 2.
+    pub minimum_cohort: u32,
+    /// Most members.
+    pub members_max: u32,
+    /// L2 norm to which updates are clipped, in parameter units.
+    pub clip_norm: f64,
+    /// Passes over the contributor's examples per round.
+    pub local_epochs: u32,
+    /// Examples per step.
+    pub batch_size: u32,
+    /// Step size of SGD.
+    pub learning_rate: f64,
+    /// Credits paid per round.
+    pub round_budget: u64,
+    /// Innovation that qualifies for pay, in per cent of the cohort's median.
+    pub novelty_percent: u32,
+    /// How long a round waits for contributions, in milliseconds.
+    pub round_deadline_ms: u64,
+    /// How long one step between aggregators may take, in milliseconds.
+    pub step_deadline_ms: u64,
+    /// The model's name in the catalogue.
+    pub model: String,
+    /// Price of one prediction in 10⁻⁴ of the currency's unit, until a vote changes it.
+    pub price: u64,
+    /// Seed of the initial parameters.
+    pub seed: u64,
+}
+
+/// One aggregator's public keys, as `sahakar key show` prints them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AggregatorConfig {
+    /// Ed25519 key in hexadecimal.
+    pub verifying: String,
+    /// X25519 key in hexadecimal.
+    pub sealing: String,
+}
+
+impl AggregatorConfig {
+    /// The keys, parsed.
+    ///
+    /// # Errors
+    /// If one is no key.
+    pub fn keys(&self) -> anyhow::Result<AggregatorKeys> {
+        let verifying: VerifyingKey =
+            self.verifying.parse().context("federation.aggregators.verifying")?;
+        let mut sealing = [0; 32];
+        hex::decode_to_slice(&self.sealing, &mut sealing)
+            .context("federation.aggregators.sealing: 32 bytes in hexadecimal are needed")?;
+        Ok(AggregatorKeys { verifying, sealing: SealingPublicKey(sealing) })
+    }
+}
+
+/// Secrets of the node.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsConfig {
+    /// Bearer token of the operator's REST calls.
+    pub operator_token: String,
+    /// What an invitation must carry for its owner to be admitted.
+    pub invitation_token: String,
+}
+
+impl std::fmt::Debug for SecretsConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretsConfig(hidden)")
+    }
+}
+
+impl ServeConfig {
+    /// Reads `path` and the environment.
+    ///
+    /// # Errors
+    /// An unreadable file, an unknown or missing key, a value of another type.
+    pub fn load(path: &std::path::Path) -> anyhow::Result<Self> {
+        let environment = config::Environment::with_prefix("SAHAKAR")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true);
+        let settings = config::Config::builder()
+            .add_source(config::File::from(path).format(config::FileFormat::Toml))
+            .add_source(environment)
+            .build()
+            .with_context(|| format!("reading the configuration {}", path.display()))?;
+        settings
+            .try_deserialize()
+            .with_context(|| format!("understanding the configuration {}", path.display()))
+    }
+}

@@ -1,0 +1,170 @@
+//! The first start: the DAO is founded, its federation opened.
+
+use std::path::Path;
+
+use aggregator_protocol::{FederationTerms, SchemaTerms, TrainingTerms};
+use anyhow::{Context as _, bail};
+use data_dao_journal::{Body, BoundsKind, FederationOpened, Genesis, State};
+use data_dao_ledger::Name;
+use data_dao_store::Store;
+use datasets::{Schema, Standardiser, Table, read_csv};
+use privacy_dp::ClipNorm;
+use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_secagg::{AggregatorKeys, EncodingParameters};
+use trainer_model::{Architecture, MlpShape};
+
+use super::config::{FederationConfig, ServeConfig};
+use crate::{process::now_ms, serve::vault::Vault, settlement::terms_json};
+
+/// File of the signed terms in the state directory.
+const TERMS_FILE: &str = "terms.bin";
+
+/// The DAO's own tables and what follows from them.
+pub(crate) struct Tables {
+    pub(crate) validation: Table,
+    pub(crate) test: Table,
+    pub(crate) standardiser: Standardiser,
+}
+
+impl Tables {
+    /// Reads both tables against the configured schema.
+    pub(crate) fn read(federation: &FederationConfig) -> anyhow::Result<Self> {
+        let schema = schema(federation)?;
+        let read = |path: &Path| {
+            read_csv(path, &schema).with_context(|| format!("reading {}", path.display()))
+        };
+        let validation = read(&federation.validation)?;
+        let test = read(&federation.test)?;
+        // Public: fitted on the DAO's own rows, never on a contributor's.
+        let standardiser = Standardiser::fit(&validation);
+        Ok(Self { validation, test, standardiser })
+    }
+}
+
+/// The columns of the federation's tables.
+pub(crate) fn schema(federation: &FederationConfig) -> anyhow::Result<Schema> {
+    let FederationConfig { features, label, classes, .. } = federation;
+    Ok(Schema::new(features.clone(), label.clone(), classes.clone())?)
+}
+
+/// The model that the federation trains.
+pub(crate) fn architecture(federation: &FederationConfig) -> anyhow::Result<Architecture> {
+    Ok(Architecture::mlp(MlpShape {
+        inputs: federation.features.len(),
+        hidden: federation.hidden.clone(),
+        classes: federation.classes.len(),
+    })?)
+}
+
+/// The signed terms: those of the ledger, or those of the configuration at the first start, when the
+/// DAO is founded with them.
+pub(crate) async fn terms(
+    config: &ServeConfig,
+    store: &Store,
+    vault: &Vault,
+    key: &SigningKey,
+    tables: &Tables,
+) -> anyhow::Result<Signed<FederationTerms>> {
+    if store.view(|state| state.genesis().is_none()) {
+        let genesis = genesis(config, key.verifying_key())?;
+        store.append(now_ms(), vec![Body::Genesis(genesis)]).await?;
+    }
+    let name = Name::new(config.federation.name.clone())?;
+    let dao = store.view(State::dao_id).context("the ledger has no genesis entry")?;
+    let opened = store.view(|state| state.federation(&name).map(|f| f.opened().terms_digest));
+    let Some(opened) = opened else {
+        return open_federation(config, store, vault, key, (tables, dao)).await;
+    };
+    let terms: Signed<FederationTerms> =
+        vault.record(TERMS_FILE)?.context("the federation's terms are missing on disk")?;
+    let terms = terms.verify_by(Tag::Terms, &key.verifying_key())?;
+    if terms.body().id() != opened {
+        bail!("the terms on disk are not those that the ledger names: one of them was altered");
+    }
+    Ok(terms.into_signed())
+}
+
+async fn open_federation(
+    config: &ServeConfig,
+    store: &Store,
+    vault: &Vault,
+    key: &SigningKey,
+    (tables, dao): (&Tables, Digest),
+) -> anyhow::Result<Signed<FederationTerms>> {
+    let terms = make_terms(config, tables, dao, key.verifying_key())?;
+    let federation = &config.federation;
+    let opened = FederationOpened {
+        federation: Name::new(federation.name.clone())?,
+        terms_digest: terms.id(),
+        terms: terms_json(&terms).to_string(),
+        rounds: u64::from(federation.rounds),
+        round_budget: u128::from(federation.round_budget),
+        minimum_cohort: federation.minimum_cohort,
+        novelty_percent: federation.novelty_percent,
+        validation_commitment: tables.validation.digest(),
+    };
+    let signed = Signed::new(terms, Tag::Terms, key);
+    // On disk before the ledger names them: a crash in between opens the same federation again.
+    vault.keep(TERMS_FILE, &signed)?;
+    store.append(now_ms(), vec![Body::FederationOpened(opened)]).await?;
+    Ok(signed)
+}
+
+fn genesis(config: &ServeConfig, node: VerifyingKey) -> anyhow::Result<Genesis> {
+    let dao = &config.dao;
+    let keys = aggregators(&config.federation)?;
+    Ok(Genesis {
+        dao_name: dao.name.clone(),
+        bounds: if dao.demonstration { BoundsKind::Demonstration } else { BoundsKind::Standard },
+        charter: dao.charter,
+        currency: dao.currency.parse().context("dao.currency")?,
+        treasury_percent: dao.treasury_percent,
+        operator: node,
+        dao_node: node,
+        aggregators: keys.iter().map(|keys| keys.verifying).collect(),
+    })
+}
+
+fn aggregators(federation: &FederationConfig) -> anyhow::Result<Vec<AggregatorKeys>> {
+    federation.aggregators.iter().map(super::config::AggregatorConfig::keys).collect()
+}
+
+fn make_terms(
+    config: &ServeConfig,
+    tables: &Tables,
+    dao: Digest,
+    dao_node: VerifyingKey,
+) -> anyhow::Result<FederationTerms> {
+    let federation = &config.federation;
+    let architecture = architecture(federation)?;
+    let dimension = u32::try_from(architecture.parameter_count()).context("model too large")?;
+    let clip_norm = ClipNorm::new(federation.clip_norm).context("federation.clip_norm")?;
+    let encoding = EncodingParameters::standard(clip_norm, dimension, federation.members_max)?;
+    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
+    let terms = FederationTerms {
+        name: federation.name.clone(),
+        purpose: federation.purpose.clone(),
+        dao,
+        dao_node,
+        aggregators: aggregators(federation)?,
+        encoding,
+        training: TrainingTerms {
+            local_epochs: federation.local_epochs,
+            batch_size: federation.batch_size,
+            learning_rate: federation.learning_rate,
+        },
+        architecture: architecture.to_json(),
+        schema: SchemaTerms {
+            features: federation.features.clone(),
+            label: federation.label.clone(),
+            classes: federation.classes.clone(),
+            mean: wide(tables.standardiser.mean()),
+            deviation: wide(tables.standardiser.deviation()),
+        },
+        rounds: federation.rounds,
+        minimum_cohort: federation.minimum_cohort,
+        round_deadline_ms: federation.round_deadline_ms,
+        step_deadline_ms: federation.step_deadline_ms,
+    };
+    terms.checked().context("the federation's configuration")
+}

@@ -1,0 +1,384 @@
+//! What the DAO node answers the coordinator: terms, grants, probes, settlement.
+//!
+//! Each answer is repeated unchanged when it is asked for again: grants and probes are on disk before
+//! they leave, and the ledger refuses to open or settle a round twice.
+
+use aggregator_network::{Inbound, Inbox, PeerKey};
+use aggregator_protocol::{
+    DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant, RoundId,
+    RoundReceipt, RoundSum, from_wire, to_wire,
+};
+use anyhow::Context as _;
+use data_dao_journal::{
+    Body, Federation, MemberAdmitted, ModelReleased, PriceSet, RoundAborted, RoundOpened,
+};
+use data_dao_ledger::Name;
+use data_dao_store::{AppendError, Store};
+use privacy_identity::{Digest, Encode as _, Signed, SigningKey, Tag};
+use serde_json::json;
+use trainer_model::Parameters;
+
+use super::{config::ServeConfig, vault::Vault};
+use crate::{
+    measure::Evaluator,
+    process::{Events, now_ms},
+    settlement::{millionths, round_settled},
+};
+
+/// How soon the coordinator may ask again while the federation waits for members, in milliseconds.
+const MEMBERS_RETRY_MS: u64 = 100;
+/// File of the grant of the open round.
+const GRANT_FILE: &str = "grant.bin";
+/// File of the probes of the open round.
+const PROBES_FILE: &str = "probes.bin";
+/// File of the digest of the sum that the probes answer.
+const SUM_FILE: &str = "sum.bin";
+
+/// Everything that a round needs of the DAO.
+pub(crate) struct RoundService {
+    pub(crate) config: ServeConfig,
+    pub(crate) name: Name,
+    pub(crate) terms: Signed<FederationTerms>,
+    pub(crate) key: SigningKey,
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) evaluator: Evaluator,
+    pub(crate) initial: Parameters,
+    pub(crate) publish: Box<dyn Fn(&Parameters) -> anyhow::Result<()> + Send + Sync>,
+    pub(crate) events: Events,
+}
+
+impl RoundService {
+    /// Finishes what a crash may have left open: a model whose last round is settled is released.
+    pub(crate) async fn resume(&self) -> anyhow::Result<()> {
+        let accuracy = self.federation(|f| f.settled().last().and_then(|s| s.test_accuracy_ppm))?;
+        self.release(&self.current_model()?, accuracy.unwrap_or_default()).await
+    }
+
+    /// Answers the coordinator until the link ends or the ledger fails.
+    pub(crate) async fn run(self, mut inbox: Inbox) -> anyhow::Result<()> {
+        let body = self.terms.unverified_body();
+        let aggregators: Vec<_> = body
+            .aggregators
+            .iter()
+            .map(|keys| PeerKey::from_bytes(*keys.verifying.as_bytes()))
+            .collect();
+        while let Some(Inbound { peer, body, reply }) = inbox.next_request().await {
+            let answer = match from_wire::<DaoRequest>(&body) {
+                // The terms are public; everything else is the coordinator's to ask.
+                Ok(DaoRequest::Terms) => DaoReply::Terms(Box::new(self.terms.clone())),
+                Ok(_) if aggregators.first() != Some(&peer) => DaoReply::Refused(Refusal::Stranger),
+                Ok(request) => self.answer(request).await?,
+                Err(_) => DaoReply::Refused(Refusal::Malformed),
+            };
+            if let DaoReply::Refused(refusal) = &answer {
+                let reason = refusal.name();
+                self.events.emit(json!({"event": "refused", "peer": peer.to_string(), "reason": reason}));
+            }
+            if let Err(error) = reply.send(to_wire(&answer)) {
+                tracing::debug!("an answer was not taken: {error}");
+            }
+        }
+        anyhow::bail!("the network link ended")
+    }
+
+    async fn answer(&self, request: DaoRequest) -> anyhow::Result<DaoReply> {
+        match request {
+            DaoRequest::Terms => Ok(DaoReply::Terms(Box::new(self.terms.clone()))),
+            DaoRequest::Join(request) => self.join(request).await,
+            DaoRequest::Grant => self.grant().await,
+            DaoRequest::Measure(sum) => self.measure(*sum),
+            DaoRequest::Settle(receipt) => self.settle(*receipt).await,
+            DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
+        }
+    }
+
+    fn federation<T>(&self, look: impl FnOnce(&Federation) -> T) -> anyhow::Result<T> {
+        let found = self.store.view(|state| state.federation(&self.name).map(look));
+        found.context("the federation is in the ledger since the node was founded")
+    }
+
+    async fn join(&self, request: Signed<JoinRequest>) -> anyhow::Result<DaoReply> {
+        let Ok(verified) = request.verify(Tag::Join) else {
+            return Ok(DaoReply::Refused(Refusal::BadSignature));
+        };
+        let (member, body) = (*verified.signer(), verified.body());
+        let expected = Digest::of(Tag::Join, self.config.secrets.invitation_token.as_bytes());
+        // Digests are compared, so that the time taken tells nothing about the token.
+        if Digest::of(Tag::Join, body.token.as_bytes()) != expected {
+            return Ok(DaoReply::Refused(Refusal::NotInvited));
+        }
+        if body.federation != self.terms.unverified_body().id() {
+            return Ok(DaoReply::Refused(Refusal::WrongFederation));
+        }
+        let (known, count) =
+            self.federation(|f| (f.members().contains_key(&member), f.members().len()))?;
+        if known {
+            return Ok(DaoReply::Joined);
+        }
+        if count >= self.terms.unverified_body().encoding.contributors_max() {
+            return Ok(DaoReply::Refused(Refusal::BadSet));
+        }
+        let label = body.label.clone();
+        self.events
+            .emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
+        let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
+        match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
+            Ok(_) => Ok(DaoReply::Joined),
+            Err(AppendError::Refused { .. }) => Ok(DaoReply::Refused(Refusal::Malformed)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The model from which the next round starts.
+    fn current_model(&self) -> anyhow::Result<Parameters> {
+        match self.federation(Federation::model)? {
+            Some(digest) => self.vault.model(&digest),
+            None => Ok(self.initial.clone()),
+        }
+    }
+
+    async fn grant(&self) -> anyhow::Result<DaoReply> {
+        let model = self.current_model()?;
+        let wire = trainer_model::model_to_wire(self.evaluator.architecture(), &model);
+        let open = self.federation(|f| f.open_round().copied())?;
+        if let Some(open) = open {
+            // The answer was lost: the same grant again. Without it on disk, nobody ever saw it.
+            let kept: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
+            if let Some(grant) = kept
+                && grant.unverified_body().round.0 == open.round
+            {
+                return Ok(DaoReply::Granted { grant: Box::new(grant), model: wire });
+            }
+            return self.abort(RoundId(open.round), "its grant was lost".to_owned()).await;
+        }
+        let (settled, next, cohort) = self.federation(|f| {
+            let next = f.last_round().map_or(0, |last| last + 1);
+            (f.settled().len(), next, f.members().keys().copied().collect::<Vec<_>>())
+        })?;
+        if settled >= self.config.federation.rounds as usize {
+            return Ok(DaoReply::Finished);
+        }
+        if cohort.len() < self.config.federation.start_members as usize {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        }
+        let terms = self.terms.unverified_body();
+        let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
+        let grant = RoundGrant {
+            dao: terms.dao,
+            federation: terms.id(),
+            round: RoundId(next),
+            model: Digest::of(Tag::Model, &wire),
+            cohort,
+        };
+        let opened = RoundOpened {
+            federation: self.name.clone(),
+            round: next,
+            model: grant.model,
+            cohort_size,
+            epsilon_micro: None,
+        };
+        let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
+        self.vault.keep(GRANT_FILE, &grant)?;
+        self.store.append(now_ms(), vec![Body::RoundOpened(opened)]).await?;
+        Ok(DaoReply::Granted { grant: Box::new(grant), model: wire })
+    }
+
+    fn measure(&self, sum: Signed<RoundSum>) -> anyhow::Result<DaoReply> {
+        let terms = self.terms.unverified_body();
+        let Ok(verified) = sum.clone().verify_by(Tag::SumShare, &terms.coordinator().verifying)
+        else {
+            return Ok(DaoReply::Refused(Refusal::BadSignature));
+        };
+        if let Err(refusal) = self.check_sum(verified.body())? {
+            return Ok(DaoReply::Refused(refusal));
+        }
+        let digest = Digest::of(Tag::SumShare, &verified.body().to_bytes());
+        let kept: Option<Signed<ProbeOrder>> = self.vault.record(PROBES_FILE)?;
+        if let Some(probes) = kept
+            && probes.unverified_body().round == verified.body().round
+        {
+            // One sum per round: a second, different one would get a second set of probes.
+            let same = self.vault.record::<Digest>(SUM_FILE)? == Some(digest);
+            let refused = DaoReply::Refused(Refusal::AlreadyAnswered);
+            return Ok(if same { DaoReply::Probes(Box::new(probes)) } else { refused });
+        }
+        let probes = tokio::task::block_in_place(|| self.probes(verified.body()))?;
+        self.vault.keep(SUM_FILE, &digest)?;
+        self.vault.keep(PROBES_FILE, &probes)?;
+        Ok(DaoReply::Probes(Box::new(probes)))
+    }
+
+    /// Checks that the sum is of the open round, over members of its cohort, and that every other
+    /// aggregator committed to the same set.
+    fn check_sum(&self, sum: &RoundSum) -> anyhow::Result<Result<(), Refusal>> {
+        let terms = self.terms.unverified_body();
+        let open = self.federation(|f| f.open_round().map(|open| open.round))?;
+        let grant: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
+        let Some(grant) = grant.filter(|grant| Some(grant.unverified_body().round.0) == open) else {
+            return Ok(Err(Refusal::WrongRound));
+        };
+        let grant = grant.unverified_body();
+        if sum.federation != grant.federation || sum.round != grant.round {
+            return Ok(Err(Refusal::WrongRound));
+        }
+        let set = sum.accepted.contributions();
+        let in_cohort = set.iter().all(|(member, _)| grant.cohort.binary_search(member).is_ok());
+        if !in_cohort
+            || set.len() < terms.minimum_cohort as usize
+            || sum.sum.len() != terms.encoding.dimension()
+        {
+            return Ok(Err(Refusal::BadSet));
+        }
+        let root = sum.accepted.tree().root();
+        let committed = terms.aggregators.iter().skip(1).all(|keys| {
+            sum.commitments.iter().any(|commitment| {
+                let body = commitment.unverified_body();
+                body.federation == sum.federation
+                    && body.round == sum.round
+                    && body.set_root == root
+                    && commitment.clone().verify_by(Tag::SumShare, &keys.verifying).is_ok()
+            })
+        });
+        Ok(if committed { Ok(()) } else { Err(Refusal::BadSignature) })
+    }
+
+    fn probes(&self, sum: &RoundSum) -> anyhow::Result<Signed<ProbeOrder>> {
+        let before = self.current_model()?;
+        let count = sum.accepted.contributions().len();
+        let measured = self.evaluator.measure(&before, &sum.sum, count, &self.past_updates()?)?;
+        let model_after = self.vault.keep_model(&measured.after)?;
+        let order = ProbeOrder {
+            federation: sum.federation,
+            round: sum.round,
+            set_root: sum.accepted.tree().root(),
+            model_after,
+            value: measured.value_probe,
+            innovation: measured.innovation_probe,
+        };
+        Ok(Signed::new(order, Tag::Probe, &self.key))
+    }
+
+    /// The last public updates: differences of consecutive models, the newest first.
+    fn past_updates(&self) -> anyhow::Result<Vec<Vec<f32>>> {
+        let digests = self.federation(|f| {
+            let newest = f.settled().iter().rev().take(aggregator_round::PAST_UPDATES_MAX + 1);
+            newest.map(|round| round.model_after).collect::<Vec<_>>()
+        })?;
+        let mut models =
+            digests.iter().map(|digest| self.vault.model(digest)).collect::<anyhow::Result<Vec<_>>>()?;
+        if digests.len() <= aggregator_round::PAST_UPDATES_MAX {
+            models.push(self.initial.clone());
+        }
+        let steps = models.windows(2).map(|pair| Ok(pair[0].difference(&pair[1])?));
+        steps.take(aggregator_round::PAST_UPDATES_MAX).collect()
+    }
+
+    async fn settle(&self, receipt: Signed<RoundReceipt>) -> anyhow::Result<DaoReply> {
+        let terms = self.terms.unverified_body();
+        let Ok(verified) =
+            receipt.clone().verify_by(Tag::RoundReceipt, &terms.coordinator().verifying)
+        else {
+            return Ok(DaoReply::Refused(Refusal::BadSignature));
+        };
+        let body = verified.body();
+        let logged = self.federation(|f| {
+            f.settled().iter().find(|settled| settled.round == body.round.0).map(|s| s.index)
+        })?;
+        if let Some(entry) = logged {
+            return Ok(DaoReply::Settled { entry });
+        }
+        if let Err(refusal) = self.check_receipt(body)? {
+            return Ok(DaoReply::Refused(refusal));
+        }
+        let after = self.vault.model(&body.model_after)?;
+        let test = tokio::task::block_in_place(|| self.evaluator.test(&after))?;
+        let settled =
+            self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
+        let Ok(settled) = settled else {
+            return Ok(DaoReply::Refused(Refusal::BadSet));
+        };
+        let appended = match self.store.append(now_ms(), vec![Body::RoundSettled(settled)]).await {
+            Ok(appended) => appended,
+            Err(AppendError::Refused { refusal, .. }) => {
+                tracing::warn!("the ledger refuses the round: {refusal}");
+                return Ok(DaoReply::Refused(Refusal::BadSet));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.report(body, &test);
+        self.release(&after, millionths(test.accuracy)).await?;
+        Ok(DaoReply::Settled { entry: appended.index })
+    }
+
+    /// Checks that the receipt is about the sum and the probes that this node answered.
+    fn check_receipt(&self, receipt: &RoundReceipt) -> anyhow::Result<Result<(), Refusal>> {
+        let open = self.federation(|f| f.open_round().copied())?;
+        if open.map(|open| open.round) != Some(receipt.round.0) {
+            return Ok(Err(Refusal::WrongRound));
+        }
+        let probes: Option<Signed<ProbeOrder>> = self.vault.record(PROBES_FILE)?;
+        let Some(probes) = probes else {
+            return Ok(Err(Refusal::Unexpected));
+        };
+        let order = probes.unverified_body();
+        let right = receipt.federation == order.federation
+            && order.round == receipt.round
+            && receipt.probe == Digest::of_encoded(Tag::Probe, &probes)
+            && receipt.model_after == order.model_after
+            && receipt.accepted.tree().root() == order.set_root
+            && self.vault.record::<Digest>(SUM_FILE)? == Some(receipt.sum);
+        Ok(if right { Ok(()) } else { Err(Refusal::BadSet) })
+    }
+
+    fn report(&self, receipt: &RoundReceipt, test: &trainer_model::Evaluation) {
+        self.events.emit(json!({
+            "event": "settled",
+            "round": receipt.round.0,
+            "participants": receipt.accepted.contributions().len(),
+            "dropped": receipt.dropped.len(),
+            "refused": receipt.refused.iter().map(|(_, count)| count).sum::<u64>(),
+            "test_accuracy": test.accuracy,
+            "test_loss": test.loss,
+        }));
+    }
+
+    /// Puts the model of the last round into the catalogue.
+    async fn release(&self, model: &Parameters, accuracy_ppm: u32) -> anyhow::Result<()> {
+        let (settled, digest) = self.federation(|f| (f.settled().len(), f.model()))?;
+        if settled < self.config.federation.rounds as usize {
+            return Ok(());
+        }
+        let name = Name::new(self.config.federation.model.clone())?;
+        let weights = self.store.view(|state| state.release_weights(&self.name))?;
+        let known = self.store.view(|state| state.model(&name).is_some());
+        let release = ModelReleased {
+            model: name.clone(),
+            version: 1,
+            digest: digest.context("a round was settled")?,
+            federation: self.name.clone(),
+            rounds: settled as u64,
+            test_accuracy_ppm: Some(accuracy_ppm),
+            weights,
+        };
+        if !known {
+            let price = PriceSet { model: name, price: u128::from(self.config.federation.price) };
+            let bodies = vec![Body::ModelReleased(release), Body::PriceSet(price)];
+            self.store.append(now_ms(), bodies).await?;
+        }
+        (self.publish)(model)?;
+        self.events.emit(json!({"event": "released", "model": self.config.federation.model}));
+        Ok(())
+    }
+
+    async fn abort(&self, round: RoundId, reason: String) -> anyhow::Result<DaoReply> {
+        let open = self.federation(|f| f.open_round().map(|open| open.round))?;
+        if open != Some(round.0) {
+            return Ok(DaoReply::Refused(Refusal::WrongRound));
+        }
+        self.events.emit(json!({"event": "aborted", "round": round.0, "reason": reason}));
+        let aborted = RoundAborted { federation: self.name.clone(), round: round.0, reason };
+        let appended = self.store.append(now_ms(), vec![Body::RoundAborted(aborted)]).await?;
+        Ok(DaoReply::Settled { entry: appended.index })
+    }
+}

@@ -1,0 +1,80 @@
+//! The DAO node's files beside the ledger: models, and what a round needs after a restart.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use privacy_identity::{Decode, Digest, Encode};
+use trainer_model::{Architecture, Parameters, model_digest};
+
+/// A directory of files that are written whole or not at all.
+#[derive(Debug, Clone)]
+pub(crate) struct Vault {
+    dir: PathBuf,
+    architecture: Architecture,
+}
+
+impl Vault {
+    /// Opens `dir`, or creates it.
+    pub(crate) fn open(dir: &Path, architecture: Architecture) -> anyhow::Result<Self> {
+        let models = dir.join("models");
+        fs::create_dir_all(&models).with_context(|| format!("creating {}", models.display()))?;
+        Ok(Self { dir: dir.to_owned(), architecture })
+    }
+
+    fn model_path(&self, digest: &Digest) -> PathBuf {
+        self.dir.join("models").join(format!("{digest}.safetensors"))
+    }
+
+    /// Keeps a model under its digest.
+    pub(crate) fn keep_model(&self, parameters: &Parameters) -> anyhow::Result<Digest> {
+        let digest = model_digest(&self.architecture, parameters);
+        let bytes = parameters.to_safetensors(&self.architecture.layout())?;
+        write_whole(&self.model_path(&digest), &bytes)?;
+        Ok(digest)
+    }
+
+    /// The model with this digest.
+    pub(crate) fn model(&self, digest: &Digest) -> anyhow::Result<Parameters> {
+        let path = self.model_path(digest);
+        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let parameters = Parameters::from_safetensors(&self.architecture.layout(), &bytes)
+            .with_context(|| format!("understanding {}", path.display()))?;
+        if model_digest(&self.architecture, &parameters) != *digest {
+            bail!("{} is not the model that its name says: it was altered", path.display());
+        }
+        Ok(parameters)
+    }
+
+    /// Keeps a record under `name`.
+    pub(crate) fn keep(&self, name: &str, record: &impl Encode) -> anyhow::Result<()> {
+        write_whole(&self.dir.join(name), &record.to_bytes())
+    }
+
+    /// The record under `name`, if there is one.
+    pub(crate) fn record<T: Decode>(&self, name: &str) -> anyhow::Result<Option<T>> {
+        let path = self.dir.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => T::from_bytes(&bytes)
+                .map(Some)
+                .with_context(|| format!("understanding {}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+}
+
+/// Writes beside the file, syncs, renames: a crash leaves the old file or the new one.
+fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let partial = path.with_extension("partial");
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}

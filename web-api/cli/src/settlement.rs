@@ -1,0 +1,96 @@
+//! Where the aggregation's words become the DAO's: a round receipt becomes a ledger entry.
+//!
+//! Neither context knows the other; this module translates (ARCHITECTURE.md, journey of a credit).
+
+use aggregator_protocol::{FederationTerms, RoundReceipt};
+use data_dao_journal::{Participation, RefusalCount, RoundSettled, State};
+use data_dao_ledger::Name;
+use privacy_identity::{Digest, Encode as _, Signed, Tag};
+use serde_json::{Value, json};
+use trainer_model::Evaluation;
+
+/// The ledger entry of a settled round, with the credits that the DAO's pay rule gives.
+///
+/// # Errors
+/// If the ledger's state refuses the scalars (no open round, a stranger, a scalar out of bounds).
+pub fn round_settled(
+    state: &State,
+    federation: &Name,
+    receipt: &Signed<RoundReceipt>,
+    test: &Evaluation,
+) -> anyhow::Result<RoundSettled> {
+    let body = receipt.unverified_body();
+    let contributions = body.accepted.contributions();
+    let scalars: Vec<_> = contributions
+        .iter()
+        .zip(&body.scalars)
+        .map(|((member, _), scalars)| (*member, scalars.value, scalars.innovation))
+        .collect();
+    let credits = state.round_credits(federation, &scalars)?;
+    let participants = contributions.iter().zip(&body.scalars).zip(credits);
+    let participation = |(((member, update), scalars), credits): (
+        (&(privacy_identity::VerifyingKey, Digest), &aggregator_protocol::OpenedScalars),
+        u128,
+    )| Participation {
+        member: *member,
+        value: scalars.value,
+        innovation: scalars.innovation,
+        credits,
+        update: *update,
+    };
+    let refused = body.refused.iter().map(|(refusal, count)| RefusalCount {
+        reason: refusal.name().to_owned(),
+        count: *count,
+    });
+    Ok(RoundSettled {
+        federation: federation.clone(),
+        round: body.round.0,
+        model_before: body.model_before,
+        model_after: body.model_after,
+        receipt: Digest::of(Tag::RoundReceipt, &receipt.to_bytes()),
+        test_accuracy_ppm: Some(millionths(test.accuracy)),
+        test_loss_micro: u64::from(millionths(test.loss)),
+        participants: participants.map(participation).collect(),
+        refused: refused.collect(),
+        dropped: body.dropped.clone(),
+    })
+}
+
+/// `value` in millionths, rounded to nearest, between 0 and the largest `u32`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to u32")]
+#[must_use]
+pub fn millionths(value: f64) -> u32 {
+    (value * 1e6).round().clamp(0.0, f64::from(u32::MAX)) as u32
+}
+
+/// The terms in readable form, for the ledger and the REST interface. Their digest is over the
+/// canonical encoding, not over this text.
+#[must_use]
+pub fn terms_json(terms: &FederationTerms) -> Value {
+    let aggregators: Vec<_> =
+        terms.aggregators.iter().map(|keys| keys.verifying.to_string()).collect();
+    json!({
+        "name": terms.name,
+        "purpose": terms.purpose,
+        "dao": terms.dao.to_string(),
+        "aggregators": aggregators,
+        "seal": "mpc",
+        "clip_norm": terms.encoding.clip_norm().get(),
+        "ring_bits": terms.encoding.ring().bits(),
+        "parameters": terms.encoding.dimension(),
+        "members_max": terms.encoding.contributors_max(),
+        "value_unit": terms.encoding.value_unit(),
+        "noise": null,
+        "architecture": serde_json::from_str::<Value>(&terms.architecture).unwrap_or(Value::Null),
+        "features": terms.schema.features,
+        "label": terms.schema.label,
+        "classes": terms.schema.classes,
+        "local_epochs": terms.training.local_epochs,
+        "batch_size": terms.training.batch_size,
+        "learning_rate": terms.training.learning_rate,
+        "rounds": terms.rounds,
+        "minimum_cohort": terms.minimum_cohort,
+        "round_deadline_ms": terms.round_deadline_ms,
+        "step_deadline_ms": terms.step_deadline_ms,
+    })
+}

@@ -1,0 +1,66 @@
+//! `sahakar trainer`: the headless contributor.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use trainer_agent::{Agent, AgentConfig, Behaviour, Invitation};
+use trainer_model::DeviceChoice;
+
+use crate::process::{Events, stop_signal};
+
+/// Arguments of `sahakar trainer`.
+#[derive(Debug, Clone, Args)]
+pub struct TrainerArgs {
+    /// Where the contributor keeps its key, its consent and the record of what it sent
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// The invitation: sahakar://join?...
+    #[arg(long, value_name = "INVITATION")]
+    pub join: Invitation,
+    /// The table to train on (CSV with a header); it is read here and never leaves this machine
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// A public name of your choice
+    #[arg(long, default_value = "contributor")]
+    pub label: String,
+    /// Where to train: auto, wgpu or cpu
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Makes training repeatable; never used for encryption
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How to behave: honest, noise or replay (the latter two to try the measurement of value)
+    #[arg(long, default_value = "honest", hide = true)]
+    pub behaviour: Behaviour,
+    /// Print events as lines of JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Stop when standard input closes
+    #[arg(long, hide = true)]
+    pub with_parent: bool,
+}
+
+/// Trains round after round until the federation has finished or it is told to stop.
+///
+/// # Errors
+/// Data that do not fit the federation, an invitation that is not accepted, a state directory that
+/// another trainer uses.
+pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
+    let events = Events::from_flag(args.json);
+    let config = AgentConfig {
+        state_dir: args.state,
+        invitation: args.join,
+        data: args.data,
+        device: args.device,
+        behaviour: args.behaviour,
+        label: args.label,
+        seed: args.seed,
+    };
+    tokio::select! {
+        result = Agent::run(config, move |event| events.emit(event.to_json())) => {
+            result?;
+            Ok(())
+        }
+        () = stop_signal(args.with_parent) => Ok(()),
+    }
+}

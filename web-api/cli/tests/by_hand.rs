@@ -1,0 +1,295 @@
+//! What members, buyers and auditors do by hand, against a node that serves REST on loopback.
+
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use data_dao_governance::{Action, CharterParameters, Choice, ProposalId};
+use data_dao_journal::{
+    Body, BoundsKind, FederationOpened, Genesis, MemberAdmitted, ModelReleased, Participation,
+    RoundOpened, RoundSettled,
+};
+use data_dao_ledger::Name;
+use data_dao_store::Store;
+use datasets::{Schema, Standardiser};
+use privacy_identity::{Digest, SigningKey};
+use sahakar::{
+    commands::{audit, buy, federation, key, member, predict, proposal, vote},
+    rest::Rest,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use trainer_model::{Architecture, ComputeDevice, MlpShape, Parameters};
+use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, router, secret_hash};
+
+const OPERATOR: &str = "operator-token";
+const START_MS: u64 = 1_000_000;
+
+/// A node with one member, one released model and its REST interface on a free port.
+struct Node {
+    rest: Rest,
+    clock: Arc<AtomicU64>,
+    member: SigningKey,
+    dir: TempDir,
+}
+
+fn name() -> Name {
+    Name::new("wine").unwrap()
+}
+
+fn model() -> ShelvedModel {
+    let shape = MlpShape { inputs: 2, hidden: vec![], classes: 2 };
+    let architecture = Architecture::mlp(shape).unwrap();
+    let parameters = Parameters::new(&architecture.layout(), vec![0.5; 6]).unwrap();
+    let standardiser = Standardiser::new(vec![0.0; 2], vec![1.0; 2]).unwrap();
+    let texts = |texts: [&str; 2]| texts.map(str::to_owned).to_vec();
+    let schema = Schema::new(texts(["acidity", "sugar"]), "quality".to_owned(), texts(["0", "1"]));
+    ShelvedModel::new(architecture, parameters, standardiser, schema.unwrap()).unwrap()
+}
+
+fn founding(node: &SigningKey, member: &SigningKey) -> Vec<Body> {
+    let charter = CharterParameters {
+        voting_delay_ms: 10,
+        voting_period_ms: 100,
+        quorum_percent: 10,
+        minimum_voters: 1,
+        proposal_threshold_per_mille: 0,
+        timelock_ms: 10,
+        grace_ms: 1_000,
+    };
+    let genesis = Genesis {
+        dao_name: "By hand".to_owned(),
+        bounds: BoundsKind::Demonstration,
+        charter,
+        currency: "EUR".parse().unwrap(),
+        treasury_percent: 10,
+        operator: node.verifying_key(),
+        dao_node: node.verifying_key(),
+        aggregators: vec![],
+    };
+    let opened = FederationOpened {
+        federation: name(),
+        terms_digest: Digest([1; 32]),
+        terms: "{}".to_owned(),
+        rounds: 1,
+        round_budget: 100,
+        minimum_cohort: 1,
+        novelty_percent: 50,
+        validation_commitment: Digest([2; 32]),
+    };
+    let admitted = MemberAdmitted {
+        federation: name(),
+        member: member.verifying_key(),
+        label: "Winery".to_owned(),
+    };
+    let round = RoundOpened {
+        federation: name(),
+        round: 1,
+        model: Digest([3; 32]),
+        cohort_size: 1,
+        epsilon_micro: None,
+    };
+    vec![genesis.into(), opened.into(), admitted.into(), round.into()]
+}
+
+fn harvest(member: &SigningKey, model: Digest) -> Body {
+    let participation = Participation {
+        member: member.verifying_key(),
+        value: 5,
+        innovation: 5,
+        credits: 100,
+        update: Digest([7; 32]),
+    };
+    let settled = RoundSettled {
+        federation: name(),
+        round: 1,
+        model_before: Digest([3; 32]),
+        model_after: model,
+        receipt: Digest([4; 32]),
+        test_accuracy_ppm: Some(700_000),
+        test_loss_micro: 600_000,
+        participants: vec![participation],
+        refused: vec![],
+        dropped: vec![],
+    };
+    settled.into()
+}
+
+impl Node {
+    async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let (node, member) = (SigningKey::from_seed(&[9; 32]), SigningKey::from_seed(&[1; 32]));
+        let store = Store::open(&dir.path().join("ledger"), &node, "test/hand").await.unwrap();
+        let shelf = ModelShelf::default();
+        let model = shelf.put(model()).unwrap();
+        store.append(START_MS, founding(&node, &member)).await.unwrap();
+        store.append(START_MS, vec![harvest(&member, model)]).await.unwrap();
+        let weights = store.view(|state| state.release_weights(&name())).unwrap();
+        let released = ModelReleased {
+            model: name(),
+            version: 1,
+            digest: model,
+            federation: name(),
+            rounds: 1,
+            test_accuracy_ppm: Some(700_000),
+            weights,
+        };
+        store.append(START_MS, vec![released.into()]).await.unwrap();
+        let clock = Arc::new(AtomicU64::new(START_MS));
+        let time = Arc::clone(&clock);
+        let api = ApiState::new(ApiParts {
+            store,
+            clock: Clock::new(move || time.load(Ordering::SeqCst)),
+            operator: secret_hash(OPERATOR),
+            shelf,
+            tiles_dir: dir.path().join("tiles"),
+            device: ComputeDevice::cpu(),
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router(api)).await });
+        Self { rest: Rest::new(&url), clock, member, dir }
+    }
+
+    /// Runs what a person does at a terminal, beside the node.
+    async fn by_hand<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Rest, &SigningKey) -> T + Send + 'static,
+    ) -> T {
+        let (rest, member) = (self.rest.clone(), SigningKey::from_seed(&self.member.seed()));
+        tokio::task::spawn_blocking(move || act(&rest, &member)).await.unwrap()
+    }
+
+    async fn new_buyer(&self) -> Rest {
+        let key = self.by_hand(|rest, _| {
+            let operator = rest.with_bearer(OPERATOR);
+            operator.post("/v1/prices", None, &json!({"model": "wine", "price": "250"})).unwrap();
+            let order = json!({"buyer": "Cellar", "deposit": "1000"});
+            operator.post("/v1/keys", None, &order).unwrap()["api_key"].as_str().unwrap().to_owned()
+        });
+        self.rest.with_bearer(&key.await)
+    }
+}
+
+fn id_of(answer: &Value) -> ProposalId {
+    answer["id"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_proposes_votes_and_sees_it_done() {
+    let node = Node::start().await;
+    let set_time = |now_ms| node.clock.store(START_MS + now_ms, Ordering::SeqCst);
+    let motion = proposal::Motion {
+        title: "Fewer credits".to_owned(),
+        description: "A round is worth less.".to_owned(),
+        actions: vec![Action::SetRoundBudget { federation: "wine".to_owned(), credits: 50 }],
+    };
+    let made = node.by_hand(|rest, key| proposal::create(rest, key, motion)).await.unwrap();
+    let id = id_of(&made);
+    let early = node.by_hand(move |rest, key| vote::cast(rest, key, id, Choice::For)).await;
+    let early = format!("{:#}", early.unwrap_err());
+    assert!(early.contains("not counted") && early.contains("409"), "{early}");
+    set_time(20);
+    let voted =
+        node.by_hand(move |rest, key| vote::cast(rest, key, id, Choice::For)).await.unwrap();
+    assert_eq!(voted["tally"]["for"], "100");
+    set_time(200);
+    node.by_hand(move |rest, _| proposal::queue(rest, id)).await.unwrap();
+    set_time(210);
+    let done = node.by_hand(move |rest, _| proposal::execute(rest, id)).await.unwrap();
+    assert_eq!(done["state"], "executed");
+    let wine = node.by_hand(|rest, _| federation::show(rest, "wine")).await.unwrap();
+    assert_eq!(wine["round_budget"], "50");
+    let key = node.member.verifying_key().to_string();
+    let shown = node.by_hand(move |rest, _| member::show(rest, &key)).await.unwrap();
+    assert_eq!(shown["credits"], "100");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_proposer_withdraws() {
+    let node = Node::start().await;
+    let (title, description) = ("Words".to_owned(), "Nothing else.".to_owned());
+    let motion = proposal::Motion { title, description, actions: vec![Action::Text] };
+    let made = node.by_hand(|rest, key| proposal::create(rest, key, motion)).await.unwrap();
+    let id = id_of(&made);
+    let stranger = SigningKey::from_seed(&[50; 32]);
+    let refused = node.by_hand(move |rest, _| proposal::cancel(rest, &stranger, id)).await;
+    assert!(refused.is_err());
+    let withdrawn = node.by_hand(move |rest, key| proposal::cancel(rest, key, id)).await.unwrap();
+    assert_eq!(withdrawn["state"], "canceled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buyer_buys_predicts_and_runs_out_of_calls() {
+    let node = Node::start().await;
+    let buyer = node.new_buyer().await;
+    let bought = |buyer: Rest| {
+        tokio::task::spawn_blocking(move || buy::buy(&buyer, "order-1", ("wine", 1)).unwrap())
+    };
+    let first = bought(buyer.clone()).await.unwrap();
+    assert_eq!((&first["total"], &bought(buyer.clone()).await.unwrap()), (&json!("250"), &first));
+    let ask = |rest: Rest| {
+        tokio::task::spawn_blocking(move || {
+            predict::predict(&rest, "wine", &[vec![1.0, 2.0], vec![-1.0, 0.5]])
+        })
+    };
+    let prediction = ask(buyer.clone()).await.unwrap().unwrap();
+    assert_eq!(prediction["outputs"][1]["shape"], json!([2]));
+    let refused = format!("{:#}", ask(buyer).await.unwrap().unwrap_err());
+    assert!(refused.contains("no call of wine left") && refused.contains("402"), "{refused}");
+    let refused = format!("{:#}", ask(node.rest.clone()).await.unwrap().unwrap_err());
+    assert!(refused.contains("401"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_downloaded_ledger_is_recomputed_and_an_altered_one_is_found_out() {
+    let node = Node::start().await;
+    node.new_buyer().await;
+    let copy = node.dir.path().join("copy");
+    let to = copy.clone();
+    let vkey = node.by_hand(move |rest, _| audit::download(rest, None, &to)).await.unwrap();
+    let report = audit::audit_dir(&copy, Some(&vkey)).unwrap();
+    assert_eq!((report.entries, report.rounds_settled, report.credits_issued), (9, 1, 100));
+    assert_eq!(audit::json_from_report(&report)["audit"], "ok");
+    // The node's own folder holds the tiles below it.
+    assert_eq!(audit::audit_dir(node.dir.path(), None).unwrap(), report);
+
+    let bundle = bundle_of(&copy);
+    let mut bytes = fs::read(&bundle).unwrap();
+    let price = b"\"price\":\"250\"";
+    let at = bytes.windows(price.len()).position(|window| window == price).unwrap();
+    bytes[at + price.len() - 2] = b'1';
+    fs::write(&bundle, bytes).unwrap();
+    let error = audit::audit_dir(&copy, Some(&vkey)).unwrap_err();
+    assert_eq!(error.index(), Some(7), "{error}");
+}
+
+fn bundle_of(dir: &Path) -> std::path::PathBuf {
+    let entries = fs::read_dir(dir.join("tile/entries/000.p")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_node_is_named_with_what_to_do() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let asked = tokio::task::spawn_blocking(move || federation::list(&Rest::new(&url)));
+    let error = format!("{:#}", asked.await.unwrap().unwrap_err());
+    assert!(error.contains("is the node running"), "{error}");
+}
+
+#[test]
+fn a_key_file_signs_as_its_owner() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("member.key");
+    let public = key::new_key_file(&path).unwrap();
+    assert_eq!(key::read_key_file(&path).unwrap().verifying_key(), public);
+}

@@ -1,0 +1,137 @@
+//! Bad input: one clear sentence, exit code 1 or 2, and no process left behind.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{
+    net::TcpListener,
+    process::{Command, Output},
+};
+
+fn sahakar(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sahakar")).args(arguments).output().unwrap()
+}
+
+/// Checks exit code and that the error is one short sentence with `words` in it.
+fn check(arguments: &[&str], code: i32, words: &str) {
+    let output = sahakar(arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+    assert!(error.contains(words), "{arguments:?}: {error}");
+    assert!(!error.contains("panicked"), "{arguments:?}: {error}");
+    if code == 1 {
+        assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
+    check(&[], 2, "Usage");
+    check(&["fly"], 2, "unrecognized subcommand");
+    check(&["demo", "--mode", "fhe"], 2, "mpc");
+    check(&["demo", "--rounds", "0"], 2, "--rounds");
+    check(&["demo", "--contributors", "many"], 2, "--contributors");
+    check(&["demo", "--device", "abacus"], 2, "--device");
+    check(&["trainer", "--state", "x", "--data", "y", "--join", "hello"], 2, "--join");
+    check(&["aggregator", "--state", "x", "--dao", "127.0.0.1:1"], 2, "--dao");
+}
+
+#[test]
+fn what_cannot_be_demonstrated_is_refused_in_one_sentence() {
+    check(&["demo", "--dataset", "cheese"], 1, "cheese");
+    check(&["demo", "--contributors", "0"], 1, "contributor");
+    check(&["demo", "--contributors", "5000"], 1, "5000");
+    check(&["demo", "--data-dir", "no/such/folder"], 1, "no/such/folder");
+}
+
+#[test]
+fn a_directory_that_is_not_empty_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("precious"), "do not touch").unwrap();
+    check(&["demo", "--keep", dir.path().to_str().unwrap()], 1, "not empty");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_missing_or_wrong_configuration_is_named() {
+    check(&["serve", "--config", "no-such.toml"], 1, "no-such.toml");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sahakar.toml");
+    std::fs::write(&path, "colour = \"red\"\n").unwrap();
+    check(&["serve", "--config", path.to_str().unwrap()], 1, "sahakar.toml");
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    let config = serve_config(dir.path(), port);
+    check(&["serve", "--config", config.to_str().unwrap()], 1, &format!("127.0.0.1:{port}"));
+    drop(taken);
+}
+
+fn serve_config(dir: &std::path::Path, port: u16) -> std::path::PathBuf {
+    let table = dir.join("table.csv");
+    std::fs::write(&table, "acid,good\n1.0,yes\n2.0,no\n3.0,yes\n").unwrap();
+    let keys = |seed: u8| {
+        let signing = privacy_identity::SigningKey::from_seed(&[seed; 32]);
+        let sealing = privacy_identity::SealingKey::derived_from(&signing);
+        let verifying = signing.verifying_key();
+        format!("{{ verifying = \"{verifying}\", sealing = \"{}\" }}", hex::encode(sealing.public().0))
+    };
+    let table = table.display();
+    let text = format!(
+        r#"
+state_dir = "{state}"
+[listen]
+http = "127.0.0.1:{port}"
+link = ["/ip4/127.0.0.1/udp/0/quic-v1"]
+[dao]
+name = "Test"
+currency = "EUR"
+treasury_percent = 10
+demonstration = true
+[dao.charter]
+voting_delay_ms = 1
+voting_period_ms = 1
+quorum_percent = 10
+minimum_voters = 1
+proposal_threshold_per_mille = 5
+timelock_ms = 1
+grace_ms = 1
+[federation]
+name = "test"
+purpose = "test"
+validation = "{table}"
+test = "{table}"
+features = ["acid"]
+label = "good"
+classes = ["no", "yes"]
+hidden = [2]
+aggregators = [{first}, {second}]
+rounds = 1
+start_members = 2
+minimum_cohort = 2
+members_max = 8
+clip_norm = 0.5
+local_epochs = 1
+batch_size = 1
+learning_rate = 0.1
+round_budget = 100
+novelty_percent = 20
+round_deadline_ms = 1000
+step_deadline_ms = 1000
+model = "test"
+price = 10
+seed = 1
+[secrets]
+operator_token = "o"
+invitation_token = "i"
+"#,
+        state = dir.join("state").display(),
+        first = keys(1),
+        second = keys(2),
+    );
+    let path = dir.join("sahakar.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}

@@ -1,0 +1,186 @@
+//! The one error of all routes.
+
+use std::{error::Error, fmt::Write as _};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use data_dao_journal::Refusal;
+use data_dao_store::{AppendError, StoreError, TilesError};
+use tracing::error;
+
+use crate::problem::{Problem, ProblemKind};
+use crate::refusal::problem_from_refusal;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// No credentials, or wrong ones.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Nothing is there.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+        /// What was asked for.
+        id: String,
+    },
+    /// No route has this path.
+    #[error("nothing is served at this path; see /openapi.json")]
+    NoRoute,
+    /// The path has no such method.
+    #[error("the path is served, but not with this method; see the Allow header")]
+    MethodNotAllowed,
+    /// The request cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+    /// The request can be read, but a field is not what it has to be.
+    #[error("{0}")]
+    Invalid(String),
+    /// The body is not JSON.
+    #[error("send the body as application/json")]
+    UnsupportedMediaType,
+    /// The body is longer than the route takes.
+    #[error("the body is longer than this route takes")]
+    TooLarge,
+    /// The route needs an Idempotency-Key.
+    #[error("send an Idempotency-Key header of 1 to 200 visible ASCII characters")]
+    IdempotencyKeyMissing,
+    /// The key was used for another request.
+    #[error("the Idempotency-Key was used for another request (entry {index})")]
+    IdempotencyKeyReused {
+        /// The entry that booked the other request.
+        index: u64,
+    },
+    /// The journal refused.
+    #[error("{}", chain(.0))]
+    Refused(Box<Refusal>),
+    /// Somebody else was faster, several times.
+    #[error("other requests with this key were faster; send it again")]
+    Contention,
+    /// The model's file is not here.
+    #[error("version {version} of {model} is not loaded on this node")]
+    ModelNotLoaded {
+        /// The model.
+        model: String,
+        /// Which version.
+        version: u32,
+    },
+    /// The node cannot serve now.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// The request took too long.
+    #[error("the request took longer than {seconds} seconds")]
+    TimedOut {
+        /// The bound.
+        seconds: u64,
+    },
+    /// A bug, logged where it was caught.
+    #[error("the node failed; its log says why")]
+    Panicked,
+    /// A bug or a failing disk: the cause is logged and not told.
+    #[error("the node failed; its log says why")]
+    Internal(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl ApiError {
+    pub(crate) fn not_found(what: &'static str, id: impl ToString) -> Self {
+        Self::NotFound { what, id: id.to_string() }
+    }
+
+    pub(crate) fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Box::new(cause))
+    }
+
+    /// The error with what a body names missing made the body's fault.
+    pub(crate) fn of_the_body(self) -> Self {
+        match self {
+            Self::Refused(refusal) if matches!(*refusal, Refusal::Unknown { .. }) => {
+                Self::Invalid(refusal.to_string())
+            }
+            error => error,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> ProblemKind {
+        let (status, slug, title) = match self {
+            Self::Unauthorized(_) => (401, "unauthorized", "Unauthorized"),
+            Self::NotFound { .. } => (404, "not-found", "Not found"),
+            Self::NoRoute => (404, "no-route", "Not found"),
+            Self::MethodNotAllowed => (405, "method-not-allowed", "Method not allowed"),
+            Self::Malformed(_) => (400, "malformed", "Malformed request"),
+            Self::Invalid(_) => (422, "invalid", "Invalid request"),
+            Self::UnsupportedMediaType => (415, "media-type", "Unsupported media type"),
+            Self::TooLarge => (413, "too-large", "Body too large"),
+            Self::IdempotencyKeyMissing => {
+                (400, "idempotency-key-missing", "Idempotency-Key is missing")
+            }
+            Self::IdempotencyKeyReused { .. } => {
+                (422, "idempotency-key-reused", "Idempotency-Key was used otherwise")
+            }
+            Self::Refused(refusal) => return problem_from_refusal(refusal),
+            Self::Contention => (409, "contention", "Too many requests at once"),
+            Self::ModelNotLoaded { .. } => (503, "model-not-loaded", "Model not loaded"),
+            Self::Unavailable(_) => (503, "unavailable", "Unavailable"),
+            Self::TimedOut { .. } => (503, "timed-out", "Timed out"),
+            Self::Panicked | Self::Internal(_) => (500, "internal", "Internal error"),
+        };
+        let status = StatusCode::from_u16(status).expect("the statuses above exist");
+        ProblemKind::new(status, slug, title)
+    }
+
+    /// Logs what only the operator may know. Errors are handled where they become responses.
+    pub(crate) fn log(&self) {
+        if let Self::Internal(cause) = self {
+            error!(cause = %chain(cause.as_ref()), "a request failed");
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(text, ": {error}").expect("a String takes all");
+        cause = error.source();
+    }
+    text
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<TilesError> for ApiError {
+    fn from(error: TilesError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<AppendError> for ApiError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Refused { refusal, .. } => Self::Refused(Box::new(refusal)),
+            error => Self::internal(error),
+        }
+    }
+}
+
+/// What a client without valid credentials is asked for (RFC 6750 §3).
+pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"sahakar\"");
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut response = Problem::response(self.kind(), self.to_string());
+        if let Self::Unauthorized(_) = self {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
+        response
+    }
+}

@@ -1,0 +1,65 @@
+//! The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07).
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use data_dao_journal::{Body, Entry, Refusal};
+use data_dao_ledger::Name;
+
+use crate::ApiState;
+use crate::api_error::ApiError;
+
+const HEADER: &str = "idempotency-key";
+const KEY_BYTES_MAX: usize = 200;
+
+/// A client's own name of a request that moves money: the same one is booked once.
+#[derive(Debug, Clone)]
+pub(crate) struct IdempotencyKey(pub(crate) String);
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        key_from_parts(parts)
+    }
+}
+
+fn key_from_parts(parts: &Parts) -> Result<IdempotencyKey, ApiError> {
+    let value = parts.headers.get(HEADER).ok_or(ApiError::IdempotencyKeyMissing)?;
+    let text = value.to_str().map_err(|_source| ApiError::IdempotencyKeyMissing)?;
+    // The draft makes it a quoted string of RFC 9651; most clients send it bare.
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let visible = inner.bytes().all(|byte| byte.is_ascii_graphic());
+    if visible && (1..=KEY_BYTES_MAX).contains(&inner.len()) {
+        Ok(IdempotencyKey(inner.to_owned()))
+    } else {
+        Err(ApiError::IdempotencyKeyMissing)
+    }
+}
+
+/// Appends `body` unless this key's request was booked before; then it must be the same request.
+///
+/// * `same` — whether a booked entry is this request.
+///
+/// Returns the entry that booked it, now or earlier.
+pub(crate) async fn append_once(
+    state: &ApiState,
+    (key_id, idempotency_key): (&Name, &str),
+    body: Body,
+    same: impl Fn(&Entry) -> bool,
+) -> Result<u64, ApiError> {
+    let booked = state.store().view(|state| state.booked(key_id, idempotency_key));
+    let index = match booked {
+        Some(index) => index,
+        None => match state.append(vec![body]).await.map_err(ApiError::from) {
+            Ok(appended) => return Ok(appended.index),
+            // The same request came twice at once.
+            Err(ApiError::Refused(refusal)) => match *refusal {
+                Refusal::AlreadyBooked { index, .. } => index,
+                refusal => return Err(ApiError::Refused(Box::new(refusal))),
+            },
+            Err(error) => return Err(error),
+        },
+    };
+    let stored = state.store().entry(index).await?;
+    let stored = stored.ok_or(ApiError::Unavailable("the entry is not published yet"))?;
+    if same(&stored.entry) { Ok(index) } else { Err(ApiError::IdempotencyKeyReused { index }) }
+}

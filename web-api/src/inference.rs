@@ -1,0 +1,190 @@
+//! One sold prediction: a call is reserved, the model computed, and the price paid or given back.
+//!
+//! ```text
+//!  reserve ──► compute ──► Predicted (the price is split)
+//!     │           └─ fails ─► PredictionVoided (the call is the buyer's again)
+//!     └─ the process ends ─► the reservation expires, the call is the buyer's again
+//! ```
+
+use std::sync::Arc;
+
+use data_dao_journal::{Body, Predicted, PredictionReserved, PredictionVoided, Refusal};
+use data_dao_ledger::Name;
+use privacy_identity::{Digest, Tag, Writer};
+use rand::Rng as _;
+use tracing::warn;
+use trainer_model::{Features, Predictions, predict};
+
+use crate::api_error::ApiError;
+use crate::{ApiState, ShelvedModel};
+
+/// Most rows of one call.
+pub const ROWS_MAX: usize = 1_024;
+/// Most models computed at the same time; more wait.
+pub const INFERENCES_MAX: usize = 4;
+/// How long a call stays reserved: longer than any request may take.
+pub const RESERVATION_MS: u64 = 120_000;
+/// How often a reservation is tried while other requests use up the same purchase.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// A model of the catalogue that this node can compute.
+#[derive(Debug, Clone)]
+pub(crate) struct ServedModel {
+    pub(crate) name: Name,
+    pub(crate) version: u32,
+    pub(crate) model: Arc<ShelvedModel>,
+}
+
+impl ServedModel {
+    /// The model `name`, in `version` or the newest.
+    pub(crate) fn find(
+        state: &ApiState,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Self, ApiError> {
+        let unknown = || ApiError::not_found("model", name);
+        let parsed = Name::new(name).map_err(|_source| unknown())?;
+        let (version, digest) = state.store().view(|state| {
+            let model = state.model(&parsed).ok_or_else(unknown)?;
+            let release = match version {
+                None => Some(model.latest()),
+                Some(text) => text.parse().ok().and_then(|version| model.release(version)),
+            };
+            let release = release.ok_or_else(|| {
+                ApiError::not_found("version of the model", version.unwrap_or_default())
+            })?;
+            Ok::<_, ApiError>((release.version, release.digest))
+        })?;
+        let model = state.shelf().get(&digest).ok_or_else(|| {
+            let model = parsed.to_string();
+            ApiError::ModelNotLoaded { model, version }
+        })?;
+        Ok(Self { name: parsed, version, model })
+    }
+
+    /// The features of rows as a buyer sends them, `[rows, inputs]`.
+    pub(crate) fn features(&self, values: &[f32]) -> Result<Features, ApiError> {
+        let features = Features::standardised(values, self.model.standardiser());
+        features.map_err(|error| ApiError::Malformed(format!("the input is refused: {error}")))
+    }
+}
+
+/// What was sold.
+#[derive(Debug)]
+pub(crate) struct SoldPrediction {
+    pub(crate) id: Digest,
+    pub(crate) predictions: Predictions,
+}
+
+/// Sells one call: reserves it for `key_id`, computes, and books the outcome.
+///
+/// * `values` — `[rows, inputs]` as the buyer sent them: their digest is in the log.
+pub(crate) async fn sell(
+    state: &ApiState,
+    key_id: &Name,
+    served: &ServedModel,
+    values: &[f32],
+) -> Result<SoldPrediction, ApiError> {
+    let features = served.features(values)?;
+    let input = digest(Tag::PredictionInput, features.inputs(), values);
+    let (id, price) = reserve(state, key_id, served, input).await?;
+    let predictions = match compute(state, served, features).await {
+        Ok(predictions) => predictions,
+        Err(error) => {
+            give_back(state, id).await;
+            return Err(error);
+        }
+    };
+    let output = digest(Tag::PredictionReceipt, predictions.classes(), predictions.probabilities());
+    let lines =
+        state.store().view(|state| state.revenue_lines(&served.name, served.version, price));
+    let lines = lines.map_err(ApiError::internal)?;
+    let model_digest = *served.model.digest();
+    let predicted = Predicted { prediction: id, output, model_digest, price, lines };
+    match state.append(vec![Body::Predicted(predicted)]).await {
+        Ok(_) => Ok(SoldPrediction { id, predictions }),
+        Err(error) => {
+            give_back(state, id).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Sets one paid call aside. Returns the prediction's id and the call's price.
+async fn reserve(
+    state: &ApiState,
+    key_id: &Name,
+    served: &ServedModel,
+    input: Digest,
+) -> Result<(Digest, u128), ApiError> {
+    for _ in 0..ATTEMPTS_MAX {
+        let prediction = random_digest();
+        let now_ms = state.now_ms();
+        let price = state.store().view(|state| {
+            state.next_lot(key_id, &served.name, now_ms).map(|lot| lot.purchase.price)
+        });
+        let Some(price) = price else {
+            let (key_id, model) = (key_id.to_string(), served.name.to_string());
+            return Err(ApiError::Refused(Box::new(Refusal::NoCallsLeft { key_id, model })));
+        };
+        let reserved = PredictionReserved {
+            prediction,
+            key_id: key_id.clone(),
+            model: served.name.clone(),
+            version: served.version,
+            input,
+            price,
+            expires_at_ms: now_ms.saturating_add(RESERVATION_MS),
+        };
+        match state.append(vec![Body::PredictionReserved(reserved)]).await.map_err(ApiError::from) {
+            Ok(_) => return Ok((prediction, price)),
+            // Another request used up the purchase since: the next one has another price.
+            Err(ApiError::Refused(refusal)) if matches!(*refusal, Refusal::Differs { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ApiError::Contention)
+}
+
+async fn give_back(state: &ApiState, prediction: Digest) {
+    let reason = "the prediction failed on the node".to_owned();
+    let voided = PredictionVoided { prediction, reason };
+    if let Err(error) = state.append(vec![Body::PredictionVoided(voided)]).await {
+        warn!(%prediction, cause = %error, "a failed prediction expires instead of being voided");
+    }
+}
+
+/// Computes on a thread of its own.
+async fn compute(
+    state: &ApiState,
+    served: &ServedModel,
+    features: Features,
+) -> Result<Predictions, ApiError> {
+    let permit = state.inferences().acquire().await.map_err(ApiError::internal)?;
+    let (device, model) = (state.parts().device.clone(), Arc::clone(&served.model));
+    let task = tokio::task::spawn_blocking(move || {
+        predict(&device, model.architecture(), model.parameters(), &features)
+    });
+    let predictions = task.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    drop(permit);
+    Ok(predictions)
+}
+
+/// The digest of a matrix: width (u32), number of values (u32), the values' IEEE-754 bits (u32
+/// each), all big-endian.
+fn digest(tag: Tag, width: usize, values: &[f32]) -> Digest {
+    let length = |length: usize| u32::try_from(length).expect("bodies are bounded below 2^32");
+    let mut writer = Writer::default();
+    writer.u32(length(width));
+    writer.u32(length(values.len()));
+    for value in values {
+        writer.u32(value.to_bits());
+    }
+    Digest::of(tag, &writer.into_bytes())
+}
+
+fn random_digest() -> Digest {
+    let mut bytes = [0; Digest::LEN];
+    rand::rng().fill_bytes(&mut bytes);
+    Digest(bytes)
+}

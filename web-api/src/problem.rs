@@ -1,0 +1,60 @@
+//! Problem details: the native error body (RFC 9457).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The prefix of every problem's type.
+pub(crate) const TYPE_PREFIX: &str = "urn:sahakar:error:";
+
+/// Which problem it is: status, type and title belong together and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProblemKind {
+    /// HTTP status.
+    pub(crate) status: StatusCode,
+    /// The last part of the type.
+    pub(crate) slug: &'static str,
+    /// What it is, the same for every occurrence.
+    pub(crate) title: &'static str,
+}
+
+impl ProblemKind {
+    pub(crate) const fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
+        Self { status, slug, title }
+    }
+}
+
+/// A problem, as `application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Stable identifier of the kind of problem, `urn:sahakar:error:…`.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:sahakar:error:not-found")]
+    kind: String,
+    /// The kind in words.
+    #[schema(example = "Not found")]
+    title: String,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// What happened this time.
+    #[schema(example = "there is no model wine")]
+    detail: String,
+}
+
+impl Problem {
+    pub(crate) fn response(kind: ProblemKind, detail: String) -> Response {
+        let problem = Self {
+            kind: format!("{TYPE_PREFIX}{}", kind.slug),
+            title: kind.title.to_owned(),
+            status: kind.status.as_u16(),
+            detail,
+        };
+        let body = serde_json::to_string(&problem).expect("texts and a number always serialise");
+        let content_type = HeaderValue::from_static("application/problem+json");
+        (kind.status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+    }
+}

@@ -1,0 +1,95 @@
+//! The routes, one resource a file.
+
+mod accounts;
+mod balance;
+mod ballots;
+mod entries;
+mod federations;
+mod health;
+mod keys;
+mod ledger;
+mod members;
+mod models;
+mod oip;
+mod openapi_json;
+mod prices;
+mod proposal_steps;
+mod proposal_view;
+mod proposals;
+mod purchases;
+mod receipts;
+mod start_page;
+mod tiles;
+
+use axum::{extract::DefaultBodyLimit, routing::get};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::ApiState;
+use crate::router::INFER_BODY_BYTES_MAX;
+
+/// All routes with their descriptions.
+pub(crate) fn all() -> OpenApiRouter<ApiState> {
+    let inference = OpenApiRouter::new()
+        .routes(routes!(oip::infer::infer))
+        .routes(routes!(oip::infer::infer_version))
+        .layer(DefaultBodyLimit::max(INFER_BODY_BYTES_MAX));
+    OpenApiRouter::new()
+        .merge(co_operative())
+        .merge(market())
+        .merge(governance())
+        .merge(ledger())
+        .merge(model_server())
+        .merge(inference)
+        .merge(tiles::documented().route("/tile/{*path}", get(tiles::tile)))
+}
+
+fn co_operative() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(start_page::start_page))
+        .routes(routes!(openapi_json::openapi_json))
+        .routes(routes!(health::health))
+        .routes(routes!(federations::list))
+        .routes(routes!(federations::show))
+        .routes(routes!(members::show))
+}
+
+fn market() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(models::list))
+        .routes(routes!(models::show))
+        .routes(routes!(keys::issue))
+        .routes(routes!(keys::deposit))
+        .routes(routes!(balance::balance))
+        .routes(routes!(prices::set))
+        .routes(routes!(purchases::purchase))
+        .routes(routes!(receipts::show))
+}
+
+fn governance() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(proposals::list, proposals::make))
+        .routes(routes!(proposals::show))
+        .routes(routes!(ballots::cast))
+        .routes(routes!(proposal_steps::queue))
+        .routes(routes!(proposal_steps::execute))
+        .routes(routes!(proposal_steps::cancel))
+}
+
+fn ledger() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(ledger::show))
+        .routes(routes!(entries::list))
+        .routes(routes!(entries::show))
+        .routes(routes!(accounts::list))
+}
+
+fn model_server() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(oip::server::metadata))
+        .routes(routes!(oip::server::live))
+        .routes(routes!(oip::server::ready))
+        .routes(routes!(oip::models::model))
+        .routes(routes!(oip::models::model_ready))
+        .routes(routes!(oip::models::model_version))
+        .routes(routes!(oip::models::model_version_ready))
+}

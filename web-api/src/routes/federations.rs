@@ -1,0 +1,230 @@
+//! Federations: terms, rounds, members.
+
+use axum::{Json, extract::State};
+use data_dao_journal::{Federation, OpenRound, SettledRound, Standing};
+use data_dao_ledger::Name;
+use privacy_identity::VerifyingKey;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::amount::{count, scalar, share, text};
+use crate::api_error::ApiError;
+use crate::extract::PathPart;
+use crate::problem::Problem;
+use crate::{ApiState, amount};
+
+/// All federations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FederationList {
+    /// By name.
+    federations: Vec<FederationSummary>,
+}
+
+/// A federation in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FederationSummary {
+    /// Its name.
+    name: String,
+    /// The digest that contributors sign up to.
+    terms_digest: String,
+    /// Members admitted.
+    members: u64,
+    /// Rounds that its terms allow.
+    rounds: u64,
+    /// Rounds that ended with a model.
+    rounds_settled: u64,
+    /// Accuracy of its newest model on the test set, 0 to 1.
+    test_accuracy: Option<f64>,
+}
+
+/// A federation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FederationView {
+    #[serde(flatten)]
+    summary: FederationSummary,
+    /// The terms that contributors agreed to.
+    #[schema(value_type = Object)]
+    terms: Value,
+    /// Credits of the next round.
+    round_budget: String,
+    /// Fewest contributions with which a round settles.
+    minimum_cohort: u32,
+    /// Digest of the newest model.
+    model: Option<String>,
+    /// The round in progress.
+    open_round: Option<OpenRoundView>,
+    /// Rounds that ended with a model, oldest first.
+    settled: Vec<RoundView>,
+    /// Rounds that ended without.
+    rounds_aborted: u64,
+    /// Who takes part, the highest credits first.
+    contributors: Vec<ContributorView>,
+    /// The entry that opened the federation.
+    ledger_index: u64,
+}
+
+/// A round in progress.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OpenRoundView {
+    /// The round's number.
+    round: u64,
+    /// Digest of the model that it starts from.
+    model: String,
+    /// How many contributors are invited.
+    cohort_size: u32,
+}
+
+/// A round that ended with a model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RoundView {
+    /// The round's number.
+    pub(crate) round: u64,
+    /// Digest of the new model.
+    pub(crate) model: String,
+    /// Accuracy on the test set, 0 to 1.
+    pub(crate) test_accuracy: Option<f64>,
+    /// Loss on the test set.
+    pub(crate) test_loss: f64,
+    /// How many took part.
+    pub(crate) participants: u32,
+    /// How many were invited and did not deliver.
+    pub(crate) dropped: u32,
+    /// Credits paid.
+    pub(crate) credits: String,
+    /// The entry that settled it.
+    pub(crate) ledger_index: u64,
+}
+
+/// A member's part in a federation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ContributorView {
+    /// The member's pseudonym.
+    pub(crate) member: String,
+    /// What the member wants to be called.
+    pub(crate) label: String,
+    #[serde(flatten)]
+    pub(crate) standing: StandingView,
+}
+
+/// What a member contributed to a federation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StandingView {
+    /// In how many rounds the member took part.
+    pub(crate) rounds: u64,
+    /// Measured value so far, in the units of the federation's quantisation.
+    pub(crate) value: i64,
+    /// Lower bound of the value's 95 % interval; absent after less than two rounds.
+    pub(crate) value_low: Option<i64>,
+    /// Upper bound.
+    pub(crate) value_high: Option<i64>,
+    /// Credits earned.
+    pub(crate) credits: String,
+}
+
+impl StandingView {
+    pub(crate) fn new(standing: &Standing) -> Self {
+        let interval = standing.interval();
+        Self {
+            rounds: standing.rounds(),
+            value: scalar(standing.value_sum()),
+            value_low: interval.map(|interval| scalar(interval.low)),
+            value_high: interval.map(|interval| scalar(interval.high)),
+            credits: text(standing.credits()),
+        }
+    }
+}
+
+impl FederationSummary {
+    fn new(federation: &Federation) -> Self {
+        let last = federation.settled().last();
+        Self {
+            name: federation.opened().federation.to_string(),
+            terms_digest: federation.opened().terms_digest.to_string(),
+            members: count(federation.members().len()),
+            rounds: federation.opened().rounds,
+            rounds_settled: count(federation.settled().len()),
+            test_accuracy: last.and_then(|round| round.test_accuracy_ppm).map(share),
+        }
+    }
+}
+
+impl FederationView {
+    fn new(federation: &Federation) -> Self {
+        let opened = federation.opened();
+        let terms = serde_json::from_str(&opened.terms);
+        Self {
+            summary: FederationSummary::new(federation),
+            // Terms are opaque to the ledger: what is no JSON is shown as text.
+            terms: terms.unwrap_or_else(|_source| Value::String(opened.terms.clone())),
+            round_budget: text(federation.round_budget()),
+            minimum_cohort: opened.minimum_cohort,
+            model: federation.model().map(|model| model.to_string()),
+            open_round: federation.open_round().map(OpenRoundView::new),
+            settled: federation.settled().iter().map(RoundView::new).collect(),
+            rounds_aborted: federation.aborted(),
+            contributors: contributors(federation),
+            ledger_index: federation.index(),
+        }
+    }
+}
+
+impl OpenRoundView {
+    fn new(round: &OpenRound) -> Self {
+        let (model, cohort_size) = (round.model.to_string(), round.cohort_size);
+        Self { round: round.round, model, cohort_size }
+    }
+}
+
+impl RoundView {
+    pub(crate) fn new(round: &SettledRound) -> Self {
+        Self {
+            round: round.round,
+            model: round.model_after.to_string(),
+            test_accuracy: round.test_accuracy_ppm.map(share),
+            test_loss: amount::millionths(round.test_loss_micro),
+            participants: round.participants,
+            dropped: round.dropped,
+            credits: text(round.credits),
+            ledger_index: round.index,
+        }
+    }
+}
+
+/// The members of a federation, the highest credits first.
+pub(crate) fn contributors(federation: &Federation) -> Vec<ContributorView> {
+    let none = Standing::default();
+    let standing = |key: &VerifyingKey| federation.standings().get(key).unwrap_or(&none);
+    let mut members: Vec<_> = federation.members().iter().collect();
+    members.sort_by_key(|(key, _)| std::cmp::Reverse(standing(key).credits()));
+    let view = |(key, member): (&VerifyingKey, &data_dao_journal::Member)| ContributorView {
+        member: key.to_string(),
+        label: member.label.clone(),
+        standing: StandingView::new(standing(key)),
+    };
+    members.into_iter().map(view).collect()
+}
+
+/// All federations
+#[utoipa::path(get, path = "/v1/federations", tag = "federations",
+    responses((status = 200, body = FederationList)))]
+pub(crate) async fn list(State(state): State<ApiState>) -> Json<FederationList> {
+    let federations = state
+        .store()
+        .view(|state| state.federations().values().map(FederationSummary::new).collect());
+    Json(FederationList { federations })
+}
+
+/// A federation
+#[utoipa::path(get, path = "/v1/federations/{name}", tag = "federations",
+    params(("name" = String, Path, description = "The federation's name")),
+    responses((status = 200, body = FederationView), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    PathPart(name): PathPart<String>,
+) -> Result<Json<FederationView>, ApiError> {
+    let view = Name::new(name.as_str()).ok().and_then(|name| {
+        state.store().view(|state| state.federation(&name).map(FederationView::new))
+    });
+    view.map(Json).ok_or_else(|| ApiError::not_found("federation", name))
+}

@@ -1,0 +1,82 @@
+//! Members: what each contributed and earned.
+
+use axum::{Json, extract::State};
+use data_dao_journal::{Standing, State as Ledger};
+use privacy_identity::VerifyingKey;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::federations::StandingView;
+use crate::ApiState;
+use crate::amount::text;
+use crate::api_error::ApiError;
+use crate::extract::PathPart;
+use crate::problem::Problem;
+
+/// A member.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MemberView {
+    /// The member's pseudonym: an Ed25519 public key.
+    member: String,
+    /// Credits over all federations; they are votes, too.
+    credits: String,
+    /// Money earned, in 10⁻⁴ of the currency's unit.
+    earnings: String,
+    /// The currency.
+    currency: Option<String>,
+    /// What the member does where.
+    federations: Vec<MembershipView>,
+}
+
+/// A member's part in one federation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MembershipView {
+    /// The federation.
+    federation: String,
+    /// What the member wants to be called there.
+    label: String,
+    #[serde(flatten)]
+    standing: StandingView,
+    /// The entry that admitted the member.
+    ledger_index: u64,
+}
+
+/// A member
+#[utoipa::path(get, path = "/v1/members/{key}", tag = "federations",
+    params(("key" = String, Path, description = "The member's public key in hexadecimal")),
+    responses((status = 200, body = MemberView), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    PathPart(key): PathPart<String>,
+) -> Result<Json<MemberView>, ApiError> {
+    let member = key.parse().ok();
+    let view = member.and_then(|member| state.store().view(|state| view(state, &member)));
+    view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
+}
+
+fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
+    let memberships: Vec<_> = state
+        .federations()
+        .iter()
+        .filter_map(|(name, federation)| {
+            let admitted = federation.members().get(member)?;
+            let standing = federation.standings().get(member).cloned();
+            Some(MembershipView {
+                federation: name.to_string(),
+                label: admitted.label.clone(),
+                standing: StandingView::new(&standing.unwrap_or_else(Standing::default)),
+                ledger_index: admitted.index,
+            })
+        })
+        .collect();
+    if memberships.is_empty() {
+        return None;
+    }
+    Some(MemberView {
+        member: member.to_string(),
+        credits: text(state.credits(member)),
+        earnings: text(state.earnings(member)),
+        currency: state.genesis().map(|genesis| genesis.currency.to_string()),
+        federations: memberships,
+    })
+}

@@ -1,0 +1,166 @@
+//! The catalogue.
+
+use axum::{Json, extract::State};
+use data_dao_journal::{Model, ModelReleased, State as Ledger};
+use data_dao_ledger::Name;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::amount::{count, share, text};
+use crate::api_error::ApiError;
+use crate::extract::PathPart;
+use crate::problem::Problem;
+use crate::{ApiState, ModelShelf};
+
+/// The catalogue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelList {
+    /// By name.
+    models: Vec<ModelSummary>,
+}
+
+/// A model in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelSummary {
+    /// Its name.
+    name: String,
+    /// Its newest version.
+    version: u32,
+    /// The federation that trains it.
+    federation: String,
+    /// Accuracy of the newest version on the test set, 0 to 1.
+    test_accuracy: Option<f64>,
+    /// Price of one call in 10⁻⁴ of the currency's unit; absent if it cannot be bought yet.
+    price: Option<String>,
+    /// The currency.
+    currency: Option<String>,
+}
+
+/// A model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelView {
+    #[serde(flatten)]
+    summary: ModelSummary,
+    /// What it takes and gives; absent if it is not loaded on this node.
+    signature: Option<SignatureView>,
+    /// Its versions, oldest first.
+    versions: Vec<VersionView>,
+}
+
+/// What a model takes and gives.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SignatureView {
+    /// The features of a row, in order.
+    features: Vec<String>,
+    /// The classes, in the order of the probabilities.
+    classes: Vec<String>,
+    /// Numbers in the model.
+    parameters: u64,
+}
+
+/// A version and where it comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VersionView {
+    /// The version.
+    version: u32,
+    /// Digest of the model.
+    digest: String,
+    /// The federation that trained it.
+    federation: String,
+    /// How many rounds were settled then.
+    rounds: u64,
+    /// Accuracy on the test set, 0 to 1.
+    test_accuracy: Option<f64>,
+    /// Who earns from its sales, with their weights.
+    contributors: Vec<WeightView>,
+}
+
+/// A contributor's weight in a version's sales.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WeightView {
+    /// The member's pseudonym.
+    member: String,
+    /// What the member wants to be called.
+    label: Option<String>,
+    /// Credits earned when the version was released.
+    weight: String,
+}
+
+impl ModelSummary {
+    fn new(name: &Name, model: &Model, state: &Ledger) -> Self {
+        let latest = model.latest();
+        Self {
+            name: name.to_string(),
+            version: latest.version,
+            federation: latest.federation.to_string(),
+            test_accuracy: latest.test_accuracy_ppm.map(share),
+            price: model.price().map(text),
+            currency: state.genesis().map(|genesis| genesis.currency.to_string()),
+        }
+    }
+}
+
+impl ModelView {
+    fn new(name: &Name, model: &Model, state: &Ledger, shelf: &ModelShelf) -> Self {
+        let signature = shelf.get(&model.latest().digest).map(|shelved| SignatureView {
+            features: shelved.schema().features().to_vec(),
+            classes: shelved.schema().classes().to_vec(),
+            parameters: count(shelved.parameters().count()),
+        });
+        let versions = model.releases().iter().map(|release| VersionView::new(release, state));
+        Self {
+            summary: ModelSummary::new(name, model, state),
+            signature,
+            versions: versions.collect(),
+        }
+    }
+}
+
+impl VersionView {
+    fn new(release: &ModelReleased, state: &Ledger) -> Self {
+        let federation = state.federation(&release.federation);
+        let contributor = |weight: &data_dao_journal::ValueWeight| WeightView {
+            member: weight.member.to_string(),
+            label: federation
+                .and_then(|federation| federation.members().get(&weight.member))
+                .map(|member| member.label.clone()),
+            weight: text(weight.weight),
+        };
+        Self {
+            version: release.version,
+            digest: release.digest.to_string(),
+            federation: release.federation.to_string(),
+            rounds: release.rounds,
+            test_accuracy: release.test_accuracy_ppm.map(share),
+            contributors: release.weights.iter().map(contributor).collect(),
+        }
+    }
+}
+
+/// The catalogue
+#[utoipa::path(get, path = "/v1/models", tag = "market",
+    responses((status = 200, body = ModelList)))]
+pub(crate) async fn list(State(state): State<ApiState>) -> Json<ModelList> {
+    let models = state.store().view(|state| {
+        let models = state.models().iter();
+        models.map(|(name, model)| ModelSummary::new(name, model, state)).collect()
+    });
+    Json(ModelList { models })
+}
+
+/// A model
+#[utoipa::path(get, path = "/v1/models/{name}", tag = "market",
+    params(("name" = String, Path, description = "The model's name")),
+    responses((status = 200, body = ModelView), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    PathPart(name): PathPart<String>,
+) -> Result<Json<ModelView>, ApiError> {
+    let view = Name::new(name.as_str()).ok().and_then(|name| {
+        state.store().view(|ledger| {
+            let model = ledger.model(&name)?;
+            Some(ModelView::new(&name, model, ledger, state.shelf()))
+        })
+    });
+    view.map(Json).ok_or_else(|| ApiError::not_found("model", name))
+}

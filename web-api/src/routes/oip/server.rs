@@ -1,0 +1,57 @@
+//! The server: who it is, and whether it lives.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::ApiState;
+
+/// The server, as the protocol describes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServerMetadata {
+    /// The server's name.
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+    /// Extensions of the protocol; there are none yet.
+    extensions: Vec<String>,
+}
+
+/// Health. The specification's text and its schema name the field differently, and servers do
+/// too: both are here.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// The process answers.
+    live: bool,
+    /// It can serve.
+    ready: bool,
+}
+
+/// Server metadata
+#[utoipa::path(get, path = "/v2", tag = "inference",
+    responses((status = 200, body = ServerMetadata)))]
+pub(crate) async fn metadata() -> Json<ServerMetadata> {
+    let version = env!("CARGO_PKG_VERSION");
+    Json(ServerMetadata { name: "sahakar", version, extensions: Vec::new() })
+}
+
+/// Liveness
+#[utoipa::path(get, path = "/v2/health/live", tag = "inference",
+    responses((status = 200, body = Health)))]
+pub(crate) async fn live(State(state): State<ApiState>) -> Json<Health> {
+    Json(Health { live: true, ready: is_ready(&state) })
+}
+
+/// Readiness
+#[utoipa::path(get, path = "/v2/health/ready", tag = "inference",
+    responses((status = 200, body = Health), (status = 503, body = Health)))]
+pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Health>) {
+    let ready = is_ready(&state);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Health { live: true, ready }))
+}
+
+/// The DAO is founded and the ledger takes entries.
+pub(crate) fn is_ready(state: &ApiState) -> bool {
+    !state.storage_has_failed() && state.store().view(|state| state.dao_id().is_some())
+}

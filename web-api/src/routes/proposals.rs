@@ -1,0 +1,91 @@
+//! Proposals.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+};
+use data_dao_governance::{ProposalContent, ProposalId, text};
+use data_dao_journal::{Body, ProposalMade};
+use privacy_identity::Signature;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::proposal_view::{ContentDto, ProposalView};
+use crate::ApiState;
+use crate::api_error::ApiError;
+use crate::extract::{JsonBody, PathPart};
+use crate::problem::Problem;
+
+/// All proposals.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProposalList {
+    /// The newest first.
+    proposals: Vec<ProposalView>,
+}
+
+/// A proposal with its proposer's signature.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProposalRequest {
+    /// What is proposed.
+    content: ContentDto,
+    /// The proposer's Ed25519 signature over the content's canonical bytes under the tag
+    /// `sahakar/proposal/v1`, in hexadecimal.
+    #[serde(with = "text")]
+    #[schema(value_type = String)]
+    signature: Signature,
+}
+
+/// All proposals
+#[utoipa::path(get, path = "/v1/proposals", tag = "governance",
+    responses((status = 200, body = ProposalList)))]
+pub(crate) async fn list(State(state): State<ApiState>) -> Json<ProposalList> {
+    let now_ms = state.now_ms();
+    let proposals = state.store().view(|ledger| {
+        let mut proposals: Vec<_> = ledger.proposals().values().collect();
+        proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.created_ms()));
+        proposals.into_iter().map(|p| ProposalView::new(p, ledger, now_ms)).collect()
+    });
+    Json(ProposalList { proposals })
+}
+
+/// A proposal
+#[utoipa::path(get, path = "/v1/proposals/{id}", tag = "governance",
+    params(("id" = String, Path, description = "The digest of its content")),
+    responses((status = 200, body = ProposalView), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    PathPart(id): PathPart<String>,
+) -> Result<Json<ProposalView>, ApiError> {
+    view(&state, state.proposal_id(&id)?).map(Json)
+}
+
+/// Make a proposal
+#[utoipa::path(post, path = "/v1/proposals", tag = "governance",
+    request_body = ProposalRequest,
+    responses((status = 201, body = ProposalView,
+            headers(("Location" = String, description = "Path of the proposal"))),
+        (status = 400, body = Problem), (status = 409, body = Problem),
+        (status = 413, body = Problem), (status = 415, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn make(
+    State(state): State<ApiState>,
+    JsonBody(request): JsonBody<ProposalRequest>,
+) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<ProposalView>), ApiError> {
+    let content: ProposalContent = request.content.into();
+    let (id, signature) = (content.id(), request.signature);
+    let made = Body::ProposalMade(ProposalMade { content, signature });
+    state.append(vec![made]).await.map_err(|error| ApiError::from(error).of_the_body())?;
+    let location = (header::LOCATION, format!("/v1/proposals/{id}"));
+    Ok((StatusCode::CREATED, [location], Json(view(&state, id)?)))
+}
+
+/// The proposal as it stands now.
+pub(super) fn view(state: &ApiState, id: ProposalId) -> Result<ProposalView, ApiError> {
+    let now_ms = state.now_ms();
+    let view = state.store().view(|ledger| {
+        ledger.proposal(id).map(|proposal| ProposalView::new(proposal, ledger, now_ms))
+    });
+    view.ok_or_else(|| ApiError::not_found("proposal", id))
+}

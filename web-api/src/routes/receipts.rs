@@ -1,0 +1,169 @@
+//! Receipts: which model made a prediction, and who earns what from it.
+
+use axum::{Json, extract::State};
+use data_dao_journal::{
+    Body, Entry, Predicted, Prediction, PredictionProgress, RevenueLine, State as Ledger,
+};
+use data_dao_ledger::Name;
+use data_dao_market::Recipient;
+use privacy_identity::Digest;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::entries::ProofView;
+use crate::ApiState;
+use crate::amount::{count, share, text};
+use crate::api_error::ApiError;
+use crate::extract::PathPart;
+use crate::problem::Problem;
+
+/// The receipt of a prediction.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReceiptView {
+    /// The prediction's id.
+    id: String,
+    /// Ledger time in milliseconds since 1970.
+    time_ms: u64,
+    #[serde(flatten)]
+    sale: SaleView,
+    /// Digest of the output.
+    output: String,
+    /// What was paid, in 10⁻⁴ of the currency's unit.
+    price: String,
+    /// The entry that says so.
+    ledger_index: u64,
+    /// The entry's leaf, byte for byte.
+    leaf: String,
+    /// That the entry is in the log.
+    proof: ProofView,
+}
+
+/// Who bought what from whom.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SaleView {
+    /// With which key it was bought.
+    key_id: String,
+    /// What made it.
+    model: LineageView,
+    /// Digest of the input.
+    input: String,
+    /// The currency.
+    currency: String,
+    /// Who earns how much; the amounts sum to the price.
+    lines: Vec<LineView>,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LineageView {
+    /// The model's name.
+    name: String,
+    /// Its version.
+    version: u32,
+    /// Its digest.
+    digest: String,
+    /// The federation that trained it.
+    federation: String,
+    /// In how many rounds.
+    rounds: u64,
+    /// How many contributors earn from it.
+    contributors: u64,
+    /// Accuracy on the test set, 0 to 1.
+    test_accuracy: Option<f64>,
+    /// Privacy loss of a contributor's record; null: no bound is guaranteed.
+    epsilon: Option<f64>,
+}
+
+/// One part of the price.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LineView {
+    /// `treasury` or a member's public key.
+    recipient: String,
+    /// What the recipient is called.
+    label: String,
+    /// How much, in 10⁻⁴ of the currency's unit.
+    amount: String,
+}
+
+/// A receipt
+#[utoipa::path(get, path = "/v1/receipts/{id}", tag = "market",
+    params(("id" = String, Path, description = "The prediction's id")),
+    responses((status = 200, body = ReceiptView), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    PathPart(id): PathPart<String>,
+) -> Result<Json<ReceiptView>, ApiError> {
+    let missing = || ApiError::not_found("receipt", &id);
+    let prediction: Digest = id.parse().map_err(|_source| missing())?;
+    let index = state.store().view(|state| match state.prediction(&prediction)?.progress() {
+        PredictionProgress::Made { index } => Some(*index),
+        // What was not made, was not paid: there is nothing to receipt.
+        PredictionProgress::Reserved { .. } | PredictionProgress::Voided { .. } => None,
+    });
+    let index = index.ok_or_else(missing)?;
+    let stored = state.store().entry(index).await?.ok_or_else(missing)?;
+    let Entry { time_ms, body: Body::Predicted(predicted) } = &stored.entry else {
+        return Err(missing());
+    };
+    let sale = state.store().view(|state| SaleView::new(state, &prediction, predicted));
+    Ok(Json(ReceiptView {
+        id,
+        time_ms: *time_ms,
+        sale: sale.ok_or_else(|| ApiError::not_found("receipt", prediction))?,
+        output: predicted.output.to_string(),
+        price: text(predicted.price),
+        ledger_index: index,
+        leaf: String::from_utf8_lossy(&stored.leaf).into_owned(),
+        proof: ProofView::new(&state.store().prove(index)?),
+    }))
+}
+
+impl SaleView {
+    fn new(state: &Ledger, id: &Digest, predicted: &Predicted) -> Option<Self> {
+        let prediction = state.prediction(id)?;
+        let model = LineageView::new(state, prediction)?;
+        let federation = Name::new(model.federation.as_str()).ok()?;
+        let line = |line: &RevenueLine| LineView {
+            recipient: line.recipient.to_string(),
+            label: label(state, &federation, &line.recipient),
+            amount: text(line.amount),
+        };
+        Some(Self {
+            key_id: prediction.sale().buyer.to_string(),
+            input: prediction.input().to_string(),
+            currency: prediction.sale().currency.to_string(),
+            lines: predicted.lines.iter().map(line).collect(),
+            model,
+        })
+    }
+}
+
+impl LineageView {
+    fn new(state: &Ledger, prediction: &Prediction) -> Option<Self> {
+        let name = &prediction.sale().model;
+        let release = state.model(name)?.release(prediction.version())?;
+        Some(Self {
+            name: name.to_string(),
+            version: release.version,
+            digest: release.digest.to_string(),
+            federation: release.federation.to_string(),
+            rounds: release.rounds,
+            contributors: count(release.weights.len()),
+            test_accuracy: release.test_accuracy_ppm.map(share),
+            epsilon: None,
+        })
+    }
+}
+
+fn label(state: &Ledger, federation: &Name, recipient: &Recipient) -> String {
+    match recipient {
+        Recipient::Treasury => {
+            let name = state.genesis().map(|genesis| format!("{} (treasury)", genesis.dao_name));
+            name.unwrap_or_else(|| recipient.to_string())
+        }
+        Recipient::Member(key) => {
+            let member = state.federation(federation).and_then(|f| f.members().get(key));
+            member.map_or_else(|| key.short(), |member| member.label.clone())
+        }
+    }
+}

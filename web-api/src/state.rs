@@ -1,0 +1,145 @@
+//! What the routes share.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use data_dao_governance::ProposalId;
+use data_dao_journal::{Body, State};
+use data_dao_store::{AppendError, Appended, Store, TilesError};
+use privacy_identity::Digest;
+use tokio::sync::{Mutex, Semaphore, watch};
+use trainer_model::ComputeDevice;
+
+use crate::api_error::ApiError;
+use crate::{INFERENCES_MAX, ModelShelf};
+
+/// Where the time comes from: the process that starts the routers reads it, nobody else.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now_ms` for the milliseconds since 1970.
+    pub fn new(now_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now_ms))
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// What [`ApiState`] is made of.
+#[derive(Debug)]
+pub struct ApiParts {
+    /// The ledger.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The hash of the operator's token ([`crate::secret_hash`]).
+    pub operator: Digest,
+    /// The models that can be computed here.
+    pub shelf: ModelShelf,
+    /// Where the tiles are; [`ApiState::export_tiles`] writes them, and nobody else.
+    pub tiles_dir: PathBuf,
+    /// On what predictions are computed.
+    pub device: ComputeDevice,
+}
+
+/// What the routes share. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct ApiState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: ApiParts,
+    inferences: Semaphore,
+    failed: watch::Sender<bool>,
+    /// Entries that the tiles have; held while they are written.
+    exported: Mutex<u64>,
+}
+
+impl ApiState {
+    /// Shares `parts`.
+    #[must_use]
+    pub fn new(parts: ApiParts) -> Self {
+        let inferences = Semaphore::new(INFERENCES_MAX);
+        let (failed, exported) = (watch::Sender::new(false), Mutex::new(0));
+        Self(Arc::new(Inner { parts, inferences, failed, exported }))
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.parts.store
+    }
+
+    /// The models that can be computed here.
+    #[must_use]
+    pub fn shelf(&self) -> &ModelShelf {
+        &self.0.parts.shelf
+    }
+
+    /// Resolves when an append could not be stored: the process must stop then, since nobody
+    /// knows what is on disk. May be dropped.
+    pub async fn storage_failed(&self) {
+        let mut failed = self.0.failed.subscribe();
+        // The sender lives as long as `self`, so waiting cannot fail.
+        failed.wait_for(|failed| *failed).await.map(|_| ()).unwrap_or(());
+    }
+
+    /// Brings the tiles up to date. `GET /checkpoint` does so, too.
+    ///
+    /// # Errors
+    /// As [`Store::export_tiles`].
+    pub async fn export_tiles(&self) -> Result<(), TilesError> {
+        let mut exported = self.0.exported.lock().await;
+        let size = self.store().size();
+        if *exported < size {
+            self.store().export_tiles(&self.parts().tiles_dir).await?;
+            *exported = size;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn storage_has_failed(&self) -> bool {
+        *self.0.failed.borrow()
+    }
+
+    pub(crate) fn parts(&self) -> &ApiParts {
+        &self.0.parts
+    }
+
+    pub(crate) fn inferences(&self) -> &Semaphore {
+        &self.0.inferences
+    }
+
+    /// Ledger time now: never before the last entry's.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let now_ms = self.parts().clock.now_ms();
+        now_ms.max(self.store().view(State::time_ms))
+    }
+
+    /// Appends entries now.
+    pub(crate) async fn append(&self, bodies: Vec<Body>) -> Result<Appended, AppendError> {
+        let appended = self.store().append(self.parts().clock.now_ms(), bodies).await;
+        if let Err(AppendError::Storage(_)) = &appended {
+            self.0.failed.send_replace(true);
+        }
+        appended
+    }
+
+    /// The id of a proposal that exists.
+    pub(crate) fn proposal_id(&self, text: &str) -> Result<ProposalId, ApiError> {
+        let id: ProposalId =
+            text.parse().map_err(|_source| ApiError::not_found("proposal", text))?;
+        let exists = self.store().view(|state| state.proposal(id).is_some());
+        if exists { Ok(id) } else { Err(ApiError::not_found("proposal", text)) }
+    }
+}

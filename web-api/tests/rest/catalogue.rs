@@ -1,0 +1,70 @@
+//! Federations, members, models.
+
+use super::support::Node;
+
+#[tokio::test]
+async fn a_federation_shows_its_terms_rounds_and_contributors() {
+    let node = Node::new().await;
+    let list = node.get("/v1/federations").await.json();
+    assert_eq!(list["federations"][0]["name"], "wine");
+    assert_eq!(list["federations"][0]["rounds_settled"], 1);
+    let wine = node.get("/v1/federations/wine").await.json();
+    assert_eq!(wine["terms"]["purpose"], "tests");
+    assert_eq!(wine["settled"][0]["test_accuracy"], 0.75);
+    assert_eq!(wine["settled"][0]["test_loss"], 0.512_345);
+    assert_eq!(wine["settled"][0]["credits"], "1000");
+    // Values 100, 200, 300: the credits follow, the highest first.
+    let credits: Vec<_> =
+        wine["contributors"].as_array().unwrap().iter().map(|c| c["credits"].clone()).collect();
+    assert_eq!(credits, ["500", "333", "167"]);
+    assert_eq!(wine["contributors"][0]["label"], "Winery 2 & Sons");
+    assert_eq!(wine["contributors"][0]["value"], 300);
+    assert!(wine["contributors"][0]["value_low"].is_null(), "one round has no interval");
+}
+
+#[tokio::test]
+async fn a_member_shows_what_it_earned_where() {
+    let node = Node::new().await;
+    let key = node.members[2].verifying_key();
+    let member = node.get(&format!("/v1/members/{key}")).await.json();
+    assert_eq!(member["credits"], "500");
+    assert_eq!(member["earnings"], "0");
+    assert_eq!(member["federations"][0]["label"], "Winery 2 & Sons");
+}
+
+#[tokio::test]
+async fn a_model_shows_its_price_signature_and_lineage() {
+    let (node, _) = Node::with_buyer("1").await;
+    let list = node.get("/v1/models").await.json();
+    assert_eq!(list["models"][0]["price"], "250");
+    assert_eq!(list["models"][0]["currency"], "EUR");
+    let wine = node.get("/v1/models/wine").await.json();
+    assert_eq!(wine["signature"]["features"][1], "alcohol");
+    assert_eq!(wine["signature"]["parameters"], 6);
+    assert_eq!(wine["versions"][0]["rounds"], 1);
+    assert_eq!(wine["versions"][0]["contributors"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_found() {
+    let node = Node::new().await;
+    let stranger = privacy_identity::SigningKey::from_seed(&[77; 32]).verifying_key();
+    let paths = [
+        "/v1/federations/beer".to_owned(),
+        "/v1/federations/WINE".to_owned(),
+        "/v1/members/00".to_owned(),
+        format!("/v1/members/{stranger}"),
+        "/v1/models/beer".to_owned(),
+        "/v1/models/%2e%2e".to_owned(),
+        "/v1/receipts/00".to_owned(),
+        format!("/v1/receipts/{}", "0".repeat(64)),
+        "/v1/proposals/00".to_owned(),
+        format!("/v1/proposals/{}", "0".repeat(64)),
+        "/v1/ledger/entries/1000".to_owned(),
+        "/v1/ledger/entries/-1".to_owned(),
+        "/v1/ledger/entries/x".to_owned(),
+    ];
+    for path in paths {
+        node.get(&path).await.assert_problem(404, "not-found");
+    }
+}

@@ -1,0 +1,163 @@
+//! The node itself: health, description, start page, and what every route refuses alike.
+
+use std::collections::BTreeSet;
+
+use axum::{body::Body, http::Request};
+use serde_json::{Value, json};
+
+use super::support::{Node, OPERATOR};
+
+/// Every route: method and path as OpenAPI spells it.
+const ROUTES: &[&str] = &[
+    "get /",
+    "get /checkpoint",
+    "get /openapi.json",
+    "get /tile/{path}",
+    "get /v1/balance",
+    "get /v1/federations",
+    "get /v1/federations/{name}",
+    "get /v1/health",
+    "get /v1/ledger",
+    "get /v1/ledger/accounts",
+    "get /v1/ledger/entries",
+    "get /v1/ledger/entries/{index}",
+    "get /v1/members/{key}",
+    "get /v1/models",
+    "get /v1/models/{name}",
+    "get /v1/proposals",
+    "get /v1/proposals/{id}",
+    "get /v1/receipts/{id}",
+    "get /v2",
+    "get /v2/health/live",
+    "get /v2/health/ready",
+    "get /v2/models/{name}",
+    "get /v2/models/{name}/ready",
+    "get /v2/models/{name}/versions/{version}",
+    "get /v2/models/{name}/versions/{version}/ready",
+    "post /v1/keys",
+    "post /v1/keys/{id}/deposits",
+    "post /v1/prices",
+    "post /v1/proposals",
+    "post /v1/proposals/{id}/ballots",
+    "post /v1/proposals/{id}/cancellation",
+    "post /v1/proposals/{id}/execution",
+    "post /v1/proposals/{id}/queue",
+    "post /v1/purchases",
+    "post /v2/models/{name}/infer",
+    "post /v2/models/{name}/versions/{version}/infer",
+];
+
+#[tokio::test]
+async fn the_description_lists_every_route_and_every_route_is_served() {
+    let node = Node::new().await;
+    let description = node.get("/openapi.json").await.json();
+    assert!(description["openapi"].as_str().unwrap().starts_with("3.1"), "{description}");
+    let mut described = BTreeSet::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
+            described.insert(format!("{method} {path}"));
+        }
+    }
+    assert_eq!(described, ROUTES.iter().map(ToString::to_string).collect());
+    for route in ROUTES {
+        let (method, path) = route.split_once(' ').unwrap();
+        let path = path.replace(['{', '}'], "");
+        let request = Request::builder().method(method.to_uppercase().as_str()).uri(path);
+        let reply = node.send(request.body(Body::empty()).unwrap()).await;
+        assert_ne!(reply.status, 405, "{route}");
+        assert!(!reply.text().contains("error:no-route"), "{route}");
+    }
+}
+
+#[tokio::test]
+async fn references_of_the_description_lead_somewhere() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(to)) = map.get("$ref") {
+                    found.insert(to.clone());
+                }
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let description = serde_json::to_value(web_api::openapi()).unwrap();
+    let mut found = BTreeSet::new();
+    references(&description, &mut found);
+    assert!(found.len() > 20);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn health_tells_the_entries() {
+    let node = Node::new().await;
+    let health = node.get("/v1/health").await.json();
+    assert_eq!((&health["status"], health["entries"].as_u64()), (&json!("ok"), Some(8)));
+}
+
+#[tokio::test]
+async fn the_start_page_shows_the_co_operative_without_foreign_markup() {
+    let (node, _) = Node::with_calls(1).await;
+    let page = node.get("/").await;
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    assert_eq!(page.headers["x-content-type-options"], "nosniff");
+    let text = page.text();
+    for part in
+        ["Test &lt;DAO&gt;", "Federation wine", "75.0 %", "Winery 2 &amp; Sons", "0.0250 EUR"]
+    {
+        assert!(text.contains(part), "{part}");
+    }
+    assert!(!text.contains("Test <DAO>") && !text.contains("{{"), "{text}");
+    assert!(text.contains(r#""shape":[1,2],"data":[1.000,10.000]"#));
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused_as_problems() {
+    let node = Node::new().await;
+    node.get("/v1/nothing").await.assert_problem(404, "no-route");
+    node.get("/v3").await.assert_problem(404, "no-route");
+    let wrong = node.get("/v1/purchases").await;
+    wrong.assert_problem(405, "method-not-allowed");
+    assert_eq!(wrong.headers["allow"], "POST");
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused() {
+    let node = Node::new().await;
+    let request = || {
+        Request::post("/v1/keys")
+            .header("authorization", format!("Bearer {OPERATOR}"))
+            .header("content-type", "application/json")
+    };
+    let send = |body: Vec<u8>| node.send(request().body(Body::from(body)).unwrap());
+    send(b"{".to_vec()).await.assert_problem(400, "malformed");
+    send(vec![]).await.assert_problem(400, "malformed");
+    send(b"{\"buyer\":\"\xff\"}".to_vec()).await.assert_problem(400, "malformed");
+    send(vec![b'['; 5_000]).await.assert_problem(422, "invalid");
+    send(vec![b' '; web_api::BODY_BYTES_MAX + 1]).await.assert_problem(413, "too-large");
+    let untyped = Request::post("/v1/keys").header("authorization", format!("Bearer {OPERATOR}"));
+    let reply = node.send(untyped.body(Body::from("{}")).unwrap()).await;
+    reply.assert_problem(415, "media-type");
+}
+
+#[tokio::test]
+async fn no_origin_is_allowed_by_default() {
+    let node = Node::new().await;
+    let request = Request::get("/v1/health").header("origin", "https://elsewhere.example");
+    let reply = node.send(request.body(Body::empty()).unwrap()).await;
+    assert!(!reply.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn a_clients_request_id_comes_back() {
+    let node = Node::new().await;
+    let request = Request::get("/v1/health").header("x-request-id", "mine-1");
+    let reply = node.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(reply.headers["x-request-id"], "mine-1");
+}

@@ -1,0 +1,297 @@
+//! A DAO with three members, one settled round and one model for sale.
+
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Router,
+    body::Body as HttpBody,
+    http::{HeaderMap, Request},
+};
+use data_dao_governance::CharterParameters;
+use data_dao_journal::{
+    Body, BoundsKind, FederationOpened, Genesis, MemberAdmitted, ModelReleased, Participation,
+    RoundOpened, RoundSettled,
+};
+use data_dao_ledger::Name;
+use data_dao_store::Store;
+use datasets::{Schema, Standardiser};
+use privacy_identity::{Digest, SigningKey};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+use trainer_model::{Architecture, ComputeDevice, MlpShape, Parameters};
+use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, router, secret_hash};
+
+pub(crate) const OPERATOR: &str = "operator-token";
+pub(crate) const START_MS: u64 = 1_000_000;
+const ORIGIN: &str = "test.example/ledger";
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// Checks a problem's status and type, and that the body has the form of RFC 9457.
+    pub(crate) fn assert_problem(&self, status: u16, slug: &str) {
+        let body = self.json();
+        assert_eq!(body["type"], format!("urn:sahakar:error:{slug}"), "{body}");
+        assert_eq!(self.status, status, "{body}");
+        assert_eq!(body["status"], status);
+        assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.headers.contains_key("www-authenticate"), status == 401);
+    }
+
+    /// Checks an error of the Open Inference Protocol.
+    pub(crate) fn assert_oip_error(&self, status: u16, part: &str) {
+        let body = self.json();
+        assert_eq!(self.status, status, "{body}");
+        assert!(body["error"].as_str().unwrap().contains(part), "{body}");
+        assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+    }
+}
+
+/// The node under test.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) state: ApiState,
+    pub(crate) members: Vec<SigningKey>,
+    pub(crate) dao: Digest,
+    router: Router,
+    clock: Arc<AtomicU64>,
+    _dir: TempDir,
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn model() -> ShelvedModel {
+    let shape = MlpShape { inputs: 2, hidden: vec![], classes: 2 };
+    let architecture = Architecture::mlp(shape).unwrap();
+    let values = vec![1.0, -1.0, 0.5, -0.5, 0.0, 0.25];
+    let parameters = Parameters::new(&architecture.layout(), values).unwrap();
+    let standardiser = Standardiser::new(vec![1.0, 10.0], vec![0.5, 2.0]).unwrap();
+    let texts = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    let schema =
+        Schema::new(texts(["acidity", "alcohol"]), "quality".to_owned(), texts(["plain", "fine"]));
+    ShelvedModel::new(architecture, parameters, standardiser, schema.unwrap()).unwrap()
+}
+
+fn genesis(node_key: &SigningKey) -> Genesis {
+    Genesis {
+        dao_name: "Test <DAO>".to_owned(),
+        bounds: BoundsKind::Demonstration,
+        charter: CharterParameters {
+            voting_delay_ms: 10,
+            voting_period_ms: 100,
+            quorum_percent: 10,
+            minimum_voters: 2,
+            proposal_threshold_per_mille: 0,
+            timelock_ms: 50,
+            grace_ms: 1_000,
+        },
+        currency: "EUR".parse().unwrap(),
+        treasury_percent: 10,
+        operator: node_key.verifying_key(),
+        dao_node: node_key.verifying_key(),
+        aggregators: vec![],
+    }
+}
+
+async fn found(store: &Store, node_key: &SigningKey, members: &[SigningKey], model: Digest) {
+    let opened = FederationOpened {
+        federation: name("wine"),
+        terms_digest: Digest([1; 32]),
+        terms: r#"{"purpose":"tests"}"#.to_owned(),
+        rounds: 5,
+        round_budget: 1_000,
+        minimum_cohort: 2,
+        novelty_percent: 50,
+        validation_commitment: Digest([2; 32]),
+    };
+    let mut bodies = vec![Body::Genesis(genesis(node_key)), Body::FederationOpened(opened)];
+    for (index, member) in members.iter().enumerate() {
+        bodies.push(Body::MemberAdmitted(MemberAdmitted {
+            federation: name("wine"),
+            member: member.verifying_key(),
+            label: format!("Winery {index} & Sons"),
+        }));
+    }
+    bodies.push(Body::RoundOpened(RoundOpened {
+        federation: name("wine"),
+        round: 0,
+        model: Digest([3; 32]),
+        cohort_size: 3,
+        epsilon_micro: None,
+    }));
+    store.append(START_MS, bodies).await.unwrap();
+    settle(store, members, model).await;
+}
+
+async fn settle(store: &Store, members: &[SigningKey], model: Digest) {
+    let mut scalars: Vec<_> = (1..)
+        .zip(members)
+        .map(|(weight, member)| (member.verifying_key(), 100 * weight, 50))
+        .collect();
+    scalars.sort();
+    let credits = store.view(|state| state.round_credits(&name("wine"), &scalars)).unwrap();
+    let part = |(index, ((member, value, innovation), credits)): (u8, (&(_, i64, i64), u128))| {
+        let update = Digest([100 + index; 32]);
+        Participation { member: *member, value: *value, innovation: *innovation, credits, update }
+    };
+    let settled = RoundSettled {
+        federation: name("wine"),
+        round: 0,
+        model_before: Digest([3; 32]),
+        model_after: model,
+        receipt: Digest([4; 32]),
+        test_accuracy_ppm: Some(750_000),
+        test_loss_micro: 512_345,
+        participants: (0..).zip(scalars.iter().zip(credits)).map(part).collect(),
+        refused: vec![],
+        dropped: vec![],
+    };
+    store.append(START_MS, vec![Body::RoundSettled(settled)]).await.unwrap();
+    let weights = store.view(|state| state.release_weights(&name("wine"))).unwrap();
+    let released = ModelReleased {
+        model: name("wine"),
+        version: 1,
+        digest: model,
+        federation: name("wine"),
+        rounds: 1,
+        test_accuracy_ppm: Some(750_000),
+        weights,
+    };
+    store.append(START_MS, vec![Body::ModelReleased(released)]).await.unwrap();
+}
+
+impl Node {
+    /// A founded DAO with a released model that has no price yet.
+    pub(crate) async fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let node_key = SigningKey::from_seed(&[9; 32]);
+        let store = Store::open(&dir.path().join("ledger"), &node_key, ORIGIN).await.unwrap();
+        let members: Vec<_> = (1..=3).map(|n| SigningKey::from_seed(&[n; 32])).collect();
+        let shelf = ModelShelf::default();
+        let model = shelf.put(model()).unwrap();
+        found(&store, &node_key, &members, model).await;
+        let dao = store.view(data_dao_journal::State::dao_id).unwrap();
+        let clock = Arc::new(AtomicU64::new(START_MS));
+        let time = Arc::clone(&clock);
+        let state = ApiState::new(ApiParts {
+            store,
+            clock: Clock::new(move || time.load(Ordering::SeqCst)),
+            operator: secret_hash(OPERATOR),
+            shelf,
+            tiles_dir: dir.path().join("tiles"),
+            device: ComputeDevice::cpu(),
+        });
+        let router = router(state.clone());
+        Self { state, members, dao, router, clock, _dir: dir }
+    }
+
+    /// As [`Node::new`], with a price and a buyer who has `deposit`. Returns the API key, too.
+    pub(crate) async fn with_buyer(deposit: &str) -> (Self, String) {
+        let node = Self::new().await;
+        let price = json!({"model": "wine", "price": "250"});
+        assert_eq!(node.post_as(OPERATOR, "/v1/prices", &price).await.status, 201);
+        let order = json!({"buyer": "Cellar", "deposit": deposit});
+        let key = node.post_as(OPERATOR, "/v1/keys", &order).await;
+        assert_eq!(key.status, 201, "{}", key.text());
+        let key = key.json()["api_key"].as_str().unwrap().to_owned();
+        (node, key)
+    }
+
+    /// As [`Node::with_buyer`], with paid calls.
+    pub(crate) async fn with_calls(calls: u32) -> (Self, String) {
+        let (node, key) = Self::with_buyer("10000").await;
+        let bought = node.buy(&key, "order-1", &json!({"model": "wine", "calls": calls})).await;
+        assert_eq!(bought.status, 201, "{}", bought.text());
+        (node, key)
+    }
+
+    pub(crate) fn set_time(&self, now_ms: u64) {
+        self.clock.store(now_ms, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn send(&self, request: Request<HttpBody>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        assert!(parts.headers.contains_key("x-request-id"));
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path).body(HttpBody::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Reply {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        self.send(request.body(HttpBody::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.send(request.body(HttpBody::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn post_as(&self, token: &str, path: &str, body: &Value) -> Reply {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"));
+        self.send(request.body(HttpBody::from(body.to_string())).unwrap()).await
+    }
+
+    /// Posts with an Idempotency-Key.
+    pub(crate) async fn post_once(
+        &self,
+        token: &str,
+        path: &str,
+        (key, body): (&str, &Value),
+    ) -> Reply {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .header("idempotency-key", key);
+        self.send(request.body(HttpBody::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn buy(&self, token: &str, key: &str, body: &Value) -> Reply {
+        self.post_once(token, "/v1/purchases", (key, body)).await
+    }
+
+    pub(crate) async fn infer(&self, token: &str, body: &Value) -> Reply {
+        self.post_as(token, "/v2/models/wine/infer", body).await
+    }
+}
+
+/// A request for a prediction of two rows.
+pub(crate) fn two_rows() -> Value {
+    json!({"id": "mine", "inputs": [
+        {"name": "input", "shape": [2, 2], "datatype": "FP32", "data": [1.0, 10.0, 0.5, 14.0]},
+    ]})
+}
+
+/// A decimal text as a number.
+pub(crate) fn number(value: &Value) -> u128 {
+    value.as_str().unwrap().parse().unwrap()
+}
