@@ -1,4 +1,4 @@
-//! The frame of the OpenAPI description; the routes fill it.
+//! The frame of the description at `/openapi.json`; the routes fill it.
 
 use utoipa::{
     Modify, OpenApi,

@@ -31,7 +31,6 @@ pub const INFER_BODY_BYTES_MAX: usize = 4 << 20;
 pub const REQUEST_SECONDS_MAX: u64 = 30;
 
 /// The REST interface over `state`.
-#[must_use]
 pub fn router(state: ApiState) -> Router {
     let (routes, _) = described().split_for_parts();
     routes

@@ -106,6 +106,9 @@ pub fn load_key(path: &Path) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError
 ///
 /// # Errors
 /// [`KeyFileError::Exists`] if there is a file already, [`KeyFileError::Write`] otherwise.
+///
+/// # Panics
+/// Never: hexadecimal of a seed fits its buffer.
 pub fn create_key(
     path: &Path,
     rng: &mut impl CryptoRng,

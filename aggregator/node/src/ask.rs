@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use aggregator_network::{Address, Link};
-use aggregator_protocol::{
-    AggregatorReply, DaoReply, DaoRequest, Refusal, from_wire, to_wire,
-};
+use aggregator_protocol::{AggregatorReply, DaoReply, DaoRequest, Refusal, from_wire, to_wire};
 use aggregator_round::{Ask, Input};
 use anyhow::Context as _;
 use privacy_identity::{Digest, Tag};

@@ -68,8 +68,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         events(NodeEvent::Ready { index: context.index(), resumed });
         let (answers, answers_in) = mpsc::channel(ANSWERS_MAX);
         let errands = BTreeMap::new();
-        let shell =
-            Self { context, machine, terms, store, link, routes, events, errands, answers };
+        let shell = Self { context, machine, terms, store, link, routes, events, errands, answers };
         shell.serve(inbox, answers_in).await
     }
 

@@ -79,7 +79,8 @@ async fn start_link(
     terms: &FederationTerms,
 ) -> anyhow::Result<(Link, Inbox)> {
     let contributors = terms.encoding.contributors_max();
-    let largest = (64 << 10) + 8 * terms.encoding.dimension() + contributors * CONTRIBUTOR_BYTES_MAX;
+    let largest =
+        (64 << 10) + 8 * terms.encoding.dimension() + contributors * CONTRIBUTOR_BYTES_MAX;
     let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
     let limits = Limits {
         request_bytes_max: largest,

@@ -17,7 +17,7 @@ use crate::AggregatorContext;
 
 /// Digest of the packed share of a sum.
 pub(crate) fn share_digest(packed: &[u8]) -> Digest {
-    Digest::of(Tag::SumShare, packed)
+    Digest::of(Tag::PackedShare, packed)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,9 @@
 //! 1. **Novelty.** The mean square Q/n is held against the *lower median* m of the mean squares of
 //!    this round's cohort. A member qualifies iff Q > 0 and
 //!    `10⁴ · Q/n ≥ novelty_percent² · m`: its root mean square reaches `novelty_percent` per cent
-//!    of the median's. Who replays the public update or sends noise has no innovation of that
-//!    size; who has unusual data has more than most, and qualifies.
+//!    of the median's. Who replays the public update has none of that size; who has unusual data
+//!    has more than most, and qualifies. Noise may qualify: its value, about zero, is what denies
+//!    it pay.
 //! 2. **Score.** S, if the member qualifies and S > 0; else 0.
 //! 3. **Credits.** The round's budget split by score with the largest-remainder rule
 //!    ([`data_dao_ledger::split`]), ties to the smaller key. If nobody scores, nothing is paid.

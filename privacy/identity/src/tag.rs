@@ -26,6 +26,10 @@ pub enum Tag {
     AcceptedSet,
     /// An aggregator's summed share.
     SumShare,
+    /// The packed share of a sum, as its commitment names it.
+    PackedShare,
+    /// The opened sum of a round, signed by the coordinator.
+    RoundSum,
     /// The probes of a round, signed by the DAO node.
     Probe,
     /// An aggregator's shares of the opened scalars.
@@ -74,6 +78,8 @@ impl Tag {
             Self::Acknowledgement => "sahakar/acknowledgement/v1",
             Self::AcceptedSet => "sahakar/accepted-set/v1",
             Self::SumShare => "sahakar/sum-share/v1",
+            Self::PackedShare => "sahakar/packed-share/v1",
+            Self::RoundSum => "sahakar/round-sum/v1",
             Self::Probe => "sahakar/probe/v1",
             Self::ScalarShares => "sahakar/scalar-shares/v1",
             Self::RoundReceipt => "sahakar/round-receipt/v1",

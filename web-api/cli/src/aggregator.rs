@@ -37,12 +37,8 @@ pub struct AggregatorArgs {
 /// An address in use, a store that cannot be opened or written, terms that do not name its key.
 pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
-    let config = NodeConfig {
-        state_dir: args.state,
-        listen: args.listen,
-        dao: args.dao,
-        peers: args.peer,
-    };
+    let config =
+        NodeConfig { state_dir: args.state, listen: args.listen, dao: args.dao, peers: args.peer };
     tokio::select! {
         result = aggregator_node::run(config, move |event| events.emit(event.to_json())) => result,
         () = stop_signal(args.with_parent) => Ok(()),

@@ -10,7 +10,7 @@ use crate::{aggregator, commands, demo, serve, trainer};
 /// Sahakar: train a model together, be credited for what your data was worth, sell access to it,
 /// and govern it as a co-operative.
 #[derive(Debug, Parser)]
-#[command(name = "sahakar", version, about, propagate_version = true)]
+#[command(name = "sahakar", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -52,9 +52,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs a long-running command on a runtime of its own.
-pub(crate) fn block_on(
-    command: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+pub(crate) fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(command);
     // Blocking work (training, reading a terminal) must not hold the process up.
@@ -62,8 +60,9 @@ pub(crate) fn block_on(
     result
 }
 
-/// Logs to standard error: `RUST_LOG` chooses what, `warn` by default.
+/// Logs to standard error: `RUST_LOG` chooses what, warnings and our own milestones by default.
 fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sahakar=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -24,10 +24,7 @@ use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use tempfile::TempDir;
 use trainer_model::{ComputeDevice, DeviceChoice};
 
-use crate::{
-    cli::block_on,
-    process::stop_signal,
-};
+use crate::{cli::block_on, process::stop_signal};
 use cooperative::{Cooperative, CooperativePlan};
 use progress::{Notice, Progress};
 use wineries::{Vintage, VintagePlan};
@@ -46,7 +43,7 @@ pub enum Mode {
 /// Arguments of `sahakar demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// How many contributors; from the fourth honest one on, some misbehave in secret
+    /// How many contributors; from the fifth on, up to three misbehave in secret
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub contributors: usize,
     /// How many rounds
@@ -234,7 +231,8 @@ async fn watch_rounds(rounds: u32, cooperative: &mut Cooperative) -> anyhow::Res
 
 fn progress_bar(rounds: u32) -> ProgressBar {
     let style = "{bar:24} round {pos}/{len}  {msg}";
-    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(u64::from(rounds)).with_style(style.progress_chars("━╸─"))
 }
 

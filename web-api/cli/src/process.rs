@@ -41,9 +41,19 @@ impl Events {
                 // A reader that went away is no reason to stop serving others.
                 let _closed = writeln!(out, "{event}").and_then(|()| out.flush()).is_err();
             }
-            Self::Log => tracing::info!("{event}"),
+            Self::Log => tracing::info!("{}", readable(&event)),
         }
     }
+}
+
+/// `name key=value …`, for people.
+fn readable(event: &Value) -> String {
+    let name = event["event"].as_str().unwrap_or("event").to_owned();
+    let fields = event.as_object().into_iter().flatten().filter(|(key, _)| *key != "event");
+    fields.fold(name, |line, (key, value)| match value.as_str() {
+        Some(text) => format!("{line} {key}={text}"),
+        None => format!("{line} {key}={value}"),
+    })
 }
 
 /// Resolves at SIGINT or SIGTERM, and with `with_parent` also when standard input closes: whoever

@@ -102,7 +102,8 @@ impl Rest {
         let text = body.read_to_string().context("reading the node's answer")?;
         let answer = serde_json::from_str::<Value>(&text);
         if status.is_success() {
-            return answer.with_context(|| format!("{} answers something else than JSON", self.base));
+            return answer
+                .with_context(|| format!("{} answers something else than JSON", self.base));
         }
         let answer = answer.unwrap_or_default();
         // Problem details (RFC 9457), or the error of the Open Inference Protocol.

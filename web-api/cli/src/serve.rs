@@ -38,7 +38,7 @@ const TILES_EVERY_MS: u64 = 500;
 /// Arguments of `sahakar serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Configuration file (TOML); keys are overridden by SAHAKAR__SECTION__KEY
+    /// Configuration file (TOML); keys are overridden by `SAHAKAR__SECTION__KEY`
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Where predictions and measurements are computed: auto, wgpu or cpu
@@ -71,7 +71,6 @@ struct Node {
     service: RoundService,
     api: ApiState,
     http: TcpListener,
-    tiles_dir: PathBuf,
     link: Link,
     inbox: aggregator_network::Inbox,
 }
@@ -112,7 +111,7 @@ impl Node {
             clock: Clock::new(now_ms),
             operator: secret_hash(&config.secrets.operator_token),
             shelf: shelf.clone(),
-            tiles_dir: tiles_dir.clone(),
+            tiles_dir,
             device,
         });
         let (link, inbox) = start_link(&config, &key, encoding.dimension()).await?;
@@ -120,21 +119,29 @@ impl Node {
         let initial = initial_parameters(&architecture, config.federation.seed);
         let publish = publisher(&config, architecture, tables, shelf)?;
         let service = RoundService {
-            config, name, terms, key, store, vault, evaluator, initial, publish, events,
+            config,
+            name,
+            terms,
+            key,
+            store,
+            vault,
+            evaluator,
+            initial,
+            publish,
+            events,
         };
         service.resume().await?;
-        Ok(Self { service, api, http, tiles_dir, link, inbox })
+        Ok(Self { service, api, http, link, inbox })
     }
 
     async fn run(self) -> anyhow::Result<()> {
-        let Self { service, api, http, tiles_dir, link, inbox } = self;
-        let store = service.store.clone();
+        let Self { service, api, http, link, inbox } = self;
         let result = tokio::select! {
             result = service.run(inbox) => result,
             result = axum::serve(http, web_api::router(api.clone())) => {
                 result.context("serving REST")
             }
-            result = keep_tiles(store, tiles_dir) => result,
+            result = keep_tiles(api.clone()) => result,
             () = api.storage_failed() => Err(anyhow::anyhow!("the ledger cannot be written")),
         };
         link.shutdown().await;
@@ -143,14 +150,9 @@ impl Node {
 }
 
 /// Writes the log's tiles again whenever the log has grown.
-async fn keep_tiles(store: Store, tiles_dir: PathBuf) -> anyhow::Result<()> {
-    let mut written = None;
+async fn keep_tiles(api: ApiState) -> anyhow::Result<()> {
     loop {
-        let size = store.size();
-        if written != Some(size) {
-            store.export_tiles(&tiles_dir).await.context("writing the log's tiles")?;
-            written = Some(size);
-        }
+        api.export_tiles().await.context("writing the log's tiles")?;
         tokio::time::sleep(Duration::from_millis(TILES_EVERY_MS)).await;
     }
 }

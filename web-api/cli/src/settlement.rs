@@ -38,10 +38,10 @@ pub fn round_settled(
         credits,
         update: *update,
     };
-    let refused = body.refused.iter().map(|(refusal, count)| RefusalCount {
-        reason: refusal.name().to_owned(),
-        count: *count,
-    });
+    let refused = body
+        .refused
+        .iter()
+        .map(|(refusal, count)| RefusalCount { reason: refusal.name().to_owned(), count: *count });
     Ok(RoundSettled {
         federation: federation.clone(),
         round: body.round.0,

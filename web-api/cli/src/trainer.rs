@@ -14,7 +14,7 @@ pub struct TrainerArgs {
     /// Where the contributor keeps its key, its consent and the record of what it sent
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
-    /// The invitation: sahakar://join?...
+    /// The invitation, `sahakar://join?…`
     #[arg(long, value_name = "INVITATION")]
     pub join: Invitation,
     /// The table to train on (CSV with a header); it is read here and never leaves this machine

@@ -76,7 +76,10 @@ fn serve_config(dir: &std::path::Path, port: u16) -> std::path::PathBuf {
         let signing = privacy_identity::SigningKey::from_seed(&[seed; 32]);
         let sealing = privacy_identity::SealingKey::derived_from(&signing);
         let verifying = signing.verifying_key();
-        format!("{{ verifying = \"{verifying}\", sealing = \"{}\" }}", hex::encode(sealing.public().0))
+        format!(
+            "{{ verifying = \"{verifying}\", sealing = \"{}\" }}",
+            hex::encode(sealing.public().0)
+        )
     };
     let table = table.display();
     let text = format!(

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::openapi::OpenApi;
 
-/// This interface, described (OpenAPI 3.1)
+/// The description of this interface
 #[utoipa::path(get, path = "/openapi.json", tag = "node",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub(crate) async fn openapi_json() -> Json<OpenApi> {

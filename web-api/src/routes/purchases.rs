@@ -64,9 +64,8 @@ pub(crate) async fn purchase(
     let model = Name::new(request.model.as_str()).map_err(|_source| unknown())?;
     let calls = request.calls;
     let known = state.store().view(|state| state.model(&model).map(data_dao_journal::Model::price));
-    let price = match known.ok_or_else(unknown)? {
-        Some(price) => price,
-        None => return Err(refused(Refusal::NoPrice { model: request.model })),
+    let Some(price) = known.ok_or_else(unknown)? else {
+        return Err(refused(Refusal::NoPrice { model: request.model }));
     };
     let request = (model.clone(), calls);
     let same = |entry: &Entry| match &entry.body {

@@ -22,8 +22,8 @@ const SEGMENTS_MAX: usize = 12;
 #[openapi(paths(tile))]
 struct Documented;
 
-/// The checkpoint, and the description of the tiles. Their route has a wildcard, which OpenAPI
-/// cannot spell.
+/// The checkpoint, and the description of the tiles. Their route has a wildcard, which
+/// the description cannot spell.
 pub(super) fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Documented::openapi()).routes(routes!(checkpoint))
 }

@@ -1,5 +1,7 @@
 //! Entries, proofs, books and tiles.
 
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+
 use data_dao_store::{audit_tiles, checkpoint_head};
 use privacy_identity::{Digest, InclusionProof};
 use serde_json::Value;

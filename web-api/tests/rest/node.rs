@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::support::{Node, OPERATOR};
 
-/// Every route: method and path as OpenAPI spells it.
+/// Every route: method and path as the description spells it.
 const ROUTES: &[&str] = &[
     "get /",
     "get /checkpoint",

@@ -3,7 +3,6 @@
 use std::mem;
 
 use aggregator_protocol::{OpenedScalars, RoundSum};
-use privacy_identity::Encode as _;
 use privacy_secagg::{QuantizedProbe, ScalarShare, open_scalar, open_sum};
 
 use super::{
@@ -167,7 +166,7 @@ impl Coordinator {
             sum,
             commitments,
         };
-        let sum = Signed::new(body, Tag::SumShare, context.signing());
+        let sum = Signed::new(body, Tag::RoundSum, context.signing());
         closed.step_deadline_ms = step_deadline(context, now_ms);
         let report = RoundEvent::Opened { round: closed.grant.round };
         self.phase = Phase::Measuring { closed, sum };
@@ -292,7 +291,7 @@ fn receipt(
         round: closed.grant.round,
         model_before: closed.grant.model,
         model_after: order.model_after,
-        sum: Digest::of(Tag::SumShare, &sum.to_bytes()),
+        sum: Digest::of_encoded(Tag::RoundSum, sum),
         probe: Digest::of_encoded(Tag::Probe, probes),
         accepted: sum.accepted.clone(),
         scalars: scalars.collect(),

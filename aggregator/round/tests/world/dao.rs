@@ -64,7 +64,7 @@ impl Dao {
     }
 
     fn measure(&mut self, world: &World, sum: Signed<RoundSum>) -> DaoReply {
-        let Ok(sum) = sum.verify_by(Tag::SumShare, &world.terms.coordinator().verifying) else {
+        let Ok(sum) = sum.verify_by(Tag::RoundSum, &world.terms.coordinator().verifying) else {
             return DaoReply::Refused(Refusal::BadSignature);
         };
         let sum = sum.body().clone();

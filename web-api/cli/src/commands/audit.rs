@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use data_dao_journal::AuditReport;
 use data_dao_store::{TilesError, audit_tiles, checkpoint_head};
@@ -51,7 +51,7 @@ impl AuditArgs {
     pub fn run(self) -> anyhow::Result<()> {
         let vkey = self.vkey.as_deref();
         let audited = match (&self.log.dir, &self.log.url) {
-            (Some(dir), _) => audit_dir(dir, vkey),
+            (Some(dir), _) => audit_dir(checked_dir(dir)?, vkey),
             (None, Some(url)) => {
                 let copy = tempfile::tempdir().context("making a folder for the download")?;
                 let vkey = download(&Rest::new(url), vkey, copy.path())?;
@@ -70,6 +70,16 @@ impl AuditArgs {
             }
         }
     }
+}
+
+fn checked_dir(dir: &Path) -> anyhow::Result<&Path> {
+    let has_log = |dir: &Path| dir.join("checkpoint").is_file();
+    ensure!(
+        has_log(dir) || has_log(&dir.join("tiles")),
+        "{} has no log: expected the file `checkpoint` there or in its folder `tiles`",
+        dir.display(),
+    );
+    Ok(dir)
 }
 
 /// Recomputes the log in `dir` (or in its folder `tiles`).

@@ -61,7 +61,8 @@ fn vote(rest: &Rest, voters: &[SigningKey]) -> anyhow::Result<VoteSummary> {
         salt: 0,
     };
     let signature = content.sign(proposer).to_string();
-    let made = rest.post("/v1/proposals", None, &json!({"content": content, "signature": signature}))?;
+    let made =
+        rest.post("/v1/proposals", None, &json!({"content": content, "signature": signature}))?;
     let id = text(&made, "id")?;
     let path = format!("/v1/proposals/{id}");
     await_state(rest, &path, "active")?;

@@ -33,6 +33,8 @@ const LOG_LINES_QUOTED: usize = 12;
 pub struct ChildEvent {
     /// The child's name.
     pub from: String,
+    /// Its process id: a name may be started again.
+    pub pid: Option<u32>,
     /// What.
     pub what: ChildNews,
 }
@@ -136,6 +138,7 @@ async fn watch(
     mut end: oneshot::Receiver<End>,
 ) {
     let mut lines = BufReader::new(stdout).lines();
+    let pid = child.id();
     let mut open = true;
     let status = loop {
         tokio::select! {
@@ -144,7 +147,7 @@ async fn watch(
                     if let Ok(value) = serde_json::from_str(&line) {
                         let what = ChildNews::Said(value);
                         // Without a listener the demonstration is ending: the child ends with it.
-                        drop(events.send(ChildEvent { from: name.clone(), what }).await);
+                        drop(events.send(ChildEvent { from: name.clone(), pid, what }).await);
                     }
                 }
                 _ => open = false,
@@ -153,7 +156,7 @@ async fn watch(
             how = &mut end => break stop(&mut child, how.unwrap_or(End::Orderly)).await,
         }
     };
-    drop(events.send(ChildEvent { from: name, what: ChildNews::Ended(status) }).await);
+    drop(events.send(ChildEvent { from: name, pid, what: ChildNews::Ended(status) }).await);
 }
 
 async fn stop(child: &mut Child, how: End) -> Option<ExitStatus> {
@@ -186,7 +189,7 @@ impl Process {
     pub async fn end(mut self, how: End) {
         if let Some(end) = self.end.take() {
             // Gone already: nobody listens any more.
-            drop(end.send(how));
+            let _gone = end.send(how).is_err();
         }
         drop((&mut self.watcher).await);
     }
@@ -194,7 +197,7 @@ impl Process {
     /// The largest resident memory that it ever had, in bytes, where the system tells (Linux).
     #[must_use]
     pub fn peak_rss_bytes(&self) -> Option<u64> {
-        peak_rss_bytes(&format!("/proc/{}/status", self.pid?))
+        peak_rss_bytes(format!("/proc/{}/status", self.pid?))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A whole co-operative as separate processes on loopback.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     ffi::OsString,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -70,7 +70,7 @@ pub struct Cooperative {
     plan: CooperativePlan,
     spawner: Spawner,
     processes: BTreeMap<String, Process>,
-    events: mpsc::Receiver<ChildEvent>,
+    news: News,
     dao: Address,
     http: String,
     invitation: Option<Invitation>,
@@ -90,7 +90,8 @@ impl Cooperative {
         plan: CooperativePlan,
         rng: &mut (impl CryptoRng + Send),
     ) -> anyhow::Result<Self> {
-        let (spawner, mut events) = Spawner::new(plan.program.clone(), plan.dir.join("logs"))?;
+        let (spawner, events) = Spawner::new(plan.program.clone(), plan.dir.join("logs"))?;
+        let mut news = News { events, backlog: VecDeque::new() };
         let secrets = SecretsConfig { operator_token: token(rng), invitation_token: token(rng) };
         let config = serve_config(&plan, secrets.clone(), rng)?;
         let config_path = plan.dir.join("sahakar.toml");
@@ -105,14 +106,23 @@ impl Cooperative {
             "--with-parent".into(),
         ];
         let dao_process = spawner.spawn(DAO, &arguments)?;
-        let listening = wait_for(&mut events, &spawner, DAO, "listening").await?;
+        let listening = news.listening(&dao_process, &spawner).await?;
         let dao = address_of(&listening)?;
         let http = text_of(&listening, "http")?;
         let federation = text_of(&listening, "federation")?.parse()?;
         let processes = BTreeMap::from([(DAO.to_owned(), dao_process)]);
         let mut cooperative = Self {
-            plan, spawner, processes, events, dao, http, federation, secrets,
-            invitation: None, coordinator: None, aggregator: None,
+            plan,
+            spawner,
+            processes,
+            news,
+            dao,
+            http,
+            federation,
+            secrets,
+            invitation: None,
+            coordinator: None,
+            aggregator: None,
         };
         cooperative.start_aggregator(AGGREGATOR).await?;
         cooperative.start_aggregator(COORDINATOR).await?;
@@ -144,10 +154,15 @@ impl Cooperative {
             arguments.extend(["--peer".into(), peer.to_string().into()]);
         }
         let process = self.spawner.spawn(name, &arguments)?;
+        let listening = self.news.listening(&process, &self.spawner).await;
         self.processes.insert(name.to_owned(), process);
-        let listening = wait_for(&mut self.events, &self.spawner, name, "listening").await?;
+        let listening = listening?;
         let address = Some(address_of(&listening)?);
-        if name == COORDINATOR { self.coordinator = address } else { self.aggregator = address }
+        if name == COORDINATOR {
+            self.coordinator = address
+        } else {
+            self.aggregator = address
+        }
         Ok(())
     }
 
@@ -200,7 +215,7 @@ impl Cooperative {
 
     /// Waits for the next event of any process; `None` cannot happen while one runs.
     pub async fn next_event(&mut self) -> Option<ChildEvent> {
-        self.events.recv().await
+        self.news.next().await
     }
 
     /// Ends one process and waits until it is gone.
@@ -213,7 +228,7 @@ impl Cooperative {
     /// Ends all processes, contributors first.
     pub async fn end_all(&mut self) {
         // Nobody reads events any more: the watchers must not wait for room.
-        self.events.close();
+        self.news.events.close();
         let mut last = Vec::new();
         let mut first = Vec::new();
         for (name, process) in std::mem::take(&mut self.processes) {
@@ -283,31 +298,47 @@ impl Cooperative {
     }
 }
 
-/// Waits for an event of `name`; others pass by unseen, which is right while the co-operative starts.
-async fn wait_for(
-    events: &mut mpsc::Receiver<ChildEvent>,
-    spawner: &Spawner,
-    name: &str,
-    event: &str,
-) -> anyhow::Result<Value> {
-    let wait = async {
-        while let Some(news) = events.recv().await {
-            match news.what {
-                ChildNews::Said(value) if news.from == name && value["event"] == event => {
-                    return Ok(value);
-                }
-                ChildNews::Ended(_) if news.from == name => {
-                    bail!("{name} ended before it was ready:\n{}", spawner.log_tail(name));
-                }
-                _ => {}
-            }
+/// What the processes say, in order; what passes by while one is waited for is kept for later.
+#[derive(Debug)]
+struct News {
+    events: mpsc::Receiver<ChildEvent>,
+    backlog: VecDeque<ChildEvent>,
+}
+
+impl News {
+    async fn next(&mut self) -> Option<ChildEvent> {
+        match self.backlog.pop_front() {
+            Some(event) => Some(event),
+            None => self.events.recv().await,
         }
-        bail!("no process is running")
-    };
-    let patience = Duration::from_millis(START_MS_MAX);
-    match tokio::time::timeout(patience, wait).await {
-        Ok(result) => result,
-        Err(_) => bail!("{name} did not start within {} s", START_MS_MAX / 1000),
+    }
+
+    /// Waits until `process` says where it listens.
+    async fn listening(&mut self, process: &Process, spawner: &Spawner) -> anyhow::Result<Value> {
+        let name = process.name();
+        let backlog = &mut self.backlog;
+        let events = &mut self.events;
+        let wait = async {
+            while let Some(news) = events.recv().await {
+                match &news.what {
+                    ChildNews::Said(value)
+                        if news.pid == process.pid() && value["event"] == "listening" =>
+                    {
+                        return Ok(value.clone());
+                    }
+                    ChildNews::Ended(_) if news.pid == process.pid() => {
+                        bail!("{name} ended before it was ready:\n{}", spawner.log_tail(name));
+                    }
+                    _ => backlog.push_back(news),
+                }
+            }
+            bail!("no process is running")
+        };
+        let patience = Duration::from_millis(START_MS_MAX);
+        match tokio::time::timeout(patience, wait).await {
+            Ok(result) => result,
+            Err(_) => bail!("{name} did not start within {} s", START_MS_MAX / 1000),
+        }
     }
 }
 

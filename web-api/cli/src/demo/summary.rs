@@ -57,11 +57,7 @@ pub(crate) async fn summarise(
         rounds: rounds.map(|(round, stats)| round_row(*round, stats)).collect(),
         central: gathered.central,
         contributors: contributors(vintage, federation, unit)?,
-        ledger: LedgerSummary {
-            entries: ledger.entries,
-            root: ledger.root.to_string(),
-            audit,
-        },
+        ledger: LedgerSummary { entries: ledger.entries, root: ledger.root.to_string(), audit },
         peak_rss_bytes: cooperative.peak_rss_bytes(),
         sale: gathered.sale,
         vote: gathered.vote,
@@ -181,7 +177,9 @@ fn next(args: &DemoArgs, cooperative: &Cooperative) -> Vec<String> {
     if args.serve {
         next.push(format!("{}/   the node stays up", cooperative.http()));
     } else {
-        next.push("sahakar demo --serve      leaves the node up to buy and vote by hand".to_owned());
+        next.push(
+            "sahakar demo --serve      leaves the node up to buy and vote by hand".to_owned(),
+        );
     }
     next
 }

@@ -14,7 +14,7 @@ use data_dao_journal::{
 };
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
-use privacy_identity::{Digest, Encode as _, Signed, SigningKey, Tag};
+use privacy_identity::{Digest, Signed, SigningKey, Tag};
 use serde_json::json;
 use trainer_model::Parameters;
 
@@ -44,7 +44,7 @@ pub(crate) struct RoundService {
     pub(crate) vault: Vault,
     pub(crate) evaluator: Evaluator,
     pub(crate) initial: Parameters,
-    pub(crate) publish: Box<dyn Fn(&Parameters) -> anyhow::Result<()> + Send + Sync>,
+    pub(crate) publish: super::Publish,
     pub(crate) events: Events,
 }
 
@@ -73,7 +73,8 @@ impl RoundService {
             };
             if let DaoReply::Refused(refusal) = &answer {
                 let reason = refusal.name();
-                self.events.emit(json!({"event": "refused", "peer": peer.to_string(), "reason": reason}));
+                self.events
+                    .emit(json!({"event": "refused", "peer": peer.to_string(), "reason": reason}));
             }
             if let Err(error) = reply.send(to_wire(&answer)) {
                 tracing::debug!("an answer was not taken: {error}");
@@ -120,8 +121,7 @@ impl RoundService {
             return Ok(DaoReply::Refused(Refusal::BadSet));
         }
         let label = body.label.clone();
-        self.events
-            .emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
+        self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
         let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
             Ok(_) => Ok(DaoReply::Joined),
@@ -186,14 +186,14 @@ impl RoundService {
 
     fn measure(&self, sum: Signed<RoundSum>) -> anyhow::Result<DaoReply> {
         let terms = self.terms.unverified_body();
-        let Ok(verified) = sum.clone().verify_by(Tag::SumShare, &terms.coordinator().verifying)
+        let Ok(verified) = sum.clone().verify_by(Tag::RoundSum, &terms.coordinator().verifying)
         else {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         };
         if let Err(refusal) = self.check_sum(verified.body())? {
             return Ok(DaoReply::Refused(refusal));
         }
-        let digest = Digest::of(Tag::SumShare, &verified.body().to_bytes());
+        let digest = Digest::of_encoded(Tag::RoundSum, verified.body());
         let kept: Option<Signed<ProbeOrder>> = self.vault.record(PROBES_FILE)?;
         if let Some(probes) = kept
             && probes.unverified_body().round == verified.body().round
@@ -215,7 +215,8 @@ impl RoundService {
         let terms = self.terms.unverified_body();
         let open = self.federation(|f| f.open_round().map(|open| open.round))?;
         let grant: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
-        let Some(grant) = grant.filter(|grant| Some(grant.unverified_body().round.0) == open) else {
+        let Some(grant) = grant.filter(|grant| Some(grant.unverified_body().round.0) == open)
+        else {
             return Ok(Err(Refusal::WrongRound));
         };
         let grant = grant.unverified_body();
@@ -265,8 +266,10 @@ impl RoundService {
             let newest = f.settled().iter().rev().take(aggregator_round::PAST_UPDATES_MAX + 1);
             newest.map(|round| round.model_after).collect::<Vec<_>>()
         })?;
-        let mut models =
-            digests.iter().map(|digest| self.vault.model(digest)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut models = digests
+            .iter()
+            .map(|digest| self.vault.model(digest))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         if digests.len() <= aggregator_round::PAST_UPDATES_MAX {
             models.push(self.initial.clone());
         }
@@ -293,8 +296,7 @@ impl RoundService {
         }
         let after = self.vault.model(&body.model_after)?;
         let test = tokio::task::block_in_place(|| self.evaluator.test(&after))?;
-        let settled =
-            self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
+        let settled = self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
         let Ok(settled) = settled else {
             return Ok(DaoReply::Refused(Refusal::BadSet));
         };

@@ -74,7 +74,9 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let mut file = File::create(&partial)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&partial, path)
+        fs::rename(&partial, path)?;
+        // The rename itself is on disk only when the directory is.
+        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     };
     write().with_context(|| format!("writing {}", path.display()))
 }

@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use sahakar::demo::{
     children::{ChildEvent, ChildNews},
     cooperative::{Cooperative, CooperativePlan},
@@ -14,9 +15,8 @@ use trainer_model::DeviceChoice;
 const EVENT_MS_MAX: u64 = 60_000;
 
 /// Starts `contributors` wineries for `rounds` rounds.
-pub async fn start(dir: &Path, contributors: usize, rounds: u32) -> (Cooperative, Vintage) {
-    let plan =
-        VintagePlan { dataset: "wine".to_owned(), data_dir: None, contributors, seed: 3 };
+pub(crate) async fn start(dir: &Path, contributors: usize, rounds: u32) -> (Cooperative, Vintage) {
+    let plan = VintagePlan { dataset: "wine".to_owned(), data_dir: None, contributors, seed: 3 };
     let vintage = Vintage::prepare(&plan, dir).unwrap();
     let plan = CooperativePlan {
         program: env!("CARGO_BIN_EXE_sahakar").into(),
@@ -30,18 +30,18 @@ pub async fn start(dir: &Path, contributors: usize, rounds: u32) -> (Cooperative
         schema: vintage.schema.clone(),
         wineries: vintage.wineries.clone(),
     };
-    (Cooperative::start(plan, &mut rand::rng()).await.unwrap(), vintage)
+    (Cooperative::start(plan, &mut UnwrapErr(SysRng)).await.unwrap(), vintage)
 }
 
 /// The next event of any process.
-pub async fn next(cooperative: &mut Cooperative) -> ChildEvent {
+pub(crate) async fn next(cooperative: &mut Cooperative) -> ChildEvent {
     let patience = Duration::from_millis(EVENT_MS_MAX);
     let event = tokio::time::timeout(patience, cooperative.next_event()).await;
     event.expect("something happens within a minute").expect("a process runs")
 }
 
 /// Waits until `from` says `event`, and returns it; `seen` gets everything on the way.
-pub async fn until(
+pub(crate) async fn until(
     cooperative: &mut Cooperative,
     from: &str,
     event: &str,
@@ -59,16 +59,17 @@ pub async fn until(
 }
 
 /// Recomputes the whole ledger from its tiles.
-pub async fn audit(cooperative: &Cooperative) -> data_dao_journal::AuditReport {
-    // The tiles follow the log within half a second.
+pub(crate) async fn audit(cooperative: &Cooperative) -> data_dao_journal::AuditReport {
+    // The tiles follow the log within half a second: two looks at the same size are enough.
+    let mut look = tokio::time::interval(Duration::from_millis(700));
     let mut last = None;
     loop {
+        look.tick().await;
         if let Ok(report) = data_dao_store::audit_tiles(&cooperative.tiles_dir(), None) {
             if last == Some(report.entries) {
                 return report;
             }
             last = Some(report.entries);
         }
-        tokio::time::sleep(Duration::from_millis(700)).await;
     }
 }

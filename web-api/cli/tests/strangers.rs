@@ -1,0 +1,122 @@
+//! Hostile messages over the real network: refused with a counted reason, changing nothing.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod world;
+
+use aggregator_network::{Address, Inbox, Limits, Link, LinkConfig};
+use aggregator_protocol::{
+    ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest, Refusal, RoundId, from_wire,
+    to_wire,
+};
+use privacy_dp::{ClipNorm, LocalUpdate};
+use privacy_identity::{Digest, Signed, SigningKey, Tag};
+use privacy_secagg::{
+    Binding, EncodingParameters, NoisyUpdate, QuantizedUpdate, SealedUpdate, seal,
+};
+use rand::{rand_core::UnwrapErr, rngs::SysRng};
+use sahakar::demo::{children::End, cooperative::DAO};
+
+struct Stranger {
+    key: SigningKey,
+    link: Link,
+    _inbox: Inbox,
+    coordinator: Address,
+}
+
+impl Stranger {
+    async fn new(seed: u8, coordinator: Address) -> Self {
+        let key = SigningKey::from_seed(&[seed; 32]);
+        let limits = Limits { request_bytes_max: 64 << 20, ..Limits::default() };
+        let config = LinkConfig { secret: key.seed(), listen: Vec::new(), limits };
+        let (link, inbox) = Link::start(config).await.unwrap();
+        Self { key, link, _inbox: inbox, coordinator }
+    }
+
+    async fn ask(&self, request: &ContributorRequest) -> ContributorReply {
+        let reply = self.link.request(&self.coordinator, to_wire(request)).await.unwrap();
+        from_wire(&reply).unwrap()
+    }
+
+    async fn refusal(&self, body: Vec<u8>) -> Refusal {
+        let reply = self.link.request(&self.coordinator, body).await.unwrap();
+        match from_wire(&reply).unwrap() {
+            ContributorReply::Refused(refusal) => refusal,
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+
+    async fn update(&self, signer: &SigningKey) -> SealedUpdate {
+        let ContributorReply::Terms(terms) = self.ask(&ContributorRequest::Terms).await else {
+            panic!("terms are public");
+        };
+        let terms = terms.verify(Tag::Terms).unwrap();
+        let body = terms.body();
+        let binding = Binding {
+            dao: body.dao,
+            federation: body.id(),
+            round: 0,
+            model: Digest([0; 32]),
+            member: self.key.verifying_key(),
+        };
+        let mut rng = UnwrapErr(SysRng);
+        let noisy = noisy(&body.encoding, &mut rng);
+        seal(&noisy, binding, &body.aggregators, &body.encoding, signer, &mut rng).unwrap()
+    }
+}
+
+fn noisy(encoding: &EncodingParameters, rng: &mut UnwrapErr<SysRng>) -> NoisyUpdate {
+    let delta = vec![0.01; encoding.dimension()];
+    let clipped = LocalUpdate::new(delta).unwrap().clip(ClipNorm::new(0.1).unwrap());
+    NoisyUpdate::without_noise(&QuantizedUpdate::quantise(&clipped, encoding, rng).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut cooperative, vintage) = world::start(dir.path(), 4, 3).await;
+    // One contributor is held back, so that the first round stays open while the strangers knock.
+    let held = vintage.wineries[0].label.clone();
+    let mut seen = Vec::new();
+    world::until(&mut cooperative, &held, "joined", &mut seen).await;
+    cooperative.end(&held, End::Kill).await;
+    let stranger = Stranger::new(200, cooperative.coordinator().unwrap()).await;
+
+    // Truncated, trailing, of another version, or no message at all.
+    let fetch = to_wire(&ContributorRequest::Receipt { round: RoundId(1) });
+    assert_eq!(stranger.refusal(fetch[..fetch.len() - 1].to_vec()).await, Refusal::Malformed);
+    assert_eq!(stranger.refusal([fetch.as_slice(), &[0]].concat()).await, Refusal::Malformed);
+    assert_eq!(stranger.refusal([&[9], &fetch[1..]].concat()).await, Refusal::Malformed);
+    assert_eq!(stranger.refusal(vec![]).await, Refusal::Malformed);
+    // Far larger than any message of this federation: not even read.
+    assert!(stranger.link.request(&stranger.coordinator, vec![1; 32 << 20]).await.is_err());
+
+    // Signed by a stranger, or by nobody.
+    let update = stranger.update(&stranger.key).await;
+    let submit = |update: SealedUpdate| to_wire(&ContributorRequest::Submit(Box::new(update)));
+    let refusal = stranger.refusal(submit(update.clone())).await;
+    assert!([Refusal::Stranger, Refusal::Late, Refusal::WrongRound].contains(&refusal));
+    let forged = stranger.update(&SigningKey::from_seed(&[7; 32])).await;
+    let refusal = stranger.refusal(submit(forged)).await;
+    assert!([Refusal::Stranger, Refusal::Late, Refusal::WrongRound].contains(&refusal));
+
+    // An order and a model are for members; an invitation must be valid; a receipt tells nothing.
+    let fetched = stranger.ask(&ContributorRequest::Fetch { known: None }).await;
+    assert!(matches!(fetched, ContributorReply::Wait { .. }), "{fetched:?}");
+    let join = JoinRequest {
+        federation: cooperative.federation(),
+        token: "guessed".to_owned(),
+        label: "stranger".to_owned(),
+    };
+    let join = Signed::new(join, Tag::Join, &stranger.key);
+    assert_eq!(
+        stranger.refusal(to_wire(&ContributorRequest::Join(join))).await,
+        Refusal::NotInvited
+    );
+    let receipt = stranger.ask(&ContributorRequest::Receipt { round: RoundId(999) }).await;
+    assert_eq!(receipt, ContributorReply::Receipt(FetchedReceipt::Unknown));
+
+    world::until(&mut cooperative, DAO, "released", &mut seen).await;
+    let report = world::audit(&cooperative).await;
+    assert_eq!((report.rounds_settled, report.members), (3, 4));
+    cooperative.end_all().await;
+}
