@@ -15,9 +15,10 @@ pub(crate) fn count(length: usize) -> u64 {
     u64::try_from(length).expect("a length fits 64 bits")
 }
 
-/// A sum of measured scalars as a JSON integer. The journal's bounds keep it below 2^57.
-pub(crate) fn scalar(value: i128) -> i64 {
-    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+/// A sum of measured scalars in units of `unit`: for people, payouts are computed in integers.
+#[expect(clippy::cast_precision_loss, reason = "the journal's bounds keep it below 2^57")]
+pub(crate) fn in_units(value: i128, unit: f64) -> f64 {
+    value as f64 * unit
 }
 
 /// Millionths as a number.

@@ -19,6 +19,7 @@
 //! requests to repeat.
 
 mod collect;
+mod commitments;
 mod context;
 mod coordinator;
 mod input;
@@ -26,6 +27,7 @@ mod participant;
 mod peer;
 mod value;
 
+pub use commitments::missing_commitment;
 pub use context::{AggregatorContext, ContextError};
 pub use coordinator::{AbortReason, Coordinator, Ended, RoundEvent};
 pub use input::{Ask, Input, Output};

@@ -13,6 +13,8 @@ use privacy_secagg::{Binding, NoisyUpdate, QuantizedUpdate, SealedUpdate, seal};
 use rand::CryptoRng;
 use thiserror::Error;
 
+use crate::missing_commitment;
+
 /// Why a device does not train for an order.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
@@ -291,7 +293,9 @@ impl Acknowledged {
             return Err(ReceiptError::NotOurs);
         }
         let root = body.accepted.tree().root();
-        check_commitments(terms, body, &root)?;
+        if let Some(index) = missing_commitment(terms, body.round, &root, &body.commitments) {
+            return Err(ReceiptError::Commitment { index });
+        }
         let proof = proof.ok_or(ReceiptError::LeftOut)?;
         let at = usize::try_from(proof.index).unwrap_or(usize::MAX);
         let entry = body.accepted.contributions().get(at);
@@ -301,24 +305,4 @@ impl Acknowledged {
         proof.verify(&self.digest.0, &root).map_err(|_source| ReceiptError::LeftOut)?;
         Ok(Outcome::Counted(Box::new(body.clone())))
     }
-}
-
-fn check_commitments(
-    terms: &FederationTerms,
-    receipt: &RoundReceipt,
-    root: &Digest,
-) -> Result<(), ReceiptError> {
-    for (index, keys) in terms.aggregators.iter().enumerate().skip(1) {
-        let committed = receipt.commitments.iter().any(|commitment| {
-            let body = commitment.unverified_body();
-            body.federation == receipt.federation
-                && body.round == receipt.round
-                && body.set_root == *root
-                && commitment.clone().verify_by(Tag::SumShare, &keys.verifying).is_ok()
-        });
-        if !committed {
-            return Err(ReceiptError::Commitment { index });
-        }
-    }
-    Ok(())
 }

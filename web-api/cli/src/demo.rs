@@ -55,7 +55,7 @@ pub struct DemoArgs {
     /// Which data: wine (UCI red wine quality, built in)
     #[arg(long, default_value = "wine", value_name = "NAME")]
     pub dataset: String,
-    /// Take the table from DIR/<dataset>.csv instead of the built-in one
+    /// Take the table from `DIR/DATASET.csv` instead of the built-in one
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Seed of the data's split, the model and the training

@@ -16,6 +16,12 @@ pub fn now_ms() -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// How this program was called, for hints that can be copied.
+#[must_use]
+pub fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "sahakar".to_owned())
+}
+
 /// Where a command's events go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Events {

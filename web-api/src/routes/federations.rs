@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::amount::{count, scalar, share, text};
+use crate::amount::{count, in_units, share, text};
 use crate::api_error::ApiError;
 use crate::extract::PathPart;
 use crate::problem::Problem;
@@ -112,27 +112,36 @@ pub(crate) struct ContributorView {
 pub(crate) struct StandingView {
     /// In how many rounds the member took part.
     pub(crate) rounds: u64,
-    /// Measured value so far, in the units of the federation's quantisation.
-    pub(crate) value: i64,
+    /// Measured value so far: validation loss won (the ledger has it in whole `value_unit`s of the
+    /// federation's terms).
+    pub(crate) value: f64,
     /// Lower bound of the value's 95 % interval; absent after less than two rounds.
-    pub(crate) value_low: Option<i64>,
+    pub(crate) value_low: Option<f64>,
     /// Upper bound.
-    pub(crate) value_high: Option<i64>,
+    pub(crate) value_high: Option<f64>,
     /// Credits earned.
     pub(crate) credits: String,
 }
 
 impl StandingView {
-    pub(crate) fn new(standing: &Standing) -> Self {
+    pub(crate) fn new(standing: &Standing, federation: &Federation) -> Self {
+        let unit = value_unit(federation);
+        let in_loss = |value: i128| in_units(value, unit);
         let interval = standing.interval();
         Self {
             rounds: standing.rounds(),
-            value: scalar(standing.value_sum()),
-            value_low: interval.map(|interval| scalar(interval.low)),
-            value_high: interval.map(|interval| scalar(interval.high)),
+            value: in_loss(standing.value_sum()),
+            value_low: interval.map(|interval| in_loss(interval.low)),
+            value_high: interval.map(|interval| in_loss(interval.high)),
             credits: text(standing.credits()),
         }
     }
+}
+
+/// What one unit of a value scalar is worth in validation loss, as the terms say it; 1 if they do not.
+fn value_unit(federation: &Federation) -> f64 {
+    let terms = serde_json::from_str::<Value>(&federation.opened().terms);
+    terms.ok().and_then(|terms| terms["value_unit"].as_f64()).unwrap_or(1.0)
 }
 
 impl FederationSummary {
@@ -200,7 +209,7 @@ pub(crate) fn contributors(federation: &Federation) -> Vec<ContributorView> {
     let view = |(key, member): (&VerifyingKey, &data_dao_journal::Member)| ContributorView {
         member: key.to_string(),
         label: member.label.clone(),
-        standing: StandingView::new(standing(key)),
+        standing: StandingView::new(standing(key), federation),
     };
     members.into_iter().map(view).collect()
 }

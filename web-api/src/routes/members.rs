@@ -1,7 +1,7 @@
 //! Members: what each contributed and earned.
 
 use axum::{Json, extract::State};
-use data_dao_journal::{Standing, State as Ledger};
+use data_dao_journal::State as Ledger;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -64,7 +64,7 @@ fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
             Some(MembershipView {
                 federation: name.to_string(),
                 label: admitted.label.clone(),
-                standing: StandingView::new(&standing.unwrap_or_else(Standing::default)),
+                standing: StandingView::new(&standing.unwrap_or_default(), federation),
                 ledger_index: admitted.index,
             })
         })

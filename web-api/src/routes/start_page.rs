@@ -88,7 +88,7 @@ fn federation_section(to: &mut String, name: &Name, federation: &Federation) -> 
     }
     to.push_str(
         "</tbody></table></div><h3>Contributors</h3><div class=\"scroll\"><table><thead><tr>\
-         <th>Name</th><th>Key</th><th>Rounds</th><th>Value</th><th>95 % interval</th>\
+         <th>Name</th><th>Key</th><th>Rounds</th><th>Value, ‰ of loss</th><th>95 % interval</th>\
          <th>Credits</th></tr></thead><tbody>",
     );
     for contributor in contributors(federation) {
@@ -114,17 +114,17 @@ fn round_row(to: &mut String, round: &SettledRound) -> fmt::Result {
 fn contributor_row(to: &mut String, contributor: &ContributorView) -> fmt::Result {
     let ContributorView { member, label, standing } = contributor;
     let interval = match (standing.value_low, standing.value_high) {
-        (Some(low), Some(high)) => format!("{low} to {high}"),
+        (Some(low), Some(high)) => format!("{:+.1} … {:+.1}", 1e3 * low, 1e3 * high),
         _ => "–".to_owned(),
     };
     write!(
         to,
         "<tr><td>{}</td><td><a href=\"/v1/members/{member}\"><code>{}</code></a></td><td>{}</td>\
-         <td>{}</td><td>{interval}</td><td>{}</td></tr>",
+         <td>{:+.1}</td><td>{interval}</td><td>{}</td></tr>",
         Escaped(label),
         &member[..8],
         standing.rounds,
-        standing.value,
+        1e3 * standing.value,
         standing.credits,
     )
 }
@@ -170,7 +170,7 @@ fn chart(to: &mut String, settled: &[SettledRound]) -> fmt::Result {
     }
     write!(
         to,
-        "\"/><text x=\"0\" y=\"4\">{}</text><text x=\"0\" y=\"118\">{}</text></svg>",
+        "\"/><text x=\"0\" y=\"4\">highest {}</text><text x=\"600\" y=\"118\" text-anchor=\"end\">lowest {}</text></svg>",
         percent(*high),
         percent(*low),
     )

@@ -18,7 +18,7 @@ async fn a_federation_shows_its_terms_rounds_and_contributors() {
         wine["contributors"].as_array().unwrap().iter().map(|c| c["credits"].clone()).collect();
     assert_eq!(credits, ["500", "333", "167"]);
     assert_eq!(wine["contributors"][0]["label"], "Winery 2 & Sons");
-    assert_eq!(wine["contributors"][0]["value"], 300);
+    assert_eq!(wine["contributors"][0]["value"], 150.0, "300 units of half a unit of loss");
     assert!(wine["contributors"][0]["value_low"].is_null(), "one round has no interval");
 }
 

@@ -120,7 +120,7 @@ async fn found(store: &Store, node_key: &SigningKey, members: &[SigningKey], mod
     let opened = FederationOpened {
         federation: name("wine"),
         terms_digest: Digest([1; 32]),
-        terms: r#"{"purpose":"tests"}"#.to_owned(),
+        terms: r#"{"purpose":"tests","value_unit":0.5}"#.to_owned(),
         rounds: 5,
         round_budget: 1_000,
         minimum_cohort: 2,

@@ -67,26 +67,26 @@ pub(super) struct Contributor {
     pub(super) member: String,
     pub(super) label: String,
     rounds: u64,
-    value: i64,
-    value_low: Option<i64>,
-    value_high: Option<i64>,
+    value: f64,
+    value_low: Option<f64>,
+    value_high: Option<f64>,
     credits: String,
 }
 
 impl Contributor {
     pub(super) const HEADER: [&str; 6] =
-        ["member", "key", "rounds", "value", "95 % interval", "credits"];
+        ["member", "key", "rounds", "value ‰", "95 % interval", "credits"];
 
     pub(super) fn row(&self) -> Vec<String> {
         let interval = match (self.value_low, self.value_high) {
-            (Some(low), Some(high)) => format!("{low} to {high}"),
+            (Some(low), Some(high)) => format!("{:+.1} … {:+.1}", 1e3 * low, 1e3 * high),
             _ => "–".to_owned(),
         };
         vec![
             self.label.clone(),
             short(&self.member),
             self.rounds.to_string(),
-            self.value.to_string(),
+            format!("{:+.1}", 1e3 * self.value),
             interval,
             self.credits.clone(),
         ]

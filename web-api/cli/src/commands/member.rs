@@ -54,7 +54,7 @@ struct Membership {
     federation: String,
     label: String,
     rounds: u64,
-    value: i64,
+    value: f64,
     credits: String,
 }
 
@@ -114,9 +114,9 @@ fn print_member(member: &Member) -> anyhow::Result<()> {
     let Member { member: key, credits, federations, .. } = member;
     print(format!("{key}: {credits} credits, {earnings} earned"))?;
     let row = |m: &Membership| {
-        let (rounds, value) = (m.rounds.to_string(), m.value.to_string());
+        let (rounds, value) = (m.rounds.to_string(), format!("{:+.1}", 1e3 * m.value));
         vec![m.federation.clone(), m.label.clone(), rounds, value, m.credits.clone()]
     };
-    let header = ["federation", "called", "rounds", "value", "credits"];
+    let header = ["federation", "called", "rounds", "value ‰", "credits"];
     print_table(&header, 2, federations.iter().map(row).collect())
 }

@@ -71,6 +71,7 @@ pub struct Cooperative {
     spawner: Spawner,
     processes: BTreeMap<String, Process>,
     news: News,
+    config: ServeConfig,
     dao: Address,
     http: String,
     invitation: Option<Invitation>,
@@ -93,29 +94,21 @@ impl Cooperative {
         let (spawner, events) = Spawner::new(plan.program.clone(), plan.dir.join("logs"))?;
         let mut news = News { events, backlog: VecDeque::new() };
         let secrets = SecretsConfig { operator_token: token(rng), invitation_token: token(rng) };
-        let config = serve_config(&plan, secrets.clone(), rng)?;
-        let config_path = plan.dir.join("sahakar.toml");
-        write_private(&config_path, &toml::to_string(&config)?)?;
-        let arguments = [
-            "serve".into(),
-            "--config".into(),
-            config_path.into_os_string(),
-            "--device".into(),
-            plan.device.to_string().into(),
-            "--json".into(),
-            "--with-parent".into(),
-        ];
-        let dao_process = spawner.spawn(DAO, &arguments)?;
-        let listening = news.listening(&dao_process, &spawner).await?;
+        let mut config = serve_config(&plan, secrets.clone(), rng)?;
+        let process = spawn_dao(&spawner, &plan, &config)?;
+        let listening = news.listening(&process, &spawner).await?;
         let dao = address_of(&listening)?;
         let http = text_of(&listening, "http")?;
         let federation = text_of(&listening, "federation")?.parse()?;
-        let processes = BTreeMap::from([(DAO.to_owned(), dao_process)]);
+        // Started again, it must be where the others look for it.
+        config.listen.http = http.trim_start_matches("http://").parse()?;
+        config.listen.link = vec![dao.listen().to_string()];
         let mut cooperative = Self {
             plan,
             spawner,
-            processes,
+            processes: BTreeMap::from([(DAO.to_owned(), process)]),
             news,
+            config,
             dao,
             http,
             federation,
@@ -130,6 +123,17 @@ impl Cooperative {
             cooperative.start_trainer(&winery)?;
         }
         Ok(cooperative)
+    }
+
+    /// Starts the DAO node again after it was ended: at the addresses that it had.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start_dao_again(&mut self) -> anyhow::Result<()> {
+        let process = spawn_dao(&self.spawner, &self.plan, &self.config)?;
+        let listening = self.news.listening(&process, &self.spawner).await;
+        self.processes.insert(DAO.to_owned(), process);
+        listening.map(drop)
     }
 
     /// Starts an aggregator, or starts it again after it was ended: at the address that it had.
@@ -340,6 +344,26 @@ impl News {
             Err(_) => bail!("{name} did not start within {} s", START_MS_MAX / 1000),
         }
     }
+}
+
+/// Writes the DAO node's configuration and starts it.
+fn spawn_dao(
+    spawner: &Spawner,
+    plan: &CooperativePlan,
+    config: &ServeConfig,
+) -> anyhow::Result<Process> {
+    let path = plan.dir.join("sahakar.toml");
+    write_private(&path, &toml::to_string(config)?)?;
+    let arguments = [
+        "serve".into(),
+        "--config".into(),
+        path.into_os_string(),
+        "--device".into(),
+        plan.device.to_string().into(),
+        "--json".into(),
+        "--with-parent".into(),
+    ];
+    spawner.spawn(DAO, &arguments)
 }
 
 fn text_of(event: &Value, key: &str) -> anyhow::Result<String> {

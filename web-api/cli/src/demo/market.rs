@@ -133,12 +133,13 @@ pub async fn invite(cooperative: &Cooperative) -> anyhow::Result<()> {
     let http = cooperative.http().to_owned();
     let operator = Rest::new(&http).with_bearer(cooperative.operator_token());
     let key = tokio::task::spawn_blocking(move || issue_key(&operator, "You")).await??;
+    let program = crate::process::program();
     println!("The node stays up at {http} (API description: {http}/openapi.json)");
     println!("API key to try, with € 10 on it: {key}");
     println!();
     println!("  export SAHAKAR_API_KEY={key}");
-    println!("  sahakar buy --url {http} --model wine-quality --calls 5");
-    println!("  sahakar predict --url {http} --model wine-quality \\");
+    println!("  {program} buy --url {http} --model wine-quality --calls 5");
+    println!("  {program} predict --url {http} --model wine-quality \\");
     println!("      --input 7.4,0.7,0.0,1.9,0.076,11,34,0.9978,3.51,0.56,9.4");
     println!();
     println!("Ctrl-C stops it.");

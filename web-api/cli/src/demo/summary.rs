@@ -18,7 +18,7 @@ use super::{
     },
     wineries::Vintage,
 };
-use crate::process::now_ms;
+use crate::process::{now_ms, program};
 
 /// Name of the demonstration's federation.
 const FEDERATION: &str = "wine";
@@ -167,12 +167,13 @@ fn in_loss(value: i128, unit: f64) -> f64 {
 
 fn next(args: &DemoArgs, cooperative: &Cooperative) -> Vec<String> {
     let mut next = Vec::new();
+    let program = program();
     match &args.keep {
         Some(dir) => {
             let tiles = dir.join("dao").join("tiles");
-            next.push(format!("sahakar audit --dir {}", tiles.display()));
+            next.push(format!("{program} audit --dir {}", tiles.display()));
         }
-        None => next.push("sahakar demo --keep DIR   keeps ledger, models and logs".to_owned()),
+        None => next.push(format!("{program} demo --keep DIR   keeps ledger, models and logs")),
     }
     if args.serve {
         next.push(format!("{}/   the node stays up", cooperative.http()));

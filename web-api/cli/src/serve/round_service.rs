@@ -8,6 +8,7 @@ use aggregator_protocol::{
     DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant, RoundId,
     RoundReceipt, RoundSum, from_wire, to_wire,
 };
+use aggregator_round::{PAST_UPDATES_MAX, missing_commitment};
 use anyhow::Context as _;
 use data_dao_journal::{
     Body, Federation, MemberAdmitted, ModelReleased, PriceSet, RoundAborted, RoundOpened,
@@ -232,16 +233,8 @@ impl RoundService {
             return Ok(Err(Refusal::BadSet));
         }
         let root = sum.accepted.tree().root();
-        let committed = terms.aggregators.iter().skip(1).all(|keys| {
-            sum.commitments.iter().any(|commitment| {
-                let body = commitment.unverified_body();
-                body.federation == sum.federation
-                    && body.round == sum.round
-                    && body.set_root == root
-                    && commitment.clone().verify_by(Tag::SumShare, &keys.verifying).is_ok()
-            })
-        });
-        Ok(if committed { Ok(()) } else { Err(Refusal::BadSignature) })
+        let missing = missing_commitment(terms, sum.round, &root, &sum.commitments);
+        Ok(if missing.is_none() { Ok(()) } else { Err(Refusal::BadSignature) })
     }
 
     fn probes(&self, sum: &RoundSum) -> anyhow::Result<Signed<ProbeOrder>> {
@@ -263,18 +256,18 @@ impl RoundService {
     /// The last public updates: differences of consecutive models, the newest first.
     fn past_updates(&self) -> anyhow::Result<Vec<Vec<f32>>> {
         let digests = self.federation(|f| {
-            let newest = f.settled().iter().rev().take(aggregator_round::PAST_UPDATES_MAX + 1);
+            let newest = f.settled().iter().rev().take(PAST_UPDATES_MAX + 1);
             newest.map(|round| round.model_after).collect::<Vec<_>>()
         })?;
         let mut models = digests
             .iter()
             .map(|digest| self.vault.model(digest))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        if digests.len() <= aggregator_round::PAST_UPDATES_MAX {
+        if digests.len() <= PAST_UPDATES_MAX {
             models.push(self.initial.clone());
         }
         let steps = models.windows(2).map(|pair| Ok(pair[0].difference(&pair[1])?));
-        steps.take(aggregator_round::PAST_UPDATES_MAX).collect()
+        steps.take(PAST_UPDATES_MAX).collect()
     }
 
     async fn settle(&self, receipt: Signed<RoundReceipt>) -> anyhow::Result<DaoReply> {
