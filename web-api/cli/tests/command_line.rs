@@ -138,3 +138,13 @@ invitation_token = "i"
     std::fs::write(&path, text).unwrap();
     path
 }
+
+#[test]
+fn the_sample_configuration_of_the_readme_is_understood() {
+    let readme = include_str!("../../../README.md");
+    let from = readme.find("```toml\n").unwrap() + "```toml\n".len();
+    let sample = &readme[from..from + readme[from..].find("```").unwrap()];
+    let config: sahakar::serve::ServeConfig = toml::from_str(sample).unwrap();
+    assert_eq!(config.federation.name, "wine");
+    assert_eq!(config.federation.aggregators.len(), 2);
+}

@@ -178,9 +178,9 @@ fn next(args: &DemoArgs, cooperative: &Cooperative) -> Vec<String> {
     if args.serve {
         next.push(format!("{}/   the node stays up", cooperative.http()));
     } else {
-        next.push(
-            "sahakar demo --serve      leaves the node up to buy and vote by hand".to_owned(),
-        );
+        next.push(format!(
+            "{program} demo --serve      leaves the node up to buy and vote by hand"
+        ));
     }
     next
 }
