@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aggregator_network::{Inbound, Inbox, Link, ReplySender};
+use aggregator_network::{Counters, Inbound, Inbox, Link, ReplySender};
 use aggregator_protocol::{
     ContributorReply, ContributorRequest, DaoReply, DaoRequest, FederationTerms, Refusal,
     from_wire, to_wire,
@@ -23,6 +23,10 @@ use crate::{
 /// How often time is let act on the machine, in milliseconds: a deadline is kept to within this.
 const TICK_MS: u64 = 100;
 
+/// Pause after an answer that was refused, in milliseconds: a party that answers wrongly would
+/// otherwise be asked as fast as it answers.
+const REFUSED_PAUSE_MS: u64 = 250;
+
 /// Answers waiting to be handled: at most one per aggregator and one of the DAO node.
 const ANSWERS_MAX: usize = 64;
 
@@ -37,6 +41,7 @@ pub(crate) struct CoordinatorShell<E> {
     events: E,
     errands: BTreeMap<Digest, AbortHandle>,
     answers: mpsc::Sender<(Digest, Input)>,
+    frames: Counters,
 }
 
 impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
@@ -68,7 +73,18 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         events(NodeEvent::Ready { index: context.index(), resumed });
         let (answers, answers_in) = mpsc::channel(ANSWERS_MAX);
         let errands = BTreeMap::new();
-        let shell = Self { context, machine, terms, store, link, routes, events, errands, answers };
+        let shell = Self {
+            context,
+            machine,
+            terms,
+            store,
+            link,
+            routes,
+            events,
+            errands,
+            answers,
+            frames: Counters::default(),
+        };
         shell.serve(inbox, answers_in).await
     }
 
@@ -92,10 +108,25 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                         self.dispatch()?;
                     }
                 }
-                _ = tick.tick() => if self.step(Input::Tick, None).await? {
-                    self.dispatch()?;
-                },
+                _ = tick.tick() => {
+                    self.count_frames();
+                    if self.step(Input::Tick, None).await? {
+                        self.dispatch()?;
+                    }
+                }
             }
+        }
+    }
+
+    /// Counts what the link refused before it was a message: too large, or cut off.
+    fn count_frames(&mut self) {
+        let now = self.link.counters();
+        let before = std::mem::replace(&mut self.frames, now);
+        for _ in before.oversized..now.oversized {
+            self.machine.count(Refusal::Oversized);
+        }
+        for _ in before.truncated..now.truncated {
+            self.machine.count(Refusal::Malformed);
         }
     }
 
@@ -132,6 +163,8 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         }
         // The answer was refused, so it would be refused again: the round cannot go on with it.
         self.step(Input::StepRefused(Refusal::BadSet), None).await?;
+        // Between rounds there is nothing to give up: whoever answers wrongly is not asked at once.
+        tokio::time::sleep(Duration::from_millis(REFUSED_PAUSE_MS)).await;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Updates in the clear and their L2 clipping.
 
 use thiserror::Error;
+use zeroize::Zeroize as _;
 
 /// Why an update or a clip norm was refused.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -53,7 +54,7 @@ impl ClipNorm {
 
 /// What training changed: parameters after minus parameters before, `[parameter_count]`, finite.
 ///
-/// It never leaves the machine: it has no encoding.
+/// It never leaves the machine: it has no encoding. Zeroised on drop, as is what is made of it.
 #[derive(Clone, PartialEq)]
 pub struct LocalUpdate {
     delta: Vec<f32>,
@@ -82,9 +83,9 @@ impl LocalUpdate {
     /// Source: `McMahan` et al. 2018, "Learning Differentially Private Recurrent Language Models",
     /// Algorithm 1 (flat clipping).
     #[must_use]
-    pub fn clip(self, clip_norm: ClipNorm) -> ClippedUpdate {
+    pub fn clip(mut self, clip_norm: ClipNorm) -> ClippedUpdate {
         let norm = l2_norm(&self.delta);
-        let mut delta = self.delta;
+        let mut delta = std::mem::take(&mut self.delta);
         if norm > clip_norm.get() {
             let scale = clip_norm.get() / norm;
             for value in &mut delta {
@@ -92,6 +93,12 @@ impl LocalUpdate {
             }
         }
         ClippedUpdate { delta, clip_norm, norm_before: norm }
+    }
+}
+
+impl Drop for LocalUpdate {
+    fn drop(&mut self) {
+        self.delta.zeroize();
     }
 }
 
@@ -126,6 +133,12 @@ impl ClippedUpdate {
     #[must_use]
     pub const fn norm_before(&self) -> f64 {
         self.norm_before
+    }
+}
+
+impl Drop for ClippedUpdate {
+    fn drop(&mut self) {
+        self.delta.zeroize();
     }
 }
 

@@ -14,7 +14,10 @@ use privacy_secagg::{
     Binding, EncodingParameters, NoisyUpdate, QuantizedUpdate, SealedUpdate, seal,
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
-use sahakar::demo::{children::End, cooperative::DAO};
+use sahakar::demo::{
+    children::End,
+    cooperative::{COORDINATOR, DAO},
+};
 
 struct Stranger {
     key: SigningKey,
@@ -79,6 +82,10 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
     let mut seen = Vec::new();
     world::until(&mut cooperative, &held, "joined", &mut seen).await;
     cooperative.end(&held, End::Kill).await;
+    let started = |(_, event): &(String, serde_json::Value)| event["event"] == "round-started";
+    if !seen.iter().any(started) {
+        world::until(&mut cooperative, COORDINATOR, "round-started", &mut seen).await;
+    }
     let stranger = Stranger::new(200, cooperative.coordinator().unwrap()).await;
 
     // Truncated, trailing, of another version, or no message at all.
@@ -116,6 +123,10 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
     assert_eq!(receipt, ContributorReply::Receipt(FetchedReceipt::Unknown));
 
     world::until(&mut cooperative, DAO, "released", &mut seen).await;
+    let refused = |(_, event): &&(String, serde_json::Value)| {
+        event["event"] == "settled" && event["refused"].as_u64() >= Some(6)
+    };
+    assert!(seen.iter().filter(refused).count() > 0, "refusals are counted in the round's receipt");
     let report = world::audit(&cooperative).await;
     assert_eq!((report.rounds_settled, report.members), (3, 4));
     cooperative.end_all().await;
