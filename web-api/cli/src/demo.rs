@@ -249,9 +249,9 @@ fn show_round(bar: &ProgressBar, progress: &Progress, round: u64) {
         stats.participants + stats.dropped,
         100.0 * stats.test_accuracy,
     );
-    bar.inc(1);
     if stderr().is_terminal() {
         bar.set_message(line);
+        bar.inc(1);
     } else {
         say(&format!("round {:>2}: {line}", round + 1));
     }

@@ -14,8 +14,8 @@ pub struct TrainerArgs {
     /// Where the contributor keeps its key, its consent and the record of what it sent
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
-    /// The invitation, `sahakar://join?…`
-    #[arg(long, value_name = "INVITATION")]
+    /// The invitation, `sahakar://join?…`; it holds a secret, which the environment hides from others
+    #[arg(long, env = "SAHAKAR_JOIN", hide_env_values = true, value_name = "INVITATION")]
     pub join: Invitation,
     /// The table to train on (CSV with a header); it is read here and never leaves this machine
     #[arg(long, value_name = "FILE")]
