@@ -42,6 +42,7 @@ impl Events {
     pub fn emit(self, mut event: Value) {
         match self {
             Self::Json => {
+                tracing::debug!("{}", readable(&event));
                 event["at_ms"] = now_ms().into();
                 let mut out = stdout().lock();
                 // A reader that went away is no reason to stop serving others.

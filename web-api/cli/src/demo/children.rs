@@ -25,6 +25,8 @@ use tokio::{
 const STOP_MS_MAX: u64 = 3_000;
 /// Events waiting to be read.
 const EVENTS_MAX: usize = 4_096;
+/// What the children log: our own milestones and whatever goes wrong elsewhere.
+const LOG_FILTER: &str = "warn,sahakar=debug,aggregator_node=info,trainer_agent=info";
 /// Lines of a child's log that an error quotes.
 const LOG_LINES_QUOTED: usize = 12;
 
@@ -98,6 +100,8 @@ impl Spawner {
         let log = log.with_context(|| format!("writing {}", path.display()))?;
         let mut child = Command::new(&self.program)
             .args(arguments)
+            // Events go to standard output as JSON; the log has them in words.
+            .env("RUST_LOG", LOG_FILTER)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
