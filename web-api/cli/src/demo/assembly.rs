@@ -30,24 +30,38 @@ const PROPOSED_PRICE: u128 = 200;
 /// # Errors
 /// If a member's key cannot be read or the node refuses a step.
 pub async fn hold(cooperative: &Cooperative, vintage: &Vintage) -> anyhow::Result<VoteSummary> {
-    let voters = voters(cooperative, vintage)?;
+    let keys = honest_keys(cooperative, vintage)?;
     let rest = Rest::new(cooperative.http());
-    let vote = tokio::task::spawn_blocking(move || vote(&rest, &voters));
+    let vote = tokio::task::spawn_blocking(move || vote(&rest, &voters(&rest, keys)?));
     vote.await.context("the vote")?
 }
 
-/// The first three honest wineries' keys.
-fn voters(cooperative: &Cooperative, vintage: &Vintage) -> anyhow::Result<Vec<SigningKey>> {
+/// The keys of all honest wineries.
+fn honest_keys(cooperative: &Cooperative, vintage: &Vintage) -> anyhow::Result<Vec<SigningKey>> {
     let honest = vintage.wineries.iter().filter(|winery| winery.kind == Kind::Honest);
     let key = |label: &str| {
         let path = cooperative.trainer_dir(label).join("key");
         Ok(SigningKey::from_seed(&*load_key(&path)?))
     };
-    honest.take(3).map(|winery| key(&winery.label)).collect()
+    honest.map(|winery| key(&winery.label)).collect()
+}
+
+/// Those three who have earned the most: without credits there is no vote.
+fn voters(rest: &Rest, keys: Vec<SigningKey>) -> anyhow::Result<Vec<SigningKey>> {
+    let mut weighted = Vec::new();
+    for key in keys {
+        let member = rest.get(&format!("/v1/members/{}", key.verifying_key()))?;
+        let credits: u128 = text(&member, "credits")?.parse().context("credits")?;
+        if credits > 0 {
+            weighted.push((credits, key));
+        }
+    }
+    weighted.sort_by_key(|(credits, _)| std::cmp::Reverse(*credits));
+    Ok(weighted.into_iter().take(3).map(|(_, key)| key).collect())
 }
 
 fn vote(rest: &Rest, voters: &[SigningKey]) -> anyhow::Result<VoteSummary> {
-    let proposer = voters.first().context("a proposer is needed")?;
+    let proposer = voters.first().context("nobody has earned a vote: try more rounds")?;
     let dao: Digest = text(&rest.get("/v1/ledger")?, "dao")?.parse()?;
     let model = rest.get("/v1/models")?["models"][0]["name"].as_str().map(str::to_owned);
     let model = model.context("the catalogue is empty")?;

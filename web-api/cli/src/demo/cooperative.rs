@@ -427,7 +427,7 @@ fn serve_config(
                 voting_delay_ms: 50,
                 voting_period_ms: 2_000,
                 quorum_percent: 10,
-                minimum_voters: 2,
+                minimum_voters: 1,
                 proposal_threshold_per_mille: 5,
                 timelock_ms: 100,
                 grace_ms: 600_000,
