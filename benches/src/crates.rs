@@ -66,6 +66,8 @@ pub fn root() -> &'static Path {
 /// With cargo's words if it fails.
 pub(crate) fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
+        // What it prints is read here, whatever the caller wants to see in colour.
+        .env("CARGO_TERM_COLOR", "never")
         .args(arguments)
         .arg("--offline")
         .current_dir(root())
