@@ -277,6 +277,11 @@ fn bad_contributors_are_worth_and_paid_less_than_honest_ones_in_every_seed() {
         check_order(*seed, "scores", &outcome.federation.scores());
         // A replayed update has value of its own: see the figures above.
         check_order(*seed, "values", &outcome.values(|kind| kind != Kind::Replay));
+        // Promise 4: replaying somebody's work earns nothing at all, whatever value it has.
+        let replayed = outcome.credits().into_iter().filter(|(kind, _)| *kind == Kind::Replay);
+        for (_, credits) in replayed {
+            assert_eq!(credits, 0, "seed {seed}: a replay was paid");
+        }
         let paid: u128 = outcome.credits().iter().map(|(_, credits)| credits).sum();
         assert_eq!(paid, u128::from(ROUNDS) * ROUND_BUDGET, "seed {seed}");
     }
