@@ -1,10 +1,11 @@
-//! Between the coordinator and the other aggregators.
+//! Between the coordinator and the other parties of a round: the other aggregators in MPC mode, the
+//! custodians in FHE mode. Both are named by their place: 0 is the coordinator.
 
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, MerkleTree, Reader, Signed, VerifyingKey, Writer,
     list_from_reader, list_to_writer,
 };
-use privacy_secagg::{Delivery, EncodingParameters, QuantizedProbe, ScalarShare};
+use privacy_secagg::{AGGREGATORS_MAX, Delivery, EncodingParameters, QuantizedProbe};
 
 use crate::{MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder};
 
@@ -59,7 +60,102 @@ impl Decode for AcceptedSet {
     }
 }
 
-/// What an aggregator signs when it opens its share of a sum: one set per round, for ever.
+/// A custodian's word that this set, and no other, is the round's: [`CustodyTerms::agreement`] of
+/// them let a sum be opened.
+///
+/// [`CustodyTerms::agreement`]: crate::CustodyTerms::agreement
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetEcho {
+    /// The federation's id.
+    pub federation: Digest,
+    /// The round.
+    pub round: RoundId,
+    /// Root of the accepted set.
+    pub set_root: Digest,
+}
+
+impl Encode for SetEcho {
+    fn encode(&self, writer: &mut Writer) {
+        self.federation.encode(writer);
+        self.round.encode(writer);
+        self.set_root.encode(writer);
+    }
+}
+
+impl Decode for SetEcho {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            federation: Decode::decode(reader)?,
+            round: Decode::decode(reader)?,
+            set_root: Decode::decode(reader)?,
+        })
+    }
+}
+
+/// Why a party may open its share of the sum over a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// MPC mode: the set itself is enough.
+    None,
+    /// Verified MPC mode: per member of the set, the verifier shares of all aggregators in their
+    /// order. Each aggregator decides for itself that the proof holds.
+    Verifiers(Vec<Vec<Vec<u8>>>),
+    /// FHE mode: what the custodians echoed.
+    Echoes(Vec<Signed<SetEcho>>),
+}
+
+/// Most bytes of a verifier share: it grows with the square root of the dimension (PINE), and is
+/// 154 kB at a million parameters.
+const VERIFIER_BYTES_MAX: usize = 4 << 20;
+
+fn blobs_to_writer(blobs: &[Vec<u8>], writer: &mut Writer) {
+    writer.u32(u32::try_from(blobs.len()).expect("at most CONTRIBUTORS_MAX"));
+    for blob in blobs {
+        writer.bytes(blob);
+    }
+}
+
+fn blobs_from_reader(reader: &mut Reader<'_>, most: usize) -> Result<Vec<Vec<u8>>, DecodeError> {
+    let length = reader.length("verifier shares", most)?;
+    let blob = |_| Ok(reader.bytes("verifier share", VERIFIER_BYTES_MAX)?.to_vec());
+    (0..length).map(blob).collect()
+}
+
+impl Encode for Evidence {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::None => writer.u8(0),
+            Self::Verifiers(members) => {
+                writer.u8(1);
+                writer.u32(u32::try_from(members.len()).expect("at most CONTRIBUTORS_MAX"));
+                for shares in members {
+                    blobs_to_writer(shares, writer);
+                }
+            }
+            Self::Echoes(echoes) => {
+                writer.u8(2);
+                list_to_writer(echoes, writer);
+            }
+        }
+    }
+}
+
+impl Decode for Evidence {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::None,
+            1 => {
+                let length = reader.length("verified members", CONTRIBUTORS_MAX)?;
+                let shares = |_| blobs_from_reader(reader, AGGREGATORS_MAX);
+                Self::Verifiers((0..length).map(shares).collect::<Result<_, DecodeError>>()?)
+            }
+            2 => Self::Echoes(list_from_reader(reader, "echoes", AGGREGATORS_MAX)?),
+            other => return Err(DecodeError::invalid("evidence", other)),
+        })
+    }
+}
+
+/// What a party signs when it opens its share of a sum: one set per round, for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SumCommitment {
     /// The federation's id.
@@ -137,7 +233,7 @@ impl Decode for ProbeOrder {
     }
 }
 
-/// An aggregator's shares of the scalars of a round, in the order of the accepted set.
+/// A party's shares of the scalars of a round, in the order of the accepted set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalarShares {
     /// The federation's id.
@@ -146,8 +242,9 @@ pub struct ScalarShares {
     pub round: RoundId,
     /// Digest of the probe order that they answer.
     pub probe: Digest,
-    /// Per contributor: the share of its value and of its innovation.
-    pub shares: Vec<[ScalarShare; 2]>,
+    /// Per contributor: the share of its value and of its innovation, each in the ring or field of
+    /// the federation's mode.
+    pub shares: Vec<[u64; 2]>,
 }
 
 impl Encode for ScalarShares {
@@ -157,8 +254,8 @@ impl Encode for ScalarShares {
         self.probe.encode(writer);
         writer.u32(u32::try_from(self.shares.len()).expect("at most CONTRIBUTORS_MAX"));
         for [value, innovation] in &self.shares {
-            writer.u32(value.0);
-            writer.u32(innovation.0);
+            writer.u64(*value);
+            writer.u64(*innovation);
         }
     }
 }
@@ -169,13 +266,13 @@ impl Decode for ScalarShares {
         let round = Decode::decode(reader)?;
         let probe = Decode::decode(reader)?;
         let length = reader.length("scalar shares", CONTRIBUTORS_MAX)?;
-        let mut pair = || Ok([ScalarShare(reader.u32()?), ScalarShare(reader.u32()?)]);
+        let mut pair = || Ok([reader.u64()?, reader.u64()?]);
         let shares = (0..length).map(|_| pair()).collect::<Result<_, DecodeError>>()?;
         Ok(Self { federation, round, probe, shares })
     }
 }
 
-/// What the coordinator asks of another aggregator.
+/// What the coordinator asks of another party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AggregatorRequest {
     /// To check and keep its parts of the updates of a round.
@@ -184,6 +281,16 @@ pub enum AggregatorRequest {
         order: Box<Signed<RoundOrder>>,
         /// Its parts.
         deliveries: Vec<Delivery>,
+        /// Seeds what verified MPC mode checks proofs with. Made by the coordinator after the last
+        /// update was taken, so that no contributor can have known it.
+        challenge: Digest,
+    },
+    /// FHE mode: to say that this set, and no other, is the round's.
+    Agree {
+        /// The round.
+        round: RoundId,
+        /// The set.
+        set: AcceptedSet,
     },
     /// To open its share of the sum over exactly this set.
     Sum {
@@ -191,12 +298,14 @@ pub enum AggregatorRequest {
         round: RoundId,
         /// The set.
         set: AcceptedSet,
+        /// Why it may.
+        evidence: Evidence,
     },
     /// To open its shares of the scalars of exactly these probes.
     Score(Box<Signed<ProbeOrder>>),
 }
 
-/// What the other aggregator answers.
+/// What the other party answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one at a time, encoded or taken apart at once")]
 pub enum AggregatorReply {
@@ -204,7 +313,11 @@ pub enum AggregatorReply {
     Prepared {
         /// Whose part it refused, and why.
         refused: Vec<(VerifyingKey, Refusal)>,
+        /// Its verifier shares of the others, in the order of their members (verified MPC mode).
+        verifiers: Vec<Vec<u8>>,
     },
+    /// The set is the round's.
+    Agreed(Signed<SetEcho>),
     /// Its share of the sum.
     Sum {
         /// What it signed.
@@ -221,13 +334,20 @@ pub enum AggregatorReply {
 impl Encode for AggregatorRequest {
     fn encode(&self, writer: &mut Writer) {
         match self {
-            Self::Prepare { order, deliveries } => {
+            Self::Prepare { order, deliveries, challenge } => {
                 writer.u8(0);
                 order.encode(writer);
                 list_to_writer(deliveries, writer);
+                challenge.encode(writer);
             }
-            Self::Sum { round, set } => {
+            Self::Sum { round, set, evidence } => {
                 writer.u8(1);
+                round.encode(writer);
+                set.encode(writer);
+                evidence.encode(writer);
+            }
+            Self::Agree { round, set } => {
+                writer.u8(3);
                 round.encode(writer);
                 set.encode(writer);
             }
@@ -245,9 +365,15 @@ impl Decode for AggregatorRequest {
             0 => Self::Prepare {
                 order: Box::new(Decode::decode(reader)?),
                 deliveries: list_from_reader(reader, "deliveries", CONTRIBUTORS_MAX)?,
+                challenge: Decode::decode(reader)?,
             },
-            1 => Self::Sum { round: Decode::decode(reader)?, set: Decode::decode(reader)? },
+            1 => Self::Sum {
+                round: Decode::decode(reader)?,
+                set: Decode::decode(reader)?,
+                evidence: Decode::decode(reader)?,
+            },
             2 => Self::Score(Box::new(Decode::decode(reader)?)),
+            3 => Self::Agree { round: Decode::decode(reader)?, set: Decode::decode(reader)? },
             other => return Err(DecodeError::invalid("aggregator request", other)),
         })
     }
@@ -256,13 +382,18 @@ impl Decode for AggregatorRequest {
 impl Encode for AggregatorReply {
     fn encode(&self, writer: &mut Writer) {
         match self {
-            Self::Prepared { refused } => {
+            Self::Prepared { refused, verifiers } => {
                 writer.u8(0);
                 writer.u32(u32::try_from(refused.len()).expect("at most CONTRIBUTORS_MAX"));
                 for (member, refusal) in refused {
                     member.encode(writer);
                     refusal.encode(writer);
                 }
+                blobs_to_writer(verifiers, writer);
+            }
+            Self::Agreed(echo) => {
+                writer.u8(4);
+                echo.encode(writer);
             }
             Self::Sum { commitment, share } => {
                 writer.u8(1);
@@ -288,7 +419,8 @@ impl Decode for AggregatorReply {
                 let length = reader.length("refused", CONTRIBUTORS_MAX)?;
                 let pair = |_| Ok((Decode::decode(reader)?, Decode::decode(reader)?));
                 let refused = (0..length).map(pair).collect::<Result<_, DecodeError>>()?;
-                Self::Prepared { refused }
+                let verifiers = blobs_from_reader(reader, CONTRIBUTORS_MAX)?;
+                Self::Prepared { refused, verifiers }
             }
             1 => Self::Sum {
                 commitment: Decode::decode(reader)?,
@@ -296,6 +428,7 @@ impl Decode for AggregatorReply {
             },
             2 => Self::Scalars(Box::new(Decode::decode(reader)?)),
             3 => Self::Refused(Decode::decode(reader)?),
+            4 => Self::Agreed(Decode::decode(reader)?),
             other => return Err(DecodeError::invalid("aggregator reply", other)),
         })
     }

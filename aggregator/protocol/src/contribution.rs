@@ -5,7 +5,10 @@ use privacy_identity::{
 };
 use privacy_secagg::SealedUpdate;
 
-use crate::{FederationTerms, MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt};
+use crate::{
+    AggregatorReply, AggregatorRequest, CustodyKey, FederationTerms, MESSAGE_BYTES_MAX, Refusal,
+    RoundId, RoundOrder, RoundReceipt,
+};
 
 /// Longest name a member gives itself, in bytes.
 const LABEL_BYTES_MAX: usize = 64;
@@ -23,6 +26,8 @@ pub struct JoinRequest {
     pub token: String,
     /// A public name of the member's choice.
     pub label: String,
+    /// The key to which shares for it are sealed when it is a custodian.
+    pub custody: Signed<CustodyKey>,
 }
 
 impl Encode for JoinRequest {
@@ -30,6 +35,7 @@ impl Encode for JoinRequest {
         self.federation.encode(writer);
         writer.text(&self.token);
         writer.text(&self.label);
+        self.custody.encode(writer);
     }
 }
 
@@ -39,6 +45,7 @@ impl Decode for JoinRequest {
             federation: Decode::decode(reader)?,
             token: reader.text("token", TOKEN_BYTES_MAX)?,
             label: reader.text("label", LABEL_BYTES_MAX)?,
+            custody: Decode::decode(reader)?,
         })
     }
 }
@@ -62,6 +69,8 @@ pub enum ContributorRequest {
         /// The round.
         round: RoundId,
     },
+    /// What a custodian answers to what it was asked ([`ContributorReply::Custody`]).
+    Custody(Box<AggregatorReply>),
 }
 
 /// An aggregator's promise that it holds an update durably.
@@ -139,6 +148,11 @@ pub enum ContributorReply {
     Acknowledged(Signed<Acknowledgement>),
     /// How a round ended.
     Receipt(FetchedReceipt),
+    /// Instead of what was asked for: this member is a custodian and a round waits for it. It asks
+    /// again after it has answered.
+    Custody(Box<AggregatorRequest>),
+    /// The custodian's answer was taken.
+    Taken,
     /// Refused, with the reason under which it was counted.
     Refused(Refusal),
 }
@@ -166,6 +180,10 @@ impl Encode for ContributorRequest {
                 writer.u8(4);
                 round.encode(writer);
             }
+            Self::Custody(reply) => {
+                writer.u8(5);
+                reply.encode(writer);
+            }
         }
     }
 }
@@ -184,6 +202,7 @@ impl Decode for ContributorRequest {
             },
             3 => Self::Submit(Box::new(Decode::decode(reader)?)),
             4 => Self::Receipt { round: Decode::decode(reader)? },
+            5 => Self::Custody(Box::new(Decode::decode(reader)?)),
             other => return Err(DecodeError::invalid("contributor request", other)),
         })
     }
@@ -259,6 +278,11 @@ impl Encode for ContributorReply {
                 writer.u8(7);
                 refusal.encode(writer);
             }
+            Self::Custody(request) => {
+                writer.u8(8);
+                request.encode(writer);
+            }
+            Self::Taken => writer.u8(9),
         }
     }
 }
@@ -277,6 +301,8 @@ impl Decode for ContributorReply {
             5 => Self::Acknowledged(Decode::decode(reader)?),
             6 => Self::Receipt(Decode::decode(reader)?),
             7 => Self::Refused(Decode::decode(reader)?),
+            8 => Self::Custody(Box::new(Decode::decode(reader)?)),
+            9 => Self::Taken,
             other => return Err(DecodeError::invalid("contributor reply", other)),
         })
     }

@@ -23,11 +23,13 @@ mod dao;
 mod order;
 mod receipt;
 mod refusal;
+mod sealing;
 mod terms;
 mod version;
 
 pub use aggregation::{
-    AcceptedSet, AggregatorReply, AggregatorRequest, ProbeOrder, ScalarShares, SumCommitment,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, ScalarShares, SetEcho,
+    SumCommitment,
 };
 pub use contribution::{
     Acknowledgement, ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest,
@@ -36,6 +38,7 @@ pub use dao::{DaoReply, DaoRequest, RoundSum};
 pub use order::{RoundGrant, RoundId, RoundOrder};
 pub use receipt::{OpenedScalars, RoundReceipt};
 pub use refusal::Refusal;
+pub use sealing::{Custodian, CustodyKey, CustodyTerms, SealingTerms};
 pub use terms::{FederationTerms, SchemaTerms, TermsError, TrainingTerms};
 pub use version::{MESSAGE_BYTES_MAX, WIRE_VERSION, from_wire, to_wire};
 

@@ -6,7 +6,9 @@ use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
 };
-use privacy_secagg::{Binding, EncodingParameters};
+use privacy_secagg::{AGGREGATORS_MAX, Binding, EncodingParameters};
+
+use crate::Custodian;
 
 /// A round's number within its federation, 0-based. Never used twice, not even after an abort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +46,9 @@ pub struct RoundGrant {
     pub model: Digest,
     /// Who may contribute, in increasing order.
     pub cohort: Vec<VerifyingKey>,
+    /// Who holds the shares of the round's keys, in FHE mode: members of the cohort, in the order in
+    /// which updates are sealed to them.
+    pub custodians: Vec<Custodian>,
 }
 
 impl RoundGrant {
@@ -67,6 +72,7 @@ impl Encode for RoundGrant {
         self.round.encode(writer);
         self.model.encode(writer);
         list_to_writer(&self.cohort, writer);
+        list_to_writer(&self.custodians, writer);
     }
 }
 
@@ -82,6 +88,7 @@ impl Decode for RoundGrant {
                 "cohort",
                 EncodingParameters::CONTRIBUTORS_MAX as usize,
             )?,
+            custodians: list_from_reader(reader, "custodians", AGGREGATORS_MAX)?,
         };
         if grant.cohort.is_sorted_by(|a, b| a < b) {
             Ok(grant)

@@ -49,13 +49,19 @@ pub enum Refusal {
     /// A second, different question about a round that was answered.
     #[error("round was already answered otherwise")]
     AlreadyAnswered,
+    /// The proof that the update's norm is within bound does not hold.
+    #[error("norm proof does not hold")]
+    BadProof,
+    /// Too few custodians echoed the set.
+    #[error("too few custodians agree on the set")]
+    NoAgreement,
     /// Nothing of the kind is under way.
     #[error("not expected now")]
     Unexpected,
 }
 
 impl Refusal {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -71,6 +77,8 @@ impl Refusal {
         Self::BadSet,
         Self::AlreadyAnswered,
         Self::Unexpected,
+        Self::BadProof,
+        Self::NoAgreement,
     ];
 
     /// The stable name under which refusals are counted.
@@ -92,6 +100,8 @@ impl Refusal {
             Self::BadSet => "bad-set",
             Self::AlreadyAnswered => "already-answered",
             Self::Unexpected => "unexpected",
+            Self::BadProof => "bad-proof",
+            Self::NoAgreement => "no-agreement",
         }
     }
 }

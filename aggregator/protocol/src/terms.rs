@@ -7,6 +7,8 @@ use privacy_identity::{
 use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters};
 use thiserror::Error;
 
+use crate::{CustodyTerms, SealingTerms};
+
 /// Longest name of a federation, column or class, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Longest stated purpose, in bytes.
@@ -72,8 +74,10 @@ pub struct FederationTerms {
     pub dao: Digest,
     /// The DAO node's key: it grants rounds, names probes and settles.
     pub dao_node: VerifyingKey,
-    /// The aggregators; the first is the coordinator and gets the explicit share.
+    /// The aggregators; the first is the coordinator. In FHE mode it is the only one.
     pub aggregators: Vec<AggregatorKeys>,
+    /// How updates are sealed.
+    pub sealing: SealingTerms,
     /// Fixed point, ring and bounds of updates.
     pub encoding: EncodingParameters,
     /// How contributors train.
@@ -102,7 +106,7 @@ impl FederationTerms {
     /// The coordinator's keys.
     ///
     /// # Panics
-    /// If the terms were not checked: checked terms have two aggregators or more.
+    /// If the terms were not checked: checked terms have an aggregator.
     #[must_use]
     pub fn coordinator(&self) -> &AggregatorKeys {
         self.aggregators.first().expect("checked terms have aggregators")
@@ -118,8 +122,17 @@ impl FederationTerms {
             self.aggregators.iter().map(|keys| keys.verifying).collect();
         let cohort = self.minimum_cohort as usize;
         check("name", !self.name.is_empty(), || "must not be empty".to_owned())?;
-        check("aggregators", (2..=AGGREGATORS_MAX).contains(&aggregators), || {
-            format!("2..={AGGREGATORS_MAX} are needed, got {aggregators}")
+        let (least, most) = match self.sealing {
+            SealingTerms::Mpc | SealingTerms::MpcVerified => (2, AGGREGATORS_MAX),
+            SealingTerms::Fhe(_) => (1, 1),
+        };
+        check("aggregators", (least..=most).contains(&aggregators), || {
+            let mode = self.sealing.name();
+            format!("{least}..={most} are needed in mode {mode}, got {aggregators}")
+        })?;
+        let custodians = self.sealing.custody().map_or(0, CustodyTerms::custodians);
+        check("custodians", custodians <= cohort, || {
+            format!("{custodians} are drawn from a cohort that may be as small as {cohort}")
         })?;
         check("aggregators", distinct.len() == aggregators, || {
             "one key is listed twice: it could read every update".to_owned()
@@ -237,6 +250,7 @@ impl Encode for FederationTerms {
         self.dao.encode(writer);
         self.dao_node.encode(writer);
         list_to_writer(&self.aggregators, writer);
+        self.sealing.encode(writer);
         self.encoding.encode(writer);
         writer.u32(self.training.local_epochs);
         writer.u32(self.training.batch_size);
@@ -258,6 +272,7 @@ impl Decode for FederationTerms {
             dao: Decode::decode(reader)?,
             dao_node: Decode::decode(reader)?,
             aggregators: list_from_reader(reader, "aggregators", AGGREGATORS_MAX)?,
+            sealing: Decode::decode(reader)?,
             encoding: Decode::decode(reader)?,
             training: TrainingTerms {
                 local_epochs: reader.u32()?,

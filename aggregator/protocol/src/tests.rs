@@ -24,6 +24,7 @@ fn terms() -> FederationTerms {
         dao: Digest([1; 32]),
         dao_node: key(9).verifying_key(),
         aggregators: vec![aggregator(1), aggregator(2)],
+        sealing: SealingTerms::Mpc,
         encoding: EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 8).unwrap(),
         training: TrainingTerms { local_epochs: 2, batch_size: 16, learning_rate: 0.05 },
         architecture: "{}".to_owned(),
@@ -52,7 +53,13 @@ fn grant() -> RoundGrant {
             cohort.sort();
             cohort
         },
+        custodians: vec![Custodian { member: key(3).verifying_key(), key: custody_key() }],
     }
+}
+
+fn custody_key() -> Signed<CustodyKey> {
+    let sealing = SealingKey::from_seed(&[3; 32]).public();
+    Signed::new(CustodyKey { federation: terms().id(), sealing }, Tag::CustodyKey, &key(3))
 }
 
 fn check_round_trip<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: &T) {
@@ -79,8 +86,12 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     let keys = terms().aggregators;
     let sealed = seal(&noisy, binding, &keys, &parameters, &key(3), &mut rng).unwrap();
     let verified = sealed.clone().verify().unwrap();
-    let join =
-        JoinRequest { federation: terms().id(), token: "t".to_owned(), label: "w".to_owned() };
+    let join = JoinRequest {
+        federation: terms().id(),
+        token: "t".to_owned(),
+        label: "w".to_owned(),
+        custody: custody_key(),
+    };
     let join = Signed::new(join, Tag::Join, &key(3));
 
     check_round_trip(&Signed::new(terms(), Tag::Terms, &key(9)));
@@ -98,8 +109,28 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     check_round_trip(&ContributorReply::Refused(Refusal::Late));
     let set = AcceptedSet::new(vec![(key(3).verifying_key(), verified.digest())]).unwrap();
     let deliveries = vec![verified.delivery(1).unwrap()];
-    check_round_trip(&AggregatorRequest::Prepare { order, deliveries });
-    check_round_trip(&AggregatorRequest::Sum { round: RoundId(7), set });
+    let challenge = Digest([8; 32]);
+    let prepare = AggregatorRequest::Prepare { order, deliveries, challenge };
+    check_round_trip(&prepare);
+    check_round_trip(&ContributorReply::Custody(Box::new(prepare)));
+    check_round_trip(&AggregatorRequest::Agree { round: RoundId(7), set: set.clone() });
+    let echo = SetEcho { federation: terms().id(), round: RoundId(7), set_root: set.tree().root() };
+    let echo = Signed::new(echo, Tag::SetEcho, &key(3));
+    for evidence in [
+        Evidence::None,
+        Evidence::Verifiers(vec![vec![vec![1, 2], vec![]]]),
+        Evidence::Echoes(vec![echo.clone()]),
+    ] {
+        let set = set.clone();
+        check_round_trip(&AggregatorRequest::Sum { round: RoundId(7), set, evidence });
+    }
+    let prepared = AggregatorReply::Prepared {
+        refused: vec![(key(3).verifying_key(), Refusal::BadProof)],
+        verifiers: vec![vec![7; 9]],
+    };
+    check_round_trip(&prepared);
+    check_round_trip(&ContributorRequest::Custody(Box::new(AggregatorReply::Agreed(echo))));
+    check_round_trip(&ContributorReply::Taken);
     check_round_trip(&DaoRequest::Abort { round: RoundId(7), reason: "helper lost".to_owned() });
     check_round_trip(&DaoRequest::Join(join));
     check_round_trip(&DaoReply::Granted { grant: Box::new(signed_grant), model: vec![] });
@@ -131,6 +162,24 @@ fn terms_that_would_let_somebody_read_an_update_are_refused() {
     assert!(alone.checked().is_err());
     let single = FederationTerms { minimum_cohort: 1, ..terms() };
     assert!(single.checked().is_err());
+    // FHE mode: one aggregator, and no more custodians than the smallest cohort has.
+    let custody = |custodians| SealingTerms::Fhe(CustodyTerms::new(custodians, 2).unwrap());
+    let fhe = |aggregators, custodians| {
+        FederationTerms { aggregators, sealing: custody(custodians), ..terms() }.checked()
+    };
+    assert!(fhe(vec![aggregator(1)], 3).is_ok());
+    assert!(fhe(vec![aggregator(1), aggregator(2)], 3).is_err());
+    assert!(fhe(vec![aggregator(1)], 4).is_err());
+}
+
+#[test]
+fn a_custody_key_that_another_member_signed_is_not_taken() {
+    let federation = terms().id();
+    let custodian = grant().custodians.remove(0);
+    assert!(custodian.sealing(&federation).is_some());
+    assert!(custodian.sealing(&Digest([0; 32])).is_none());
+    let stolen = Custodian { member: key(4).verifying_key(), ..custodian };
+    assert!(stolen.sealing(&federation).is_none());
 }
 
 #[test]

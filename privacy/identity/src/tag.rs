@@ -62,6 +62,12 @@ pub enum Tag {
     KeyDerivation,
     /// The request that carries an update's delivery between aggregators.
     Delivery,
+    /// A member's key for shares of keys, signed by the member.
+    CustodyKey,
+    /// A custodian's word on the accepted set of a round.
+    SetEcho,
+    /// What seeds the checks of norm proofs in one round.
+    Challenge,
 }
 
 impl Tag {
@@ -96,6 +102,9 @@ impl Tag {
             Self::PredictionInput => "sahakar/prediction-input/v1",
             Self::KeyDerivation => "sahakar/key-derivation/v1",
             Self::Delivery => "sahakar/delivery/v1",
+            Self::CustodyKey => "sahakar/custody-key/v1",
+            Self::SetEcho => "sahakar/set-echo/v1",
+            Self::Challenge => "sahakar/challenge/v1",
         }
     }
 }
