@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aggregator_network::{Address, Link};
-use aggregator_protocol::{AggregatorReply, DaoReply, DaoRequest, Refusal, from_wire, to_wire};
+use aggregator_protocol::{DaoReply, DaoRequest, Refusal, from_wire, to_wire};
 use aggregator_round::{Ask, Input};
 use anyhow::Context as _;
 use privacy_identity::{Digest, Tag};
@@ -52,7 +52,7 @@ impl Errand {
                 };
                 Self { address: routes.dao, body: to_wire(request.as_ref()), kind }
             }
-            Ask::Aggregator(index, request) => {
+            Ask::Aggregator(index, request) | Ask::Custodian(index, request) => {
                 let address = routes.aggregators.get(*index).copied().flatten();
                 let address = address.with_context(|| {
                     format!("no address is known for aggregator {index}: give it with --peer")
@@ -103,12 +103,7 @@ enum Answer {
 
 fn aggregator_input(aggregator: usize, reply: &[u8]) -> Input {
     match from_wire(reply) {
-        Ok(AggregatorReply::Prepared { refused }) => Input::Prepared { aggregator, refused },
-        Ok(AggregatorReply::Sum { commitment, share }) => {
-            Input::Summed { aggregator, commitment: Box::new(commitment), share }
-        }
-        Ok(AggregatorReply::Scalars(shares)) => Input::Scored { aggregator, shares },
-        Ok(AggregatorReply::Refused(refusal)) => Input::StepRefused(refusal),
+        Ok(reply) => Input::from_party(aggregator, reply),
         Err(_) => Input::StepRefused(Refusal::Malformed),
     }
 }

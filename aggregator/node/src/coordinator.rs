@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aggregator_network::{Counters, Inbound, Inbox, Link, ReplySender};
 use aggregator_protocol::{
-    ContributorReply, ContributorRequest, DaoReply, DaoRequest, FederationTerms, Refusal,
+    AggregatorReply, ContributorReply, ContributorRequest, DaoReply, DaoRequest, FederationTerms, Refusal,
     from_wire, to_wire,
 };
-use aggregator_round::{AggregatorContext, Coordinator, Input, Output};
+use aggregator_round::{AggregatorContext, Ask, Coordinator, Input, Output};
 use anyhow::bail;
 use privacy_identity::{Digest, Encode as _, Signed, VerifyingKey};
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -70,7 +70,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             }
         }
         let resumed = machine.current_round().map(|round| round.0);
-        events(NodeEvent::Ready { index: context.index(), resumed });
+        events(NodeEvent::Ready { index: 0, resumed });
         let (answers, answers_in) = mpsc::channel(ANSWERS_MAX);
         let errands = BTreeMap::new();
         let shell = Self {
@@ -134,6 +134,10 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
     fn dispatch(&mut self) -> anyhow::Result<()> {
         let mut current = BTreeMap::new();
         for ask in self.machine.outstanding(&self.context) {
+            // A custodian opens no port: what it is asked waits until it comes.
+            if matches!(ask, Ask::Custodian(..)) {
+                continue;
+            }
             let errand = Errand::new(&ask, &self.routes)?;
             let id = errand.id();
             let handle = self.errands.remove(&id).unwrap_or_else(|| self.send(id, errand));
@@ -180,9 +184,14 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         };
         let answer = match request {
             ContributorRequest::Terms => ContributorReply::Terms(Box::new(self.terms.clone())),
-            ContributorRequest::Fetch { known } => self.machine.order_for(&member, known),
-            ContributorRequest::Receipt { round } => {
+            ContributorRequest::Fetch { known } => {
+                self.custody_or(&member, || self.machine.order_for(&member, known))
+            }
+            ContributorRequest::Receipt { round } => self.custody_or(&member, || {
                 ContributorReply::Receipt(self.machine.receipt_for(round, &member))
+            }),
+            ContributorRequest::Custody(answer) => {
+                return self.custodian_answered(member, *answer, reply).await;
             }
             ContributorRequest::Join(request) => {
                 self.forward_join(DaoRequest::Join(request), reply);
@@ -197,6 +206,34 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             }
         };
         send(reply, &answer);
+        Ok(())
+    }
+
+    /// What `member` is asked as a custodian, or else the answer to what it asked.
+    fn custody_or(
+        &self,
+        member: &VerifyingKey,
+        answer: impl FnOnce() -> ContributorReply,
+    ) -> ContributorReply {
+        let custody = self.machine.custody_for(&self.context, member);
+        custody.map_or_else(answer, ContributorReply::Custody)
+    }
+
+    async fn custodian_answered(
+        &mut self,
+        member: VerifyingKey,
+        answer: AggregatorReply,
+        reply: ReplySender,
+    ) -> anyhow::Result<()> {
+        let Some(party) = self.machine.custodian(&self.context, &member) else {
+            self.machine.count(Refusal::Stranger);
+            self.refuse(member, Refusal::Stranger, reply);
+            return Ok(());
+        };
+        let input = Input::from_party(party, answer);
+        if self.step(input, Some((member, reply))).await? {
+            self.dispatch()?;
+        }
         Ok(())
     }
 
@@ -258,6 +295,10 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                     }
                 }
             }
+        }
+        // Not an update, so it came from a custodian.
+        if let Some((_, reply)) = from {
+            send(reply, &ContributorReply::Taken);
         }
         Ok(accepted)
     }

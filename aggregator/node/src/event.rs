@@ -69,6 +69,9 @@ fn round_json(event: &RoundEvent) -> Value {
             "dropped": keys(dropped),
         }),
         RoundEvent::Opened { round } => json!({"event": "round-opened", "round": round.0}),
+        RoundEvent::Lied { round, custodians } => json!({
+            "event": "custodians-lied", "round": round.0, "custodians": keys(custodians),
+        }),
         RoundEvent::Settled { round, participants, dropped } => json!({
             "event": "round-settled", "round": round.0, "participants": participants,
             "dropped": keys(dropped),

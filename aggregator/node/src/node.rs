@@ -63,7 +63,7 @@ pub async fn run(
     let (link, inbox) = start_link(&config, context.signing(), context.terms()).await?;
     events(NodeEvent::Listening { addresses: link.addresses() });
     info!(index = context.index(), "aggregator {} listens", link.peer());
-    if context.index() == 0 {
+    if context.index() == Some(0) {
         let routes = routes(&config, context.terms())?;
         CoordinatorShell::run(context, terms, (store, link, inbox), routes, events).await
     } else {

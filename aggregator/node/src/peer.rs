@@ -3,7 +3,7 @@
 use aggregator_network::{Inbound, Inbox, Link, PeerKey};
 use aggregator_protocol::{AggregatorReply, AggregatorRequest, Refusal, from_wire, to_wire};
 use aggregator_round::{AggregatorContext, PeerAggregator};
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use privacy_identity::{Encode as _, VerifyingKey};
 use tracing::{debug, info};
 
@@ -23,7 +23,8 @@ pub(crate) async fn run(
         }
         machine = next;
     }
-    events(NodeEvent::Ready { index: context.index(), resumed: None });
+    let index = context.index().context("an aggregator has a place in the terms")?;
+    events(NodeEvent::Ready { index, resumed: None });
     let coordinator = PeerKey::from_bytes(*context.terms().coordinator().verifying.as_bytes());
     while let Some(Inbound { peer, body, reply }) = inbox.next_request().await {
         let answer = if peer == coordinator {

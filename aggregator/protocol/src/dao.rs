@@ -22,9 +22,11 @@ pub struct RoundSum {
     pub round: RoundId,
     /// The set that was summed.
     pub accepted: AcceptedSet,
-    /// The sum, as integers, `[parameter_count]`.
+    /// The sum, as integers, `[vector_len]`.
     pub sum: Vec<i64>,
-    /// The other aggregators' commitments to the same set.
+    /// The sum of the linear tags, where the cohort has a key: any member checks the sum against it.
+    pub tag: Option<[u64; 2]>,
+    /// The other parties' commitments to the same set.
     pub commitments: Vec<Signed<SumCommitment>>,
 }
 
@@ -40,6 +42,10 @@ impl Encode for RoundSum {
                 &i32::try_from(*value).expect("centred in a ring of <= 32 bits").to_be_bytes(),
             );
         }
+        writer.u8(u8::from(self.tag.is_some()));
+        for word in self.tag.iter().flatten() {
+            writer.u64(*word);
+        }
         list_to_writer(&self.commitments, writer);
     }
 }
@@ -51,8 +57,13 @@ impl Decode for RoundSum {
         let length = reader.length("sum", EncodingParameters::DIMENSION_MAX as usize)?;
         let (words, _) = reader.take(4 * length)?.as_chunks::<4>();
         let sum = words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect();
+        let tag = match reader.u8()? {
+            0 => None,
+            1 => Some([reader.u64()?, reader.u64()?]),
+            other => return Err(DecodeError::invalid("tag of the sum", other)),
+        };
         let commitments = list_from_reader(reader, "commitments", AGGREGATORS_MAX)?;
-        Ok(Self { federation, round, accepted, sum, commitments })
+        Ok(Self { federation, round, accepted, sum, tag, commitments })
     }
 }
 

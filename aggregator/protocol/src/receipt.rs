@@ -6,7 +6,7 @@ use privacy_identity::{
 };
 use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
 
-use crate::{AcceptedSet, Refusal, RoundId, SumCommitment};
+use crate::{AcceptedSet, Refusal, RoundGrant, RoundId, SumCommitment};
 
 /// The two scalars that are opened of one contribution, in units of
 /// [`EncodingParameters::value_unit`], divided by the number of contributions (towards zero).
@@ -22,6 +22,8 @@ pub struct OpenedScalars {
 /// inside. Its digest is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoundReceipt {
+    /// The DAO node's grant: who was invited, and in FHE mode who kept the keys.
+    pub grant: Signed<RoundGrant>,
     /// The federation's id.
     pub federation: Digest,
     /// The round.
@@ -52,6 +54,7 @@ const REFUSALS_MAX: usize = 256;
 
 impl Encode for RoundReceipt {
     fn encode(&self, writer: &mut Writer) {
+        self.grant.encode(writer);
         self.federation.encode(writer);
         self.round.encode(writer);
         for digest in [&self.model_before, &self.model_after, &self.sum, &self.probe] {
@@ -75,6 +78,7 @@ impl Encode for RoundReceipt {
 
 impl Decode for RoundReceipt {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let grant = Decode::decode(reader)?;
         let (federation, round) = (Decode::decode(reader)?, Decode::decode(reader)?);
         let (model_before, model_after) = (Decode::decode(reader)?, Decode::decode(reader)?);
         let (sum, probe) = (Decode::decode(reader)?, Decode::decode(reader)?);
@@ -91,6 +95,7 @@ impl Decode for RoundReceipt {
         let refused = (0..length).map(|_| count()).collect::<Result<_, DecodeError>>()?;
         let commitments = list_from_reader(reader, "commitments", AGGREGATORS_MAX)?;
         Ok(Self {
+            grant,
             federation,
             round,
             model_before,

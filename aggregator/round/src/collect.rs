@@ -6,7 +6,7 @@ use aggregator_protocol::{Refusal, RoundGrant, RoundOrder};
 use privacy_identity::{Digest, Signed, VerifyingKey};
 use privacy_secagg::{SealError, SealedUpdate, VerifiedUpdate};
 
-use crate::AggregatorContext;
+use crate::{AggregatorContext, context::parties, mode};
 
 /// A round that takes updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,16 +66,14 @@ impl Collecting {
         if earlier.is_some() {
             return Err(Refusal::Duplicate);
         }
-        // Every aggregator needs its part, or the round could never be summed.
-        if verified.envelope_count() != context.terms().aggregators.len() {
+        // Every party needs its part, or the round could never be summed.
+        if verified.envelope_count() != parties(context.terms(), self.grant()).len() {
             return Err(Refusal::Malformed);
         }
         let digest = verified.digest();
-        let delivery = verified.delivery(context.index()).map_err(|_source| Refusal::Malformed)?;
-        let delivery = delivery.verify(context.index()).map_err(|_source| Refusal::Malformed)?;
-        delivery
-            .open(context.sealing(), &context.terms().encoding)
-            .map_err(|_source| Refusal::Unopenable)?;
+        let delivery = verified.delivery(0).map_err(|_source| Refusal::Malformed)?;
+        let delivery = delivery.verify(0).map_err(|_source| Refusal::Malformed)?;
+        mode::check_payload(context, 0, &delivery)?;
         self.accepted.insert(peer, verified);
         Ok(Submission::New(digest))
     }

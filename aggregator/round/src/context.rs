@@ -1,9 +1,9 @@
-//! What an aggregator is: its place in the terms and its keys.
+//! What a party of a round is: its place and its keys.
 
 use aggregator_protocol::{
     Acknowledgement, FederationTerms, Refusal, RoundGrant, RoundId, RoundOrder,
 };
-use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
+use privacy_identity::{Digest, SealingKey, SealingPublicKey, Signed, SigningKey, Tag, VerifyingKey};
 use thiserror::Error;
 
 /// Why a process cannot be an aggregator of a federation.
@@ -21,17 +21,19 @@ pub enum ContextError {
     SealingKey,
 }
 
-/// An aggregator's view of its federation. Built once, passed to every step.
+/// A party's view of its federation: of an aggregator, or of a member that is a custodian in some
+/// rounds. Built once, passed to every step.
 #[derive(Debug)]
 pub struct AggregatorContext {
     terms: FederationTerms,
-    index: usize,
+    /// An aggregator's place in the terms; a custodian's follows from each grant.
+    index: Option<usize>,
     signing: SigningKey,
     sealing: SealingKey,
 }
 
 impl AggregatorContext {
-    /// Finds the place of these keys in `terms`.
+    /// Finds the place of these keys among the aggregators of `terms`.
     ///
     /// # Errors
     /// [`ContextError`].
@@ -46,7 +48,17 @@ impl AggregatorContext {
         if terms.aggregators[index].sealing != sealing.public() {
             return Err(ContextError::SealingKey);
         }
-        Ok(Self { terms, index, signing, sealing })
+        Ok(Self { terms, index: Some(index), signing, sealing })
+    }
+
+    /// A member that may be a custodian.
+    #[must_use]
+    pub const fn custodian(
+        terms: FederationTerms,
+        signing: SigningKey,
+        sealing: SealingKey,
+    ) -> Self {
+        Self { terms, index: None, signing, sealing }
     }
 
     /// The terms.
@@ -55,9 +67,9 @@ impl AggregatorContext {
         &self.terms
     }
 
-    /// This aggregator's place: 0 is the coordinator.
+    /// This aggregator's place: 0 is the coordinator. None for a member.
     #[must_use]
-    pub const fn index(&self) -> usize {
+    pub const fn index(&self) -> Option<usize> {
         self.index
     }
 
@@ -71,6 +83,16 @@ impl AggregatorContext {
     #[must_use]
     pub const fn sealing(&self) -> &SealingKey {
         &self.sealing
+    }
+
+    /// This party's place in the round of `grant`.
+    pub(crate) fn place(&self, grant: &RoundGrant) -> Result<usize, Refusal> {
+        if let Some(index) = self.index {
+            return Ok(index);
+        }
+        let key = self.signing.verifying_key();
+        let position = grant.custodians.iter().position(|custodian| custodian.member == key);
+        position.map(|position| position + 1).ok_or(Refusal::Stranger)
     }
 
     /// The signed promise that an update to `round` is held.
@@ -92,7 +114,7 @@ impl AggregatorContext {
         if body.cohort.len() > self.terms.encoding.contributors_max() {
             return Err(Refusal::BadSet);
         }
-        Ok(())
+        recipients(&self.terms, body).map(|_keys| ())
     }
 
     /// Checks that the coordinator ordered this round and the DAO node granted it.
@@ -103,4 +125,32 @@ impl AggregatorContext {
             .map_err(|_source| Refusal::BadSignature)?;
         self.check_grant(&order.unverified_body().grant)
     }
+}
+
+/// The parties of a round in their order, the coordinator first: the key under which each signs.
+pub(crate) fn parties(terms: &FederationTerms, grant: &RoundGrant) -> Vec<VerifyingKey> {
+    let aggregators = terms.aggregators.iter().map(|keys| keys.verifying);
+    aggregators.chain(grant.custodians.iter().map(|custodian| custodian.member)).collect()
+}
+
+/// The keys to which updates of a round are sealed, one per party in their order.
+///
+/// Threat: a DAO node or coordinator that names custodians who are not members, one twice, or with a
+/// key of its own. Each custodian is in the cohort, once, and signed its key itself.
+pub(crate) fn recipients(
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+) -> Result<Vec<SealingPublicKey>, Refusal> {
+    let expected = terms.sealing.custody().map_or(0, aggregator_protocol::CustodyTerms::custodians);
+    let members: std::collections::BTreeSet<_> =
+        grant.custodians.iter().map(|custodian| custodian.member).collect();
+    let in_cohort = members.iter().all(|member| grant.cohort.binary_search(member).is_ok());
+    if grant.custodians.len() != expected || members.len() != expected || !in_cohort {
+        return Err(Refusal::BadSet);
+    }
+    let mut keys: Vec<_> = terms.aggregators.iter().map(|keys| keys.sealing).collect();
+    for custodian in &grant.custodians {
+        keys.push(custodian.sealing(&grant.federation).ok_or(Refusal::BadSignature)?);
+    }
+    Ok(keys)
 }

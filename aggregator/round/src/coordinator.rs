@@ -2,22 +2,26 @@
 //! aggregators and to the DAO node.
 
 mod event;
+mod opening;
+mod scoring;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorRequest, ContributorReply, DaoRequest, FetchedReceipt, ProbeOrder,
-    Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarShares, SumCommitment,
+    AcceptedSet, AggregatorRequest, ContributorReply, DaoRequest, Evidence, FetchedReceipt,
+    ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarShares,
+    SetEcho, SumCommitment,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
-use privacy_secagg::{RingVector, ShareSum, VerifiedUpdate};
+use privacy_secagg::{VerifiedDelivery, VerifiedUpdate};
 
 pub use event::{AbortReason, Ended, RoundEvent};
 
 use crate::{
     AggregatorContext, Ask, Input, Output,
     collect::{Collecting, Submission},
+    context::parties,
 };
 
 /// How many ended rounds are kept to answer contributors.
@@ -30,18 +34,46 @@ const RETRY_MS: u64 = 50;
 /// The updates of a round whose collection has closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Closed {
-    grant: RoundGrant,
     order: Signed<RoundOrder>,
     updates: BTreeMap<VerifyingKey, VerifiedUpdate>,
     dropped: Vec<VerifyingKey>,
+    /// Places of the other parties that are asked: all at first, then those that prepared.
+    asked: BTreeSet<usize>,
+    /// From when enough answers are taken for all.
+    patience_ms: u64,
     step_deadline_ms: u64,
 }
 
 impl Closed {
+    fn grant(&self) -> &RoundGrant {
+        self.order.unverified_body().grant.unverified_body()
+    }
+
     fn set(&self) -> AcceptedSet {
         let pairs = self.updates.iter().map(|(member, update)| (*member, update.digest()));
         AcceptedSet::new(pairs.collect()).expect("a map lists each member once, in order")
     }
+
+    /// The coordinator's own parts, in the order of the set.
+    fn own_deliveries(&self) -> Vec<VerifiedDelivery> {
+        let own = |update: &VerifiedUpdate| {
+            let delivery = update.delivery(0).expect("checked when it was accepted");
+            delivery.verify(0).expect("checked when it was accepted")
+        };
+        self.updates.values().map(own).collect()
+    }
+
+    /// Whether the step can go on with `answered` answers where `needed` are enough.
+    fn goes_on(&self, answered: usize, needed: usize, now_ms: u64) -> bool {
+        answered >= self.asked.len() || (answered >= needed && now_ms > self.patience_ms)
+    }
+}
+
+/// What a party answered to [`AggregatorRequest::Prepare`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Preparation {
+    refused: Vec<(VerifyingKey, Refusal)>,
+    verifiers: Vec<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +84,16 @@ enum Phase {
     Collecting(Collecting),
     Preparing {
         closed: Closed,
-        prepared: BTreeMap<usize, Vec<(VerifyingKey, Refusal)>>,
+        prepared: BTreeMap<usize, Preparation>,
+    },
+    Agreeing {
+        closed: Closed,
+        echoes: BTreeMap<usize, Signed<SetEcho>>,
     },
     Summing {
         closed: Closed,
-        sums: BTreeMap<usize, (Signed<SumCommitment>, RingVector)>,
+        evidence: Evidence,
+        sums: BTreeMap<usize, (Signed<SumCommitment>, Vec<u8>)>,
     },
     Measuring {
         closed: Closed,
@@ -110,16 +147,20 @@ impl Coordinator {
             Input::NoMoreRounds => self.no_more_rounds(),
             Input::Submitted { peer, update } => self.submitted(context, peer, *update, now_ms),
             Input::Tick => Ok(self.tick(context, now_ms)),
-            Input::Prepared { aggregator, refused } => {
-                self.prepared(context, aggregator, refused, now_ms)
+            Input::Prepared { party, refused, verifiers } => {
+                self.prepared(context, party, Preparation { refused, verifiers }, now_ms)
             }
-            Input::Summed { aggregator, commitment, share } => {
-                self.summed(context, aggregator, *commitment, &share, now_ms)
+            Input::Agreed { party, echo } => self.agreed(context, party, *echo, now_ms),
+            Input::Summed { party, commitment, share } => {
+                self.summed(context, party, *commitment, share, now_ms)
             }
             Input::Probed(probes) => self.probed(context, *probes, now_ms),
-            Input::Scored { aggregator, shares } => self.scored(context, aggregator, *shares),
+            Input::Scored { party, shares } => self.scored(context, party, *shares, now_ms),
             Input::Logged => self.logged(),
             Input::StepRefused(refusal) => Ok(self.step_refused(refusal)),
+            Input::Declined { party, refusal } => {
+                self.declined(context, party, refusal, now_ms)
+            }
             Input::Counted(counts) => {
                 self.refused = counts;
                 Ok(Vec::new())
@@ -188,27 +229,63 @@ impl Coordinator {
             Phase::Idle => dao(DaoRequest::Grant),
             Phase::Finished | Phase::Collecting(_) => Vec::new(),
             Phase::Preparing { closed, prepared } => {
-                ask_others(context, prepared, |index| AggregatorRequest::Prepare {
+                let challenge = opening::challenge(context, closed);
+                ask_others(context, closed, prepared, |place| AggregatorRequest::Prepare {
                     order: Box::new(closed.order.clone()),
                     deliveries: closed
                         .updates
                         .values()
-                        .map(|update| update.delivery(index).expect("checked when it was accepted"))
+                        .map(|update| update.delivery(place).expect("checked when it was accepted"))
                         .collect(),
+                    challenge,
                 })
             }
-            Phase::Summing { closed, sums } => ask_others(context, sums, |_| {
-                AggregatorRequest::Sum { round: closed.grant.round, set: closed.set() }
-            }),
+            Phase::Agreeing { closed, echoes } => {
+                ask_others(context, closed, echoes, |_| AggregatorRequest::Agree {
+                    round: closed.grant().round,
+                    set: closed.set(),
+                })
+            }
+            Phase::Summing { closed, sums, evidence } => {
+                ask_others(context, closed, sums, |_| AggregatorRequest::Sum {
+                    round: closed.grant().round,
+                    set: closed.set(),
+                    evidence: evidence.clone(),
+                })
+            }
             Phase::Measuring { sum, .. } => dao(DaoRequest::Measure(Box::new(sum.clone()))),
-            Phase::Scoring { probes, scores, .. } => {
-                ask_others(context, scores, |_| AggregatorRequest::Score(Box::new(probes.clone())))
+            Phase::Scoring { closed, probes, scores, .. } => {
+                ask_others(context, closed, scores, |_| {
+                    AggregatorRequest::Score(Box::new(probes.clone()))
+                })
             }
             Phase::Settling { receipt } => dao(DaoRequest::Settle(Box::new(receipt.clone()))),
             Phase::Aborting { round, reason } => {
                 dao(DaoRequest::Abort { round: *round, reason: reason.to_string() })
             }
         }
+    }
+
+    /// What `member` is asked as a custodian, if a round waits for it.
+    #[must_use]
+    pub fn custody_for(
+        &self,
+        context: &AggregatorContext,
+        member: &VerifyingKey,
+    ) -> Option<Box<AggregatorRequest>> {
+        let place = self.custodian(context, member)?;
+        self.outstanding(context).into_iter().find_map(|ask| match ask {
+            Ask::Custodian(asked, request) if asked == place => Some(request),
+            _ => None,
+        })
+    }
+
+    /// The place of `member` among the custodians of the round under way.
+    #[must_use]
+    pub fn custodian(&self, context: &AggregatorContext, member: &VerifyingKey) -> Option<usize> {
+        context.terms().sealing.custody()?;
+        let parties = parties(context.terms(), self.closed()?.grant());
+        (1..parties.len()).find(|&place| parties[place] == *member)
     }
 
     /// The round under way.
@@ -218,13 +295,14 @@ impl Coordinator {
             Phase::Collecting(collecting) => Some(collecting.grant().round),
             Phase::Settling { receipt } => Some(receipt.unverified_body().round),
             Phase::Aborting { round, .. } => Some(*round),
-            _ => self.closed().map(|closed| closed.grant.round),
+            _ => self.closed().map(|closed| closed.grant().round),
         }
     }
 
     const fn closed(&self) -> Option<&Closed> {
         match &self.phase {
             Phase::Preparing { closed, .. }
+            | Phase::Agreeing { closed, .. }
             | Phase::Summing { closed, .. }
             | Phase::Measuring { closed, .. }
             | Phase::Scoring { closed, .. } => Some(closed),
@@ -333,31 +411,17 @@ impl Coordinator {
     }
 }
 
-/// The same request to every aggregator but the coordinator that has not `answered` yet.
+/// The same request to every other party that is asked and has not `answered` yet.
 fn ask_others<T>(
     context: &AggregatorContext,
+    closed: &Closed,
     answered: &BTreeMap<usize, T>,
     request: impl Fn(usize) -> AggregatorRequest,
 ) -> Vec<Ask> {
-    (1..context.terms().aggregators.len())
-        .filter(|index| !answered.contains_key(index))
-        .map(|index| Ask::Aggregator(index, Box::new(request(index))))
-        .collect()
-}
-
-/// The coordinator's own share of the sum over `closed`.
-fn own_sum(context: &AggregatorContext, closed: &Closed) -> ShareSum {
-    let mut sum = ShareSum::empty(&context.terms().encoding);
-    for update in closed.updates.values() {
-        sum.add(&own_share(context, update)).expect("opened to the federation's own dimension");
-    }
-    sum
-}
-
-fn own_share(context: &AggregatorContext, update: &VerifiedUpdate) -> RingVector {
-    let delivery = update.delivery(context.index()).expect("checked when it was accepted");
-    let delivery = delivery.verify(context.index()).expect("checked when it was accepted");
-    delivery
-        .open(context.sealing(), &context.terms().encoding)
-        .expect("opened once when it was accepted")
+    let custody = context.terms().sealing.custody().is_some();
+    let ask = |place| {
+        let request = Box::new(request(place));
+        if custody { Ask::Custodian(place, request) } else { Ask::Aggregator(place, request) }
+    };
+    closed.asked.iter().copied().filter(|place| !answered.contains_key(place)).map(ask).collect()
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    Acknowledgement, AggregatorRequest, DaoRequest, MESSAGE_BYTES_MAX, ProbeOrder, Refusal,
-    RoundGrant, ScalarShares, SumCommitment,
+    Acknowledgement, AggregatorReply, AggregatorRequest, DaoRequest, MESSAGE_BYTES_MAX, ProbeOrder,
+    Refusal, RoundGrant, ScalarShares, SetEcho, SumCommitment,
 };
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, VerifyingKey, Writer};
 use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters, SealedUpdate};
@@ -35,17 +35,26 @@ pub enum Input {
     },
     /// Time passed.
     Tick,
-    /// Another aggregator holds its parts.
+    /// Another party holds its parts.
     Prepared {
-        /// Its index in the terms.
-        aggregator: usize,
+        /// Its place.
+        party: usize,
         /// Whose part it refused.
         refused: Vec<(VerifyingKey, Refusal)>,
+        /// Its verifier shares of the others.
+        verifiers: Vec<Vec<u8>>,
     },
-    /// Another aggregator opened its share of the sum.
+    /// A custodian echoed the set.
+    Agreed {
+        /// Its place.
+        party: usize,
+        /// What it signed.
+        echo: Box<Signed<SetEcho>>,
+    },
+    /// Another party opened its share of the sum.
     Summed {
-        /// Its index in the terms.
-        aggregator: usize,
+        /// Its place.
+        party: usize,
         /// What it signed.
         commitment: Box<Signed<SumCommitment>>,
         /// The packed share.
@@ -53,16 +62,24 @@ pub enum Input {
     },
     /// The DAO node named the probes.
     Probed(Box<Signed<ProbeOrder>>),
-    /// Another aggregator opened its shares of the scalars.
+    /// Another party opened its shares of the scalars.
     Scored {
-        /// Its index in the terms.
-        aggregator: usize,
+        /// Its place.
+        party: usize,
         /// The shares.
         shares: Box<Signed<ScalarShares>>,
     },
     /// The DAO node logged how the round ended.
     Logged,
-    /// Another aggregator or the DAO node refused a step of the round.
+    /// Another party refused a step of the round: without an aggregator it cannot go on, without a
+    /// custodian it may.
+    Declined {
+        /// Its place.
+        party: usize,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The DAO node refused a step of the round, or an answer to it was refused.
     StepRefused(Refusal),
     /// Messages refused so far in the round, by reason. Never from outside: the machine asks to have
     /// it stored ([`Output::PersistFirst`]) before it signs the counts, as refused messages are not.
@@ -90,8 +107,30 @@ pub enum Output {
 pub enum Ask {
     /// To the DAO node.
     Dao(Box<DaoRequest>),
-    /// To the aggregator with this index in the terms.
+    /// To the aggregator with this place.
     Aggregator(usize, Box<AggregatorRequest>),
+    /// To the custodian with this place: kept until it asks ([`Coordinator::custody_for`]).
+    ///
+    /// [`Coordinator::custody_for`]: crate::Coordinator::custody_for
+    Custodian(usize, Box<AggregatorRequest>),
+}
+
+impl Input {
+    /// What the answer of the party at `party` is to the machine.
+    #[must_use]
+    pub fn from_party(party: usize, reply: AggregatorReply) -> Self {
+        match reply {
+            AggregatorReply::Prepared { refused, verifiers } => {
+                Self::Prepared { party, refused, verifiers }
+            }
+            AggregatorReply::Agreed(echo) => Self::Agreed { party, echo: Box::new(echo) },
+            AggregatorReply::Sum { commitment, share } => {
+                Self::Summed { party, commitment: Box::new(commitment), share }
+            }
+            AggregatorReply::Scalars(shares) => Self::Scored { party, shares },
+            AggregatorReply::Refused(refusal) => Self::Declined { party, refusal },
+        }
+    }
 }
 
 impl Encode for Input {
@@ -109,18 +148,27 @@ impl Encode for Input {
                 update.encode(writer);
             }
             Self::Tick => writer.u8(3),
-            Self::Prepared { aggregator, refused } => {
+            Self::Prepared { party, refused, verifiers } => {
                 writer.u8(4);
-                index_to_writer(*aggregator, writer);
+                place_to_writer(*party, writer);
                 writer.u32(u32::try_from(refused.len()).expect("at most CONTRIBUTORS_MAX"));
                 for (member, refusal) in refused {
                     member.encode(writer);
                     refusal.encode(writer);
                 }
+                writer.u32(u32::try_from(verifiers.len()).expect("at most CONTRIBUTORS_MAX"));
+                for verifier in verifiers {
+                    writer.bytes(verifier);
+                }
             }
-            Self::Summed { aggregator, commitment, share } => {
+            Self::Agreed { party, echo } => {
+                writer.u8(11);
+                place_to_writer(*party, writer);
+                echo.encode(writer);
+            }
+            Self::Summed { party, commitment, share } => {
                 writer.u8(5);
-                index_to_writer(*aggregator, writer);
+                place_to_writer(*party, writer);
                 commitment.encode(writer);
                 writer.bytes(share);
             }
@@ -128,14 +176,19 @@ impl Encode for Input {
                 writer.u8(6);
                 probes.encode(writer);
             }
-            Self::Scored { aggregator, shares } => {
+            Self::Scored { party, shares } => {
                 writer.u8(7);
-                index_to_writer(*aggregator, writer);
+                place_to_writer(*party, writer);
                 shares.encode(writer);
             }
             Self::Logged => writer.u8(8),
             Self::StepRefused(refusal) => {
                 writer.u8(9);
+                refusal.encode(writer);
+            }
+            Self::Declined { party, refusal } => {
+                writer.u8(12);
+                place_to_writer(*party, writer);
                 refusal.encode(writer);
             }
             Self::Counted(counts) => {
@@ -150,13 +203,25 @@ impl Encode for Input {
     }
 }
 
-fn index_to_writer(aggregator: usize, writer: &mut Writer) {
-    writer.u8(u8::try_from(aggregator).expect("at most AGGREGATORS_MAX"));
+fn place_to_writer(party: usize, writer: &mut Writer) {
+    writer.u8(u8::try_from(party).expect("at most AGGREGATORS_MAX"));
 }
 
-fn index_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
-    let index = usize::from(reader.u8()?);
-    if index < AGGREGATORS_MAX { Ok(index) } else { Err(DecodeError::invalid("aggregator", index)) }
+fn place_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
+    let place = usize::from(reader.u8()?);
+    if place < AGGREGATORS_MAX { Ok(place) } else { Err(DecodeError::invalid("party", place)) }
+}
+
+fn prepared_from_reader(reader: &mut Reader<'_>) -> Result<Input, DecodeError> {
+    let bound = EncodingParameters::CONTRIBUTORS_MAX as usize;
+    let party = place_from_reader(reader)?;
+    let length = reader.length("refused", bound)?;
+    let pair = |_| Ok((Decode::decode(reader)?, Decode::decode(reader)?));
+    let refused = (0..length).map(pair).collect::<Result<_, DecodeError>>()?;
+    let length = reader.length("verifier shares", bound)?;
+    let blob = |_| Ok(reader.bytes("verifier share", MESSAGE_BYTES_MAX)?.to_vec());
+    let verifiers = (0..length).map(blob).collect::<Result<_, DecodeError>>()?;
+    Ok(Input::Prepared { party, refused, verifiers })
 }
 
 fn counts_from_reader(reader: &mut Reader<'_>) -> Result<BTreeMap<Refusal, u64>, DecodeError> {
@@ -185,28 +250,28 @@ impl Decode for Input {
                 update: Box::new(Decode::decode(reader)?),
             },
             3 => Self::Tick,
-            4 => Self::Prepared {
-                aggregator: index_from_reader(reader)?,
-                refused: {
-                    let bound = EncodingParameters::CONTRIBUTORS_MAX as usize;
-                    let length = reader.length("refused", bound)?;
-                    let pair = |_| Ok((Decode::decode(reader)?, Decode::decode(reader)?));
-                    (0..length).map(pair).collect::<Result<_, DecodeError>>()?
-                },
-            },
+            4 => prepared_from_reader(reader)?,
             5 => Self::Summed {
-                aggregator: index_from_reader(reader)?,
+                party: place_from_reader(reader)?,
                 commitment: Box::new(Decode::decode(reader)?),
                 share: reader.bytes("share", MESSAGE_BYTES_MAX)?.to_vec(),
             },
             6 => Self::Probed(Box::new(Decode::decode(reader)?)),
             7 => Self::Scored {
-                aggregator: index_from_reader(reader)?,
+                party: place_from_reader(reader)?,
                 shares: Box::new(Decode::decode(reader)?),
             },
             8 => Self::Logged,
             9 => Self::StepRefused(Decode::decode(reader)?),
             10 => Self::Counted(counts_from_reader(reader)?),
+            11 => Self::Agreed {
+                party: place_from_reader(reader)?,
+                echo: Box::new(Decode::decode(reader)?),
+            },
+            12 => Self::Declined {
+                party: place_from_reader(reader)?,
+                refusal: Decode::decode(reader)?,
+            },
             other => return Err(DecodeError::invalid("input", other)),
         })
     }

@@ -1,14 +1,16 @@
 //! State machines of a round, and the value of contributions: pure.
 //!
 //! ```text
-//!  coordinator   Idle ─granted→ Collecting ─all in, or deadline→ Preparing ─all prepared→ Summing
-//!                 ▲                │ too few                        │ too few, deadline      │ deadline
-//!                 │                ▼                                ▼                        ▼
-//!                 ├───────────── Aborting ◄───────────────────────────────────────────────────
+//!  coordinator   Idle ─granted→ Collecting ─all in, or deadline→ Preparing ─prepared→ (Agreeing) → Summing
+//!                 ▲                │ too few                        │ too few, deadline             │ deadline
+//!                 │                ▼                                ▼                               ▼
+//!                 ├───────────── Aborting ◄──────────────────────────────────────────────────────────
 //!                 └─logged── Settling ◄─all scored── Scoring ◄─probes── Measuring ◄─all summed
 //!
-//!  other         Fresh ─Prepare→ Prepared ─Sum(set)→ Summed ─Score(probes)→ Scored
-//!  aggregator      one set and one probe order per round, for ever; a newer round forgets the older
+//!  other party   Fresh ─Prepare→ Prepared ─(Agree(set)→ Agreed)─Sum(set)→ Summed ─Score(probes)→ Scored
+//!                  one set and one probe order per round, for ever; a newer round forgets the older
+//!                  MPC mode: the other aggregators, all of them; FHE mode: custodians, a threshold of
+//!                  them, after enough have agreed on the set
 //!
 //!  contributor   Ordered ─train, seal→ Sealed ─acknowledged→ Acknowledged ─receipt→ proven or aborted
 //! ```
@@ -23,6 +25,7 @@ mod commitments;
 mod context;
 mod coordinator;
 mod input;
+mod mode;
 mod participant;
 mod peer;
 mod value;

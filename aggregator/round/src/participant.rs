@@ -5,15 +5,16 @@
 //! its owner pinned, the model against its digest, and the receipt against its own update.
 
 use aggregator_protocol::{
-    Acknowledgement, FederationTerms, FetchedReceipt, RoundId, RoundOrder, RoundReceipt,
+    Acknowledgement, FederationTerms, FetchedReceipt, RoundGrant, RoundId, RoundOrder,
+    RoundReceipt,
 };
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Digest, Signed, SigningKey, Tag};
-use privacy_secagg::{Binding, NoisyUpdate, QuantizedUpdate, SealedUpdate, seal};
+use privacy_secagg::{Binding, NoisyUpdate, QuantizedUpdate, SealedUpdate};
 use rand::CryptoRng;
 use thiserror::Error;
 
-use crate::missing_commitment;
+use crate::{context::recipients, missing_commitment, mode};
 
 /// Why a device does not train for an order.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -44,6 +45,9 @@ pub enum OrderRefusal {
         /// The digest of what came.
         got: Digest,
     },
+    /// The custodians are not members of the cohort who signed their own keys.
+    #[error("the round's custodians are not members of its cohort under keys of their own")]
+    Custodians,
     /// The update could not be encoded or sealed.
     #[error("update cannot be sealed: {reason}")]
     Sealing {
@@ -74,6 +78,7 @@ pub enum ReceiptError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ordered {
     binding: Binding,
+    grant: RoundGrant,
 }
 
 impl Ordered {
@@ -112,7 +117,8 @@ impl Ordered {
         if got != grant.model {
             return Err(OrderRefusal::WrongModel { expected: grant.model, got });
         }
-        Ok(Self { binding: grant.binding(member) })
+        recipients(terms, grant).map_err(|_refusal| OrderRefusal::Custodians)?;
+        Ok(Self { binding: grant.binding(member), grant: grant.clone() })
     }
 
     /// The round.
@@ -142,8 +148,7 @@ impl Ordered {
         let quantised = QuantizedUpdate::quantise(&clipped, encoding, rounding_rng)
             .map_err(|error| sealing(error.to_string()))?;
         let noisy = NoisyUpdate::without_noise(&quantised);
-        let update = seal(&noisy, self.binding, &terms.aggregators, encoding, key, rng)
-            .map_err(|error| sealing(error.to_string()))?;
+        let update = mode::seal(&noisy, terms, &self.grant, key, rng).map_err(sealing)?;
         let verified = update.verify().map_err(|error| sealing(error.to_string()))?;
         let digest = verified.digest();
         Ok(Sealed { update: verified.as_sealed().clone(), digest, binding: self.binding })
@@ -292,8 +297,14 @@ impl Acknowledged {
         if body.federation != self.binding.federation || body.round.0 != self.binding.round {
             return Err(ReceiptError::NotOurs);
         }
+        let grant = body.grant.clone().verify_by(Tag::RoundGrant, &terms.dao_node);
+        let grant = grant.map_err(|_source| ReceiptError::NotOurs)?;
+        if grant.body().binding(self.binding.member) != self.binding {
+            return Err(ReceiptError::NotOurs);
+        }
         let root = body.accepted.tree().root();
-        if let Some(index) = missing_commitment(terms, body.round, &root, &body.commitments) {
+        let missing = missing_commitment(terms, grant.body(), &root, &body.commitments);
+        if let Some(index) = missing {
             return Err(ReceiptError::Commitment { index });
         }
         let proof = proof.ok_or(ReceiptError::LeftOut)?;

@@ -1,19 +1,21 @@
-//! The machine of every aggregator but the coordinator.
+//! The machine of every party but the coordinator: the other aggregators in MPC mode, the custodians in
+//! FHE mode.
 //!
 //! Threat: a coordinator that asks for sums over two sets that differ by one member, or for an inner
 //! product of its own choice. This machine answers one set and one DAO-signed probe order per round,
-//! persisted before the answer leaves, and refuses anything else for ever.
+//! persisted before the answer leaves, and refuses anything else for ever. A custodian moreover waits
+//! until enough others echoed the same set, as each of them is asked alone.
 
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorReply, AggregatorRequest, ProbeOrder, Refusal, RoundGrant, RoundId,
-    RoundOrder, ScalarShares, SumCommitment,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, Refusal, RoundGrant,
+    RoundId, RoundOrder, ScalarShares, SetEcho, SumCommitment,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
-use privacy_secagg::{Delivery, RingVector, ShareSum, VerifiedDelivery};
+use privacy_secagg::{Delivery, VerifiedDelivery};
 
-use crate::AggregatorContext;
+use crate::{AggregatorContext, mode};
 
 /// Digest of the packed share of a sum.
 pub(crate) fn share_digest(packed: &[u8]) -> Digest {
@@ -23,6 +25,8 @@ pub(crate) fn share_digest(packed: &[u8]) -> Digest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Held {
     order: Signed<RoundOrder>,
+    place: usize,
+    challenge: Digest,
     parts: BTreeMap<VerifyingKey, VerifiedDelivery>,
     refused: Vec<(VerifyingKey, Refusal)>,
 }
@@ -39,6 +43,10 @@ enum Phase {
     #[default]
     Fresh,
     Prepared(Held),
+    Agreed {
+        held: Held,
+        set: AcceptedSet,
+    },
     Summed {
         held: Held,
         set: AcceptedSet,
@@ -50,7 +58,7 @@ enum Phase {
     },
 }
 
-/// An aggregator that serves a coordinator.
+/// A party that serves a coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerAggregator {
     phase: Phase,
@@ -78,10 +86,13 @@ impl PeerAggregator {
         request: AggregatorRequest,
     ) -> (Self, Result<PeerStep, Refusal>) {
         let next = match request {
-            AggregatorRequest::Prepare { order, deliveries } => {
-                self.prepare(context, *order, deliveries)
+            AggregatorRequest::Prepare { order, deliveries, challenge } => {
+                self.prepare(context, *order, deliveries, challenge)
             }
-            AggregatorRequest::Sum { round, set } => self.sum(context, round, set),
+            AggregatorRequest::Agree { round, set } => self.agree(context, round, set),
+            AggregatorRequest::Sum { round, set, evidence } => {
+                self.sum(context, round, set, &evidence)
+            }
             AggregatorRequest::Score(probes) => self.score(context, *probes),
         };
         match next {
@@ -98,9 +109,10 @@ impl PeerAggregator {
     fn round(&self) -> Option<RoundId> {
         match &self.phase {
             Phase::Fresh => None,
-            Phase::Prepared(held) | Phase::Summed { held, .. } | Phase::Scored { held, .. } => {
-                Some(held.grant().round)
-            }
+            Phase::Prepared(held)
+            | Phase::Agreed { held, .. }
+            | Phase::Summed { held, .. }
+            | Phase::Scored { held, .. } => Some(held.grant().round),
         }
     }
 
@@ -109,23 +121,51 @@ impl PeerAggregator {
         context: &AggregatorContext,
         order: Signed<RoundOrder>,
         deliveries: Vec<Delivery>,
+        challenge: Digest,
     ) -> Result<(Phase, AggregatorReply), Refusal> {
         context.check_order(&order)?;
-        let round = order.unverified_body().grant.unverified_body().round;
+        let grant = order.unverified_body().grant.unverified_body();
+        let (round, place) = (grant.round, context.place(grant)?);
         match (&self.phase, self.round()) {
             (_, Some(current)) if round < current => return Err(Refusal::WrongRound),
-            // A sum of this round was opened: its parts are fixed for ever.
-            (Phase::Summed { .. } | Phase::Scored { .. }, Some(current)) if round == current => {
-                return Err(Refusal::AlreadyAnswered);
-            }
+            // A set of this round was agreed to: its parts are fixed for ever.
+            (
+                Phase::Agreed { .. } | Phase::Summed { .. } | Phase::Scored { .. },
+                Some(current),
+            ) if round == current => return Err(Refusal::AlreadyAnswered),
             _ => {}
         }
-        let mut held = Held { order, parts: BTreeMap::new(), refused: Vec::new() };
+        let parts = BTreeMap::new();
+        let mut held = Held { order, place, challenge, parts, refused: Vec::new() };
+        let mut verifiers = BTreeMap::new();
         for delivery in deliveries {
-            held.take(context, delivery)?;
+            if let Some((member, verifier)) = held.take(context, delivery)? {
+                verifiers.insert(member, verifier);
+            }
         }
-        let reply = AggregatorReply::Prepared { refused: held.refused.clone() };
+        let verifiers = if mode::proves(context.terms()) == Ok(true) {
+            verifiers.into_values().collect()
+        } else {
+            Vec::new()
+        };
+        let reply = AggregatorReply::Prepared { refused: held.refused.clone(), verifiers };
         Ok((Phase::Prepared(held), reply))
+    }
+
+    fn agree(
+        &self,
+        context: &AggregatorContext,
+        round: RoundId,
+        set: AcceptedSet,
+    ) -> Result<(Phase, AggregatorReply), Refusal> {
+        let (held, phase) = self.for_set(context, round, &set, |held, set| Phase::Agreed { held, set })?;
+        let echo = SetEcho {
+            federation: held.grant().federation,
+            round,
+            set_root: set.tree().root(),
+        };
+        let echo = Signed::new(echo, Tag::SetEcho, context.signing());
+        Ok((phase, AggregatorReply::Agreed(echo)))
     }
 
     fn sum(
@@ -133,25 +173,46 @@ impl PeerAggregator {
         context: &AggregatorContext,
         round: RoundId,
         set: AcceptedSet,
+        evidence: &Evidence,
     ) -> Result<(Phase, AggregatorReply), Refusal> {
+        let (held, mut phase) =
+            self.for_set(context, round, &set, |held, set| Phase::Summed { held, set })?;
+        held.check_evidence(context, &set, evidence)?;
+        if let Phase::Agreed { held, set } = phase {
+            phase = Phase::Summed { held, set };
+        }
+        let reply = sum_reply(context, held, &set)?;
+        Ok((phase, reply))
+    }
+
+    /// The parts of `round`, and the phase in which `set` is the only one that is answered. A question
+    /// that was answered before leaves the phase as it is: the answer was lost.
+    fn for_set(
+        &self,
+        context: &AggregatorContext,
+        round: RoundId,
+        set: &AcceptedSet,
+        next: impl FnOnce(Held, AcceptedSet) -> Phase,
+    ) -> Result<(&Held, Phase), Refusal> {
         if self.round() != Some(round) {
             return Err(Refusal::WrongRound);
         }
-        let (held, phase) = match &self.phase {
-            Phase::Fresh => return Err(Refusal::Unexpected),
+        match &self.phase {
+            Phase::Fresh => Err(Refusal::Unexpected),
             Phase::Prepared(held) => {
-                held.check_set(context, &set)?;
-                (held, Phase::Summed { held: held.clone(), set: set.clone() })
+                held.check_set(context, set)?;
+                Ok((held, next(held.clone(), set.clone())))
             }
-            Phase::Summed { set: answered, .. } | Phase::Scored { set: answered, .. }
-                if *answered != set =>
-            {
-                return Err(Refusal::AlreadyAnswered);
+            Phase::Agreed { held, set: answered }
+            | Phase::Summed { held, set: answered }
+            | Phase::Scored { held, set: answered, .. } => {
+                if answered == set {
+                    Ok((held, self.phase.clone()))
+                } else {
+                    Err(Refusal::AlreadyAnswered)
+                }
             }
-            // Asked again because the answer was lost: the same answer, the same phase.
-            Phase::Summed { held, .. } | Phase::Scored { held, .. } => (held, self.phase.clone()),
-        };
-        Ok((phase, sum_reply(context, held, &set)?))
+        }
     }
 
     fn score(
@@ -165,7 +226,9 @@ impl PeerAggregator {
                 return Err(Refusal::AlreadyAnswered);
             }
             Phase::Scored { held, set, .. } => (held, set),
-            Phase::Fresh | Phase::Prepared(_) => return Err(Refusal::Unexpected),
+            Phase::Fresh | Phase::Prepared(_) | Phase::Agreed { .. } => {
+                return Err(Refusal::Unexpected);
+            }
         };
         check_probes(context, &probes, held.grant(), set)?;
         let reply = score_reply(context, held, set, &probes)?;
@@ -174,21 +237,95 @@ impl PeerAggregator {
 }
 
 impl Held {
-    fn take(&mut self, context: &AggregatorContext, delivery: Delivery) -> Result<(), Refusal> {
-        let verified = delivery.verify(context.index()).map_err(|_source| Refusal::BadSignature)?;
+    /// Keeps a part that opens; returns whose it is and this party's verifier share of its proof.
+    fn take(
+        &mut self,
+        context: &AggregatorContext,
+        delivery: Delivery,
+    ) -> Result<Option<(VerifyingKey, Vec<u8>)>, Refusal> {
+        let verified = delivery.verify(self.place).map_err(|_source| Refusal::BadSignature)?;
         let member = verified.binding().member;
         if *verified.binding() != self.grant().binding(member)
             || self.grant().cohort.binary_search(&member).is_err()
         {
             return Err(Refusal::BadSet);
         }
-        match verified.open(context.sealing(), &context.terms().encoding) {
-            Ok(_share) => {
+        let opened = mode::check_payload(context, self.place, &verified)
+            .and_then(|()| mode::verifier(context, self.place, &verified, &self.challenge));
+        match opened {
+            Ok(verifier) => {
                 self.parts.insert(member, verified);
+                Ok(Some((member, verifier)))
             }
-            Err(_) => self.refused.push((member, Refusal::Unopenable)),
+            Err(refusal) => {
+                self.refused.push((member, refusal));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The parts of exactly `set`, in its order.
+    fn parts_of(&self, set: &AcceptedSet) -> Result<Vec<VerifiedDelivery>, Refusal> {
+        let part = |(member, _): &(VerifyingKey, Digest)| self.parts.get(member).cloned();
+        set.contributions().iter().map(part).collect::<Option<_>>().ok_or(Refusal::BadSet)
+    }
+
+    fn check_evidence(
+        &self,
+        context: &AggregatorContext,
+        set: &AcceptedSet,
+        evidence: &Evidence,
+    ) -> Result<(), Refusal> {
+        match (evidence, mode::proves(context.terms())) {
+            (Evidence::None, Ok(false)) => Ok(()),
+            (Evidence::Verifiers(members), Ok(true)) => self.check_proofs(context, set, members),
+            (Evidence::Echoes(echoes), Err(mode::Unsupported)) => {
+                self.check_echoes(context, set, echoes)
+            }
+            _ => Err(Refusal::Malformed),
+        }
+    }
+
+    /// Decides each proof for itself: a coordinator cannot pass off an update that does not prove its
+    /// norm, unless it colludes with all others.
+    fn check_proofs(
+        &self,
+        context: &AggregatorContext,
+        set: &AcceptedSet,
+        members: &[Vec<Vec<u8>>],
+    ) -> Result<(), Refusal> {
+        if members.len() != set.contributions().len() {
+            return Err(Refusal::BadSet);
+        }
+        for (part, shares) in self.parts_of(set)?.iter().zip(members) {
+            if !mode::proof_holds(context, self.place, part, &self.challenge, shares) {
+                return Err(Refusal::BadProof);
+            }
         }
         Ok(())
+    }
+
+    fn check_echoes(
+        &self,
+        context: &AggregatorContext,
+        set: &AcceptedSet,
+        echoes: &[Signed<SetEcho>],
+    ) -> Result<(), Refusal> {
+        let custody = context.terms().sealing.custody().ok_or(Refusal::Malformed)?;
+        let expected = SetEcho {
+            federation: self.grant().federation,
+            round: self.grant().round,
+            set_root: set.tree().root(),
+        };
+        let echoed = |member: &VerifyingKey| {
+            echoes.iter().any(|echo| {
+                *echo.unverified_body() == expected
+                    && echo.clone().verify_by(Tag::SetEcho, member).is_ok()
+            })
+        };
+        let custodians = self.grant().custodians.iter();
+        let count = custodians.filter(|custodian| echoed(&custodian.member)).count();
+        if count >= custody.agreement() { Ok(()) } else { Err(Refusal::NoAgreement) }
     }
 
     fn check_set(&self, context: &AggregatorContext, set: &AcceptedSet) -> Result<(), Refusal> {
@@ -197,16 +334,6 @@ impl Held {
         };
         let enough = set.contributions().len() >= context.terms().minimum_cohort as usize;
         if enough && set.contributions().iter().all(held) { Ok(()) } else { Err(Refusal::BadSet) }
-    }
-
-    fn open(
-        &self,
-        context: &AggregatorContext,
-        member: &VerifyingKey,
-    ) -> Result<RingVector, Refusal> {
-        let part = self.parts.get(member).ok_or(Refusal::BadSet)?;
-        part.open(context.sealing(), &context.terms().encoding)
-            .map_err(|_source| Refusal::Unopenable)
     }
 }
 
@@ -244,16 +371,13 @@ fn sum_reply(
     held: &Held,
     set: &AcceptedSet,
 ) -> Result<AggregatorReply, Refusal> {
-    let mut sum = ShareSum::empty(&context.terms().encoding);
-    for (member, _) in set.contributions() {
-        sum.add(&held.open(context, member)?).map_err(|_source| Refusal::Unopenable)?;
-    }
-    let share = sum.vector().pack();
+    let parts = held.parts_of(set)?;
+    let share = mode::partial_sum(context, held.grant(), held.place, &parts)?;
     let commitment = SumCommitment {
         federation: held.grant().federation,
         round: held.grant().round,
         set_root: set.tree().root(),
-        count: u32::try_from(sum.count()).expect("at most CONTRIBUTORS_MAX"),
+        count: u32::try_from(parts.len()).expect("at most CONTRIBUTORS_MAX"),
         share: share_digest(&share),
     };
     let commitment = Signed::new(commitment, Tag::SumShare, context.signing());
@@ -266,12 +390,9 @@ fn score_reply(
     set: &AcceptedSet,
     probes: &Signed<ProbeOrder>,
 ) -> Result<AggregatorReply, Refusal> {
-    let body = probes.unverified_body();
-    let mut shares = Vec::new();
-    for (member, _) in set.contributions() {
-        let share = held.open(context, member)?;
-        shares.push([body.value.scalar_share(&share), body.innovation.scalar_share(&share)]);
-    }
+    let (grant, body) = (held.grant(), probes.unverified_body());
+    let shares =
+        mode::scalar_shares(context, grant, held.place, body, &held.parts_of(set)?)?;
     let shares = ScalarShares {
         federation: held.grant().federation,
         round: held.grant().round,

@@ -137,7 +137,7 @@ fn a_restarted_peer_still_refuses_a_second_set_and_a_second_probe() {
     let round = federation.dao.open_round().unwrap();
     let set = federation.measured_set();
     let fewer = AcceptedSet::new(set.contributions()[1..].to_vec()).unwrap();
-    let request = AggregatorRequest::Sum { round, set: fewer };
+    let request = AggregatorRequest::Sum { round, set: fewer, evidence: Evidence::None };
     assert_eq!(federation.peers[0].request(&request, true), Err(Refusal::AlreadyAnswered));
     federation.run_until(asks_settle);
     federation.peers[0].restart();
@@ -152,7 +152,7 @@ fn a_receipt_that_counts_refusals_is_signed_again_to_the_same_bytes() {
     // messages are not stored, yet the receipt that is sent again must be the one that was logged.
     let mut federation = federation(2);
     federation.run_until(asks_sum);
-    let stranger = Input::Prepared { aggregator: 1, refused: Vec::new() };
+    let stranger = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
     assert_eq!(federation.feed(&stranger), Err(Refusal::Unexpected));
     federation.coordinator.machine.count(Refusal::Malformed);
     federation.run_until(asks_settle);

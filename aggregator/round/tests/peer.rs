@@ -31,12 +31,13 @@ fn check_peer(federation: &mut Federation, request: &AggregatorRequest, expected
 fn a_peer_holds_nothing_for_an_order_that_the_dao_did_not_grant() {
     let mut federation = Federation::new(1, 2, 4);
     let request = asked(&mut federation, asks_prepare);
-    let AggregatorRequest::Prepare { order, deliveries } = request else { panic!() };
+    let AggregatorRequest::Prepare { order, deliveries, challenge } = request else { panic!() };
     let coordinator = federation.world.aggregator_key(0);
     let ordered = |grant: RoundGrant, granted_by: &SigningKey, ordered_by: &SigningKey| {
         let grant = Signed::new(grant, Tag::RoundGrant, granted_by);
         let order = Signed::new(RoundOrder { grant, deadline_ms: 9 }, Tag::RoundOrder, ordered_by);
-        AggregatorRequest::Prepare { order: Box::new(order), deliveries: deliveries.clone() }
+        let (order, deliveries) = (Box::new(order), deliveries.clone());
+        AggregatorRequest::Prepare { order, deliveries, challenge }
     };
     let grant = order.unverified_body().grant.unverified_body().clone();
     let dao = SigningKey::from_seed(&federation.world.dao_key.seed());
@@ -63,9 +64,10 @@ fn promise_1_a_peer_sums_only_a_large_enough_set_of_parts_that_it_holds() {
     let mut federation = Federation::new(1, 2, 5);
     let sum = |round, contributions| {
         let set = AcceptedSet::new(contributions).unwrap();
-        AggregatorRequest::Sum { round, set }
+        AggregatorRequest::Sum { round, set, evidence: Evidence::None }
     };
-    let AggregatorRequest::Sum { round, set } = asked(&mut federation, asks_sum) else { panic!() };
+    let request = asked(&mut federation, asks_sum);
+    let AggregatorRequest::Sum { round, set, .. } = request else { panic!() };
     let all = set.contributions().to_vec();
     let minimum = MINIMUM_COHORT as usize;
     for count in 0..minimum {

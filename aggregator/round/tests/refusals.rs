@@ -357,7 +357,7 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
     let ask = federation.outstanding().remove(0);
     let Input::Scored { shares, .. } = federation.answer(&ask) else { panic!() };
     let scored =
-        |aggregator, shares: Signed<_>| Input::Scored { aggregator, shares: Box::new(shares) };
+        |party, shares: Signed<_>| Input::Scored { party, shares: Box::new(shares) };
     check_refused(&mut federation, &scored(2, *shares.clone()), Refusal::BadSignature);
     let mut body = shares.unverified_body().clone();
     body.shares.pop();
@@ -374,8 +374,9 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
 #[test]
 fn an_answer_that_nobody_waits_for_is_refused() {
     let mut federation = Federation::collecting(1, 2, 4);
+    let prepared = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
     for input in
-        [Input::Prepared { aggregator: 1, refused: Vec::new() }, Input::Logged, Input::NoMoreRounds]
+        [prepared, Input::Logged, Input::NoMoreRounds]
     {
         check_refused(&mut federation, &input, Refusal::Unexpected);
     }

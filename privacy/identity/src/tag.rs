@@ -68,6 +68,10 @@ pub enum Tag {
     SetEcho,
     /// What seeds the checks of norm proofs in one round.
     Challenge,
+    /// What a proof of an update's norm is bound to.
+    NormProof,
+    /// The transcript from which the public mask of a round is expanded.
+    RoundMask,
 }
 
 impl Tag {
@@ -105,6 +109,8 @@ impl Tag {
             Self::CustodyKey => "sahakar/custody-key/v1",
             Self::SetEcho => "sahakar/set-echo/v1",
             Self::Challenge => "sahakar/challenge/v1",
+            Self::NormProof => "sahakar/norm-proof/v1",
+            Self::RoundMask => "sahakar/round-mask/v1",
         }
     }
 }

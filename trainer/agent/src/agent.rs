@@ -10,6 +10,7 @@ use crate::{
     AgentError, AgentEvent, Behaviour, Invitation,
     caller::Caller,
     contributor::{Contributor, blocking},
+    custody::Custody,
     enrolment::{invited_terms, join},
     learner::{Learner, check_readable},
     randomness::Randomness,
@@ -106,7 +107,8 @@ impl Agent {
 
         let randomness = Randomness::new(config.seed, &config.label);
         let terms = terms.body().clone();
-        let contributor = Contributor { terms, key, state, learner, randomness };
+        let custody = Custody::open(&terms, &key, &state)?;
+        let contributor = Contributor { terms, key, state, custody, learner, randomness };
         Session::new(Arc::new(contributor), caller, events).run().await
     }
 }

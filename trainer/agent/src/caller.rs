@@ -36,6 +36,8 @@ pub(crate) enum Question {
     Submit,
     /// How a round ended.
     Receipt,
+    /// What a custodian answers.
+    Custody,
 }
 
 impl Question {
@@ -47,6 +49,7 @@ impl Question {
             Self::Fetch => "fetch",
             Self::Submit => "submit",
             Self::Receipt => "receipt",
+            Self::Custody => "custody",
         }
     }
 

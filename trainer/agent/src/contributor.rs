@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use aggregator_protocol::{ContributorRequest, FederationTerms, RoundId, from_wire, to_wire};
+use aggregator_protocol::{
+    AggregatorReply, AggregatorRequest, ContributorRequest, FederationTerms, RoundId, from_wire,
+    to_wire,
+};
 use aggregator_round::{Ordered, Sealed};
 use privacy_dp::LocalUpdate;
 use privacy_identity::SigningKey;
@@ -10,6 +13,7 @@ use trainer_model::{ModelError, Parameters};
 
 use crate::{
     AgentError,
+    custody::Custody,
     learner::{Learned, Learner},
     randomness::{self, Randomness},
     state_dir::StateDir,
@@ -22,6 +26,7 @@ pub(crate) struct Contributor {
     pub(crate) terms: FederationTerms,
     pub(crate) key: SigningKey,
     pub(crate) state: StateDir,
+    pub(crate) custody: Custody,
     pub(crate) learner: Learner,
     pub(crate) randomness: Randomness,
 }
@@ -54,6 +59,15 @@ impl Contributor {
     ) -> Result<Submission, AgentError> {
         let own = Arc::clone(self);
         blocking(move || own.seal_and_store(ordered, update)).await?
+    }
+
+    /// Answers as a custodian, on a blocking thread.
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        request: AggregatorRequest,
+    ) -> Result<AggregatorReply, AgentError> {
+        let own = Arc::clone(self);
+        blocking(move || own.custody.answer(request, &own.state)).await?
     }
 
     fn seal_and_store(

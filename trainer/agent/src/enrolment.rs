@@ -1,7 +1,9 @@
 //! From an invitation to a member: terms, consent, admission.
 
-use aggregator_protocol::{ContributorReply, ContributorRequest, FederationTerms, JoinRequest};
-use privacy_identity::{Signed, SigningKey, Tag, Verified};
+use aggregator_protocol::{
+    ContributorReply, ContributorRequest, CustodyKey, FederationTerms, JoinRequest,
+};
+use privacy_identity::{SealingKey, Signed, SigningKey, Tag, Verified};
 
 use crate::{
     AgentError, Invitation,
@@ -72,7 +74,9 @@ pub(crate) async fn join(
     label: &str,
 ) -> Result<(), AgentError> {
     let Invitation { federation, token, .. } = invitation.clone();
-    let request = JoinRequest { federation, token, label: label.to_owned() };
+    let sealing = SealingKey::derived_from(key).public();
+    let custody = Signed::new(CustodyKey { federation, sealing }, Tag::CustodyKey, key);
+    let request = JoinRequest { federation, token, label: label.to_owned(), custody };
     let request = ContributorRequest::Join(Signed::new(request, Tag::Join, key));
     match caller.ask(Question::Join, &request).await? {
         ContributorReply::Joined => Ok(()),

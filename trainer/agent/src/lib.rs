@@ -21,6 +21,7 @@ mod behaviour;
 mod caller;
 mod clock;
 mod contributor;
+mod custody;
 mod enrolment;
 mod invitation;
 mod learner;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aggregator_protocol::{
-    Acknowledgement, ContributorReply, ContributorRequest, FederationTerms, FetchedReceipt,
+    Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms, FetchedReceipt,
     Refusal, RoundId, RoundOrder, RoundReceipt,
 };
 use aggregator_round::{Acknowledged, Ordered, Outcome, ReceiptError};
@@ -123,7 +123,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     async fn next_order(&mut self) -> Result<Option<Order>, AgentError> {
         loop {
             let request = ContributorRequest::Fetch { known: self.known };
-            match self.caller.ask(Question::Fetch, &request).await? {
+            match self.ask(Question::Fetch, &request).await? {
                 ContributorReply::Wait { retry_ms } => backoff::wait(retry_ms).await,
                 ContributorReply::Order { order, model } => {
                     return Ok(Some(Order { order, model }));
@@ -131,6 +131,35 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                 ContributorReply::Finished => return Ok(None),
                 other => return Err(Question::Fetch.unanswered(&other)),
             }
+        }
+    }
+
+    /// Asks, and does what is asked of a custodian first.
+    async fn ask(
+        &mut self,
+        question: Question,
+        request: &ContributorRequest,
+    ) -> Result<ContributorReply, AgentError> {
+        loop {
+            match self.caller.ask(question, request).await? {
+                ContributorReply::Custody(asked) => self.keep(*asked).await?,
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    /// Answers as a custodian. What the coordinator makes of the answer changes nothing here.
+    async fn keep(&mut self, asked: AggregatorRequest) -> Result<(), AgentError> {
+        let answer = Box::new(self.contributor.answer(asked).await?);
+        match self.caller.ask(Question::Custody, &ContributorRequest::Custody(answer)).await? {
+            ContributorReply::Taken => Ok(()),
+            // Others were enough, or the round was given up meanwhile.
+            ContributorReply::Refused(refusal) => {
+                tracing::debug!("a custodian's answer was not taken: {refusal}");
+                self.orders.pause().await;
+                Ok(())
+            }
+            other => Err(Question::Custody.unanswered(&other)),
         }
     }
 
@@ -232,7 +261,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         let mut polls = Backoff::for_receipt();
         loop {
             let request = ContributorRequest::Receipt { round };
-            let fetched = match self.caller.ask(Question::Receipt, &request).await? {
+            let fetched = match self.ask(Question::Receipt, &request).await? {
                 ContributorReply::Receipt(fetched) => fetched,
                 other => return Err(Question::Receipt.unanswered(&other)),
             };

@@ -5,6 +5,7 @@
 //!   key          the identity, readable by its owner alone
 //!   terms.bin    the signed terms that the owner agreed to
 //!   round.bin    how far the last round got
+//!   custody.bin  what this member answered as a custodian in the newest such round
 //!   sent.jsonl   what left this machine
 //! ```
 
@@ -19,12 +20,15 @@ use aggregator_protocol::FederationTerms;
 use privacy_identity::{Decode, Encode, Signed};
 use zeroize::Zeroizing;
 
-use crate::{AgentError, randomness, sent_log::SentLog, stored_round::StoredRound};
+use crate::{
+    AgentError, custody::StoredCustody, randomness, sent_log::SentLog, stored_round::StoredRound,
+};
 
 const LOCK: &str = "lock";
 const KEY: &str = "key";
 const TERMS: &str = "terms.bin";
 const ROUND: &str = "round.bin";
+const CUSTODY: &str = "custody.bin";
 const SENT: &str = "sent.jsonl";
 
 /// An agent's directory, which no other agent uses until this value is dropped.
@@ -83,6 +87,24 @@ impl StateDir {
     /// Stores how far a round got: when this returns, a crash does not undo it.
     pub(crate) fn store_round(&self, round: &StoredRound) -> Result<(), AgentError> {
         self.store(ROUND, round)
+    }
+
+    /// What this member was asked as a custodian.
+    pub(crate) fn custody(&self) -> Result<Option<StoredCustody>, AgentError> {
+        self.load(CUSTODY)
+    }
+
+    /// Stores what this member was asked as a custodian, before it answers.
+    pub(crate) fn store_custody(&self, custody: &StoredCustody) -> Result<(), AgentError> {
+        self.store(CUSTODY, custody)
+    }
+
+    /// Says that what is stored of custody is not what an agent stores.
+    pub(crate) fn custody_damaged<E>(&self) -> impl FnOnce(E) -> AgentError + use<E>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        AgentError::damaged(&self.path.join(CUSTODY))
     }
 
     /// Says that the stored round is not what an agent stores.

@@ -18,13 +18,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use tempfile::TempDir;
 use trainer_model::{ComputeDevice, DeviceChoice};
 
-use crate::{cli::block_on, process::stop_signal};
+use crate::{cli::block_on, process::stop_signal, serve::SealingMode};
 use cooperative::{Cooperative, CooperativePlan};
 use progress::{Notice, Progress};
 use wineries::{Vintage, VintagePlan};
@@ -32,13 +32,6 @@ use wineries::{Vintage, VintagePlan};
 /// How long nothing may happen before the demonstration gives up, in milliseconds: a round's deadline
 /// and room for a loaded machine.
 const SILENCE_MS_MAX: u64 = 60_000;
-
-/// How updates are sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Mode {
-    /// Additive shares among two aggregators; reading an update takes both
-    Mpc,
-}
 
 /// Arguments of `sahakar demo`.
 #[derive(Debug, Clone, Args)]
@@ -50,8 +43,8 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
     /// How updates are sealed
-    #[arg(long, value_enum, default_value_t = Mode::Mpc)]
-    pub mode: Mode,
+    #[arg(long, value_enum, default_value_t = SealingMode::Mpc)]
+    pub mode: SealingMode,
     /// Which data: wine (UCI red wine quality, built in)
     #[arg(long, default_value = "wine", value_name = "NAME")]
     pub dataset: String,
@@ -132,7 +125,8 @@ async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let device = ComputeDevice::open(args.device)?;
     let device_name = device.description().to_owned();
     say(&format!(
-        "Starting one DAO node, two aggregators and {} contributors on loopback ({}).",
+        "Starting one DAO node, {} and {} contributors on loopback ({}).",
+        if args.mode == SealingMode::Fhe { "one aggregator" } else { "two aggregators" },
         vintage.wineries.len(),
         device_name,
     ));
@@ -159,6 +153,7 @@ fn plan(args: &DemoArgs, vintage: &Vintage, dir: &Path) -> anyhow::Result<Cooper
         program: std::env::current_exe().context("finding this program")?,
         dir: dir.to_owned(),
         rounds: args.rounds,
+        mode: args.mode,
         device: args.device,
         seed: args.seed,
         round_deadline_ms: args.round_deadline_ms,

@@ -1,6 +1,7 @@
 //! `sahakar serve`: the DAO node. REST, ledger, market, governance, and the DAO's part of each round.
 
 mod config;
+mod custodians;
 mod founding;
 mod round_service;
 mod vault;
@@ -21,7 +22,8 @@ use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Parameters};
 use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, secret_hash};
 
 pub use config::{
-    AggregatorConfig, DaoConfig, FederationConfig, ListenConfig, SecretsConfig, ServeConfig,
+    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
+    SecretsConfig, ServeConfig,
 };
 
 use crate::{

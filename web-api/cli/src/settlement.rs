@@ -2,7 +2,7 @@
 //!
 //! Neither context knows the other; this module translates (ARCHITECTURE.md, journey of a credit).
 
-use aggregator_protocol::{FederationTerms, RoundReceipt};
+use aggregator_protocol::{CustodyTerms, FederationTerms, RoundReceipt};
 use data_dao_journal::{Participation, RefusalCount, RoundSettled, State};
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Encode as _, Signed, Tag};
@@ -74,7 +74,9 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "purpose": terms.purpose,
         "dao": terms.dao.to_string(),
         "aggregators": aggregators,
-        "seal": "mpc",
+        "seal": terms.sealing.name(),
+        "custodians": terms.sealing.custody().map(CustodyTerms::custodians),
+        "custodian_threshold": terms.sealing.custody().map(CustodyTerms::threshold),
         "clip_norm": terms.encoding.clip_norm().get(),
         "ring_bits": terms.encoding.ring().bits(),
         "parameters": terms.encoding.dimension(),

@@ -10,7 +10,7 @@ const REASON_BYTES_MAX: usize = 512;
 
 /// Why a round was given up. Nothing is paid for it, and no sum is opened unless it was given up
 /// after that step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AbortReason {
     /// The deadline passed with too few contributions.
@@ -30,6 +30,11 @@ pub enum AbortReason {
         /// Why.
         refusal: Refusal,
     },
+    /// The parties' shares do not open to a sum, or to scalars.
+    Unopenable {
+        /// What was wrong, and whose fault it is if that can be told.
+        reason: String,
+    },
 }
 
 impl fmt::Display for AbortReason {
@@ -40,6 +45,7 @@ impl fmt::Display for AbortReason {
             }
             Self::StepTimedOut { step } => write!(f, "no answer in time to {step}"),
             Self::StepRefused { refusal } => write!(f, "a step was refused: {refusal}"),
+            Self::Unopenable { reason } => write!(f, "shares do not open: {reason}"),
         }
     }
 }
@@ -157,6 +163,13 @@ pub enum RoundEvent {
     Opened {
         /// The round.
         round: RoundId,
+    },
+    /// Custodians answered with false shares of keys; the others were enough to tell.
+    Lied {
+        /// The round.
+        round: RoundId,
+        /// Who.
+        custodians: Vec<VerifyingKey>,
     },
     /// The round is logged and paid.
     Settled {

@@ -1,66 +1,139 @@
-//! The steps after the collection has closed.
+//! The steps after the collection has closed: time, refusals, and the way to an agreed set.
 
 use std::mem;
 
-use aggregator_protocol::{OpenedScalars, RoundSum};
-use privacy_secagg::{QuantizedProbe, ScalarShare, open_scalar, open_sum};
-
 use super::{
-    AbortReason, BTreeMap, Closed, Coordinator, Digest, Phase, ProbeOrder, Refusal, RingVector,
-    RoundEvent, RoundReceipt, ScalarShares, ShareSum, Signed, SumCommitment, Tag, VerifyingKey,
-    own_share, own_sum,
+    AbortReason, BTreeMap, BTreeSet, Closed, Coordinator, Evidence, Phase, Preparation, Refusal,
+    RoundEvent, RoundId, SetEcho, Signed, Tag, VerifyingKey, opening, parties,
 };
-use crate::{
-    AggregatorContext, Input, Output,
-    peer::{check_probes, share_digest},
-};
+use crate::{AggregatorContext, Output, mode};
+
+/// How long the coordinator waits for the other custodians once enough have answered, in milliseconds:
+/// some polls of a custodian, and short beside a round.
+const PATIENCE_MS: u64 = 400;
 
 impl Coordinator {
     /// Lets time act: a deadline closes the collection or gives the round up.
     pub(super) fn tick(&mut self, context: &AggregatorContext, now_ms: u64) -> Vec<Output> {
-        match &self.phase {
-            Phase::Collecting(collecting) if now_ms > collecting.deadline_ms() => {
-                let mut outputs = vec![Output::Persist];
-                outputs.extend(self.close(context, now_ms));
-                outputs
+        if let Phase::Collecting(collecting) = &self.phase {
+            if now_ms <= collecting.deadline_ms() {
+                return Vec::new();
             }
-            Phase::Preparing { closed, .. } if now_ms > closed.step_deadline_ms => {
-                self.abort(closed.grant.round, AbortReason::StepTimedOut { step: "prepare" })
+            let mut outputs = vec![Output::Persist];
+            outputs.extend(self.close(context, now_ms));
+            return outputs;
+        }
+        if let Some(outputs) = self.advance(context, now_ms) {
+            return outputs;
+        }
+        // A settled round is never given up: the DAO node is asked until it has logged it.
+        match (self.closed(), self.step()) {
+            (Some(closed), Some(step)) if now_ms > closed.step_deadline_ms => {
+                self.abort(closed.grant().round, AbortReason::StepTimedOut { step })
             }
-            Phase::Summing { closed, .. } if now_ms > closed.step_deadline_ms => {
-                self.abort(closed.grant.round, AbortReason::StepTimedOut { step: "sum" })
-            }
-            Phase::Measuring { closed, .. } if now_ms > closed.step_deadline_ms => {
-                self.abort(closed.grant.round, AbortReason::StepTimedOut { step: "measure" })
-            }
-            Phase::Scoring { closed, .. } if now_ms > closed.step_deadline_ms => {
-                self.abort(closed.grant.round, AbortReason::StepTimedOut { step: "score" })
-            }
-            // A settled round is never given up: the DAO node is asked until it has logged it.
             _ => Vec::new(),
         }
     }
 
-    /// Another party refused: the round cannot go on.
-    pub(super) fn step_refused(&mut self, refusal: Refusal) -> Vec<Output> {
+    const fn step(&self) -> Option<&'static str> {
         match &self.phase {
-            Phase::Preparing { closed, .. }
-            | Phase::Summing { closed, .. }
-            | Phase::Measuring { closed, .. }
-            | Phase::Scoring { closed, .. } => {
-                self.abort(closed.grant.round, AbortReason::StepRefused { refusal })
-            }
-            Phase::Settling { receipt } => {
-                let round = receipt.unverified_body().round;
-                self.abort(round, AbortReason::StepRefused { refusal })
-            }
-            Phase::Idle | Phase::Finished | Phase::Collecting(_) | Phase::Aborting { .. } => {
-                Vec::new()
-            }
+            Phase::Preparing { .. } => Some("prepare"),
+            Phase::Agreeing { .. } => Some("agree on the set"),
+            Phase::Summing { .. } => Some("sum"),
+            Phase::Measuring { .. } => Some("measure"),
+            Phase::Scoring { .. } => Some("score"),
+            _ => None,
         }
     }
 
-    fn abort(&mut self, round: aggregator_protocol::RoundId, reason: AbortReason) -> Vec<Output> {
+    /// Goes on to the next step if enough parties have answered this one. What it returns starts with
+    /// [`Output::Persist`].
+    pub(super) fn advance(
+        &mut self,
+        context: &AggregatorContext,
+        now_ms: u64,
+    ) -> Option<Vec<Output>> {
+        let needed = |custody: fn(aggregator_protocol::CustodyTerms) -> usize, all: usize| {
+            context.terms().sealing.custody().map_or(all, custody)
+        };
+        let agreement = aggregator_protocol::CustodyTerms::agreement;
+        let threshold = aggregator_protocol::CustodyTerms::threshold;
+        match &self.phase {
+            Phase::Preparing { closed, prepared }
+                if closed.goes_on(
+                    prepared.len(),
+                    needed(agreement, closed.asked.len()),
+                    now_ms,
+                ) =>
+            {
+                Some(self.all_prepared(context, now_ms))
+            }
+            // One echo more would change nothing: no patience is needed.
+            Phase::Agreeing { closed, echoes }
+                if echoes.len() >= needed(agreement, closed.asked.len()) =>
+            {
+                Some(self.all_agreed(context, now_ms))
+            }
+            Phase::Summing { closed, sums, .. }
+                if closed.goes_on(sums.len(), needed(threshold, closed.asked.len()), now_ms) =>
+            {
+                self.open(context, now_ms)
+            }
+            Phase::Scoring { closed, scores, .. }
+                if closed.goes_on(scores.len(), needed(threshold, closed.asked.len()), now_ms) =>
+            {
+                self.settle(context)
+            }
+            _ => None,
+        }
+    }
+
+    /// Another party refused, or its answer was refused: the round cannot go on.
+    pub(super) fn step_refused(&mut self, refusal: Refusal) -> Vec<Output> {
+        let round = match &self.phase {
+            Phase::Settling { receipt } => Some(receipt.unverified_body().round),
+            _ => self.closed().map(|closed| closed.grant().round),
+        };
+        round.map_or_else(Vec::new, |round| {
+            self.abort(round, AbortReason::StepRefused { refusal })
+        })
+    }
+
+    /// A party declines. An aggregator's share is indispensable; a custodian is asked no more.
+    pub(super) fn declined(
+        &mut self,
+        context: &AggregatorContext,
+        party: usize,
+        refusal: Refusal,
+        now_ms: u64,
+    ) -> Result<Vec<Output>, Refusal> {
+        let Some(custody) = context.terms().sealing.custody() else {
+            return Ok(self.step_refused(refusal));
+        };
+        let Some(closed) = self.closed_mut() else {
+            return Err(Refusal::Unexpected);
+        };
+        let round = closed.grant().round;
+        if !closed.asked.remove(&party) {
+            return Err(Refusal::Unexpected);
+        }
+        if closed.asked.len() < custody.threshold() {
+            return Ok(self.abort(round, AbortReason::StepRefused { refusal }));
+        }
+        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
+    }
+
+    const fn closed_mut(&mut self) -> Option<&mut Closed> {
+        match &mut self.phase {
+            Phase::Preparing { closed, .. }
+            | Phase::Agreeing { closed, .. }
+            | Phase::Summing { closed, .. }
+            | Phase::Scoring { closed, .. } => Some(closed),
+            _ => None,
+        }
+    }
+
+    pub(super) fn abort(&mut self, round: RoundId, reason: AbortReason) -> Vec<Output> {
         self.phase = Phase::Aborting { round, reason };
         vec![Output::Persist]
     }
@@ -82,10 +155,11 @@ impl Coordinator {
             return vec![Output::Report(report)];
         }
         let closed = Closed {
-            grant,
             order: collecting.order,
             updates: collecting.accepted,
             dropped,
+            asked: (1..parties(context.terms(), &grant).len()).collect(),
+            patience_ms: patience(now_ms),
             step_deadline_ms: step_deadline(context, now_ms),
         };
         self.phase = Phase::Preparing { closed, prepared: BTreeMap::new() };
@@ -95,208 +169,103 @@ impl Coordinator {
     pub(super) fn prepared(
         &mut self,
         context: &AggregatorContext,
-        aggregator: usize,
-        refused: Vec<(VerifyingKey, Refusal)>,
+        party: usize,
+        preparation: Preparation,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
         let Phase::Preparing { closed, prepared } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };
-        check_index(context, aggregator)?;
-        prepared.insert(aggregator, refused);
-        if prepared.len() + 1 < context.terms().aggregators.len() {
-            return Ok(vec![Output::Persist]);
-        }
-        let mut closed = closed.clone();
-        for (member, refusal) in prepared.values().flatten().copied().collect::<Vec<_>>() {
-            if closed.updates.remove(&member).is_some() {
-                self.count(refusal);
+        check_asked(closed, party)?;
+        prepared.insert(party, preparation);
+        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
+    }
+
+    /// Takes out what somebody could not open or whose proof does not hold; what is left is the set.
+    fn all_prepared(&mut self, context: &AggregatorContext, now_ms: u64) -> Vec<Output> {
+        let Phase::Preparing { closed, prepared } = mem::replace(&mut self.phase, Phase::Idle)
+        else {
+            unreachable!("called while preparing");
+        };
+        let mut closed = closed;
+        closed.asked = prepared.keys().copied().collect::<BTreeSet<_>>();
+        let members: Vec<_> = closed.updates.keys().copied().collect();
+        for (member, refusal) in prepared.values().flat_map(|preparation| &preparation.refused) {
+            if closed.updates.remove(member).is_some() {
+                self.count(*refusal);
             }
         }
+        let evidence = opening::verified(context, &mut closed, &members, &prepared);
+        let evidence = evidence.map(|(evidence, refused)| {
+            (0..refused).for_each(|_| self.count(Refusal::BadProof));
+            evidence
+        });
         let (got, needed) = (closed.updates.len(), context.terms().minimum_cohort as usize);
         if got < needed {
-            return Ok(self.abort(closed.grant.round, AbortReason::TooFew { got, needed }));
+            return self.abort(closed.grant().round, AbortReason::TooFew { got, needed });
         }
-        closed.step_deadline_ms = step_deadline(context, now_ms);
-        self.phase = Phase::Summing { closed, sums: BTreeMap::new() };
-        Ok(vec![Output::Persist])
+        closed.begin_step(context, now_ms);
+        self.phase = match evidence {
+            Ok(evidence) => Phase::Summing { closed, evidence, sums: BTreeMap::new() },
+            Err(mode::Unsupported) => Phase::Agreeing { closed, echoes: BTreeMap::new() },
+        };
+        vec![Output::Persist]
     }
 
-    pub(super) fn summed(
+    pub(super) fn agreed(
         &mut self,
         context: &AggregatorContext,
-        aggregator: usize,
-        commitment: Signed<SumCommitment>,
-        share: &[u8],
+        party: usize,
+        echo: Signed<SetEcho>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
-        let Phase::Summing { closed, sums } = &mut self.phase else {
+        let Phase::Agreeing { closed, echoes } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };
-        check_commitment(context, closed, aggregator, &commitment, share)?;
-        let encoding = &context.terms().encoding;
-        let vector = RingVector::unpack(encoding.ring(), encoding.dimension(), share)
-            .map_err(|_source| Refusal::Malformed)?;
-        sums.insert(aggregator, (commitment, vector));
-        if sums.len() + 1 < context.terms().aggregators.len() {
-            return Ok(vec![Output::Persist]);
+        check_asked(closed, party)?;
+        let signer = parties(context.terms(), closed.grant())[party];
+        echo.clone().verify_by(Tag::SetEcho, &signer).map_err(|_source| Refusal::BadSignature)?;
+        let expected = SetEcho {
+            federation: closed.grant().federation,
+            round: closed.grant().round,
+            set_root: closed.set().tree().root(),
+        };
+        if *echo.unverified_body() != expected {
+            return Err(Refusal::BadSet);
         }
-        let (closed, sums) = (closed.clone(), mem::take(sums));
-        Ok(self.open(context, closed, sums, now_ms))
+        echoes.insert(party, echo);
+        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
     }
 
-    fn open(
-        &mut self,
-        context: &AggregatorContext,
-        mut closed: Closed,
-        sums: BTreeMap<usize, (Signed<SumCommitment>, RingVector)>,
-        now_ms: u64,
-    ) -> Vec<Output> {
-        let own = own_sum(context, &closed);
-        let count = own.count();
-        let (commitments, vectors): (Vec<_>, Vec<_>) = sums.into_values().unzip();
-        let others = vectors.into_iter().map(|vector| ShareSum::from_parts(vector, count));
-        let shares: Vec<_> = std::iter::once(own).chain(others).collect();
-        let sum = open_sum(&shares, &context.terms().encoding)
-            .expect("counts and dimensions were checked against the terms");
-        let body = RoundSum {
-            federation: closed.grant.federation,
-            round: closed.grant.round,
-            accepted: closed.set(),
-            sum,
-            commitments,
+    fn all_agreed(&mut self, context: &AggregatorContext, now_ms: u64) -> Vec<Output> {
+        let Phase::Agreeing { closed, echoes } = mem::replace(&mut self.phase, Phase::Idle) else {
+            unreachable!("called while agreeing");
         };
-        let sum = Signed::new(body, Tag::RoundSum, context.signing());
-        closed.step_deadline_ms = step_deadline(context, now_ms);
-        let report = RoundEvent::Opened { round: closed.grant.round };
-        self.phase = Phase::Measuring { closed, sum };
-        vec![Output::Persist, Output::Report(report)]
+        let mut closed = closed;
+        closed.begin_step(context, now_ms);
+        let evidence = Evidence::Echoes(echoes.into_values().collect());
+        self.phase = Phase::Summing { closed, evidence, sums: BTreeMap::new() };
+        vec![Output::Persist]
     }
+}
 
-    pub(super) fn probed(
-        &mut self,
-        context: &AggregatorContext,
-        probes: Signed<ProbeOrder>,
-        now_ms: u64,
-    ) -> Result<Vec<Output>, Refusal> {
-        let Phase::Measuring { closed, sum } = &self.phase else {
-            return Err(Refusal::Unexpected);
-        };
-        check_probes(context, &probes, &closed.grant, &sum.unverified_body().accepted)?;
-        let step_deadline_ms = step_deadline(context, now_ms);
-        let closed = Closed { step_deadline_ms, ..closed.clone() };
-        let sum = sum.clone();
-        self.phase = Phase::Scoring { closed, sum, probes, scores: BTreeMap::new() };
-        Ok(vec![Output::Persist])
+impl Closed {
+    /// Starts the clocks of the next step.
+    pub(super) const fn begin_step(&mut self, context: &AggregatorContext, now_ms: u64) {
+        self.patience_ms = patience(now_ms);
+        self.step_deadline_ms = step_deadline(context, now_ms);
     }
+}
 
-    pub(super) fn scored(
-        &mut self,
-        context: &AggregatorContext,
-        aggregator: usize,
-        shares: Signed<ScalarShares>,
-    ) -> Result<Vec<Output>, Refusal> {
-        let Phase::Scoring { closed, sum, probes, scores } = &mut self.phase else {
-            return Err(Refusal::Unexpected);
-        };
-        check_scalars(context, closed, aggregator, &shares, probes)?;
-        scores.insert(aggregator, shares);
-        if scores.len() + 1 < context.terms().aggregators.len() {
-            return Ok(vec![Output::Persist]);
-        }
-        let receipt =
-            receipt(context, closed, sum.unverified_body(), probes, scores, &self.refused);
-        let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());
-        self.phase = Phase::Settling { receipt };
-        let counted = Input::Counted(self.refused.clone());
-        Ok(vec![Output::PersistFirst(Box::new(counted)), Output::Persist])
-    }
+const fn patience(now_ms: u64) -> u64 {
+    now_ms.saturating_add(PATIENCE_MS)
 }
 
 const fn step_deadline(context: &AggregatorContext, now_ms: u64) -> u64 {
     now_ms.saturating_add(context.terms().step_deadline_ms)
 }
 
-fn check_index(context: &AggregatorContext, aggregator: usize) -> Result<(), Refusal> {
-    let others = 1..context.terms().aggregators.len();
-    if others.contains(&aggregator) { Ok(()) } else { Err(Refusal::Stranger) }
-}
-
-fn check_commitment(
-    context: &AggregatorContext,
-    closed: &Closed,
-    aggregator: usize,
-    commitment: &Signed<SumCommitment>,
-    share: &[u8],
-) -> Result<(), Refusal> {
-    check_index(context, aggregator)?;
-    let signer = &context.terms().aggregators[aggregator].verifying;
-    commitment.clone().verify_by(Tag::SumShare, signer).map_err(|_source| Refusal::BadSignature)?;
-    let set = closed.set();
-    let expected = SumCommitment {
-        federation: closed.grant.federation,
-        round: closed.grant.round,
-        set_root: set.tree().root(),
-        count: u32::try_from(set.contributions().len()).expect("at most CONTRIBUTORS_MAX"),
-        share: share_digest(share),
-    };
-    if *commitment.unverified_body() == expected { Ok(()) } else { Err(Refusal::BadSet) }
-}
-
-fn check_scalars(
-    context: &AggregatorContext,
-    closed: &Closed,
-    aggregator: usize,
-    shares: &Signed<ScalarShares>,
-    probes: &Signed<ProbeOrder>,
-) -> Result<(), Refusal> {
-    check_index(context, aggregator)?;
-    let signer = &context.terms().aggregators[aggregator].verifying;
-    shares.clone().verify_by(Tag::ScalarShares, signer).map_err(|_source| Refusal::BadSignature)?;
-    let body = shares.unverified_body();
-    let right_round =
-        body.federation == closed.grant.federation && body.round == closed.grant.round;
-    let right_probe = body.probe == Digest::of_encoded(Tag::Probe, probes);
-    if right_round && right_probe && body.shares.len() == closed.updates.len() {
-        Ok(())
-    } else {
-        Err(Refusal::BadSet)
-    }
-}
-
-fn receipt(
-    context: &AggregatorContext,
-    closed: &Closed,
-    sum: &RoundSum,
-    probes: &Signed<ProbeOrder>,
-    scores: &BTreeMap<usize, Signed<ScalarShares>>,
-    refused: &BTreeMap<Refusal, u64>,
-) -> RoundReceipt {
-    let order = probes.unverified_body();
-    let scalars = closed.updates.values().enumerate().map(|(position, update)| {
-        let share = own_share(context, update);
-        let open = |probe: &QuantizedProbe, which: usize| {
-            let own = probe.scalar_share(&share);
-            let others =
-                scores.values().map(|score| score.unverified_body().shares[position][which]);
-            let all: Vec<ScalarShare> = std::iter::once(own).chain(others).collect();
-            let opened = open_scalar(&all, &context.terms().encoding);
-            let count = i64::try_from(closed.updates.len()).expect("at most CONTRIBUTORS_MAX");
-            probe.value_from_opened(opened) / count
-        };
-        OpenedScalars { value: open(&order.value, 0), innovation: open(&order.innovation, 1) }
-    });
-    RoundReceipt {
-        federation: closed.grant.federation,
-        round: closed.grant.round,
-        model_before: closed.grant.model,
-        model_after: order.model_after,
-        sum: Digest::of_encoded(Tag::RoundSum, sum),
-        probe: Digest::of_encoded(Tag::Probe, probes),
-        accepted: sum.accepted.clone(),
-        scalars: scalars.collect(),
-        dropped: closed.dropped.clone(),
-        refused: refused.iter().map(|(refusal, count)| (*refusal, *count)).collect(),
-        commitments: sum.commitments.clone(),
-    }
+/// Whether the party at this place is one whose answer counts.
+pub(super) fn check_asked(closed: &Closed, party: usize) -> Result<(), Refusal> {
+    if closed.asked.contains(&party) { Ok(()) } else { Err(Refusal::Stranger) }
 }

@@ -341,7 +341,7 @@ impl Simulation {
 
     fn observe(&mut self, index: usize, request: &AggregatorRequest, reply: &AggregatorReply) {
         match reply {
-            AggregatorReply::Prepared { refused } => {
+            AggregatorReply::Prepared { refused, .. } => {
                 let AggregatorRequest::Prepare { order, .. } = request else { panic!() };
                 let round = order.unverified_body().grant.unverified_body().round;
                 let members = refused.iter().map(|(member, _)| (round, *member));
@@ -359,6 +359,7 @@ impl Simulation {
                 signed.push(body.clone());
                 signed.dedup();
             }
+            AggregatorReply::Agreed(_) => {}
             AggregatorReply::Refused(_) => self.observed.refusals += 1,
         }
     }
@@ -381,7 +382,7 @@ impl Simulation {
                 let input = match from {
                     Party::Dao => input_from_dao(from_wire::<DaoReply>(bytes).unwrap()),
                     Party::Aggregator(index) => {
-                        Some(input_from_peer(index, from_wire(bytes).unwrap()))
+                        Some(Input::from_party(index, from_wire(bytes).unwrap()))
                     }
                     Party::Contributor(_) | Party::Thief => None,
                 };
@@ -405,18 +406,20 @@ impl Simulation {
         }
         let requests = asks.iter().filter_map(|ask| match ask {
             Ask::Aggregator(index, request) => Some((*index, request.as_ref().clone())),
-            Ask::Dao(_) => None,
+            Ask::Dao(_) | Ask::Custodian(..) => None,
         });
         for (index, request) in requests.collect::<Vec<_>>() {
             let stolen = match request {
-                AggregatorRequest::Prepare { order, mut deliveries } => {
+                AggregatorRequest::Prepare { order, mut deliveries, challenge } => {
                     deliveries.pop();
-                    AggregatorRequest::Prepare { order, deliveries }
+                    AggregatorRequest::Prepare { order, deliveries, challenge }
                 }
-                AggregatorRequest::Sum { round, set } => {
+                AggregatorRequest::Agree { .. } => continue,
+                AggregatorRequest::Sum { round, set, evidence } => {
                     let mut fewer = set.contributions().to_vec();
                     fewer.remove(self.rng.random_range(0..fewer.len()));
-                    AggregatorRequest::Sum { round, set: AcceptedSet::new(fewer).unwrap() }
+                    let set = AcceptedSet::new(fewer).unwrap();
+                    AggregatorRequest::Sum { round, set, evidence }
                 }
                 AggregatorRequest::Score(probes) => {
                     let body = probes.unverified_body();
@@ -433,6 +436,8 @@ impl Simulation {
 fn addressed(ask: &Ask) -> (Party, Vec<u8>) {
     match ask {
         Ask::Dao(request) => (Party::Dao, to_wire(request.as_ref())),
-        Ask::Aggregator(index, request) => (Party::Aggregator(*index), to_wire(request.as_ref())),
+        Ask::Aggregator(index, request) | Ask::Custodian(index, request) => {
+            (Party::Aggregator(*index), to_wire(request.as_ref()))
+        }
     }
 }

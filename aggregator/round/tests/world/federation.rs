@@ -12,7 +12,7 @@ use privacy_identity::{Digest, Signed, VerifyingKey};
 use super::{
     Contribution, MINIMUM_COHORT, World,
     dao::Dao,
-    shell::{ALL, CoordinatorShell, PeerShell, input_from_dao, input_from_peer},
+    shell::{ALL, CoordinatorShell, PeerShell, input_from_dao},
 };
 
 pub(crate) struct Federation {
@@ -21,6 +21,8 @@ pub(crate) struct Federation {
     pub(crate) coordinator: CoordinatorShell,
     /// The aggregators with index 1 and above.
     pub(crate) peers: Vec<PeerShell>,
+    /// The members as custodians, in the order of the members.
+    pub(crate) custodians: Vec<PeerShell>,
     pub(crate) now_ms: u64,
     /// Members that send nothing where the others are enough.
     pub(crate) silent: Vec<usize>,
@@ -30,9 +32,16 @@ pub(crate) struct Federation {
 
 impl Federation {
     pub(crate) fn new(seed: u64, aggregators: usize, members: usize) -> Self {
-        let world = World::new(seed, aggregators, members);
+        Self::of(World::new(seed, aggregators, members))
+    }
+
+    pub(crate) fn of(world: World) -> Self {
+        let aggregators = world.terms.aggregators.len();
         let peers = (1..aggregators).map(|index| PeerShell::new(world.context(index))).collect();
+        let custodian = |index| PeerShell::new(world.custodian_context(index));
+        let custodians = (0..world.members.len()).map(custodian).collect();
         Self {
+            custodians,
             coordinator: CoordinatorShell::new(world.context(0)),
             dao: Dao::default(),
             peers,
@@ -130,7 +139,7 @@ impl Federation {
     /// What the first outstanding request to another aggregator is.
     pub(crate) fn asked_of_peer(&self) -> AggregatorRequest {
         let asked = self.outstanding().into_iter().find_map(|ask| match ask {
-            Ask::Aggregator(_, request) => Some(*request),
+            Ask::Aggregator(_, request) | Ask::Custodian(_, request) => Some(*request),
             Ask::Dao(_) => None,
         });
         asked.unwrap()
@@ -151,7 +160,7 @@ impl Federation {
                 DaoRequest::Measure(sum) => Some(sum),
                 _ => None,
             },
-            Ask::Aggregator(..) => None,
+            Ask::Aggregator(..) | Ask::Custodian(..) => None,
         });
         sum.unwrap().unverified_body().accepted.clone()
     }
@@ -165,9 +174,23 @@ impl Federation {
             }
             Ask::Aggregator(index, request) => {
                 let reply = self.peers[*index - 1].request(request, true);
-                input_from_peer(*index, reply.unwrap_or_else(AggregatorReply::Refused))
+                Input::from_party(*index, reply.unwrap_or_else(AggregatorReply::Refused))
+            }
+            Ask::Custodian(place, request) => {
+                let index = self.custodian(*place);
+                let reply = self.custodians[index].request(request, true);
+                Input::from_party(*place, reply.unwrap_or_else(AggregatorReply::Refused))
             }
         }
+    }
+
+    /// The member that is the custodian at `place` of the round under way.
+    pub(crate) fn custodian(&self, place: usize) -> usize {
+        let at = |index: &usize| {
+            let CoordinatorShell { machine, context, .. } = &self.coordinator;
+            machine.custodian(context, &self.world.member(*index)) == Some(place)
+        };
+        (0..self.world.members.len()).find(at).unwrap()
     }
 
     /// What happens next on the straight way; nothing once all rounds were run.
@@ -223,15 +246,15 @@ impl Federation {
 }
 
 pub(crate) fn asks_prepare(ask: &Ask) -> bool {
-    matches!(ask, Ask::Aggregator(_, request) if matches!(**request, AggregatorRequest::Prepare { .. }))
+    matches!(ask, Ask::Aggregator(_, request) | Ask::Custodian(_, request) if matches!(**request, AggregatorRequest::Prepare { .. }))
 }
 
 pub(crate) fn asks_sum(ask: &Ask) -> bool {
-    matches!(ask, Ask::Aggregator(_, request) if matches!(**request, AggregatorRequest::Sum { .. }))
+    matches!(ask, Ask::Aggregator(_, request) | Ask::Custodian(_, request) if matches!(**request, AggregatorRequest::Sum { .. }))
 }
 
 pub(crate) fn asks_score(ask: &Ask) -> bool {
-    matches!(ask, Ask::Aggregator(_, request) if matches!(**request, AggregatorRequest::Score(_)))
+    matches!(ask, Ask::Aggregator(_, request) | Ask::Custodian(_, request) if matches!(**request, AggregatorRequest::Score(_)))
 }
 
 pub(crate) fn asks_measure(ask: &Ask) -> bool {

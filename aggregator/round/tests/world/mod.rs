@@ -6,7 +6,8 @@ pub(crate) mod federation;
 pub(crate) mod shell;
 
 use aggregator_protocol::{
-    FederationTerms, RoundGrant, RoundId, RoundOrder, SchemaTerms, TrainingTerms,
+    Custodian, CustodyKey, CustodyTerms, FederationTerms, RoundGrant, RoundId, RoundOrder,
+    SchemaTerms, SealingTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, Sealed};
 use privacy_dp::{ClipNorm, LocalUpdate};
@@ -49,6 +50,15 @@ pub(crate) struct Contribution {
 
 impl World {
     pub(crate) fn new(seed: u64, aggregators: usize, members: usize) -> Self {
+        Self::sealed(SealingTerms::Mpc, seed, aggregators, members)
+    }
+
+    pub(crate) fn sealed(
+        sealing: SealingTerms,
+        seed: u64,
+        aggregators: usize,
+        members: usize,
+    ) -> Self {
         let dao_key = key_for(seed, 0, 0);
         let keys = |index| AggregatorKeys {
             verifying: key_for(seed, 1, index).verifying_key(),
@@ -61,6 +71,7 @@ impl World {
             dao: Digest::of(Tag::Terms, b"genesis"),
             dao_node: dao_key.verifying_key(),
             aggregators: (0..aggregators).map(keys).collect(),
+            sealing,
             encoding: EncodingParameters::standard(clip, DIMENSION, 16).unwrap(),
             training: TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 0.1 },
             architecture: "{}".to_owned(),
@@ -88,6 +99,28 @@ impl World {
         AggregatorContext::new(self.terms.clone(), signing, sealing).unwrap()
     }
 
+    /// The context of member `index` as a custodian.
+    pub(crate) fn custodian_context(&self, index: usize) -> AggregatorContext {
+        let signing = SigningKey::from_seed(&self.members[index].seed());
+        let sealing = SealingKey::derived_from(&signing);
+        AggregatorContext::custodian(self.terms.clone(), signing, sealing)
+    }
+
+    /// The first of the cohort keep the keys.
+    fn custodians(&self, cohort: &[usize]) -> Vec<Custodian> {
+        let count = self.terms.sealing.custody().map_or(0, CustodyTerms::custodians);
+        let custodian = |&index: &usize| {
+            let key = &self.members[index];
+            let sealing = SealingKey::derived_from(key).public();
+            let body = CustodyKey { federation: self.terms.id(), sealing };
+            Custodian {
+                member: key.verifying_key(),
+                key: Signed::new(body, Tag::CustodyKey, key),
+            }
+        };
+        cohort.iter().take(count).map(custodian).collect()
+    }
+
     pub(crate) fn aggregator_key(&self, index: usize) -> SigningKey {
         key_for(self.seed, 1, index)
     }
@@ -110,6 +143,7 @@ impl World {
             round: RoundId(round),
             model: Digest::of(Tag::Model, &self.model(round)),
             cohort: cohort.iter().map(|&index| self.member(index)).collect(),
+            custodians: self.custodians(cohort),
         }
     }
 

@@ -203,18 +203,6 @@ impl PeerShell {
     }
 }
 
-/// What the answer of aggregator `aggregator` is to the coordinator's machine.
-pub(crate) fn input_from_peer(aggregator: usize, reply: AggregatorReply) -> Input {
-    match reply {
-        AggregatorReply::Prepared { refused } => Input::Prepared { aggregator, refused },
-        AggregatorReply::Sum { commitment, share } => {
-            Input::Summed { aggregator, commitment: Box::new(commitment), share }
-        }
-        AggregatorReply::Scalars(shares) => Input::Scored { aggregator, shares },
-        AggregatorReply::Refused(refusal) => Input::StepRefused(refusal),
-    }
-}
-
 /// What the DAO node's answer is to the coordinator's machine.
 pub(crate) fn input_from_dao(reply: DaoReply) -> Option<Input> {
     match reply {

@@ -24,7 +24,8 @@ use super::{
     wineries::{Kind, Winery},
 };
 use crate::serve::{
-    AggregatorConfig, DaoConfig, FederationConfig, ListenConfig, SecretsConfig, ServeConfig,
+    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
+    SecretsConfig, ServeConfig,
 };
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
@@ -48,6 +49,8 @@ pub struct CooperativePlan {
     pub dir: PathBuf,
     /// How many rounds.
     pub rounds: u32,
+    /// How updates are sealed.
+    pub mode: SealingMode,
     /// Device of every process.
     pub device: DeviceChoice,
     /// Seed of data, model and training.
@@ -117,7 +120,9 @@ impl Cooperative {
             coordinator: None,
             aggregator: None,
         };
-        cooperative.start_aggregator(AGGREGATOR).await?;
+        if cooperative.plan.mode != SealingMode::Fhe {
+            cooperative.start_aggregator(AGGREGATOR).await?;
+        }
         cooperative.start_aggregator(COORDINATOR).await?;
         for winery in cooperative.plan.wineries.clone() {
             cooperative.start_trainer(&winery)?;
@@ -408,10 +413,10 @@ fn serve_config(
     rng: &mut impl CryptoRng,
 ) -> anyhow::Result<ServeConfig> {
     let members = u32::try_from(plan.wineries.len()).context("contributors")?;
-    let aggregators = vec![
-        aggregator_keys(&plan.dir.join(COORDINATOR), rng)?,
-        aggregator_keys(&plan.dir.join(AGGREGATOR), rng)?,
-    ];
+    let mut aggregators = vec![aggregator_keys(&plan.dir.join(COORDINATOR), rng)?];
+    if plan.mode != SealingMode::Fhe {
+        aggregators.push(aggregator_keys(&plan.dir.join(AGGREGATOR), rng)?);
+    }
     Ok(ServeConfig {
         state_dir: plan.dir.join("dao"),
         listen: ListenConfig {
@@ -438,12 +443,24 @@ fn serve_config(
     })
 }
 
+/// As many custodians as the smallest cohort has, up to the default of 3 of 5.
+fn custody(minimum_cohort: u32) -> CustodyConfig {
+    let CustodyConfig { custodians, threshold } = CustodyConfig::default();
+    match u8::try_from(minimum_cohort) {
+        Ok(fewer) if fewer < custodians => CustodyConfig { custodians: fewer, threshold: 2 },
+        _ => CustodyConfig { custodians, threshold },
+    }
+}
+
 fn federation_config(
     plan: &CooperativePlan,
     aggregators: Vec<AggregatorConfig>,
     members: u32,
 ) -> FederationConfig {
+    let minimum_cohort = 2.max(members / 2);
     FederationConfig {
+        sealing: plan.mode,
+        custody: custody(minimum_cohort),
         name: "wine".to_owned(),
         purpose: "Grade red wine as good or ordinary from eleven laboratory values".to_owned(),
         validation: plan.validation.clone(),
@@ -455,7 +472,7 @@ fn federation_config(
         aggregators,
         rounds: plan.rounds,
         start_members: members,
-        minimum_cohort: 2.max(members / 2),
+        minimum_cohort,
         members_max: 64.max(members),
         clip_norm: CLIP_NORM,
         local_epochs: SETTINGS.local_epochs,

@@ -2,6 +2,7 @@
 //! voted, from the ledger alone, recomputed.
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 use data_dao_journal::{Federation, Replay};
 use data_dao_ledger::Name;
 use data_dao_store::read_tiles;
@@ -18,7 +19,10 @@ use super::{
     },
     wineries::Vintage,
 };
-use crate::process::{now_ms, program};
+use crate::{
+    process::{now_ms, program},
+    serve::SealingMode,
+};
 
 /// Name of the demonstration's federation.
 const FEDERATION: &str = "wine";
@@ -96,7 +100,7 @@ fn config(args: &DemoArgs, vintage: &Vintage, device: &str, parameters: u64) -> 
     DemoConfig {
         contributors: vintage.wineries.len(),
         rounds: args.rounds,
-        mode: "mpc".to_owned(),
+        mode: mode_name(args.mode),
         dataset: args.dataset.clone(),
         seed: args.seed,
         device: device.to_owned(),
@@ -109,6 +113,11 @@ fn config(args: &DemoArgs, vintage: &Vintage, device: &str, parameters: u64) -> 
         novelty_percent: NOVELTY_PERCENT,
         round_budget: u128::from(ROUND_BUDGET),
     }
+}
+
+/// The mode's name on the command line.
+fn mode_name(mode: SealingMode) -> String {
+    mode.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn round_row(round: u64, stats: &RoundStats) -> RoundRow {

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
+use aggregator_protocol::{CustodyTerms, SealingTerms};
 use anyhow::Context as _;
+use clap::ValueEnum;
 use data_dao_governance::CharterParameters;
 use privacy_identity::{SealingPublicKey, VerifyingKey};
 use privacy_secagg::AggregatorKeys;
@@ -82,8 +84,14 @@ pub struct FederationConfig {
     pub classes: Vec<String>,
     /// Units of each hidden layer.
     pub hidden: Vec<usize>,
-    /// The aggregators, the coordinator first.
+    /// The aggregators, the coordinator first; one in mode `fhe`, two or more in the others.
     pub aggregators: Vec<AggregatorConfig>,
+    /// How updates are sealed: `mpc` (the default), `mpc-verified` or `fhe`.
+    #[serde(default)]
+    pub sealing: SealingMode,
+    /// Who keeps the keys, in mode `fhe`.
+    #[serde(default)]
+    pub custody: CustodyConfig,
     /// How many rounds are run.
     pub rounds: u32,
     /// Members that must have joined before the first round starts.
@@ -114,6 +122,54 @@ pub struct FederationConfig {
     pub price: u64,
     /// Seed of the initial parameters.
     pub seed: u64,
+}
+
+/// How updates are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SealingMode {
+    /// Additive shares among aggregators; reading an update takes all of them
+    #[default]
+    Mpc,
+    /// As mpc, and each update proves that its norm is within bound
+    MpcVerified,
+    /// Encrypted to keys that custodians among the contributors share; one aggregator
+    Fhe,
+}
+
+/// How the keys of a round are kept, in mode `fhe`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustodyConfig {
+    /// Members drawn for each round: at most the minimum cohort.
+    pub custodians: u8,
+    /// How many of them open a sum, at least 2. One fewer may collude with the aggregator.
+    pub threshold: u8,
+}
+
+impl Default for CustodyConfig {
+    /// 3 of 5 (DESIGN §4): two may collude, one may be away.
+    fn default() -> Self {
+        Self { custodians: 5, threshold: 3 }
+    }
+}
+
+impl FederationConfig {
+    /// The terms' sealing.
+    ///
+    /// # Errors
+    /// Custodians among whom there can be no agreement.
+    pub fn sealing(&self) -> anyhow::Result<SealingTerms> {
+        Ok(match self.sealing {
+            SealingMode::Mpc => SealingTerms::Mpc,
+            SealingMode::MpcVerified => SealingTerms::MpcVerified,
+            SealingMode::Fhe => {
+                let CustodyConfig { custodians, threshold } = self.custody;
+                let custody = CustodyTerms::new(custodians, threshold);
+                SealingTerms::Fhe(custody.context("federation.custody")?)
+            }
+        })
+    }
 }
 
 /// One aggregator's public keys, as `sahakar key show` prints them.

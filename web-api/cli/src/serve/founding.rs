@@ -147,6 +147,7 @@ fn make_terms(
         dao,
         dao_node,
         aggregators: aggregators(federation)?,
+        sealing: federation.sealing()?,
         encoding,
         training: TrainingTerms {
             local_epochs: federation.local_epochs,

@@ -5,7 +5,7 @@
 
 use aggregator_network::{Inbound, Inbox, PeerKey};
 use aggregator_protocol::{
-    DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant, RoundId,
+    Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant, RoundId,
     RoundReceipt, RoundSum, from_wire, to_wire,
 };
 use aggregator_round::{PAST_UPDATES_MAX, missing_commitment};
@@ -19,7 +19,7 @@ use privacy_identity::{Digest, Signed, SigningKey, Tag};
 use serde_json::json;
 use trainer_model::Parameters;
 
-use super::{config::ServeConfig, vault::Vault};
+use super::{config::ServeConfig, custodians, vault::Vault};
 use crate::{
     measure::Evaluator,
     process::{Events, now_ms},
@@ -115,6 +115,12 @@ impl RoundService {
         }
         let (known, count) =
             self.federation(|f| (f.members().contains_key(&member), f.members().len()))?;
+        let custodian = Custodian { member, key: body.custody.clone() };
+        if custodian.sealing(&body.federation).is_none() {
+            return Ok(DaoReply::Refused(Refusal::BadSignature));
+        }
+        // Kept before the ledger names the member, so that a crash in between loses no key.
+        custodians::keep(&self.vault, custodian)?;
         if known {
             return Ok(DaoReply::Joined);
         }
@@ -164,6 +170,7 @@ impl RoundService {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         }
         let terms = self.terms.unverified_body();
+        let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
         let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
         let grant = RoundGrant {
             dao: terms.dao,
@@ -171,6 +178,7 @@ impl RoundService {
             round: RoundId(next),
             model: Digest::of(Tag::Model, &wire),
             cohort,
+            custodians,
         };
         let opened = RoundOpened {
             federation: self.name.clone(),
@@ -228,12 +236,12 @@ impl RoundService {
         let in_cohort = set.iter().all(|(member, _)| grant.cohort.binary_search(member).is_ok());
         if !in_cohort
             || set.len() < terms.minimum_cohort as usize
-            || sum.sum.len() != terms.encoding.dimension()
+            || sum.sum.len() != terms.encoding.vector_len()
         {
             return Ok(Err(Refusal::BadSet));
         }
         let root = sum.accepted.tree().root();
-        let missing = missing_commitment(terms, sum.round, &root, &sum.commitments);
+        let missing = missing_commitment(terms, grant, &root, &sum.commitments);
         Ok(if missing.is_none() { Ok(()) } else { Err(Refusal::BadSignature) })
     }
 
@@ -317,7 +325,9 @@ impl RoundService {
             return Ok(Err(Refusal::Unexpected));
         };
         let order = probes.unverified_body();
-        let right = receipt.federation == order.federation
+        let grant: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
+        let right = grant.as_ref() == Some(&receipt.grant)
+            && receipt.federation == order.federation
             && order.round == receipt.round
             && receipt.probe == Digest::of_encoded(Tag::Probe, &probes)
             && receipt.model_after == order.model_after

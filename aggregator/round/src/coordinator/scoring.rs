@@ -1,0 +1,139 @@
+//! From a sum to the scalars of its contributions and the receipt.
+
+use aggregator_protocol::OpenedScalars;
+use privacy_secagg::QuantizedProbe;
+
+use super::{
+    AbortReason, BTreeMap, Closed, Coordinator, Digest, Phase, ProbeOrder, Refusal, RoundReceipt,
+    RoundSum, ScalarShares, Signed, Tag, parties, steps::check_asked,
+};
+use crate::{AggregatorContext, Input, Output, mode, peer::check_probes};
+
+impl Coordinator {
+    pub(super) fn probed(
+        &mut self,
+        context: &AggregatorContext,
+        probes: Signed<ProbeOrder>,
+        now_ms: u64,
+    ) -> Result<Vec<Output>, Refusal> {
+        let Phase::Measuring { closed, sum } = &self.phase else {
+            return Err(Refusal::Unexpected);
+        };
+        check_probes(context, &probes, closed.grant(), &sum.unverified_body().accepted)?;
+        let (mut closed, sum) = (closed.clone(), sum.clone());
+        closed.begin_step(context, now_ms);
+        self.phase = Phase::Scoring { closed, sum, probes, scores: BTreeMap::new() };
+        Ok(vec![Output::Persist])
+    }
+
+    pub(super) fn scored(
+        &mut self,
+        context: &AggregatorContext,
+        party: usize,
+        shares: Signed<ScalarShares>,
+        now_ms: u64,
+    ) -> Result<Vec<Output>, Refusal> {
+        let Phase::Scoring { closed, probes, scores, .. } = &mut self.phase else {
+            return Err(Refusal::Unexpected);
+        };
+        check_scalars(context, closed, party, &shares, probes)?;
+        scores.insert(party, shares);
+        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
+    }
+
+    /// Opens the scalars of what has come and signs the receipt; none if that is not enough.
+    pub(super) fn settle(&mut self, context: &AggregatorContext) -> Option<Vec<Output>> {
+        let Phase::Scoring { closed, sum, probes, scores } = &self.phase else { return None };
+        let round = closed.grant().round;
+        let (scalars, liars) = match scalars(context, closed, probes.unverified_body(), scores) {
+            Ok(opened) => opened,
+            Err(_) if scores.len() < closed.asked.len() => return None,
+            Err(error) => {
+                let reason = error.to_string();
+                return Some(self.abort(round, AbortReason::Unopenable { reason }));
+            }
+        };
+        let receipt =
+            receipt(closed, sum.unverified_body(), probes, scalars, self.refused.clone());
+        let lied = self.lied(context, &liars);
+        let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());
+        self.phase = Phase::Settling { receipt };
+        let counted = Input::Counted(self.refused.clone());
+        let outputs = [Output::PersistFirst(Box::new(counted)), Output::Persist];
+        Some(outputs.into_iter().chain(lied).collect())
+    }
+}
+
+fn check_scalars(
+    context: &AggregatorContext,
+    closed: &Closed,
+    party: usize,
+    shares: &Signed<ScalarShares>,
+    probes: &Signed<ProbeOrder>,
+) -> Result<(), Refusal> {
+    check_asked(closed, party)?;
+    let signer = parties(context.terms(), closed.grant())[party];
+    shares
+        .clone()
+        .verify_by(Tag::ScalarShares, &signer)
+        .map_err(|_source| Refusal::BadSignature)?;
+    let body = shares.unverified_body();
+    let right_round =
+        body.federation == closed.grant().federation && body.round == closed.grant().round;
+    let right_probe = body.probe == Digest::of_encoded(Tag::Probe, probes);
+    if right_round && right_probe && body.shares.len() == closed.updates.len() {
+        Ok(())
+    } else {
+        Err(Refusal::BadSet)
+    }
+}
+
+/// The scalars in the order of the set, and the places of those whose shares contradict the others'.
+fn scalars(
+    context: &AggregatorContext,
+    closed: &Closed,
+    order: &ProbeOrder,
+    scores: &BTreeMap<usize, Signed<ScalarShares>>,
+) -> Result<(Vec<OpenedScalars>, Vec<usize>), mode::OpenError> {
+    let count = i64::try_from(closed.updates.len()).expect("at most CONTRIBUTORS_MAX");
+    let others = scores.iter().map(|(&place, score)| {
+        let shares: &[[u64; 2]] = &score.unverified_body().shares;
+        (place, shares)
+    });
+    let (opened, liars) = mode::open_scalars(
+        context,
+        closed.grant(),
+        order,
+        &closed.own_deliveries(),
+        &others.collect(),
+    )?;
+    let value = |probe: &QuantizedProbe, opened| probe.value_from_opened(opened) / count;
+    let scalars = opened.into_iter().map(|[first, second]| OpenedScalars {
+        value: value(&order.value, first),
+        innovation: value(&order.innovation, second),
+    });
+    Ok((scalars.collect(), liars))
+}
+
+fn receipt(
+    closed: &Closed,
+    sum: &RoundSum,
+    probes: &Signed<ProbeOrder>,
+    scalars: Vec<OpenedScalars>,
+    refused: BTreeMap<Refusal, u64>,
+) -> RoundReceipt {
+    RoundReceipt {
+        grant: closed.order.unverified_body().grant.clone(),
+        federation: closed.grant().federation,
+        round: closed.grant().round,
+        model_before: closed.grant().model,
+        model_after: probes.unverified_body().model_after,
+        sum: Digest::of_encoded(Tag::RoundSum, sum),
+        probe: Digest::of_encoded(Tag::Probe, probes),
+        accepted: sum.accepted.clone(),
+        scalars,
+        dropped: closed.dropped.clone(),
+        refused: refused.into_iter().collect(),
+        commitments: sum.commitments.clone(),
+    }
+}

@@ -1,0 +1,97 @@
+//! MPC mode: additive shares in a ring (`privacy-secagg`).
+
+use std::collections::BTreeMap;
+
+use aggregator_protocol::{FederationTerms, Refusal, RoundGrant};
+use privacy_secagg::{
+    Binding, NoisyUpdate, OpenedSum, Payloads, QuantizedProbe, ScalarShare, Share, ShareSum,
+    VerifiedDelivery, open_scalar, open_sum as open_shares,
+};
+use rand::CryptoRng;
+
+use super::{OpenError, Opened};
+use crate::AggregatorContext;
+
+pub(super) fn payloads(
+    update: &NoisyUpdate,
+    terms: &FederationTerms,
+    binding: &Binding,
+    recipients: usize,
+    rng: &mut impl CryptoRng,
+) -> Payloads {
+    Payloads::from_shares(Share::split(update, recipients, binding, &terms.encoding, rng))
+}
+
+pub(super) fn check(
+    context: &AggregatorContext,
+    delivery: &VerifiedDelivery,
+) -> Result<(), Refusal> {
+    delivery
+        .open(context.sealing(), &context.terms().encoding)
+        .map(|_share| ())
+        .map_err(|_source| Refusal::Unopenable)
+}
+
+pub(super) fn partial_sum(
+    context: &AggregatorContext,
+    parts: &[VerifiedDelivery],
+) -> Result<Vec<u8>, Refusal> {
+    own_sum(context, parts).map(|sum| sum.pack())
+}
+
+fn own_sum(context: &AggregatorContext, parts: &[VerifiedDelivery]) -> Result<ShareSum, Refusal> {
+    let encoding = &context.terms().encoding;
+    let mut sum = ShareSum::empty(encoding);
+    for part in parts {
+        sum.add_delivery(part, context.sealing(), encoding)
+            .map_err(|_source| Refusal::Unopenable)?;
+    }
+    Ok(sum)
+}
+
+pub(super) fn check_partial_sum(
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+    share: &[u8],
+) -> Result<(), Refusal> {
+    ShareSum::unpack(share, grant.cohort.len(), &terms.encoding)
+        .map(|_sum| ())
+        .map_err(|_source| Refusal::Malformed)
+}
+
+pub(super) fn open_sum(
+    context: &AggregatorContext,
+    own: &[VerifiedDelivery],
+    others: &BTreeMap<usize, &[u8]>,
+) -> Result<Opened, OpenError> {
+    let encoding = &context.terms().encoding;
+    let mut sums = vec![own_sum(context, own).map_err(|_refusal| OpenError::Own)?];
+    for share in others.values() {
+        sums.push(ShareSum::unpack(share, own.len(), encoding).map_err(OpenError::shares)?);
+    }
+    let OpenedSum { values, tag, .. } = open_shares(&sums, encoding).map_err(OpenError::shares)?;
+    Ok(Opened { sum: values, tag: tag.map(|tag| tag.0), liars: Vec::new() })
+}
+
+pub(super) fn scalars(
+    context: &AggregatorContext,
+    part: &VerifiedDelivery,
+    probes: [&QuantizedProbe; 2],
+) -> Result<[u64; 2], Refusal> {
+    let share = part.open(context.sealing(), &context.terms().encoding);
+    let share = share.map_err(|_source| Refusal::Unopenable)?;
+    Ok(probes.map(|probe| probe.scalar_share(share.vector()).0.into()))
+}
+
+pub(super) fn open_scalars<'a>(
+    terms: &FederationTerms,
+    shares: impl Iterator<Item = &'a [u64; 2]> + Clone,
+) -> [i64; 2] {
+    [0, 1].map(|which| {
+        // Modulo 2^k, k ≤ 32: what lies above is the same element.
+        #[expect(clippy::cast_possible_truncation, reason = "masked to 32 bits")]
+        let share = |share: &[u64; 2]| ScalarShare((share[which] & u64::from(u32::MAX)) as u32);
+        let shares: Vec<_> = shares.clone().map(share).collect();
+        open_scalar(&shares, &terms.encoding)
+    })
+}

@@ -1,0 +1,67 @@
+//! Who keeps the keys of a round, in FHE mode.
+
+use aggregator_protocol::{Custodian, FederationTerms};
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
+    list_to_writer,
+};
+use privacy_secagg::EncodingParameters;
+
+use super::vault::Vault;
+
+/// File of the members' keys for shares of keys.
+const CUSTODY_FILE: &str = "custody.bin";
+
+/// The members' keys for shares of keys, as they are kept on disk.
+struct CustodianList(Vec<Custodian>);
+
+impl Encode for CustodianList {
+    fn encode(&self, writer: &mut Writer) {
+        list_to_writer(&self.0, writer);
+    }
+}
+
+impl Decode for CustodianList {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let most = EncodingParameters::CONTRIBUTORS_MAX as usize;
+        Ok(Self(list_from_reader(reader, "custodians", most)?))
+    }
+}
+
+/// Keeps a member's key. A member that comes with another key than before gets that one.
+pub(crate) fn keep(vault: &Vault, custodian: Custodian) -> anyhow::Result<()> {
+    let mut kept = kept(vault)?;
+    match kept.iter_mut().find(|other| other.member == custodian.member) {
+        Some(same) if *same == custodian => return Ok(()),
+        Some(other) => *other = custodian,
+        None => kept.push(custodian),
+    }
+    vault.keep(CUSTODY_FILE, &CustodianList(kept))
+}
+
+/// Who keeps the keys of `round`: drawn from the cohort by digest, so that custody goes round and nobody
+/// chooses it. None in the modes that have no custodians.
+pub(crate) fn drawn(
+    vault: &Vault,
+    terms: &FederationTerms,
+    round: u64,
+    cohort: &[VerifyingKey],
+) -> anyhow::Result<Vec<Custodian>> {
+    let Some(custody) = terms.sealing.custody() else {
+        return Ok(Vec::new());
+    };
+    let in_cohort = |custodian: &Custodian| cohort.binary_search(&custodian.member).is_ok();
+    let mut drawn: Vec<_> = kept(vault)?.into_iter().filter(in_cohort).collect();
+    let (federation, round) = (terms.id(), round.to_be_bytes());
+    drawn.sort_by_cached_key(|custodian| {
+        let seed = [&federation.0, round.as_slice(), custodian.member.as_bytes()].concat();
+        Digest::of(Tag::CustodyKey, &seed)
+    });
+    drawn.truncate(custody.custodians());
+    Ok(drawn)
+}
+
+fn kept(vault: &Vault) -> anyhow::Result<Vec<Custodian>> {
+    let kept: Option<CustodianList> = vault.record(CUSTODY_FILE)?;
+    Ok(kept.map(|list| list.0).unwrap_or_default())
+}
