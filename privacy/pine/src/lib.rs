@@ -7,6 +7,7 @@ mod ntt;
 mod parameters;
 mod pine;
 mod prep;
+mod profile;
 mod secret;
 mod shard;
 mod shares;
@@ -20,6 +21,7 @@ pub use parameters::{
 };
 pub use pine::Pine;
 pub use prep::PrepError;
+pub use profile::PROFILE_CHECKS;
 pub use prio::field::{Field64, Field128, FieldPrio2 as Field32};
 pub use secret::Seed;
 pub use shard::ShardError;

@@ -138,6 +138,16 @@ impl Parameters {
     /// # Errors
     /// [`ParameterError`] if a parameter is out of range or the field is too small.
     pub(crate) fn layout<F: PineField>(&self) -> Result<Layout, ParameterError> {
+        let layout = self.bounds::<F>()?;
+        for gadget in [self.norm_gadget(&layout), self.validity_gadget(&layout)] {
+            let max = (TRANSFORM_MAX / 2 - 1) as u128;
+            in_range("gadget calls", gadget.calls as u128, 1, max)?;
+        }
+        Ok(layout)
+    }
+
+    /// What does not depend on the chunk lengths.
+    pub(crate) fn bounds<F: PineField>(&self) -> Result<Layout, ParameterError> {
         self.check_ranges()?;
         let bound = u128::from(self.norm_bound);
         let square_bound = bound * bound;
@@ -157,7 +167,7 @@ impl Parameters {
                 modulus: F::MODULUS,
             });
         }
-        let layout = Layout {
+        Ok(Layout {
             dimension: self.dimension,
             square_bound,
             norm_bits: bit_length(square_bound),
@@ -165,12 +175,7 @@ impl Parameters {
             check_bits: bit_length(2 * wraparound_bound - 1),
             checks: self.checks,
             successes: self.successes,
-        };
-        for gadget in [self.norm_gadget(&layout), self.validity_gadget(&layout)] {
-            let max = (TRANSFORM_MAX / 2 - 1) as u128;
-            in_range("gadget calls", gadget.calls as u128, 1, max)?;
-        }
-        Ok(layout)
+        })
     }
 
     /// The gadget of the norm-equality circuit.
