@@ -15,7 +15,9 @@ const RUNS: usize = 3;
 fn main() {
     let given: Vec<usize> = std::env::args().skip(1).filter_map(|d| d.parse().ok()).collect();
     let dimensions = if given.is_empty() { vec![10_000, 100_000, 1_000_000] } else { given };
-    println!("        d  xof                  seal ms  leader ms  helper ms  decide ms  B/parameter  prep share B");
+    println!(
+        "        d  xof                  seal ms  leader ms  helper ms  decide ms  B/parameter  prep share B"
+    );
     for dimension in dimensions {
         measure::<XofTurboShake128>("TurboShake128", dimension);
         measure::<XofHmacSha256Aes128>("HmacSha256Aes128", dimension);
@@ -26,7 +28,8 @@ fn measure<X: Xof>(xof: &str, dimension: usize) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let values: Vec<i32> = (0..dimension).map(|_| i32::from(rng.next_u32() as u8 as i8)).collect();
     let norm_bound = 128 * (dimension as f64).sqrt().ceil() as u64;
-    let parameters = Parameters::integers(dimension, norm_bound, 2, b"measure").expect("valid parameters");
+    let parameters =
+        Parameters::integers(dimension, norm_bound, 2, b"measure").expect("valid parameters");
     let pine = Pine::<Field64, X>::new(parameters).expect("valid parameters");
     let key = vec![7; pine.verify_key_bytes()];
     let mut best = [f64::INFINITY; 4];
@@ -34,10 +37,12 @@ fn measure<X: Xof>(xof: &str, dimension: usize) {
     for _ in 0..RUNS {
         let (report, seal) =
             time(|| pine.shard_integers(&values, &[1; 16], &mut rng).expect("sharded"));
-        let ((state, share), leader) =
-            time(|| pine.prep_init(&key, 0, &[1; 16], &report.public, &report.inputs[0]).expect("leader"));
-        let ((_, other), helper) =
-            time(|| pine.prep_init(&key, 1, &[1; 16], &report.public, &report.inputs[1]).expect("helper"));
+        let ((state, share), leader) = time(|| {
+            pine.prep_init(&key, 0, &[1; 16], &report.public, &report.inputs[0]).expect("leader")
+        });
+        let ((_, other), helper) = time(|| {
+            pine.prep_init(&key, 1, &[1; 16], &report.public, &report.inputs[1]).expect("helper")
+        });
         let shares = [share, other];
         let (message, decide) = time(|| pine.prep_shares_to_message(&shares).expect("accepted"));
         pine.prep_next(state, &message).expect("accepted");

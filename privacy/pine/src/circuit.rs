@@ -103,10 +103,10 @@ impl<F: PineField> Circuit<F> for Validity {
     fn output(&self, input: &[F], joint: &[F], share: F, gadget: &[F]) -> F {
         let sum = |calls: &[F]| calls.iter().fold(F::zero(), |sum, call| sum + *call);
         let (bit_calls, check_calls) = gadget.split_at(self.bit_calls);
-        let (v, u) = input[self.layout.dimension..self.layout.norm_len()]
-            .split_at(self.layout.norm_bits);
-        let range = from_bits::<F>(v) + from_bits(u)
-            - F::from_unsigned(self.layout.square_bound) * share;
+        let (v, u) =
+            input[self.layout.dimension..self.layout.norm_len()].split_at(self.layout.norm_bits);
+        let range =
+            from_bits::<F>(v) + from_bits(u) - F::from_unsigned(self.layout.square_bound) * share;
         let successes =
             self.checks(input).fold(F::zero(), |count, (_, success, _)| count + success)
                 - F::from_unsigned(self.layout.successes as u128) * share;

@@ -3,9 +3,7 @@
 //! All three are prime fields with a large power-of-two subgroup, so that polynomials are
 //! multiplied by number-theoretic transforms (VDAF draft 11, section 6.1).
 
-use prio::{
-    field::{Field64, Field128, FieldPrio2, NttFriendlyFieldElement},
-};
+use prio::field::{Field64, Field128, FieldPrio2, NttFriendlyFieldElement};
 
 /// A field that PINE is defined over.
 ///
@@ -32,11 +30,8 @@ pub trait PineField: NttFriendlyFieldElement {
     #[must_use]
     fn to_signed(self) -> i128 {
         let value = self.to_unsigned();
-        let (magnitude, negative) = if value > Self::MODULUS / 2 {
-            (Self::MODULUS - value, true)
-        } else {
-            (value, false)
-        };
+        let (magnitude, negative) =
+            if value > Self::MODULUS / 2 { (Self::MODULUS - value, true) } else { (value, false) };
         let magnitude = i128::try_from(magnitude).unwrap_or(i128::MAX);
         if negative { -magnitude } else { magnitude }
     }

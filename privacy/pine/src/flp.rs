@@ -237,7 +237,5 @@ pub(crate) fn decide<F: PineField>(gadget: Gadget, verifier: &[F]) -> bool {
     let [output, wires @ .., value] = verifier else {
         return false;
     };
-    wires.len() == gadget.arity
-        && *output == F::zero()
-        && gadget.products.evaluate(wires) == *value
+    wires.len() == gadget.arity && *output == F::zero() && gadget.products.evaluate(wires) == *value
 }

@@ -151,7 +151,7 @@ impl Parameters {
         self.check_ranges()?;
         let bound = u128::from(self.norm_bound);
         let square_bound = bound * bound;
-        if F::MODULUS.saturating_sub(2) / square_bound <= 3 {
+        if square_bound.checked_mul(3).is_none_or(|triple| triple >= F::MODULUS - 2) {
             return Err(ParameterError::NormBoundTooLarge {
                 norm_bound: self.norm_bound,
                 modulus: F::MODULUS,
@@ -159,7 +159,9 @@ impl Parameters {
         }
         let wraparound_bound = self.wraparound_bound();
         let too_wide = F::MODULUS / wraparound_bound < 2600
-            || wraparound_bound.checked_mul(wraparound_bound).is_none_or(|s| s / F::MODULUS >= 4000)
+            || wraparound_bound
+                .checked_mul(wraparound_bound)
+                .is_none_or(|s| s / F::MODULUS >= 4000)
             || F::MODULUS / (self.checks as u128) < 2;
         if too_wide {
             return Err(ParameterError::WraparoundBoundTooLarge {

@@ -2,12 +2,14 @@
 
 use std::marker::PhantomData;
 
+use prio::field::Field64;
+
 use crate::{
     circuit::{NormEquality, Validity},
     field::PineField,
     flp::Gadget,
     parameters::{Layout, ParameterError, Parameters},
-    xof::Xof,
+    xof::{Xof, XofHmacSha256Aes128},
 };
 
 /// PINE over a field and an XOF, with parameters that fit.
@@ -22,6 +24,10 @@ pub struct Pine<F: PineField, X: Xof> {
     pub(crate) validity: Validity,
     functions: PhantomData<fn() -> (F, X)>,
 }
+
+/// What we seal integer updates with: `Field64` and the faster of the two XOFs, which also has the
+/// longer seeds (`examples/measure.rs`: 283 ms against 311 ms to seal 10^6 coordinates).
+pub type IntegerPine = Pine<Field64, XofHmacSha256Aes128>;
 
 impl<F: PineField, X: Xof> Pine<F, X> {
     /// The instance of these parameters.
@@ -64,10 +70,7 @@ impl<F: PineField, X: Xof> Pine<F, X> {
 
     /// The gadgets of the norm-equality and the validity circuit.
     pub(crate) const fn gadgets(&self) -> [Gadget; 2] {
-        [
-            self.parameters.norm_gadget(&self.layout),
-            self.parameters.validity_gadget(&self.layout),
-        ]
+        [self.parameters.norm_gadget(&self.layout), self.parameters.validity_gadget(&self.layout)]
     }
 
     /// How many proofs of each.

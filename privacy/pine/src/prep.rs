@@ -118,9 +118,7 @@ impl<F: PineField, X: Xof> Pine<F, X> {
         )?;
         let (verification_part, verification_seed) = self.part_and_seed(
             [Usage::JointRandomnessPart, Usage::JointRandomnessSeed],
-            |usage| {
-                self.part(usage, &share.blinds.verification, aggregator, nonce, encoded.all())
-            },
+            |usage| self.part(usage, &share.blinds.verification, aggregator, nonce, encoded.all()),
             aggregator,
             &public.verification_parts,
         )?;

@@ -66,12 +66,18 @@ pub enum ShardError {
 
 /// What is done about a vector that must be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Conduct {
+pub(crate) enum Conduct {
     /// It is an error.
     Honest,
-    /// The best possible lie is told: successes are claimed although there are none.
+    /// Successes are claimed although there are none; numbers lose the bits that do not fit.
     #[cfg(test)]
     Cheating,
+    /// As `Cheating`, and the norm is claimed by "bits" that are none but add up.
+    #[cfg(test)]
+    CheatingWithFalseBits,
+    /// As `Cheating`, and all successes are claimed by one "bit" where a check did succeed.
+    #[cfg(test)]
+    CheatingWithFalseSuccess,
 }
 
 /// The seeds that a report's coins consist of.
@@ -145,7 +151,8 @@ impl<F: PineField, X: Xof> Pine<F, X> {
         }
     }
 
-    fn shard_encoded(
+    /// Shares and proves.
+    pub(crate) fn shard_encoded(
         &self,
         values: &[i64],
         nonce: &[u8; NONCE_BYTES],
@@ -156,9 +163,7 @@ impl<F: PineField, X: Xof> Pine<F, X> {
         let coins = self.parse_coins(coins)?;
         let helpers: Vec<SecretVector<F>> = (1..)
             .zip(&coins.helpers)
-            .map(|(aggregator, (seed, ..))| {
-                SecretVector(self.helper_measurement(aggregator, seed))
-            })
+            .map(|(aggregator, (seed, ..))| SecretVector(self.helper_measurement(aggregator, seed)))
             .collect();
         let encoded: Vec<EncodedShare> =
             helpers.iter().map(|share| EncodedShare::new(&share.0)).collect();
@@ -229,9 +234,7 @@ impl<F: PineField, X: Xof> Pine<F, X> {
         for seeds in norm_seeds.chunks_exact(norm_gadget.arity) {
             proofs.0.append(&mut prove(&self.norm_equality, input, seeds, &[]));
         }
-        for (seeds, joint) in
-            seeds.chunks_exact(gadget.arity).zip(joint.chunks_exact(JOINT_LEN))
-        {
+        for (seeds, joint) in seeds.chunks_exact(gadget.arity).zip(joint.chunks_exact(JOINT_LEN)) {
             proofs.0.append(&mut prove(&self.validity, input, seeds, joint));
         }
         for (aggregator, (_, seed, _)) in (1..).zip(&coins.helpers) {
@@ -252,15 +255,20 @@ impl<F: PineField, X: Xof> Pine<F, X> {
         if norm > layout.square_bound && conduct == Conduct::Honest {
             return Err(ShardError::NormExceeded { got: norm, bound: layout.square_bound });
         }
-        let mut measurement = SecretVector(Vec::with_capacity(
-            layout.measurement_len() + layout.checks,
-        ));
+        let mut measurement =
+            SecretVector(Vec::with_capacity(layout.measurement_len() + layout.checks));
         measurement.0.extend(values.iter().copied().map(F::from_signed));
-        let claimed =
-            measurement.0.iter().fold(F::zero(), |sum, value| sum + *value * *value);
+        let claimed = measurement.0.iter().fold(F::zero(), |sum, value| sum + *value * *value);
         let rest = F::from_unsigned(layout.square_bound) - claimed;
-        push_bits(claimed.to_unsigned(), layout.norm_bits, &mut measurement.0);
-        push_bits(rest.to_unsigned(), layout.norm_bits, &mut measurement.0);
+        for number in [claimed, rest] {
+            push_bits(number.to_unsigned(), layout.norm_bits, &mut measurement.0);
+            #[cfg(test)]
+            if conduct == Conduct::CheatingWithFalseBits {
+                let start = measurement.0.len() - layout.norm_bits;
+                measurement.0[start..].fill(F::zero());
+                measurement.0[start] = number;
+            }
+        }
         Ok(measurement)
     }
 
@@ -282,6 +290,17 @@ impl<F: PineField, X: Xof> Pine<F, X> {
             claimed += usize::from(success);
             push_bits(shifted, layout.check_bits, &mut measurement.0);
             push_bits(u128::from(success), 1, &mut measurement.0);
+        }
+        #[cfg(test)]
+        if conduct == Conduct::CheatingWithFalseSuccess {
+            let width = layout.check_bits + 1;
+            let rows = measurement.0[layout.norm_len()..].chunks_exact_mut(width);
+            let mut left = F::from_unsigned(layout.successes as u128);
+            for (row, result) in rows.zip(results) {
+                let inside = (*result + offset).to_unsigned() < 2 * layout.wraparound_bound;
+                row[width - 1] = if inside { left } else { F::zero() };
+                left = if inside { F::zero() } else { left };
+            }
         }
         if claimed < layout.successes {
             return Err(ShardError::WraparoundChecks { expected: layout.successes, got: claimed });

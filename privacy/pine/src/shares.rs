@@ -193,9 +193,6 @@ impl<F: PineField> AggregateShare<F> {
 
 impl<F: PineField> fmt::Debug for AggregateShare<F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("AggregateShare")
-            .field("count", &self.count)
-            .finish_non_exhaustive()
+        formatter.debug_struct("AggregateShare").field("count", &self.count).finish_non_exhaustive()
     }
 }

@@ -95,11 +95,7 @@ fn check_report<F: PineField, X: Xof>(pine: &Pine<F, X>, shared: &Report<F>, exp
     let _ = pine;
 }
 
-fn check_prep<F: PineField, X: Xof>(
-    pine: &Pine<F, X>,
-    shares: &[PrepShare<F>],
-    expected: &Value,
-) {
+fn check_prep<F: PineField, X: Xof>(pine: &Pine<F, X>, shares: &[PrepShare<F>], expected: &Value) {
     for (share, expected) in shares.iter().zip(list(&expected["prep_shares"][0])) {
         equal("prep share", &share.to_bytes(), expected);
     }
