@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt};
 
 use openmls::prelude::{
-    GroupId, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
-    StagedWelcome,
+    GroupId, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
+    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, StagedWelcome,
 };
 use openmls_traits::OpenMlsProvider as _;
 use privacy_identity::{Digest, VerifyingKey};

@@ -121,9 +121,7 @@ impl Cohort {
     /// # Errors
     /// [`CohortError::Library`], which no input is known to cause.
     pub fn drop_pending(&mut self) -> Result<(), CohortError> {
-        self.group
-            .clear_pending_commit(self.provider.storage())
-            .map_err(CohortError::library)?;
+        self.group.clear_pending_commit(self.provider.storage()).map_err(CohortError::library)?;
         self.pending = None;
         Ok(())
     }

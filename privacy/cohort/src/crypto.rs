@@ -203,16 +203,14 @@ impl OpenMlsCrypto for Crypto {
         let recipient = <X25519HkdfSha256 as hpke::Kem>::PublicKey::from_bytes(pk_r)
             .map_err(|_source| CryptoError::InvalidPublicKey)?;
         let mut rng = self.encapsulation_rng([pk_r, info, aad, ptxt])?;
-        let (encapsulated, ciphertext) =
-            single_shot_seal_with_rng::<hpke::aead::ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-                &OpModeS::Base,
-                &recipient,
-                info,
-                ptxt,
-                aad,
-                &mut rng,
-            )
-            .map_err(|_source| CryptoError::HpkeEncryptionError)?;
+        let (encapsulated, ciphertext) = single_shot_seal_with_rng::<
+            hpke::aead::ChaCha20Poly1305,
+            HkdfSha256,
+            X25519HkdfSha256,
+        >(
+            &OpModeS::Base, &recipient, info, ptxt, aad, &mut rng
+        )
+        .map_err(|_source| CryptoError::HpkeEncryptionError)?;
         Ok(HpkeCiphertext {
             kem_output: encapsulated.to_bytes().to_vec().into(),
             ciphertext: ciphertext.into(),

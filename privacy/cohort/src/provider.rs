@@ -70,7 +70,9 @@ impl Provider {
     pub(crate) fn restore(&self, stored: Stored) {
         self.wipe();
         let mut values = self.storage.values.write().unwrap_or_else(PoisonError::into_inner);
-        values.extend(stored.0.into_iter().map(|(key, mut value)| (key, std::mem::take(&mut *value))));
+        values.extend(
+            stored.0.into_iter().map(|(key, mut value)| (key, std::mem::take(&mut *value))),
+        );
     }
 
     /// Overwrites and removes all that is stored.
