@@ -253,3 +253,6 @@ pub(crate) fn group_from_store(
         .map_err(CohortError::library)?
         .ok_or(CohortError::StateIncomplete { reason: "no group" })
 }
+
+#[cfg(test)]
+mod tests;
