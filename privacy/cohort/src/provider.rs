@@ -1,7 +1,7 @@
 //! What openmls is given: the suite's primitives, the caller's randomness, and a store in memory.
 //!
 //! Where randomness comes from: an operation that needs some takes `&mut impl CryptoRng`, draws two
-//! 32-byte seeds from it and wipes them when it ends. One seeds ChaCha20 for what openmls draws itself
+//! 32-byte seeds from it and wipes them when it ends. One seeds `ChaCha20` for what openmls draws itself
 //! (path secrets, init secrets, reuse guards, HPKE key pairs), the other the encapsulations
 //! ([`crate::crypto`]). Nothing draws from the operating system.
 //!
@@ -21,7 +21,7 @@ use openmls_traits::{OpenMlsProvider, random::OpenMlsRand};
 use rand::{CryptoRng, Rng as _};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use thiserror::Error;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::crypto::Crypto;
 
@@ -78,9 +78,8 @@ impl Provider {
     /// Overwrites and removes all that is stored.
     pub(crate) fn wipe(&self) {
         let mut values = self.storage.values.write().unwrap_or_else(PoisonError::into_inner);
-        for (_, mut value) in values.drain() {
-            value.zeroize();
-        }
+        values.values_mut().for_each(zeroize::Zeroize::zeroize);
+        values.clear();
     }
 }
 

@@ -9,7 +9,7 @@
 //! files from coming back is the caller's matter.
 
 use hkdf::Hkdf;
-use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, SigningKey, Writer};
+use privacy_identity::{Decode as _, DecodeError, Digest, Encode as _, Reader, SigningKey, Writer};
 use rand::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;

@@ -272,18 +272,22 @@ fn more_members_than_the_bound_are_refused_before_any_is_verified() {
 }
 
 #[test]
-fn a_commit_renews_the_committers_keys_and_forgets_what_was_stored() {
-    let (mut founder, _) = pair();
+fn an_ended_epochs_secrets_are_not_stored_any_more() {
+    let (mut founder, joined) = pair();
     let before = founder.provider.stored().0;
     let outgoing = founder.refresh(&mut rng(1)).unwrap();
     founder.process(&outgoing.commit, &listed()).unwrap();
     let after = founder.provider.stored().0;
-    for label in ["EpochSecrets", "MessageSecrets", "EncryptionKeyPair", "EpochKeyPairs"] {
+    for label in ["EpochSecrets", "MessageSecrets", "EpochKeyPairs"] {
         let secret = |key: &[u8]| key.starts_with(label.as_bytes());
+        assert!(before.keys().any(|key| secret(key)), "{label} is stored");
         for (key, value) in before.iter().filter(|(key, _)| secret(key)) {
             assert!(after.get(key) != Some(value), "{label} outlived its epoch");
         }
     }
+    // Nor are the private keys of a key package whose welcome was used.
+    let used = joined.provider.stored().0;
+    assert!(!used.keys().any(|key| key.starts_with(b"KeyPackage")));
 }
 
 #[test]
