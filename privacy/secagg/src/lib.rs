@@ -1,10 +1,12 @@
 //! Fixed-point encoding, rings and one-shot additive shares: secure aggregation in MPC mode.
 //!
 //! ```text
-//! ClippedUpdate ─quantise→ QuantizedUpdate ─noise→ NoisyUpdate ─seal→ SealedUpdate : Encode
-//!                                                      │
-//!                     explicit share = x − Σ expand(seed_j)  → HPKE to the first aggregator
-//!                     seed_j, 32 bytes                       → HPKE to aggregator j ≥ 1
+//! ClippedUpdate ─rotate, round→ QuantizedUpdate ─noise, tag→ NoisyUpdate ─seal→ SealedUpdate : Encode
+//!                                                                │
+//!                               explicit share = x − Σ expand(seed_j)  → HPKE to the first aggregator
+//!                               seed_j, 32 bytes                       → HPKE to aggregator j ≥ 1
+//!
+//! ShareSum (one per aggregator) ─open_sum→ OpenedSum ─check_sum, decode_mean→ mean update
 //! ```
 //!
 //! Threat: an aggregator (or a relay) that wants to read one contributor's update. Every proper
@@ -14,21 +16,38 @@
 
 mod aggregate;
 mod binding;
+mod decode;
+mod hadamard;
+mod keystream;
+mod noisy;
+mod options;
+mod packing;
 mod parameters;
+mod payloads;
 mod probe;
 mod quantise;
 mod ring;
+mod rotation;
+mod rounding;
 mod sealed;
 mod share;
+mod tags;
+mod wrap;
 
-pub use aggregate::{AggregateError, ShareSum, decode_mean, open_sum};
+pub use aggregate::{AggregateError, OpenedSum, ShareSum, open_sum};
 pub use binding::Binding;
+pub use decode::{decode_clip_fraction, decode_mean};
+pub use noisy::NoisyUpdate;
+pub use options::{EncodingOptions, Tagging};
 pub use parameters::{EncodingParameters, ParameterError, VALUE_SHIFT};
+pub use payloads::Payloads;
 pub use probe::{ProbeError, QuantizedProbe, ScalarShare, open_scalar};
-pub use quantise::{NoisyUpdate, QuantizedUpdate};
+pub use quantise::QuantizedUpdate;
 pub use ring::{Ring, RingError, RingVector};
+pub use rotation::Rotation;
 pub use sealed::{
-    AGGREGATORS_MAX, AggregatorKeys, Delivery, SealError, SealedHeader, SealedUpdate,
-    VerifiedDelivery, VerifiedUpdate, seal,
+    AGGREGATORS_MAX, AggregatorKeys, Delivery, RECIPIENTS_MAX, SealError, SealedHeader,
+    SealedUpdate, VerifiedDelivery, VerifiedUpdate, seal, seal_payloads,
 };
-pub use share::{Share, ShareSeed};
+pub use share::{OpenShare, Share, ShareError, ShareSeed};
+pub use tags::{LinearTag, TagError, TagKey};

@@ -1,10 +1,19 @@
-//! The numbers that turn updates into ring elements, and the proof that nothing wraps.
+//! The numbers that turn updates into ring elements.
+//!
+//! ```text
+//! sealed vector = [ rotated update, d coordinates │ weight, if any │ clip indicator, if any ]
+//! ```
+//!
+//! [`crate::wrap`] holds the proof that nothing wraps around.
 
 use privacy_dp::ClipNorm;
-use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
+use privacy_identity::Digest;
 use thiserror::Error;
 
-use crate::{Ring, RingError};
+use crate::{
+    EncodingOptions, Ring, RingError, Rotation,
+    wrap::{Reach, rounded_norm_squared, rounded_probe_norm},
+};
 
 /// Values of contributions are integers in units of `clip_norm · 2^−(update_norm_bits + VALUE_SHIFT)`.
 ///
@@ -36,6 +45,12 @@ pub enum ParameterError {
         /// What was given.
         got: u64,
     },
+    /// The noise's standard deviation is not a number in 0..=2^31.
+    #[error("noise deviation must be in 0..=2^31, got {got}")]
+    Noise {
+        /// What was given.
+        got: f64,
+    },
     /// The sum of all updates could wrap around.
     #[error("a sum of {contributors} updates reaches {reach}, the ring holds |x| < {limit}")]
     SumWraps {
@@ -54,16 +69,21 @@ pub enum ParameterError {
         /// 2^(k−1).
         limit: u64,
     },
+    /// No ring is wide enough.
+    #[error("no ring of up to {max} bits holds a sum of these updates")]
+    NoRing {
+        /// The widest.
+        max: u8,
+    },
 }
 
 /// How updates of a federation are encoded. Agreed by all, part of the signed terms.
 ///
-/// An update of L2 norm ≤ C becomes integers of L2 norm ≤ 2^`update_norm_bits` + √d: stochastic
-/// rounding moves each coordinate by less than 1. A probe likewise. Then, deterministically:
-/// a coordinate of a sum of n updates stays within n · (2^`update_norm_bits` + 1), and an inner product
-/// within (2^`update_norm_bits` + √d) · (2^`probe_norm_bits` + √d) by Cauchy–Schwarz. Both must be below
-/// 2^(k−1), or parameters are refused: honest inputs wrap around with probability zero. (A
-/// dishonest contributor can exceed its norm until updates carry a norm proof.)
+/// An update of L2 norm ≤ C is rotated and becomes integers whose L2 norm is, with certainty, at most
+/// [`EncodingParameters::sensitivity_l2`]. Parameters under which a sum of honest updates, or an inner
+/// product with a probe, could wrap around with a probability above 2^−40 per round are refused; where
+/// the deterministic bound is as small, it holds with certainty. (A dishonest contributor can exceed
+/// its norm until updates carry a norm proof.)
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EncodingParameters {
     clip_norm: ClipNorm,
@@ -72,6 +92,7 @@ pub struct EncodingParameters {
     ring: Ring,
     dimension: u32,
     contributors_max: u32,
+    options: EncodingOptions,
 }
 
 impl EncodingParameters {
@@ -79,11 +100,19 @@ impl EncodingParameters {
     pub const DIMENSION_MAX: u32 = 20_000_000;
     /// Most contributors of a round.
     pub const CONTRIBUTORS_MAX: u32 = 4096;
+    /// Largest weight and clip indicator.
+    pub const EXTRA_MAX: u32 = 1 << 20;
+    /// `probe_norm_bits` of a federation that does not measure values.
+    pub const PROBE_ABSENT: u8 = 0;
     const NORM_BITS_MIN: u8 = 4;
-    const NORM_BITS_MAX: u8 = 24;
+    /// Rounding takes |coordinates| < 2^22 apart.
+    const NORM_BITS_MAX: u8 = 21;
 
-    /// Norm bits and ring that DESIGN §10 calls for: 26 bits per parameter carry a sum of up to 4096
-    /// updates and their value.
+    /// With value measurement, as DESIGN §10 calls for: 26 bits per parameter carry a sum of up to 4096
+    /// updates and their value, for up to [`EncodingParameters::DIMENSION_MAX`] coordinates.
+    ///
+    /// Derivation: c = p = 2^12. At d = 2·10⁷ the rounded norms are at most 4 668 and 6 333, their product
+    /// 2.96·10⁷ < 2^25 = 3.36·10⁷.
     ///
     /// # Errors
     /// [`ParameterError`] if the dimension or the number of contributors is too large for them.
@@ -92,18 +121,71 @@ impl EncodingParameters {
         dimension: u32,
         contributors_max: u32,
     ) -> Result<Self, ParameterError> {
-        Self {
-            clip_norm,
-            update_norm_bits: 12,
-            probe_norm_bits: 12,
-            ring: Ring::new(26)?,
-            dimension,
-            contributors_max,
-        }
-        .checked()
+        Self::new(clip_norm, [12, 12, 26], dimension, contributors_max)
     }
 
-    /// All parameters by hand; see the fields' getters.
+    /// Without value measurement: the norm bits of [`EncodingParameters::compact_norm_bits`] in the narrowest ring
+    /// that holds them. At most 17 bits for up to 1 000 contributors.
+    ///
+    /// # Errors
+    /// [`ParameterError`].
+    pub fn compact(
+        clip_norm: ClipNorm,
+        dimension: u32,
+        contributors_max: u32,
+    ) -> Result<Self, ParameterError> {
+        Self::compact_with(clip_norm, dimension, contributors_max, EncodingOptions::default())
+    }
+
+    /// As [`EncodingParameters::compact`], with `options`; noise takes more bits.
+    ///
+    /// # Errors
+    /// [`ParameterError`]; [`ParameterError::NoRing`] if 32 bits do not suffice.
+    pub fn compact_with(
+        clip_norm: ClipNorm,
+        dimension: u32,
+        contributors_max: u32,
+        options: EncodingOptions,
+    ) -> Result<Self, ParameterError> {
+        // Before the search, so that a dimension of zero is named as such.
+        in_range("dimension", u64::from(dimension), (1, u64::from(Self::DIMENSION_MAX)))?;
+        let norm_bits = Self::compact_norm_bits(dimension, contributors_max);
+        for ring_bits in Ring::BITS_MIN..=Ring::BITS_MAX {
+            let ring = Ring::new(ring_bits)?;
+            let parameters = Self {
+                clip_norm,
+                update_norm_bits: norm_bits,
+                probe_norm_bits: Self::PROBE_ABSENT,
+                ring,
+                dimension,
+                contributors_max,
+                options,
+            };
+            match parameters.checked() {
+                Err(ParameterError::SumWraps { .. }) => {}
+                result => return result,
+            }
+        }
+        Err(ParameterError::NoRing { max: Ring::BITS_MAX })
+    }
+
+    /// The norm bits b of the compact profile: the smallest with 2^b ≥ κ·√d, κ = max(2.25, 40/√n).
+    ///
+    /// Derivation: rounding moves a contributor's update by about √(d/6) in L2 norm (a fraction is
+    /// about uniform: variance 1/6), so that the mean over n moves by at most 0.41/(κ·√n) ≤ 1 % of the clip
+    /// norm, without bias. κ = 2.25 keeps 1 000 contributors of any dimension within 17 bits:
+    /// n·2^b·√(2L/m) ≤ 1 000 · 2 · 2.25 · √2 · 9.7 = 61 700, and rounding adds 690: below 2^16.
+    #[must_use]
+    pub fn compact_norm_bits(dimension: u32, contributors_max: u32) -> u8 {
+        let per_coordinate = (40.0 / f64::from(contributors_max.max(1)).sqrt()).max(2.25);
+        let norm = per_coordinate * f64::from(dimension).sqrt();
+        (Self::NORM_BITS_MIN..Self::NORM_BITS_MAX)
+            .find(|&bits| f64::from(1_u32 << bits) >= norm)
+            .unwrap_or(Self::NORM_BITS_MAX)
+    }
+
+    /// All parameters by hand; see the fields' getters. `probe_norm_bits` of
+    /// [`EncodingParameters::PROBE_ABSENT`]: values are not measured.
     ///
     /// # Errors
     /// [`ParameterError`].
@@ -113,33 +195,76 @@ impl EncodingParameters {
         dimension: u32,
         contributors_max: u32,
     ) -> Result<Self, ParameterError> {
-        let ring = Ring::new(ring_bits)?;
-        Self { clip_norm, update_norm_bits, probe_norm_bits, ring, dimension, contributors_max }
-            .checked()
+        let (ring, options) = (Ring::new(ring_bits)?, EncodingOptions::default());
+        Self {
+            clip_norm,
+            update_norm_bits,
+            probe_norm_bits,
+            ring,
+            dimension,
+            contributors_max,
+            options,
+        }
+        .checked()
+    }
+
+    /// The same with other `options`.
+    ///
+    /// # Errors
+    /// [`ParameterError`] if they do not fit the ring.
+    pub fn with_options(self, options: EncodingOptions) -> Result<Self, ParameterError> {
+        // −0 would have another encoding than 0.
+        let noise_deviation = options.noise_deviation + 0.0;
+        Self { options: EncodingOptions { noise_deviation, ..options }, ..self }.checked()
     }
 
     fn checked(self) -> Result<Self, ParameterError> {
         let norm_bits = (u64::from(Self::NORM_BITS_MIN), u64::from(Self::NORM_BITS_MAX));
         in_range("update_norm_bits", u64::from(self.update_norm_bits), norm_bits)?;
-        in_range("probe_norm_bits", u64::from(self.probe_norm_bits), norm_bits)?;
+        if self.is_valued() {
+            in_range("probe_norm_bits", u64::from(self.probe_norm_bits), norm_bits)?;
+        }
         in_range("dimension", u64::from(self.dimension), (1, u64::from(Self::DIMENSION_MAX)))?;
         let contributors = (1, u64::from(Self::CONTRIBUTORS_MAX));
         in_range("contributors_max", u64::from(self.contributors_max), contributors)?;
-        let limit = 1_u64 << (self.ring.bits() - 1);
-        let reach = u64::from(self.contributors_max) * ((1 << self.update_norm_bits) + 1);
-        if reach >= limit {
-            return Err(ParameterError::SumWraps {
-                contributors: self.contributors_max,
-                reach,
-                limit,
-            });
+        let EncodingOptions { weight_max, clip_indicator, noise_deviation, .. } = self.options;
+        let extra_max = u64::from(Self::EXTRA_MAX);
+        in_range("weight_max", u64::from(weight_max), (1, extra_max))?;
+        in_range("clip_indicator", u64::from(clip_indicator), (0, extra_max))?;
+        if !(0.0..=2_147_483_648.0).contains(&noise_deviation) {
+            return Err(ParameterError::Noise { got: noise_deviation });
         }
-        let root = u64::from(self.dimension.isqrt()) + 1;
-        let reach = ((1 << self.update_norm_bits) + root) * ((1 << self.probe_norm_bits) + root);
-        if reach >= limit {
-            return Err(ParameterError::ProbeWraps { reach, limit });
+        self.checked_reach()
+    }
+
+    fn checked_reach(self) -> Result<Self, ParameterError> {
+        let limit = 1_u64 << (self.ring.bits() - 1);
+        let reach = self.reach();
+        let extra = u32::max(
+            if self.is_weighted() { self.options.weight_max } else { 0 },
+            self.options.clip_indicator,
+        );
+        let sum = ceiled(f64::max(reach.of_sum(), reach.of_extra(extra)));
+        if sum >= limit {
+            let contributors = self.contributors_max;
+            return Err(ParameterError::SumWraps { contributors, reach: sum, limit });
+        }
+        let value = ceiled(reach.of_value(self.rounded_norm()));
+        if self.is_valued() && value >= limit {
+            return Err(ParameterError::ProbeWraps { reach: value, limit });
         }
         Ok(self)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach {
+            contributors: f64::from(self.contributors_max),
+            dimension: self.dimension,
+            vector_len: self.vector_len(),
+            update_norm: self.update_norm(),
+            probe_norm: self.probe_norm(),
+            noise_deviation: self.options.noise_deviation,
+        }
     }
 
     /// C: the L2 norm to which updates are clipped.
@@ -154,10 +279,18 @@ impl EncodingParameters {
         self.ring
     }
 
-    /// Coordinates of an update.
+    /// d: coordinates of an update.
     #[must_use]
     pub const fn dimension(&self) -> usize {
         self.dimension as usize
+    }
+
+    /// Coordinates of a sealed vector: the update's and the extra ones.
+    #[must_use]
+    pub fn vector_len(&self) -> usize {
+        self.dimension()
+            + usize::from(self.is_weighted())
+            + usize::from(self.options.clip_indicator > 0)
     }
 
     /// Most contributors of a round.
@@ -166,10 +299,77 @@ impl EncodingParameters {
         self.contributors_max as usize
     }
 
+    /// What updates carry beside their coordinates.
+    #[must_use]
+    pub const fn options(&self) -> &EncodingOptions {
+        &self.options
+    }
+
+    /// Whether contributions weigh differently: the coordinate after the update is then the weight.
+    #[must_use]
+    pub const fn is_weighted(&self) -> bool {
+        self.options.weight_max > 1
+    }
+
+    /// Whether values are measured by probes.
+    #[must_use]
+    pub const fn is_valued(&self) -> bool {
+        self.probe_norm_bits != Self::PROBE_ABSENT
+    }
+
+    /// The rotation of round `round` of `federation` (the digest of its terms).
+    #[must_use]
+    pub fn rotation(&self, federation: &Digest, round: u64) -> Rotation {
+        Rotation::of_round(federation, round, self.dimension())
+    }
+
+    /// c: largest L2 norm of an update in integer units before rounding, 2^`update_norm_bits`.
+    #[must_use]
+    pub fn update_norm(&self) -> f64 {
+        f64::from(1_u32 << self.update_norm_bits)
+    }
+
     /// Integers per parameter unit: 2^`update_norm_bits` / C.
     #[must_use]
     pub fn update_scale(&self) -> f64 {
-        f64::from(1_u32 << self.update_norm_bits) / self.clip_norm.get()
+        self.update_norm() / self.clip_norm.get()
+    }
+
+    /// Largest squared L2 norm of a rounded update, without extra coordinates. Certain.
+    #[must_use]
+    pub fn rounded_norm_squared(&self) -> u64 {
+        rounded_norm_squared(self.update_norm(), self.dimension)
+    }
+
+    /// Largest L2 norm of a rounded update, without extra coordinates.
+    #[must_use]
+    pub fn rounded_norm(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "below 2^50")]
+        let squared = self.rounded_norm_squared() as f64;
+        squared.sqrt()
+    }
+
+    /// Largest L2 norm of what one contributor adds to the opened sum before noise, in integer units,
+    /// extra coordinates included: the sensitivity when a contributor is added or removed. Certain, as
+    /// rounding is conditioned on it.
+    #[must_use]
+    pub fn sensitivity_l2(&self) -> f64 {
+        let (weight, indicator) = self.extras();
+        (self.rounded_norm().powi(2) + weight * weight + indicator * indicator).sqrt()
+    }
+
+    /// The same in L1 norm: of d integers of squared L2 norm S at most min(√(d·S), S), as |v| ≤ v².
+    #[must_use]
+    pub fn sensitivity_l1(&self) -> f64 {
+        let (weight, indicator) = self.extras();
+        let norm = self.rounded_norm();
+        let update = (f64::from(self.dimension).sqrt() * norm).min(norm * norm);
+        update + weight + indicator
+    }
+
+    fn extras(&self) -> (f64, f64) {
+        let weight = if self.is_weighted() { self.options.weight_max } else { 0 };
+        (f64::from(weight), f64::from(self.options.clip_indicator))
     }
 
     /// Largest L2 norm of a quantised probe before rounding: 2^`probe_norm_bits`.
@@ -178,11 +378,21 @@ impl EncodingParameters {
         f64::from(1_u32 << self.probe_norm_bits)
     }
 
+    /// Largest squared L2 norm of a quantised probe.
+    pub(crate) fn rounded_probe_norm_squared(&self) -> u64 {
+        ceiled(rounded_probe_norm(self.probe_norm(), self.dimension).powi(2))
+    }
+
     /// What one unit of an integer value is worth in validation loss.
     #[must_use]
     pub fn value_unit(&self) -> f64 {
         1.0 / (self.update_scale() * f64::from(1_u32 << VALUE_SHIFT))
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn ceiled(reach: f64) -> u64 {
+    reach.ceil() as u64
 }
 
 fn in_range(name: &'static str, got: u64, (min, max): (u64, u64)) -> Result<(), ParameterError> {
@@ -193,55 +403,6 @@ fn in_range(name: &'static str, got: u64, (min, max): (u64, u64)) -> Result<(), 
     }
 }
 
-impl Encode for EncodingParameters {
-    fn encode(&self, writer: &mut Writer) {
-        writer.f64(self.clip_norm.get());
-        writer.u8(self.update_norm_bits);
-        writer.u8(self.probe_norm_bits);
-        writer.u8(self.ring.bits());
-        writer.u32(self.dimension);
-        writer.u32(self.contributors_max);
-    }
-}
-
-impl Decode for EncodingParameters {
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let invalid = |e| DecodeError::invalid("encoding parameters", e);
-        let clip_norm = ClipNorm::new(reader.f64("clip norm")?);
-        let clip_norm = clip_norm.map_err(|e| DecodeError::invalid("clip norm", e))?;
-        let bits = reader.array()?;
-        Self::new(clip_norm, bits, reader.u32()?, reader.u32()?).map_err(invalid)
-    }
-}
-
+mod codec;
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn clip() -> ClipNorm {
-        ClipNorm::new(2.0).unwrap()
-    }
-
-    #[test]
-    fn parameters_under_which_something_could_wrap_are_refused() {
-        assert!(EncodingParameters::standard(clip(), 450, 8).is_ok());
-        assert!(EncodingParameters::standard(clip(), 1_000_000, 4096).is_ok());
-        let sum = EncodingParameters::new(clip(), [12, 12, 26], 450, 4096);
-        assert!(sum.is_ok());
-        let sum = EncodingParameters::new(clip(), [14, 10, 26], 450, 4096);
-        assert!(matches!(sum, Err(ParameterError::SumWraps { .. })));
-        let probe = EncodingParameters::new(clip(), [12, 13, 26], 450, 8);
-        assert!(matches!(probe, Err(ParameterError::ProbeWraps { .. })));
-        assert!(EncodingParameters::standard(clip(), 0, 8).is_err());
-    }
-
-    #[test]
-    fn encoding_round_trips_and_decoding_checks() {
-        let parameters = EncodingParameters::standard(clip(), 450, 8).unwrap();
-        let bytes = parameters.to_bytes();
-        assert_eq!(EncodingParameters::from_bytes(&bytes).unwrap(), parameters);
-        let mut narrow = bytes;
-        narrow[10] = 20;
-        assert!(EncodingParameters::from_bytes(&narrow).is_err());
-    }
-}
+mod tests;

@@ -9,12 +9,16 @@
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 use thiserror::Error;
 
-use crate::{EncodingParameters, RingVector, VALUE_SHIFT};
+
+use crate::{EncodingParameters, RingVector, Rotation, VALUE_SHIFT};
 
 /// Why a probe was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProbeError {
+    /// The federation's ring leaves no room for inner products.
+    #[error("this federation does not measure values: its parameters have no probe bits")]
+    Unvalued,
     /// Another number of coordinates than the federation's updates have.
     #[error("probe has {got} coordinates, updates have {expected}")]
     Dimension {
@@ -32,7 +36,7 @@ pub enum ProbeError {
     /// Its L2 norm is above what keeps an inner product from wrapping around.
     #[error("squared norm of the probe is {got}, at most {bound} is allowed")]
     Norm {
-        /// (2^`probe_norm_bits` + √d)².
+        /// (2^`probe_norm_bits` + √d/2)².
         bound: u64,
         /// What it is.
         got: u64,
@@ -49,7 +53,10 @@ pub enum ProbeError {
     },
 }
 
-/// A probe in fixed point: integers `p_q` with p ≈ `p_q` · 2^−`exponent`.
+/// A rotated probe in fixed point: integers `p_q` with R·p ≈ `p_q` · 2^−`exponent`.
+///
+/// It is rotated like the updates: R is orthogonal, so ⟨R·x, R·p⟩ = ⟨x, p⟩. Rotation also spreads a
+/// sparse probe, so that few bits per coordinate carry it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuantizedProbe {
     values: Vec<i32>,
@@ -65,15 +72,22 @@ impl QuantizedProbe {
     /// Scales `probe` by the largest power of two that keeps its norm within the parameters', and
     /// rounds to nearest. A power of two, so that values of different rounds have one exact unit.
     ///
-    /// * `probe` — `[parameter_count]`, loss per parameter unit.
+    /// * `probe` — `[parameter_count]`, loss per parameter unit, not rotated.
+    /// * `rotation` — of the round.
     ///
     /// # Errors
-    /// [`ProbeError::Dimension`], [`ProbeError::NotFinite`] or [`ProbeError::Scale`] (a norm above
+    /// [`ProbeError::Unvalued`], [`ProbeError::Dimension`] (of the probe or the rotation), [`ProbeError::NotFinite`] or [`ProbeError::Scale`] (a norm above
     /// 2^11 with the standard parameters).
-    pub fn quantise(probe: &[f64], parameters: &EncodingParameters) -> Result<Self, ProbeError> {
-        let (expected, got) = (parameters.dimension(), probe.len());
-        if expected != got {
-            return Err(ProbeError::Dimension { expected, got });
+    pub fn quantise(
+        probe: &[f64],
+        rotation: &Rotation,
+        parameters: &EncodingParameters,
+    ) -> Result<Self, ProbeError> {
+        let expected = parameters.dimension();
+        for got in [probe.len(), rotation.dimension()] {
+            if expected != got {
+                return Err(ProbeError::Dimension { expected, got });
+            }
         }
         if let Some(index) = probe.iter().position(|value| !value.is_finite()) {
             return Err(ProbeError::NotFinite { index });
@@ -88,9 +102,18 @@ impl QuantizedProbe {
                 got: Self::EXPONENT_MIN - 1,
             })?;
         let scale = 2_f64.powi(exponent);
-        #[expect(clippy::cast_possible_truncation, reason = "|value| <= 2^24 by the norm")]
-        let values = probe.iter().map(|value| (value * scale).round() as i32).collect();
+        #[expect(clippy::cast_possible_truncation, reason = "|value| <= 2^21 by the norm")]
+        let mut scaled: Vec<f32> = probe.iter().map(|value| (value * scale) as f32).collect();
+        rotation.apply(&mut scaled);
+        #[expect(clippy::cast_possible_truncation, reason = "|value| <= 2^21 by the norm")]
+        let values = scaled.iter().map(|value| value.round_ties_even() as i32).collect();
         Self { values, exponent }.checked(parameters)
+    }
+
+    /// The integers, `[parameter_count]`: what other modes take inner products with.
+    #[must_use]
+    pub fn values(&self) -> &[i32] {
+        &self.values
     }
 
     /// Checks dimension, norm and scale: what an aggregator does before it answers.
@@ -98,6 +121,9 @@ impl QuantizedProbe {
     /// # Errors
     /// [`ProbeError`].
     pub fn checked(self, parameters: &EncodingParameters) -> Result<Self, ProbeError> {
+        if !parameters.is_valued() {
+            return Err(ProbeError::Unvalued);
+        }
         let (expected, got) = (parameters.dimension(), self.values.len());
         if expected != got {
             return Err(ProbeError::Dimension { expected, got });
@@ -106,29 +132,24 @@ impl QuantizedProbe {
         if !(min..=max).contains(&self.exponent) {
             return Err(ProbeError::Scale { min, max, got: self.exponent });
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "2^4..=2^24")]
-        let norm = parameters.probe_norm() as u64 + (parameters.dimension() as u64).isqrt() + 1;
+        let bound = parameters.rounded_probe_norm_squared();
         let square = |value: &i32| u64::from(value.unsigned_abs()).pow(2);
         let got = self.values.iter().map(square).fold(0, u64::saturating_add);
-        if got > norm * norm { Err(ProbeError::Norm { bound: norm * norm, got }) } else { Ok(self) }
+        if got > bound { Err(ProbeError::Norm { bound, got }) } else { Ok(self) }
     }
 
-    /// The inner product of a share with this probe, in the ring.
+    /// The inner product of a share with this probe, in the ring. Extra coordinates have no part in it.
     ///
     /// # Panics
-    /// If the share has another dimension: both were checked against the same parameters.
+    /// If the share is shorter: both were checked against the same parameters.
     #[must_use]
     pub fn scalar_share(&self, share: &RingVector) -> ScalarShare {
-        assert_eq!(
-            share.elements().len(),
-            self.values.len(),
-            "checked against one set of parameters"
-        );
-        let ring = share.ring();
+        let elements = &share.elements()[..self.values.len()];
+        // Modulo 2^32 first: 2^k divides it.
         let product =
-            |(element, value): (&u32, &i32)| element.wrapping_mul(ring.element(i64::from(*value)));
-        let sum = share.elements().iter().zip(&self.values).map(product);
-        ScalarShare(sum.fold(0, u32::wrapping_add) & ring.mask())
+            |(element, value): (&u32, &i32)| element.wrapping_mul(value.cast_unsigned());
+        let sum = elements.iter().zip(&self.values).map(product);
+        ScalarShare(sum.fold(0, u32::wrapping_add) & share.ring().mask())
     }
 
     /// Converts an opened inner product to units of [`EncodingParameters::value_unit`], rounded

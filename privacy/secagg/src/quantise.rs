@@ -2,55 +2,84 @@
 
 use privacy_dp::ClippedUpdate;
 use rand::CryptoRng;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{EncodingParameters, ParameterError, Ring, RingVector};
+use crate::{EncodingParameters, ParameterError, Rotation, rounding};
 
-/// A clipped update in fixed point: integers of L2 norm ≤ 2^`update_norm_bits` + √d. In the clear.
+/// A clipped, rotated update in fixed point, with its extra coordinates: integers whose L2 norm is at
+/// most [`EncodingParameters::sensitivity_l2`]. In the clear; zeroised on drop.
 pub struct QuantizedUpdate {
     values: Vec<i32>,
-    ring: Ring,
 }
 
 impl QuantizedUpdate {
-    /// Scales `update` to the federation's fixed point and rounds each coordinate stochastically:
-    /// up with the probability of its fraction, so that the rounding error has mean zero.
+    /// Rotates `update`, scales it to the federation's fixed point and rounds each coordinate
+    /// stochastically: up with the probability of its fraction, so that the error has mean zero; again,
+    /// until the norm is within bound. Its weight is the largest.
     ///
     /// # Errors
-    /// [`ParameterError::Range`] if the update has another dimension or was clipped to a larger norm.
+    /// [`ParameterError::Range`] if the update or the rotation has another dimension than the
+    /// federation's updates.
     ///
-    /// Source: Kairouz, Liu & Steinke 2021, "The Distributed Discrete Gaussian Mechanism", §4
-    /// (without the rotation, which comes with the sealing work).
+    /// Source: Kairouz, Liu & Steinke 2021, "The Distributed Discrete Gaussian Mechanism for Federated
+    /// Learning with Secure Aggregation", Algorithm 1 and §4.
     pub fn quantise(
         update: &ClippedUpdate,
+        rotation: &Rotation,
         parameters: &EncodingParameters,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, ParameterError> {
-        let (dimension, got) = (parameters.dimension() as u64, update.delta().len() as u64);
-        if dimension != got {
-            let (min, max) = (dimension, dimension);
-            return Err(ParameterError::Range { name: "update's dimension", min, max, got });
-        }
-        // Clipped to a larger norm than agreed: the bounds of the parameters would not hold.
-        let scale = parameters.update_scale()
-            * (parameters.clip_norm().get() / update.clip_norm().get()).min(1.0);
-        let values = update.delta().iter().map(|&v| round(f64::from(v) * scale, rng)).collect();
-        Ok(Self { values, ring: parameters.ring() })
+        let weight = parameters.options().weight_max;
+        Self::quantise_weighted(update, weight, rotation, parameters, rng)
     }
 
-    /// The integers, `[parameter_count]`.
+    /// As [`QuantizedUpdate::quantise`], with `weight` out of [`crate::EncodingOptions::weight_max`]: the
+    /// update is scaled by weight / `weight_max`, and the weight becomes a coordinate.
+    ///
+    /// # Errors
+    /// As [`QuantizedUpdate::quantise`], and [`ParameterError::Range`] for a weight outside 1..=`weight_max`.
+    pub fn quantise_weighted(
+        update: &ClippedUpdate,
+        weight: u32,
+        rotation: &Rotation,
+        parameters: &EncodingParameters,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, ParameterError> {
+        let dimension = parameters.dimension();
+        exactly("update's dimension", dimension, update.delta().len())?;
+        exactly("rotation's dimension", dimension, rotation.dimension())?;
+        let options = parameters.options();
+        let (max, got) = (u64::from(options.weight_max), u64::from(weight));
+        if !(1..=max).contains(&got) {
+            return Err(ParameterError::Range { name: "weight", min: 1, max, got });
+        }
+        // Clipped to a larger norm than agreed: the bounds of the parameters would not hold.
+        let clip_norm = parameters.clip_norm().get();
+        let within = (clip_norm / update.clip_norm().get()).min(1.0);
+        let share = f64::from(weight) / f64::from(options.weight_max);
+        let mut exact = scaled(update.delta(), parameters.update_scale() * within * share);
+        rotation.apply(&mut exact);
+        let mut values = rounding::round(
+            &exact,
+            parameters.vector_len() - dimension,
+            parameters.rounded_norm_squared(),
+            rng,
+        );
+        if parameters.is_weighted() {
+            values.push(signed(weight));
+        }
+        if options.clip_indicator > 0 {
+            let within = update.norm_before() <= clip_norm;
+            values.push(if within { signed(options.clip_indicator) } else { 0 });
+        }
+        Ok(Self { values })
+    }
+
+    /// The integers, `[vector_len]`: the rotated update, then the extra coordinates.
     #[must_use]
     pub fn values(&self) -> &[i32] {
         &self.values
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "|value| <= 2^24 by the parameters' range")]
-fn round(value: f64, rng: &mut impl CryptoRng) -> i32 {
-    let floor = value.floor();
-    let uniform = f64::from(rng.next_u32()) / 4_294_967_296.0;
-    let up = if uniform < value - floor { 1 } else { 0 };
-    floor as i32 + up
 }
 
 impl Drop for QuantizedUpdate {
@@ -59,73 +88,25 @@ impl Drop for QuantizedUpdate {
     }
 }
 
-/// A quantised update with the contributor's share of the federation's noise: what is sealed.
-pub struct NoisyUpdate {
-    vector: RingVector,
+fn exactly(name: &'static str, expected: usize, got: usize) -> Result<(), ParameterError> {
+    let (bound, got) = (expected as u64, got as u64);
+    if bound == got {
+        Ok(())
+    } else {
+        Err(ParameterError::Range { name, min: bound, max: bound, got })
+    }
 }
 
-impl NoisyUpdate {
-    /// Adds nothing: a federation without differential privacy, whose ε is unbounded and reported
-    /// so. Integer noise takes this place with the sealing work.
-    #[must_use]
-    pub fn without_noise(update: &QuantizedUpdate) -> Self {
-        let values = update.values.iter().map(|&value| i64::from(value));
-        Self { vector: RingVector::from_integers(update.ring, values) }
-    }
+/// In f64, as the scale may lie far outside f32's range; the products are at most 2^21.
+fn scaled(delta: &[f32], scale: f64) -> Zeroizing<Vec<f32>> {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 2^21 by the norm")]
+    let scaled = |value: &f32| (f64::from(*value) * scale) as f32;
+    Zeroizing::new(delta.iter().map(scaled).collect())
+}
 
-    pub(crate) const fn vector(&self) -> &RingVector {
-        &self.vector
-    }
+fn signed(extra: u32) -> i32 {
+    i32::try_from(extra).expect("at most EXTRA_MAX")
 }
 
 #[cfg(test)]
-mod tests {
-    use privacy_dp::{ClipNorm, LocalUpdate};
-    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
-
-    use super::*;
-
-    fn clip() -> ClipNorm {
-        ClipNorm::new(2.0).unwrap()
-    }
-
-    #[test]
-    fn each_coordinate_moves_by_less_than_one_step() {
-        let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let delta: Vec<f32> = (0_i16..100).map(|i| f32::from(i - 50) * 0.003).collect();
-        let parameters = EncodingParameters::standard(clip(), 100, 8).unwrap();
-        let clipped = LocalUpdate::new(delta.clone()).unwrap().clip(clip());
-        let quantised = QuantizedUpdate::quantise(&clipped, &parameters, &mut rng).unwrap();
-        for (value, delta) in quantised.values().iter().zip(&delta) {
-            let exact = f64::from(*delta) * parameters.update_scale();
-            assert!((f64::from(*value) - exact).abs() < 1.0);
-        }
-    }
-
-    #[test]
-    fn stochastic_rounding_has_mean_zero_error() {
-        // 40 000 roundings of 0.3: standard deviation of the mean 0.0023; five of them.
-        let mut rng = ChaCha20Rng::seed_from_u64(2);
-        let sum: i32 = (0..40_000).map(|_| round(0.3, &mut rng)).sum();
-        assert!((f64::from(sum) / 40_000.0 - 0.3).abs() < 0.0115);
-        let sum: i32 = (0..40_000).map(|_| round(-0.3, &mut rng)).sum();
-        assert!((f64::from(sum) / 40_000.0 + 0.3).abs() < 0.0115);
-    }
-
-    #[test]
-    fn another_dimension_is_refused() {
-        let mut rng = ChaCha20Rng::seed_from_u64(3);
-        let parameters = EncodingParameters::standard(clip(), 3, 8).unwrap();
-        let clipped = LocalUpdate::new(vec![1.0; 4]).unwrap().clip(clip());
-        assert!(QuantizedUpdate::quantise(&clipped, &parameters, &mut rng).is_err());
-    }
-
-    #[test]
-    fn an_update_clipped_to_a_larger_norm_is_scaled_into_the_bound() {
-        let mut rng = ChaCha20Rng::seed_from_u64(4);
-        let parameters = EncodingParameters::standard(clip(), 1, 8).unwrap();
-        let clipped = LocalUpdate::new(vec![9.0]).unwrap().clip(ClipNorm::new(10.0).unwrap());
-        let quantised = QuantizedUpdate::quantise(&clipped, &parameters, &mut rng).unwrap();
-        assert!(quantised.values()[0] <= 4096);
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 use thiserror::Error;
 use zeroize::Zeroize as _;
 
+use crate::packing;
+
 /// Why a ring or a packed vector was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -148,7 +150,7 @@ impl RingVector {
         self.combine(other, u32::wrapping_sub)
     }
 
-    fn combine(&mut self, other: &Self, op: fn(u32, u32) -> u32) -> Result<(), RingError> {
+    fn combine(&mut self, other: &Self, op: impl Fn(u32, u32) -> u32) -> Result<(), RingError> {
         if self.elements.len() != other.elements.len() || self.ring != other.ring {
             let (left, right) = (self.elements.len(), other.elements.len());
             return Err(RingError::LengthMismatch { left, right });
@@ -160,54 +162,37 @@ impl RingVector {
         Ok(())
     }
 
+    /// Adds the packed vector `packed`, element by element, without a vector in between.
+    ///
+    /// # Errors
+    /// [`RingError::PackedLength`] or [`RingError::Padding`]; the sum is then unchanged.
+    pub fn add_packed(&mut self, packed: &[u8]) -> Result<(), RingError> {
+        let mask = self.ring.mask();
+        let sum = |mine: u32, theirs| mine.wrapping_add(theirs) & mask;
+        packing::unpack_onto(self.ring, packed, &mut self.elements, sum)
+    }
+
     /// The elements, k bits each, least significant bit first, padded with zero bits.
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
-        let mut packed = Vec::with_capacity(self.ring.packed_len(self.elements.len()));
-        let (mut window, mut filled) = (0_u64, 0);
-        for &element in &self.elements {
-            window |= u64::from(element) << filled;
-            filled += u32::from(self.ring.bits);
-            while filled >= 8 {
-                packed.push(window.to_le_bytes()[0]);
-                window >>= 8;
-                filled -= 8;
-            }
-        }
-        if filled > 0 {
-            packed.push(window.to_le_bytes()[0]);
-        }
+        let mut packed = vec![0; self.ring.packed_len(self.elements.len())];
+        packing::pack(self.ring, &self.elements, &mut packed);
         packed
     }
 
     /// Reads `len` elements from `packed`.
     ///
     /// # Errors
-    /// [`RingError::PackedLength`] or [`RingError::Padding`]: there is one packing of a vector.
-    ///
-    /// # Panics
-    /// Never: the length is checked first.
+    /// [`RingError::PackedLength`] (before anything is allocated) or [`RingError::Padding`]: there is
+    /// one packing of a vector.
     pub fn unpack(ring: Ring, len: usize, packed: &[u8]) -> Result<Self, RingError> {
-        let expected = ring.packed_len(len);
-        if packed.len() != expected {
-            let got = packed.len();
+        let (expected, got) = (ring.packed_len(len), packed.len());
+        if expected != got {
             return Err(RingError::PackedLength { elements: len, expected, got });
         }
-        let mut bytes = packed.iter();
-        let (mut window, mut filled) = (0_u64, 0);
-        let mut elements = Vec::with_capacity(len);
-        for _ in 0..len {
-            while filled < u32::from(ring.bits) {
-                let byte = bytes.next().expect("the length was checked");
-                window |= u64::from(*byte) << filled;
-                filled += 8;
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "masked to at most 32 bits")]
-            elements.push((window & u64::from(ring.mask())) as u32);
-            window >>= ring.bits;
-            filled -= u32::from(ring.bits);
-        }
-        if window == 0 { Ok(Self { ring, elements }) } else { Err(RingError::Padding) }
+        let mut vector = Self::zero(ring, len);
+        packing::unpack_onto(ring, packed, &mut vector.elements, |_, element| element)?;
+        Ok(vector)
     }
 }
 
@@ -267,6 +252,20 @@ mod tests {
                 let exact = i64::from(pair.0) + i64::from(pair.1);
                 prop_assert_eq!((ring.centred(*element) - exact).rem_euclid(1 << bits), 0);
             }
+        }
+
+        #[test]
+        fn packing_equals_one_bit_after_the_other(
+            bits in 8_u8..=32, values in proptest::collection::vec(any::<u32>(), 0..40),
+        ) {
+            let ring = Ring::new(bits).unwrap();
+            let vector = RingVector::from_integers(ring, values.iter().map(|v| i64::from(*v)));
+            let bit = |i: usize| vector.elements()[i / usize::from(bits)] >> (i % usize::from(bits)) & 1;
+            let mut expected = vec![0_u8; ring.packed_len(values.len())];
+            for i in 0..values.len() * usize::from(bits) {
+                expected[i / 8] |= u8::try_from(bit(i)).unwrap() << (i % 8);
+            }
+            prop_assert_eq!(vector.pack(), expected);
         }
 
         #[test]

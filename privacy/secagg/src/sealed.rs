@@ -5,6 +5,9 @@
 //!  first aggregator ── Delivery { signed header, j, envelope j } ──► aggregator j
 //! ```
 //!
+//! In MPC mode the recipients are aggregators; in the other modes custodians may be among them
+//! ([`Payloads`]).
+//!
 //! The header names the binding and the digest of each envelope, and the contributor signs the header:
 //! a relay can neither swap an envelope nor move one to another round.
 
@@ -15,11 +18,18 @@ use privacy_identity::{
 };
 use rand::CryptoRng;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
-use crate::{Binding, EncodingParameters, NoisyUpdate, RingError, RingVector, Share};
+use crate::{
+    Binding, EncodingParameters, LinearTag, NoisyUpdate, OpenShare, Payloads, RingVector, Share, ShareError,
+    Tagging, share::ShareView,
+};
 
 /// Most aggregators of a federation: each adds an envelope of 116 bytes to every update.
 pub const AGGREGATORS_MAX: usize = 16;
+
+/// Most recipients of a sealed update in any mode: aggregators, or an aggregator and custodians.
+pub const RECIPIENTS_MAX: usize = 64;
 
 /// Why a sealed update was refused.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -30,6 +40,30 @@ pub enum SealError {
     Aggregators {
         /// How many.
         got: usize,
+    },
+    /// Another number of payloads than recipients, none, or too many.
+    #[error("{payloads} payloads for {recipients} recipients, of whom 1..={RECIPIENTS_MAX} may be")]
+    Recipients {
+        /// Payloads.
+        payloads: usize,
+        /// Recipients.
+        recipients: usize,
+    },
+    /// Another number of coordinates than the federation's sealed vectors have.
+    #[error("update has {got} coordinates, sealed vectors have {expected}")]
+    Length {
+        /// Coordinates of a sealed vector.
+        expected: usize,
+        /// Coordinates of the update.
+        got: usize,
+    },
+    /// A tag in a federation without tags, or none in one with.
+    #[error("federation expects tagging {expected:?}, the update has {got:?}")]
+    Tagging {
+        /// The federation's.
+        expected: Tagging,
+        /// The update's.
+        got: Tagging,
     },
     /// An envelope could not be made or opened.
     #[error("envelope of aggregator {index}")]
@@ -47,7 +81,7 @@ pub enum SealError {
         index: usize,
         /// What was wrong.
         #[source]
-        source: RingError,
+        source: ShareError,
     },
     /// Not signed by the member that it names.
     #[error("signature")]
@@ -104,7 +138,7 @@ impl Encode for SealedHeader {
 impl Decode for SealedHeader {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let binding = Decode::decode(reader)?;
-        Ok(Self { binding, envelopes: list_from_reader(reader, "envelopes", AGGREGATORS_MAX)? })
+        Ok(Self { binding, envelopes: list_from_reader(reader, "envelopes", RECIPIENTS_MAX)? })
     }
 }
 
@@ -118,7 +152,8 @@ pub struct SealedUpdate {
 /// Shares `update` among `aggregators`, encrypts each share to its aggregator and signs the whole.
 ///
 /// # Errors
-/// [`SealError::Aggregators`] or [`SealError::Envelope`] (an unusable key in the terms).
+/// [`SealError::Aggregators`], [`SealError::Length`] or [`SealError::Tagging`] if the update was not made
+/// for these parameters, or [`SealError::Envelope`] (an unusable key in the terms).
 pub fn seal(
     update: &NoisyUpdate,
     binding: Binding,
@@ -130,12 +165,43 @@ pub fn seal(
     if !(2..=AGGREGATORS_MAX).contains(&aggregators.len()) {
         return Err(SealError::Aggregators { got: aggregators.len() });
     }
+    let (expected, got) = (parameters.vector_len(), update.values().len());
+    if expected != got {
+        return Err(SealError::Length { expected, got });
+    }
+    let expected = parameters.options().tagging;
+    let got = if update.tag().is_some() { Tagging::Linear } else { Tagging::Absent };
+    if expected != got {
+        return Err(SealError::Tagging { expected, got });
+    }
     let shares = Share::split(update, aggregators.len(), &binding, parameters, rng);
+    let recipients: Vec<_> = aggregators.iter().map(|aggregator| aggregator.sealing).collect();
+    seal_payloads(&Payloads::from_shares(shares), binding, &recipients, key, rng)
+}
+
+/// Encrypts each of `payloads` to its recipient and signs the whole: the part of sealing that all
+/// modes share.
+///
+/// # Errors
+/// [`SealError::Recipients`] or [`SealError::Envelope`] (an unusable key among the recipients).
+pub fn seal_payloads(
+    payloads: &Payloads,
+    binding: Binding,
+    recipients: &[SealingPublicKey],
+    key: &SigningKey,
+    rng: &mut impl CryptoRng,
+) -> Result<SealedUpdate, SealError> {
+    let (payload_count, recipient_count) = (payloads.len(), recipients.len());
+    if payload_count != recipient_count || !(1..=RECIPIENTS_MAX).contains(&recipient_count) {
+        return Err(SealError::Recipients {
+            payloads: payload_count,
+            recipients: recipient_count,
+        });
+    }
     let associated = binding.to_bytes();
-    let mut envelopes = Vec::new();
-    for (index, (share, aggregator)) in shares.iter().zip(aggregators).enumerate() {
-        let plaintext = share.to_plaintext();
-        let sealed = aggregator.sealing.seal(Tag::ShareEnvelope, &associated, &plaintext, rng);
+    let mut envelopes = Vec::with_capacity(recipient_count);
+    for (index, (payload, recipient)) in payloads.plaintexts().iter().zip(recipients).enumerate() {
+        let sealed = recipient.seal(Tag::ShareEnvelope, &associated, payload, rng);
         envelopes.push(sealed.map_err(|source| SealError::Envelope { index, source })?);
     }
     let digests = envelopes.iter().map(envelope_digest).collect();
@@ -191,7 +257,7 @@ impl Encode for SealedUpdate {
 impl Decode for SealedUpdate {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let header = Decode::decode(reader)?;
-        Ok(Self { header, envelopes: list_from_reader(reader, "envelopes", AGGREGATORS_MAX)? })
+        Ok(Self { header, envelopes: list_from_reader(reader, "envelopes", RECIPIENTS_MAX)? })
     }
 }
 
@@ -263,7 +329,7 @@ impl Delivery {
 impl Encode for Delivery {
     fn encode(&self, writer: &mut Writer) {
         self.header.encode(writer);
-        writer.u8(u8::try_from(self.index).expect("at most AGGREGATORS_MAX"));
+        writer.u8(u8::try_from(self.index).expect("at most RECIPIENTS_MAX"));
         self.envelope.encode(writer);
     }
 }
@@ -299,7 +365,17 @@ impl VerifiedDelivery {
         &self.0
     }
 
-    /// Decrypts the share and expands it to a vector.
+    /// Decrypts the payload, whichever the mode.
+    ///
+    /// # Errors
+    /// [`SealError::Envelope`].
+    pub fn open_payload(&self, key: &SealingKey) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let Delivery { index, envelope, .. } = &self.0;
+        key.open(Tag::ShareEnvelope, &self.binding().to_bytes(), envelope)
+            .map_err(|source| SealError::Envelope { index: *index, source })
+    }
+
+    /// Decrypts the share of MPC mode and expands it to a vector.
     ///
     /// # Errors
     /// [`SealError::Envelope`] or [`SealError::Share`].
@@ -307,14 +383,23 @@ impl VerifiedDelivery {
         &self,
         key: &SealingKey,
         parameters: &EncodingParameters,
-    ) -> Result<RingVector, SealError> {
-        let Delivery { index, envelope, .. } = &self.0;
-        let index = *index;
-        let binding = self.binding();
-        let plaintext = key
-            .open(Tag::ShareEnvelope, &binding.to_bytes(), envelope)
-            .map_err(|source| SealError::Envelope { index, source })?;
-        Share::vector_from_plaintext(index, &plaintext, binding, parameters)
+    ) -> Result<OpenShare, SealError> {
+        let mut vector = RingVector::zero(parameters.ring(), parameters.vector_len());
+        let tag = self.open_onto(key, parameters, &mut vector)?;
+        Ok(OpenShare { vector, tag })
+    }
+
+    /// Decrypts the share of MPC mode and adds it to `vector`, which a refusal leaves unchanged.
+    pub(crate) fn open_onto(
+        &self,
+        key: &SealingKey,
+        parameters: &EncodingParameters,
+        vector: &mut RingVector,
+    ) -> Result<Option<LinearTag>, SealError> {
+        let index = self.0.index;
+        let plaintext = self.open_payload(key)?;
+        ShareView::from_plaintext(index, &plaintext, parameters)
+            .and_then(|share| share.add_onto(vector, self.binding(), parameters))
             .map_err(|source| SealError::Share { index, source })
     }
 }

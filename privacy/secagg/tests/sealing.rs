@@ -4,8 +4,9 @@
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode as _, Digest, Encode as _, SealingKey, SigningKey};
 use privacy_secagg::{
-    AggregatorKeys, Binding, EncodingParameters, NoisyUpdate, QuantizedProbe, QuantizedUpdate,
-    RingVector, SealError, SealedUpdate, ShareSum, decode_mean, open_scalar, open_sum, seal,
+    AggregatorKeys, Binding, EncodingParameters, NoisyUpdate, OpenShare, QuantizedProbe,
+    QuantizedUpdate, Rotation, SealError, SealedUpdate, ShareSum, decode_mean, open_scalar,
+    open_sum, seal,
 };
 use proptest::prelude::*;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -46,7 +47,8 @@ impl World {
     fn sealed(&mut self, member: &SigningKey, delta: &[f32]) -> (Vec<i32>, SealedUpdate) {
         let clipped = LocalUpdate::new(delta.to_vec()).unwrap().clip(self.parameters.clip_norm());
         let quantised =
-            QuantizedUpdate::quantise(&clipped, &self.parameters, &mut self.rng).unwrap();
+            QuantizedUpdate::quantise(&clipped, &self.rotation(), &self.parameters, &mut self.rng)
+                .unwrap();
         let noisy = NoisyUpdate::without_noise(&quantised);
         let keys = self.keys();
         let sealed =
@@ -54,7 +56,11 @@ impl World {
         (quantised.values().to_vec(), sealed)
     }
 
-    fn open(&self, index: usize, sealed: &SealedUpdate) -> RingVector {
+    fn rotation(&self) -> Rotation {
+        self.parameters.rotation(&Digest([2; 32]), 3)
+    }
+
+    fn open(&self, index: usize, sealed: &SealedUpdate) -> OpenShare {
         let delivery = sealed.clone().verify().unwrap().delivery(index).unwrap();
         let verified = delivery.verify(index).unwrap();
         verified.open(&self.aggregators[index].sealing, &self.parameters).unwrap()
@@ -79,6 +85,11 @@ fn delta(index: u8, dimension: u16) -> Vec<f32> {
     (0..dimension).map(|i| (f32::from(i) + f32::from(index)).sin() * 0.2).collect()
 }
 
+fn clipped(index: u8, dimension: u16) -> Vec<f32> {
+    let update = LocalUpdate::new(delta(index, dimension)).unwrap();
+    update.clip(ClipNorm::new(2.0).unwrap()).delta().to_vec()
+}
+
 #[test]
 fn promise_2_the_opened_sum_is_the_integer_sum_bit_for_bit() {
     for aggregators in [2, 3, 5] {
@@ -95,9 +106,15 @@ fn promise_2_the_opened_sum_is_the_integer_sum_bit_for_bit() {
                 sum.add(&world.open(aggregator, &sealed)).unwrap();
             }
         }
-        assert_eq!(open_sum(&sums, &world.parameters).unwrap(), plain);
-        let mean = decode_mean(&plain, 20, &world.parameters);
-        assert_eq!(mean.len(), 301);
+        let opened = open_sum(&sums, &world.parameters).unwrap();
+        assert_eq!(opened.values, plain);
+        let mean = decode_mean(&plain, 20, &world.rotation(), &world.parameters).unwrap();
+        let exact = |j| (1..=20).map(|i| f64::from(clipped(i - 1, 301)[j])).sum::<f64>() / 20.0;
+        for (j, mean) in mean.iter().enumerate() {
+            // A unit is 2/4096, a coordinate's rounding error below ½ of it in deviation, averaged
+            // over 20: 5.5e-5; six deviations.
+            assert!((f64::from(*mean) - exact(j)).abs() < 3.3e-4, "coordinate {j}");
+        }
     }
 }
 
@@ -116,7 +133,7 @@ fn chi_square(bytes: &[u8]) -> f64 {
 fn promise_1_what_each_aggregator_opens_is_uniform_without_the_other() {
     // The same, very regular update again and again: any trace of it would pile up.
     let mut world = World::new(2, 1000);
-    let regular = vec![0.05; 1000];
+    let regular = vec![0.05; 1000]; // its norm is 1.58, so its values have a root mean square of 103
     let mut seen = [Vec::new(), Vec::new()];
     let mut correlation = [0.0_f64; 2];
     for index in 0..50 {
@@ -124,17 +141,17 @@ fn promise_1_what_each_aggregator_opens_is_uniform_without_the_other() {
         for (aggregator, bytes) in seen.iter_mut().enumerate() {
             let share = world.open(aggregator, &sealed);
             let ring = world.parameters.ring();
-            for (element, value) in share.elements().iter().zip(&values) {
+            for (element, value) in share.vector().elements().iter().zip(&values) {
                 let centred = i32::try_from(ring.centred(*element)).unwrap();
                 correlation[aggregator] += f64::from(centred) * f64::from(*value);
             }
-            bytes.extend(share.pack());
+            bytes.extend(share.vector().pack());
         }
     }
     for (aggregator, bytes) in seen.iter().enumerate() {
         // Six standard deviations: a false alarm in 10^9 runs; the seed is fixed besides.
         assert!((chi_square(bytes) - 255.0).abs() < 6.0 * 22.6, "aggregator {aggregator}");
-        // Sum of 50 000 independent uniform × ~103: standard deviation 2^26/√12 · 103 · √50 000.
+        // Sum of 50 000 independent uniform × ~103 (root mean square): deviation 2^26/√12 · 103 · √50 000.
         let deviation = 2_f64.powi(26) / 12_f64.sqrt() * 103.0 * 50_000_f64.sqrt();
         assert!(correlation[aggregator].abs() < 6.0 * deviation, "aggregator {aggregator}");
     }
@@ -160,9 +177,10 @@ fn two_sealings_of_one_update_share_nothing() {
     let (_, second) = world.sealed(&member(1), &delta(1, 100));
     let same = world
         .open(0, &first)
+        .vector()
         .elements()
         .iter()
-        .zip(world.open(0, &second).elements())
+        .zip(world.open(0, &second).vector().elements())
         .filter(|(a, b)| a == b)
         .count();
     assert!(same <= 2, "{same} of 100 elements coincide");
@@ -196,11 +214,11 @@ fn promise_4_a_changed_byte_anywhere_is_refused() {
 fn the_probe_opens_the_inner_product_and_nothing_wraps() {
     let mut world = World::new(2, 450);
     let direction: Vec<f64> = (0..450).map(|i| f64::from(i).cos() * 0.01).collect();
-    let probe = QuantizedProbe::quantise(&direction, &world.parameters).unwrap();
+    let probe = QuantizedProbe::quantise(&direction, &world.rotation(), &world.parameters).unwrap();
     for index in 0..10 {
         let update = delta(index, 450);
         let (_, sealed) = world.sealed(&member(index + 1), &update);
-        let shares: Vec<_> = (0..2).map(|a| probe.scalar_share(&world.open(a, &sealed))).collect();
+        let shares: Vec<_> = (0..2).map(|a| probe.scalar_share(world.open(a, &sealed).vector())).collect();
         let opened = open_scalar(&shares, &world.parameters);
         #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
         let value = probe.value_from_opened(opened) as f64 * world.parameters.value_unit();
@@ -216,7 +234,7 @@ fn the_probe_opens_the_inner_product_and_nothing_wraps() {
 #[test]
 fn a_probe_that_could_wrap_or_is_not_finite_is_refused() {
     let world = World::new(2, 3);
-    let quantise = |p: &[f64]| QuantizedProbe::quantise(p, &world.parameters);
+    let quantise = |p: &[f64]| QuantizedProbe::quantise(p, &world.rotation(), &world.parameters);
     assert!(quantise(&[f64::NAN, 0.0, 0.0]).is_err());
     assert!(quantise(&[0.0; 4]).is_err());
     assert!(quantise(&[1e30, 0.0, 0.0]).is_err());
