@@ -11,6 +11,10 @@
 //!  scalar        inner product in the ring  inner product in the field    ⟨body, p⟩ and forms of the key
 //! ```
 
+#[cfg(feature = "fhe")]
+mod fhe;
+#[cfg(not(feature = "fhe"))]
+#[path = "mode/without_fhe.rs"]
 mod fhe;
 mod mpc;
 mod verified;
@@ -192,8 +196,9 @@ pub(crate) fn scalar_shares(
         SealingTerms::MpcVerified => {
             parts.iter().map(|part| verified::scalars(context, place, part, probes)).collect()
         }
-        SealingTerms::Fhe(custody) => fhe::Forms::new(context, grant, parts, order)?
-            .of_custodian(context, grant, place, custody, parts),
+        SealingTerms::Fhe(custody) => {
+            fhe::scalar_shares(context, grant, place, custody, order, parts)
+        }
     }
 }
 
@@ -208,8 +213,7 @@ pub(crate) fn open_scalars(
 ) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
     let terms = context.terms();
     if let SealingTerms::Fhe(custody) = terms.sealing {
-        let forms = fhe::Forms::new(context, grant, own, order).map_err(OpenError::shares)?;
-        return forms.open(context, custody, own, others);
+        return fhe::open_scalars(context, grant, custody, order, own, others);
     }
     let own = scalar_shares(context, grant, 0, order, own).map_err(|_refusal| OpenError::Own)?;
     let opened = own.iter().enumerate().map(|(position, own)| {

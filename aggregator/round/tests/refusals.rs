@@ -336,8 +336,8 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
     federation.run_until(asks_sum);
     let ask = federation.outstanding().remove(0);
     let Input::Summed { commitment, share, .. } = federation.answer(&ask) else { panic!() };
-    let summed = |aggregator, commitment: &Signed<_>, share: &[u8]| Input::Summed {
-        aggregator,
+    let summed = |party, commitment: &Signed<_>, share: &[u8]| Input::Summed {
+        party,
         commitment: Box::new(commitment.clone()),
         share: share.to_vec(),
     };

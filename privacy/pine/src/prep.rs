@@ -199,6 +199,20 @@ impl<F: PineField, X: Xof> Pine<F, X> {
         Ok(state.output)
     }
 
+    /// The output share of a report that was verified before ([`Pine::prep_next`]), from its input share
+    /// again: for aggregators that keep messages and not states between steps.
+    ///
+    /// # Errors
+    /// [`PrepError::Aggregator`] or [`PrepError::Length`].
+    pub fn output_share(
+        &self,
+        aggregator: u8,
+        input: &InputShare<F>,
+    ) -> Result<OutputShare<F>, PrepError> {
+        let share = self.expand(aggregator, input)?;
+        Ok(OutputShare(SecretVector(share.measurement[..self.layout().dimension].to_vec())))
+    }
+
     /// Expands an aggregator's input share.
     fn expand<'a>(
         &self,

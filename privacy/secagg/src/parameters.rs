@@ -256,7 +256,7 @@ impl EncodingParameters {
         Ok(self)
     }
 
-    fn reach(&self) -> Reach {
+    pub(crate) fn reach(&self) -> Reach {
         Reach {
             contributors: f64::from(self.contributors_max),
             dimension: self.dimension,
@@ -404,5 +404,6 @@ fn in_range(name: &'static str, got: u64, (min, max): (u64, u64)) -> Result<(), 
 }
 
 mod codec;
+mod sealed;
 #[cfg(test)]
 mod tests;

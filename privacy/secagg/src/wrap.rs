@@ -69,9 +69,20 @@ impl Reach {
 
     /// Largest |inner product| of an update of norm `rounded_norm` with a probe.
     pub(crate) fn of_value(&self, rounded_norm: f64) -> f64 {
-        let exponent = FAILURE_BITS * std::f64::consts::LN_2 + (4.0 * self.contributors).ln();
         let probe = rounded_probe_norm(self.probe_norm, self.dimension);
-        probe * (rounded_norm + self.noise(1.0, exponent))
+        probe * (rounded_norm + self.noise_along_probe())
+    }
+
+    /// Largest |inner product| of one contributor's noise with a probe of norm 1, over all contributors
+    /// and both probes of a round.
+    pub(crate) fn noise_along_probe(&self) -> f64 {
+        let exponent = FAILURE_BITS * std::f64::consts::LN_2 + (4.0 * self.contributors).ln();
+        self.noise(1.0, exponent)
+    }
+
+    /// Largest |noise| in one coordinate of one contributor, over all coordinates and contributors.
+    pub(crate) fn noise_of_one(&self) -> f64 {
+        self.noise(1.0, self.sum_exponent() + self.contributors.ln())
     }
 
     fn sum_exponent(&self) -> f64 {

@@ -198,13 +198,13 @@ fn replies(others: &BTreeMap<usize, &[u8]>) -> Result<Vec<KeyShareSum>, OpenErro
 }
 
 /// What belongs to the two probes of a round: their checked form and the linear forms of keys.
-pub(crate) struct Forms {
+struct Forms {
     probes: [LinearProbe; 2],
     order: FormOrder,
 }
 
 impl Forms {
-    pub(super) fn new(
+    fn new(
         context: &AggregatorContext,
         grant: &RoundGrant,
         parts: &[VerifiedDelivery],
@@ -220,25 +220,8 @@ impl Forms {
         Ok(Self { probes, order })
     }
 
-    /// A custodian's shares of the forms of each contributor's key.
-    pub(super) fn of_custodian(
-        &self,
-        context: &AggregatorContext,
-        grant: &RoundGrant,
-        place: usize,
-        custody_terms: CustodyTerms,
-        parts: &[VerifiedDelivery],
-    ) -> Result<Vec<[u64; 2]>, Refusal> {
-        let (custodian, _) = opened_custodian(context, grant, place, custody_terms, parts)?;
-        let input = CustodianInput::Probe(self.order.clone());
-        match handled(custodian, input)? {
-            (_, CustodianOutput::Probed(reply)) => Ok(reply.elements().as_chunks().0.to_vec()),
-            _ => Err(Refusal::Unexpected),
-        }
-    }
-
     /// The readings of each contributor's two scalars.
-    pub(super) fn open(
+    fn open(
         &self,
         context: &AggregatorContext,
         custody_terms: CustodyTerms,
@@ -267,6 +250,35 @@ impl Forms {
         }
         Ok((readings, opened.deviating.iter().copied().map(usize::from).collect()))
     }
+}
+
+/// A custodian's shares of the forms of each contributor's key.
+pub(super) fn scalar_shares(
+    context: &AggregatorContext,
+    grant: &RoundGrant,
+    place: usize,
+    custody_terms: CustodyTerms,
+    order: &ProbeOrder,
+    parts: &[VerifiedDelivery],
+) -> Result<Vec<[u64; 2]>, Refusal> {
+    let forms = Forms::new(context, grant, parts, order)?;
+    let (custodian, _) = opened_custodian(context, grant, place, custody_terms, parts)?;
+    match handled(custodian, CustodianInput::Probe(forms.order))? {
+        (_, CustodianOutput::Probed(reply)) => Ok(reply.elements().as_chunks().0.to_vec()),
+        _ => Err(Refusal::Unexpected),
+    }
+}
+
+pub(super) fn open_scalars(
+    context: &AggregatorContext,
+    grant: &RoundGrant,
+    custody_terms: CustodyTerms,
+    order: &ProbeOrder,
+    own: &[VerifiedDelivery],
+    others: &BTreeMap<usize, &[[u64; 2]]>,
+) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
+    let forms = Forms::new(context, grant, own, order).map_err(OpenError::shares)?;
+    forms.open(context, custody_terms, own, others)
 }
 
 /// A probe in the shape of ciphertexts: extra coordinates have no part in it.

@@ -27,10 +27,6 @@ use crate::AggregatorContext;
 
 /// Bytes of a share of a tag.
 const TAG_BYTES: usize = 16;
-/// Standard deviations by which the norm of a contributor's noise may exceed its root mean square
-/// without the proof refusing it: a chi tail of e^(−10²/2) = 2^−72.
-const NOISE_SLACK: f64 = 10.0;
-
 pub(super) fn payloads(
     update: &NoisyUpdate,
     terms: &FederationTerms,
@@ -75,19 +71,14 @@ fn pine(terms: &FederationTerms, binding: &Binding) -> Result<IntegerPine, Refus
         .map_err(|_source| Refusal::Malformed)
 }
 
-/// The largest L2 norm that an honest sealed vector has: its deterministic bound after rounding, extra
-/// coordinates included, and room for its noise.
+/// The largest L2 norm that an honest sealed vector has, in integer units.
 fn norm_bound(encoding: &EncodingParameters) -> u64 {
-    let deviation = encoding.options().noise_deviation;
-    #[expect(clippy::cast_precision_loss, reason = "at most 2·10^7 coordinates")]
-    let noise = deviation * ((encoding.vector_len() as f64).sqrt() + NOISE_SLACK);
-    let noise = if deviation > 0.0 { noise } else { 0.0 };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "positive; parameters that could wrap a ring of 32 bits are refused"
+        reason = "positive, and a sum of such vectors fits a ring of 32 bits"
     )]
-    let bound = (encoding.sensitivity_l2() + noise).ceil() as u64;
+    let bound = encoding.sealed_norm().ceil() as u64;
     bound
 }
 
@@ -242,7 +233,7 @@ fn parse_sum(
     let (sum, tag) = share
         .split_at_checked(pine.aggregate_share_bytes())
         .ok_or_else(|| OpenError::shares("a partial sum is too short"))?;
-    let sum = pine.aggregate_share_from_bytes(sum, count as u64).map_err(OpenError::shares)?;
+    let sum = pine.aggregate_share_from_bytes(count as u64, sum).map_err(OpenError::shares)?;
     let tag = tag.try_into().map_err(|_source| OpenError::shares("a tag has another length"))?;
     Ok((sum, LinearTag::from_bytes(tag)))
 }
