@@ -19,7 +19,7 @@ use crate::{
         World,
         dao::{Dao, Logged, probe_order},
         rng_for,
-        shell::{ALL, CoordinatorShell, PeerShell, input_from_dao, input_from_peer},
+        shell::{ALL, CoordinatorShell, PeerShell, input_from_dao},
     },
 };
 
@@ -288,7 +288,9 @@ impl Simulation {
                 Some(ContributorReply::Receipt(fetched))
             }
             ContributorRequest::Submit(update) => self.submitted(member, update),
-            ContributorRequest::Terms | ContributorRequest::Join(_) => None,
+            ContributorRequest::Terms
+            | ContributorRequest::Join(_)
+            | ContributorRequest::Custody(_) => None,
         }
     }
 

@@ -1,0 +1,99 @@
+//! The polynomial kernel, behind a trait so that another can stand beside tfhe's.
+
+use tfhe::core_crypto::prelude::{
+    Polynomial, polynomial_algorithms::polynomial_wrapping_add_mul_assign,
+};
+use zeroize::Zeroize as _;
+
+/// Coefficients of a polynomial: the ring is `Z_{2^64}[X]/(X^4096 + 1)`.
+///
+/// The lattice-estimator gives 223 bits and more at this degree with a 64-bit modulus (the crate's
+/// documentation); 2048 would leave 113.
+pub const DEGREE: usize = 4096;
+
+/// Products in `Z_{2^64}[X]/(X^4096 + 1)`: all that sealing, opening and probing need of a kernel.
+///
+/// Every engine gives the same bits for the same input, so that contributors, aggregators and
+/// custodians may run different ones.
+pub trait Engine {
+    /// A polynomial of small coefficients, prepared for many products. Zeroised on drop: it may be a
+    /// key.
+    type Factor;
+
+    /// Prepares the polynomial with the coefficients `small`, each of magnitude below 2^20.
+    fn factor(&self, small: &[i32; DEGREE]) -> Self::Factor;
+
+    /// Adds `mask · factor` to `accumulator`, modulo 2^64 and X^4096 + 1.
+    fn add_product(
+        &self,
+        accumulator: &mut [u64; DEGREE],
+        mask: &[u64; DEGREE],
+        factor: &Self::Factor,
+    );
+}
+
+/// tfhe's `core_crypto` polynomials: Karatsuba over wrapping 64-bit integers.
+///
+/// Its temporaries hold sums of key coefficients and are freed without being wiped; the factor itself
+/// is wiped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TfheEngine;
+
+/// A factor of [`TfheEngine`].
+pub struct TfheFactor(Polynomial<Vec<u64>>);
+
+impl Drop for TfheFactor {
+    fn drop(&mut self) {
+        self.0.as_mut().zeroize();
+    }
+}
+
+impl Engine for TfheEngine {
+    type Factor = TfheFactor;
+
+    fn factor(&self, small: &[i32; DEGREE]) -> TfheFactor {
+        #[expect(clippy::cast_sign_loss, reason = "two's complement is the ring's representative")]
+        let words = small.iter().map(|s| i64::from(*s) as u64).collect();
+        TfheFactor(Polynomial::from_container(words))
+    }
+
+    fn add_product(
+        &self,
+        accumulator: &mut [u64; DEGREE],
+        mask: &[u64; DEGREE],
+        factor: &TfheFactor,
+    ) {
+        let mut output = Polynomial::from_container(&mut accumulator[..]);
+        polynomial_wrapping_add_mul_assign(
+            &mut output,
+            &Polynomial::from_container(&mask[..]),
+            &factor.0,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+
+    #[test]
+    fn products_are_negacyclic() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let mut mask = [0_u64; DEGREE];
+        mask.iter_mut().for_each(|word| *word = rng.next_u64());
+        let mut small = [0; DEGREE];
+        small[0] = 3;
+        small[DEGREE - 1] = -2;
+        let mut product = [1_u64; DEGREE];
+        TfheEngine.add_product(&mut product, &mask, &TfheEngine.factor(&small));
+        for k in 0..DEGREE {
+            // −2·X^4095 · a = 2·X^(−1) · a: coefficient k takes a_(k+1), the last one −a_0.
+            let shifted = if k + 1 < DEGREE { mask[k + 1] } else { mask[0].wrapping_neg() };
+            let expected = mask[k].wrapping_mul(3).wrapping_add(shifted.wrapping_mul(2));
+            assert_eq!(product[k], expected.wrapping_add(1), "coefficient {k}");
+        }
+    }
+}
