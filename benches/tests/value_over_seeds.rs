@@ -39,7 +39,7 @@ use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode as _, Digest, Encode as _, SealingKey, SigningKey};
 use privacy_secagg::{
     AggregatorKeys, Binding, EncodingParameters, NoisyUpdate, QuantizedProbe, QuantizedUpdate,
-    RingVector, SealedUpdate, ShareSum, open_scalar, open_sum, seal,
+    OpenShare, Rotation, SealedUpdate, ShareSum, open_scalar, open_sum, seal,
 };
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -128,10 +128,16 @@ impl Federation {
         }
     }
 
+    fn rotation(&self, round: u32) -> Rotation {
+        self.encoding.rotation(&Digest([2; 32]), round.into())
+    }
+
     /// Seals a contributor's update, sends its bytes, and returns what each aggregator opens.
-    fn shares(&mut self, index: usize, round: u32) -> [RingVector; 2] {
+    fn shares(&mut self, index: usize, round: u32) -> [OpenShare; 2] {
         let update = LocalUpdate::new(self.delta(index)).unwrap().clip(self.encoding.clip_norm());
-        let quantised = QuantizedUpdate::quantise(&update, &self.encoding, &mut self.rng).unwrap();
+        let rotation = self.rotation(round);
+        let quantised =
+            QuantizedUpdate::quantise(&update, &rotation, &self.encoding, &mut self.rng).unwrap();
         let noisy = NoisyUpdate::without_noise(&quantised);
         let key = &self.contributors[index].key;
         let binding = Binding {
@@ -160,8 +166,10 @@ impl Federation {
             shares.iter().for_each(|shares| sum.add(&shares[aggregator]).unwrap());
             sum
         });
-        let sum = open_sum(&sums, &self.encoding).unwrap();
-        let measured = self.evaluator.measure(&self.model, &sum, CONTRIBUTORS, &self.past).unwrap();
+        let sum = open_sum(&sums, &self.encoding).unwrap().values;
+        let rotation = self.rotation(round);
+        let measured =
+            self.evaluator.measure(&self.model, &sum, CONTRIBUTORS, &rotation, &self.past).unwrap();
         for (contributor, shares) in self.contributors.iter_mut().zip(&shares) {
             let opened = |probe| opened_value(probe, shares, &self.encoding);
             let (value, innovation) =
@@ -191,10 +199,10 @@ impl Federation {
 /// A scalar in the units of the ledger, as the coordinator opens it.
 fn opened_value(
     probe: &QuantizedProbe,
-    shares: &[RingVector; 2],
+    shares: &[OpenShare; 2],
     encoding: &EncodingParameters,
 ) -> i64 {
-    let opened = open_scalar(&shares.each_ref().map(|share| probe.scalar_share(share)), encoding);
+    let opened = open_scalar(&shares.each_ref().map(|share| probe.scalar_share(share.vector())), encoding);
     probe.value_from_opened(opened) / i64::try_from(CONTRIBUTORS).unwrap()
 }
 

@@ -99,6 +99,14 @@ pub enum ProbeError {
         /// Elements of the reply.
         got: usize,
     },
+    /// A custodian answered with what is no element of the field.
+    #[error("custodian {custodian} answered with element {index} above the field")]
+    Element {
+        /// Which custodian.
+        custodian: u8,
+        /// Which element.
+        index: usize,
+    },
     /// The replies do not determine the forms.
     #[error(transparent)]
     Share(#[from] ShareError),
@@ -379,6 +387,27 @@ pub struct FormReply {
     pub order: Digest,
     /// By contributor in the order of the opening, then by form.
     pub(crate) elements: Vec<u64>,
+}
+
+impl FormReply {
+    /// What a custodian answered, from its parts.
+    ///
+    /// * `elements` — by contributor in the order of the opening, then by form; each below 2^61 − 1.
+    ///
+    /// # Errors
+    /// [`ProbeError::Element`].
+    pub fn new(custodian: u8, order: Digest, elements: Vec<u64>) -> Result<Self, ProbeError> {
+        match elements.iter().position(|element| *element >= field::PRIME) {
+            Some(index) => Err(ProbeError::Element { custodian, index }),
+            None => Ok(Self { custodian, order, elements }),
+        }
+    }
+
+    /// The field elements, by contributor in the order of the opening, then by form.
+    #[must_use]
+    pub fn elements(&self) -> &[u64] {
+        &self.elements
+    }
 }
 
 impl Encode for FormReply {

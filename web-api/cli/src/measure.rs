@@ -3,7 +3,9 @@
 
 use aggregator_round::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
 use datasets::{Standardiser, Table};
-use privacy_secagg::{EncodingParameters, ProbeError, QuantizedProbe, decode_mean};
+use privacy_secagg::{
+    AggregateError, EncodingParameters, ProbeError, QuantizedProbe, Rotation, decode_mean,
+};
 use trainer_model::{
     Architecture, ComputeDevice, Evaluation, Examples, ExamplesError, ModelError, Parameters,
     ParametersError, evaluate, loss_gradient,
@@ -34,6 +36,9 @@ pub enum MeasureError {
         /// Updates that it is said to cover.
         count: usize,
     },
+    /// The sum does not decode to a mean.
+    #[error("the sum does not decode")]
+    Decode(#[from] AggregateError),
     /// The mean update does not lead to finite parameters.
     #[error("the sum does not lead to a model")]
     Parameters(#[from] ParametersError),
@@ -114,6 +119,7 @@ impl Evaluator {
     ///
     /// * `parameters` — the model before the round.
     /// * `sum` — the opened sum over `count` updates, `[parameter_count]`.
+    /// * `rotation` — of the round.
     /// * `past_updates` — earlier mean updates, the newest first; the first [`PAST_UPDATES_MAX`] count.
     ///
     /// # Errors
@@ -123,21 +129,22 @@ impl Evaluator {
         parameters: &Parameters,
         sum: &[i64],
         count: usize,
+        rotation: &Rotation,
         past_updates: &[Vec<f32>],
     ) -> Result<Measured, MeasureError> {
-        let expected = self.encoding.dimension();
+        let expected = self.encoding.vector_len();
         if sum.len() != expected || count == 0 {
             return Err(MeasureError::Sum { expected, got: sum.len(), count });
         }
-        let mean_update = decode_mean(sum, count, &self.encoding);
+        let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
         let after = parameters.plus(&mean_update)?;
         let gradient = |values: &[f32]| self.validation_gradient(values);
         let probe = aumann_shapley_probe(parameters.values(), &mean_update, gradient)?;
         let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
         let innovation = project_off(&probe, past);
         Ok(Measured {
-            value_probe: QuantizedProbe::quantise(&probe, &self.encoding)?,
-            innovation_probe: QuantizedProbe::quantise(&innovation, &self.encoding)?,
+            value_probe: QuantizedProbe::quantise(&probe, rotation, &self.encoding)?,
+            innovation_probe: QuantizedProbe::quantise(&innovation, rotation, &self.encoding)?,
             test: self.test(&after)?,
             after,
             mean_update,

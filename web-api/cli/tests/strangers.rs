@@ -5,11 +5,11 @@ mod world;
 
 use aggregator_network::{Address, Inbox, Limits, Link, LinkConfig};
 use aggregator_protocol::{
-    ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest, Refusal, RoundId, from_wire,
+    ContributorReply, ContributorRequest, CustodyKey, FetchedReceipt, JoinRequest, Refusal, RoundId, from_wire,
     to_wire,
 };
 use privacy_dp::{ClipNorm, LocalUpdate};
-use privacy_identity::{Digest, Signed, SigningKey, Tag};
+use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
     Binding, EncodingParameters, NoisyUpdate, QuantizedUpdate, SealedUpdate, seal,
 };
@@ -70,7 +70,9 @@ impl Stranger {
 fn noisy(encoding: &EncodingParameters, rng: &mut UnwrapErr<SysRng>) -> NoisyUpdate {
     let delta = vec![0.01; encoding.dimension()];
     let clipped = LocalUpdate::new(delta).unwrap().clip(ClipNorm::new(0.1).unwrap());
-    NoisyUpdate::without_noise(&QuantizedUpdate::quantise(&clipped, encoding, rng).unwrap())
+    let rotation = encoding.rotation(&Digest([0; 32]), 0);
+    let quantised = QuantizedUpdate::quantise(&clipped, &rotation, encoding, rng).unwrap();
+    NoisyUpdate::without_noise(&quantised)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,10 +111,14 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
     // An order and a model are for members; an invitation must be valid; a receipt tells nothing.
     let fetched = stranger.ask(&ContributorRequest::Fetch { known: None }).await;
     assert!(matches!(fetched, ContributorReply::Wait { .. }), "{fetched:?}");
+    let federation = cooperative.federation();
+    let sealing = SealingKey::derived_from(&stranger.key).public();
+    let custody = CustodyKey { federation, sealing };
     let join = JoinRequest {
-        federation: cooperative.federation(),
+        federation,
         token: "guessed".to_owned(),
         label: "stranger".to_owned(),
+        custody: Signed::new(custody, Tag::CustodyKey, &stranger.key),
     };
     let join = Signed::new(join, Tag::Join, &stranger.key);
     assert_eq!(

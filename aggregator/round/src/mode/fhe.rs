@@ -10,7 +10,8 @@ use aggregator_protocol::{CustodyTerms, FederationTerms, ProbeOrder, Refusal, Ro
 use privacy_fhe::{
     AcceptedUpdate, Ciphertext, CiphertextSum, Custodian, CustodianInput, CustodianOutput,
     CustodianTerms, Custody, FheParameters, FheRequirements, FormReply, KeyShare, KeyShareSum,
-    LinearProbe, MemberId, Opening, ProbeOrder as FormOrder, RoundMask, TfheEngine, encrypt, open,
+    LinearProbe, MemberId, Opening, ProbeOrder as FormOrder, RoundMask, TfheEngine, encrypt,
+    open_sum as open_ciphertexts,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _, Tag};
 use privacy_secagg::{
@@ -179,7 +180,7 @@ pub(super) fn open_sum(
     let opening = opening(grant, own).map_err(own_error)?;
     let custody = custody(custody_terms).map_err(own_error)?;
     let replies = replies(others)?;
-    let opened = open(&sum, &mask(grant), &opening, custody, &replies, &TfheEngine)
+    let opened = open_ciphertexts(&sum, &mask(grant), &opening, custody, &replies, &TfheEngine)
         .map_err(OpenError::shares)?;
     let liars = opened.deviating.iter().copied().map(usize::from).collect();
     Ok(Opened { sum: opened.values, tag: None, liars })
@@ -288,6 +289,6 @@ fn linear_probe(
 ) -> Result<LinearProbe, Refusal> {
     let mut values = probe.values().to_vec();
     values.resize(encoding.vector_len(), 0);
-    LinearProbe::checked(parameters(encoding)?, values, encoding.sealed_norm())
+    LinearProbe::checked(parameters(encoding)?, values, encoding.value_norm())
         .map_err(|_source| Refusal::Malformed)
 }

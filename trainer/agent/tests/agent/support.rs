@@ -12,7 +12,7 @@ use aggregator_network::{
 use aggregator_protocol::{
     AcceptedSet, Acknowledgement, ContributorReply, ContributorRequest, FederationTerms,
     FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt,
-    SchemaTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
+    SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
 };
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
@@ -50,6 +50,7 @@ pub(crate) fn terms() -> FederationTerms {
         dao: Digest([9; 32]),
         dao_node: key(DAO_NODE).verifying_key(),
         aggregators: vec![aggregator(COORDINATOR), aggregator(HELPER)],
+        sealing: SealingTerms::Mpc,
         encoding: EncodingParameters::standard(clip, 6, 8).unwrap(),
         training: TrainingTerms { local_epochs: 2, batch_size: 2, learning_rate: 0.1 },
         architecture: ARCHITECTURE.to_owned(),
@@ -225,6 +226,7 @@ fn answer(
                 }
             }
         }
+        ContributorRequest::Custody(_) => ContributorReply::Refused(Refusal::Stranger),
         ContributorRequest::Receipt { round } => {
             heard.receipts += 1;
             ContributorReply::Receipt(receipt(script.receipt, round, member, heard.taken.as_ref()))
@@ -232,23 +234,31 @@ fn answer(
     })
 }
 
-fn order(round: RoundId, member: VerifyingKey) -> ContributorReply {
+/// The model of every round.
+fn model() -> Vec<u8> {
     let architecture = Architecture::from_json(ARCHITECTURE).unwrap();
     let parameters = Parameters::new(&architecture.layout(), vec![0.1; 6]).unwrap();
-    let model = model_to_wire(&architecture, &parameters);
+    model_to_wire(&architecture, &parameters)
+}
+
+fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
     let mut cohort = vec![member, key(OTHER_MEMBER).verifying_key()];
     cohort.sort();
     let grant = RoundGrant {
         dao: terms().dao,
         federation: terms().id(),
         round,
-        model: Digest::of(Tag::Model, &model),
+        model: Digest::of(Tag::Model, &model()),
         cohort,
+        custodians: Vec::new(),
     };
-    let grant = Signed::new(grant, Tag::RoundGrant, &key(DAO_NODE));
-    let order = RoundOrder { grant, deadline_ms: u64::MAX };
+    Signed::new(grant, Tag::RoundGrant, &key(DAO_NODE))
+}
+
+fn order(round: RoundId, member: VerifyingKey) -> ContributorReply {
+    let order = RoundOrder { grant: grant(round, member), deadline_ms: u64::MAX };
     let order = Box::new(Signed::new(order, Tag::RoundOrder, &key(COORDINATOR)));
-    ContributorReply::Order { order, model }
+    ContributorReply::Order { order, model: model() }
 }
 
 fn acknowledge(update: &SealedUpdate) -> ContributorReply {
@@ -296,6 +306,7 @@ fn receipt(
         share: Digest([5; 32]),
     };
     let body = RoundReceipt {
+        grant: grant(round, member),
         federation,
         round,
         model_before: Digest([1; 32]),

@@ -1,6 +1,6 @@
 use datasets::wine;
 use privacy_dp::{ClipNorm, LocalUpdate};
-use privacy_identity::Encode as _;
+use privacy_identity::{Digest, Encode as _};
 use privacy_secagg::{QuantizedUpdate, RingVector, open_scalar};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
@@ -18,6 +18,7 @@ fn part(index: usize) -> Table {
 
 struct Case {
     evaluator: Evaluator,
+    rotation: Rotation,
     start: Parameters,
     /// Each contributor's quantised update.
     updates: Vec<Vec<i64>>,
@@ -27,6 +28,10 @@ impl Case {
     fn sum(&self) -> Vec<i64> {
         let coordinates = self.updates[0].len();
         (0..coordinates).map(|j| self.updates.iter().map(|update| update[j]).sum()).collect()
+    }
+
+    fn measure(&self, start: &Parameters, past: &[Vec<f32>]) -> Measured {
+        self.evaluator.measure(start, &self.sum(), CONTRIBUTORS, &self.rotation, past).unwrap()
     }
 
     fn encoding(&self) -> &EncodingParameters {
@@ -64,6 +69,7 @@ fn case() -> Case {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
     let start = Parameters::initial(&architecture, &mut rng);
     let encoding = evaluator.encoding;
+    let rotation = encoding.rotation(&Digest([7; 32]), 0);
     let settings = TrainingSettings { local_epochs: 2, batch_size: 16, learning_rate: 0.05 };
     let plan = TrainingPlan::new(settings).unwrap();
     let mut update = |index: usize| {
@@ -73,17 +79,18 @@ fn case() -> Case {
         let outcome = train(&device, &architecture, &start, &examples, &plan, &mut rng).unwrap();
         let delta = outcome.parameters.difference(&start).unwrap();
         let clipped = LocalUpdate::new(delta).unwrap().clip(encoding.clip_norm());
-        let quantised = QuantizedUpdate::quantise(&clipped, &encoding, &mut rng).unwrap();
+        let quantised = QuantizedUpdate::quantise(&clipped, &rotation, &encoding, &mut rng);
+        let quantised = quantised.unwrap();
         quantised.values().iter().copied().map(i64::from).collect()
     };
     let updates = (0..CONTRIBUTORS).map(&mut update).collect();
-    Case { evaluator, start, updates }
+    Case { evaluator, rotation, start, updates }
 }
 
 #[test]
 fn values_add_up_to_the_improvement_of_the_validation_loss() {
     let case = case();
-    let measured = case.evaluator.measure(&case.start, &case.sum(), CONTRIBUTORS, &[]).unwrap();
+    let measured = case.measure(&case.start, &[]);
     let before = case.evaluator.validate(&case.start).unwrap().loss;
     let after = case.evaluator.validate(&measured.after).unwrap().loss;
     let values: f64 = case.updates.iter().map(|u| case.value(u, &measured.value_probe)).sum();
@@ -97,7 +104,7 @@ fn the_same_sum_gives_the_same_model_and_probes() {
     let case = case();
     let measure = || {
         let past = [vec![0.01; 450], case.start.values().to_vec()];
-        case.evaluator.measure(&case.start, &case.sum(), CONTRIBUTORS, &past).unwrap()
+        case.measure(&case.start, &past)
     };
     let (first, again) = (measure(), measure());
     assert_eq!(first.after.to_bytes(), again.after.to_bytes());
@@ -110,9 +117,9 @@ fn the_same_sum_gives_the_same_model_and_probes() {
 #[test]
 fn who_replays_a_past_update_has_no_innovation() {
     let case = case();
-    let first = case.evaluator.measure(&case.start, &case.sum(), CONTRIBUTORS, &[]).unwrap();
+    let first = case.measure(&case.start, &[]);
     let past = [first.mean_update];
-    let again = case.evaluator.measure(&first.after, &case.sum(), CONTRIBUTORS, &past).unwrap();
+    let again = case.measure(&first.after, &past);
     let mean: Vec<i64> = case.sum().iter().map(|total| total / 4).collect();
     let honest = case.value(&case.updates[0], &again.innovation_probe).abs();
     let replayed = case.value(&mean, &again.innovation_probe).abs();
@@ -123,8 +130,9 @@ fn who_replays_a_past_update_has_no_innovation() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let case = case();
-    let refused =
-        |sum: &[i64], count| case.evaluator.measure(&case.start, sum, count, &[]).unwrap_err();
+    let refused = |sum: &[i64], count| {
+        case.evaluator.measure(&case.start, sum, count, &case.rotation, &[]).unwrap_err()
+    };
     assert!(matches!(refused(&[0; 449], 4), MeasureError::Sum { expected: 450, got: 449, .. }));
     assert!(matches!(refused(&[0; 450], 0), MeasureError::Sum { count: 0, .. }));
     let refused = evaluator(&architecture(), 451).unwrap_err();

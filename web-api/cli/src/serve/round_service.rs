@@ -248,7 +248,10 @@ impl RoundService {
     fn probes(&self, sum: &RoundSum) -> anyhow::Result<Signed<ProbeOrder>> {
         let before = self.current_model()?;
         let count = sum.accepted.contributions().len();
-        let measured = self.evaluator.measure(&before, &sum.sum, count, &self.past_updates()?)?;
+        let terms = self.terms.unverified_body();
+        let rotation = terms.encoding.rotation(&terms.id(), sum.round.0);
+        let past = self.past_updates()?;
+        let measured = self.evaluator.measure(&before, &sum.sum, count, &rotation, &past)?;
         let model_after = self.vault.keep_model(&measured.after)?;
         let order = ProbeOrder {
             federation: sum.federation,
