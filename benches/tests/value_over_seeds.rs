@@ -38,8 +38,8 @@ use datasets::{Standardiser, wine};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode as _, Digest, Encode as _, SealingKey, SigningKey};
 use privacy_secagg::{
-    AggregatorKeys, Binding, EncodingParameters, NoisyUpdate, QuantizedProbe, QuantizedUpdate,
-    OpenShare, Rotation, SealedUpdate, ShareSum, open_scalar, open_sum, seal,
+    AggregatorKeys, Binding, EncodingParameters, NoisyUpdate, OpenShare, QuantizedProbe,
+    QuantizedUpdate, Rotation, SealedUpdate, ShareSum, open_scalar, open_sum, seal,
 };
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -202,7 +202,8 @@ fn opened_value(
     shares: &[OpenShare; 2],
     encoding: &EncodingParameters,
 ) -> i64 {
-    let opened = open_scalar(&shares.each_ref().map(|share| probe.scalar_share(share.vector())), encoding);
+    let opened =
+        open_scalar(&shares.each_ref().map(|share| probe.scalar_share(share.vector())), encoding);
     probe.value_from_opened(opened) / i64::try_from(CONTRIBUTORS).unwrap()
 }
 

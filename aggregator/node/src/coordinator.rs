@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aggregator_network::{Counters, Inbound, Inbox, Link, ReplySender};
 use aggregator_protocol::{
-    AggregatorReply, ContributorReply, ContributorRequest, DaoReply, DaoRequest, FederationTerms, Refusal,
-    from_wire, to_wire,
+    AggregatorReply, ContributorReply, ContributorRequest, DaoReply, DaoRequest, FederationTerms,
+    Refusal, from_wire, to_wire,
 };
 use aggregator_round::{AggregatorContext, Ask, Coordinator, Input, Output};
 use anyhow::bail;

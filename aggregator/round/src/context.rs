@@ -3,7 +3,9 @@
 use aggregator_protocol::{
     Acknowledgement, FederationTerms, Refusal, RoundGrant, RoundId, RoundOrder,
 };
-use privacy_identity::{Digest, SealingKey, SealingPublicKey, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_identity::{
+    Digest, SealingKey, SealingPublicKey, Signed, SigningKey, Tag, VerifyingKey,
+};
 use thiserror::Error;
 
 /// Why a process cannot be an aggregator of a federation.

@@ -158,9 +158,7 @@ impl Coordinator {
             Input::Scored { party, shares } => self.scored(context, party, *shares, now_ms),
             Input::Logged => self.logged(),
             Input::StepRefused(refusal) => Ok(self.step_refused(refusal)),
-            Input::Declined { party, refusal } => {
-                self.declined(context, party, refusal, now_ms)
-            }
+            Input::Declined { party, refusal } => self.declined(context, party, refusal, now_ms),
             Input::Counted(counts) => {
                 self.refused = counts;
                 Ok(Vec::new())
@@ -240,12 +238,9 @@ impl Coordinator {
                     challenge,
                 })
             }
-            Phase::Agreeing { closed, echoes } => {
-                ask_others(context, closed, echoes, |_| AggregatorRequest::Agree {
-                    round: closed.grant().round,
-                    set: closed.set(),
-                })
-            }
+            Phase::Agreeing { closed, echoes } => ask_others(context, closed, echoes, |_| {
+                AggregatorRequest::Agree { round: closed.grant().round, set: closed.set() }
+            }),
             Phase::Summing { closed, sums, evidence } => {
                 ask_others(context, closed, sums, |_| AggregatorRequest::Sum {
                     round: closed.grant().round,

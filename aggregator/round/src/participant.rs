@@ -5,8 +5,7 @@
 //! its owner pinned, the model against its digest, and the receipt against its own update.
 
 use aggregator_protocol::{
-    Acknowledgement, FederationTerms, FetchedReceipt, RoundGrant, RoundId, RoundOrder,
-    RoundReceipt,
+    Acknowledgement, FederationTerms, FetchedReceipt, RoundGrant, RoundId, RoundOrder, RoundReceipt,
 };
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Digest, Signed, SigningKey, Tag};

@@ -129,10 +129,11 @@ impl PeerAggregator {
         match (&self.phase, self.round()) {
             (_, Some(current)) if round < current => return Err(Refusal::WrongRound),
             // A set of this round was agreed to: its parts are fixed for ever.
-            (
-                Phase::Agreed { .. } | Phase::Summed { .. } | Phase::Scored { .. },
-                Some(current),
-            ) if round == current => return Err(Refusal::AlreadyAnswered),
+            (Phase::Agreed { .. } | Phase::Summed { .. } | Phase::Scored { .. }, Some(current))
+                if round == current =>
+            {
+                return Err(Refusal::AlreadyAnswered);
+            }
             _ => {}
         }
         let parts = BTreeMap::new();
@@ -158,12 +159,10 @@ impl PeerAggregator {
         round: RoundId,
         set: AcceptedSet,
     ) -> Result<(Phase, AggregatorReply), Refusal> {
-        let (held, phase) = self.for_set(context, round, &set, |held, set| Phase::Agreed { held, set })?;
-        let echo = SetEcho {
-            federation: held.grant().federation,
-            round,
-            set_root: set.tree().root(),
-        };
+        let (held, phase) =
+            self.for_set(context, round, &set, |held, set| Phase::Agreed { held, set })?;
+        let echo =
+            SetEcho { federation: held.grant().federation, round, set_root: set.tree().root() };
         let echo = Signed::new(echo, Tag::SetEcho, context.signing());
         Ok((phase, AggregatorReply::Agreed(echo)))
     }
@@ -391,8 +390,7 @@ fn score_reply(
     probes: &Signed<ProbeOrder>,
 ) -> Result<AggregatorReply, Refusal> {
     let (grant, body) = (held.grant(), probes.unverified_body());
-    let shares =
-        mode::scalar_shares(context, grant, held.place, body, &held.parts_of(set)?)?;
+    let shares = mode::scalar_shares(context, grant, held.place, body, &held.parts_of(set)?)?;
     let shares = ScalarShares {
         federation: held.grant().federation,
         round: held.grant().round,

@@ -7,7 +7,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorRequest, DaoRequest, FetchedReceipt, Refusal, RoundId,
+    AcceptedSet, AggregatorRequest, DaoRequest, Evidence, FetchedReceipt, Refusal, RoundId,
 };
 use aggregator_round::{Ask, Ended, Input, Output};
 use privacy_identity::{Decode as _, Encode as _};
@@ -108,7 +108,7 @@ fn peers_killed_after_every_step_give_the_same_answers() {
     while !federation.coordinator.machine.finished() {
         let peers = |ask: &Ask| match ask {
             Ask::Aggregator(index, request) => Some((*index, request.clone())),
-            Ask::Dao(_) => None,
+            Ask::Dao(_) | Ask::Custodian(..) => None,
         };
         for (index, request) in federation.outstanding().iter().filter_map(peers) {
             let peer = &mut federation.peers[index - 1];

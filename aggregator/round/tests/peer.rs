@@ -6,7 +6,8 @@
 mod world;
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorReply, AggregatorRequest, Refusal, RoundGrant, RoundId, RoundOrder,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, Refusal, RoundGrant, RoundId,
+    RoundOrder,
 };
 use aggregator_round::Ask;
 use privacy_identity::{Digest, Signed, SigningKey, Tag};

@@ -356,8 +356,7 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
     federation.run_until(asks_score);
     let ask = federation.outstanding().remove(0);
     let Input::Scored { shares, .. } = federation.answer(&ask) else { panic!() };
-    let scored =
-        |party, shares: Signed<_>| Input::Scored { party, shares: Box::new(shares) };
+    let scored = |party, shares: Signed<_>| Input::Scored { party, shares: Box::new(shares) };
     check_refused(&mut federation, &scored(2, *shares.clone()), Refusal::BadSignature);
     let mut body = shares.unverified_body().clone();
     body.shares.pop();
@@ -375,9 +374,7 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
 fn an_answer_that_nobody_waits_for_is_refused() {
     let mut federation = Federation::collecting(1, 2, 4);
     let prepared = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
-    for input in
-        [prepared, Input::Logged, Input::NoMoreRounds]
-    {
+    for input in [prepared, Input::Logged, Input::NoMoreRounds] {
         check_refused(&mut federation, &input, Refusal::Unexpected);
     }
     assert_eq!(federation.feed(&Input::StepRefused(Refusal::BadSet)), Ok(Vec::new()));

@@ -136,7 +136,8 @@ mod timing {
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
     #[test]
     fn t() {
-        let exact: Vec<f32> = (0..1_000_000u32).map(|i| ((i % 1000) as f32 - 500.0) * 0.0137).collect();
+        let exact: Vec<f32> =
+            (0..1_000_000u32).map(|i| ((i % 1000) as f32 - 500.0) * 0.0137).collect();
         let mut out = vec![0i32; 1_000_000];
         let mut ks = super::Keystream::new(&[1; 32], 0);
         for _ in 0..5 {
@@ -144,7 +145,9 @@ mod timing {
             let n = super::attempt(&exact, &mut ks, &mut out);
             println!("attempt {:?} {n}", s.elapsed());
             let s = std::time::Instant::now();
-            for b in exact.chunks(4096) { std::hint::black_box(ks.words::<2>(b.len())); }
+            for b in exact.chunks(4096) {
+                std::hint::black_box(ks.words::<2>(b.len()));
+            }
             println!("keystream {:?}", s.elapsed());
             let s = std::time::Instant::now();
             let q: u64 = out.iter().map(super::square).sum();

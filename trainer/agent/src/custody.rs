@@ -6,9 +6,7 @@
 
 use std::sync::Mutex;
 
-use aggregator_protocol::{
-    AggregatorReply, AggregatorRequest, FederationTerms, MESSAGE_BYTES_MAX,
-};
+use aggregator_protocol::{AggregatorReply, AggregatorRequest, FederationTerms, MESSAGE_BYTES_MAX};
 use aggregator_round::{AggregatorContext, PeerAggregator};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, SealingKey, SigningKey, Writer};
 
@@ -59,8 +57,7 @@ impl Custody {
         let stored = state.custody()?.unwrap_or_default();
         let mut machine = PeerAggregator::default();
         for bytes in &stored.requests {
-            let request =
-                AggregatorRequest::from_bytes(bytes).map_err(state.custody_damaged())?;
+            let request = AggregatorRequest::from_bytes(bytes).map_err(state.custody_damaged())?;
             let (next, result) = machine.handle(&context, request);
             result.map_err(state.custody_damaged())?;
             machine = next;

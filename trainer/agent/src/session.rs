@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aggregator_protocol::{
-    Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms, FetchedReceipt,
-    Refusal, RoundId, RoundOrder, RoundReceipt,
+    Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms,
+    FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
 };
 use aggregator_round::{Acknowledged, Ordered, Outcome, ReceiptError};
 use privacy_identity::{Signed, VerifyingKey};

@@ -5,8 +5,8 @@ mod world;
 
 use aggregator_network::{Address, Inbox, Limits, Link, LinkConfig};
 use aggregator_protocol::{
-    ContributorReply, ContributorRequest, CustodyKey, FetchedReceipt, JoinRequest, Refusal, RoundId, from_wire,
-    to_wire,
+    ContributorReply, ContributorRequest, CustodyKey, FetchedReceipt, JoinRequest, Refusal,
+    RoundId, from_wire, to_wire,
 };
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};

@@ -85,11 +85,7 @@ impl Coordinator {
     }
 
     /// Opens the sum of what has come; none if that is not enough to open it.
-    pub(super) fn open(
-        &mut self,
-        context: &AggregatorContext,
-        now_ms: u64,
-    ) -> Option<Vec<Output>> {
+    pub(super) fn open(&mut self, context: &AggregatorContext, now_ms: u64) -> Option<Vec<Output>> {
         let Phase::Summing { closed, sums, .. } = &self.phase else { return None };
         let round = closed.grant().round;
         let shares = sums.iter().map(|(&place, (_, share))| (place, share.as_slice())).collect();

@@ -53,8 +53,7 @@ impl Coordinator {
                 return Some(self.abort(round, AbortReason::Unopenable { reason }));
             }
         };
-        let receipt =
-            receipt(closed, sum.unverified_body(), probes, scalars, self.refused.clone());
+        let receipt = receipt(closed, sum.unverified_body(), probes, scalars, self.refused.clone());
         let lied = self.lied(context, &liars);
         let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());
         self.phase = Phase::Settling { receipt };

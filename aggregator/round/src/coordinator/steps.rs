@@ -94,9 +94,7 @@ impl Coordinator {
             Phase::Settling { receipt } => Some(receipt.unverified_body().round),
             _ => self.closed().map(|closed| closed.grant().round),
         };
-        round.map_or_else(Vec::new, |round| {
-            self.abort(round, AbortReason::StepRefused { refusal })
-        })
+        round.map_or_else(Vec::new, |round| self.abort(round, AbortReason::StepRefused { refusal }))
     }
 
     /// A party declines. An aggregator's share is indispensable; a custodian is asked no more.

@@ -14,9 +14,7 @@ use privacy_fhe::{
     open_sum as open_ciphertexts,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _, Tag};
-use privacy_secagg::{
-    EncodingParameters, NoisyUpdate, Payloads, QuantizedProbe, VerifiedDelivery,
-};
+use privacy_secagg::{EncodingParameters, NoisyUpdate, Payloads, QuantizedProbe, VerifiedDelivery};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -237,8 +235,7 @@ impl Forms {
                 FormReply::new(custodian, self.order.digest(), shares.as_flattened().to_vec());
             replies.push(reply.map_err(OpenError::shares)?);
         }
-        let opened =
-            self.order.open(custody, own.len(), &replies).map_err(OpenError::shares)?;
+        let opened = self.order.open(custody, own.len(), &replies).map_err(OpenError::shares)?;
         let mut readings = Vec::new();
         for (part, forms) in own.iter().zip(&opened.by_contributor) {
             let ciphertext = ciphertext(context, part).map_err(|_refusal| OpenError::Own)?;

@@ -63,7 +63,8 @@ fn tag_shares(tag: Option<LinearTag>, recipients: usize, rng: &mut impl CryptoRn
 
 /// The instance of one contribution.
 fn pine(terms: &FederationTerms, binding: &Binding) -> Result<IntegerPine, Refusal> {
-    let aggregators = u8::try_from(terms.aggregators.len()).map_err(|_source| Refusal::Malformed)?;
+    let aggregators =
+        u8::try_from(terms.aggregators.len()).map_err(|_source| Refusal::Malformed)?;
     let context = Digest::of_encoded(Tag::NormProof, binding);
     let encoding = &terms.encoding;
     Parameters::integers(encoding.vector_len(), norm_bound(encoding), aggregators, &context.0)
@@ -106,9 +107,8 @@ fn parse(
     let place = u8::try_from(place).map_err(|_source| Refusal::Unopenable)?;
     let tagged = terms.encoding.options().tagging == Tagging::Linear;
     let tag_bytes = if tagged { TAG_BYTES } else { 0 };
-    let (public, rest) = payload
-        .split_at_checked(pine.public_share_bytes())
-        .ok_or(Refusal::Unopenable)?;
+    let (public, rest) =
+        payload.split_at_checked(pine.public_share_bytes()).ok_or(Refusal::Unopenable)?;
     let (input, tag) =
         rest.split_at_checked(pine.input_share_bytes(place)).ok_or(Refusal::Unopenable)?;
     if tag.len() != tag_bytes {
@@ -280,9 +280,7 @@ fn inner_product(share: &[Field64], probe: &[i32]) -> Field64 {
 }
 
 /// The scalars as signed integers: |⟨x, p⟩| is far below half the modulus by Cauchy–Schwarz.
-pub(super) fn open_scalars<'a>(
-    shares: impl Iterator<Item = &'a [u64; 2]> + Clone,
-) -> [i64; 2] {
+pub(super) fn open_scalars<'a>(shares: impl Iterator<Item = &'a [u64; 2]> + Clone) -> [i64; 2] {
     [0, 1].map(|which| {
         let elements = shares.clone().map(|share| Field64::from(share[which]));
         let sum = elements.fold(Field64::from(0), |sum, element| sum + element);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aggregator_protocol::{
     AcceptedSet, AggregatorReply, AggregatorRequest, ContributorReply, DaoRequest, Refusal,
-    RoundId, RoundOrder,
+    RoundId, RoundOrder, RoundSum,
 };
 use aggregator_round::{Ask, Input, Output};
 use privacy_identity::{Digest, Signed, VerifyingKey};
@@ -155,6 +155,11 @@ impl Federation {
 
     /// The set whose sum the coordinator asks to measure.
     pub(crate) fn measured_set(&self) -> AcceptedSet {
+        self.measured().accepted
+    }
+
+    /// The sum that the coordinator asks to measure.
+    pub(crate) fn measured(&self) -> RoundSum {
         let sum = self.outstanding().into_iter().find_map(|ask| match ask {
             Ask::Dao(request) => match *request {
                 DaoRequest::Measure(sum) => Some(sum),
@@ -162,7 +167,7 @@ impl Federation {
             },
             Ask::Aggregator(..) | Ask::Custodian(..) => None,
         });
-        sum.unwrap().unverified_body().accepted.clone()
+        sum.unwrap().unverified_body().clone()
     }
 
     /// Lets whoever is asked answer, and returns the answer as the coordinator's input.

@@ -113,10 +113,7 @@ impl World {
             let key = &self.members[index];
             let sealing = SealingKey::derived_from(key).public();
             let body = CustodyKey { federation: self.terms.id(), sealing };
-            Custodian {
-                member: key.verifying_key(),
-                key: Signed::new(body, Tag::CustodyKey, key),
-            }
+            Custodian { member: key.verifying_key(), key: Signed::new(body, Tag::CustodyKey, key) }
         };
         cohort.iter().take(count).map(custodian).collect()
     }
@@ -184,12 +181,8 @@ impl World {
         let clipped = update.clone().clip(terms.encoding.clip_norm());
         let rounding = rng_for(&[&purpose[..], &[1]].concat());
         let rotation = terms.encoding.rotation(&self.terms.id(), round.0);
-        let values = QuantizedUpdate::quantise(
-            &clipped,
-            &rotation,
-            &terms.encoding,
-            &mut rounding.clone(),
-        );
+        let values =
+            QuantizedUpdate::quantise(&clipped, &rotation, &terms.encoding, &mut rounding.clone());
         let values = values.unwrap().values().iter().map(|&value| i64::from(value)).collect();
         let sealed = ordered.seal(update, terms, key, &mut rounding.clone(), &mut rng).unwrap();
         Contribution { sealed, values }

@@ -95,15 +95,20 @@ fn bytes(report: &DemoReport, style: Style) -> Vec<String> {
         |epsilon| format!("{epsilon:.2}"),
     );
     let constant = sent.saturating_sub((parameters * bits).div_ceil(8));
-    let size = format!("{} bytes per round: {ratio:.2} × the plain f32 vector", grouped(sent.into()));
+    let size =
+        format!("{} bytes per round: {ratio:.2} × the plain f32 vector", grouped(sent.into()));
     let made_of = match report.config.mode.as_str() {
         "mpc" => format!("{bits} bits per parameter + {constant} bytes of keys and signatures."),
-        "fhe" => "ciphertext, key shares, signatures; little of it grows with the model.".to_owned(),
+        "fhe" => {
+            "ciphertext, key shares, signatures; little of it grows with the model.".to_owned()
+        }
         _ => "shares, proofs, keys and signatures.".to_owned(),
     };
     let readers = match report.config.mode.as_str() {
         "mpc" => "Reading one update takes both aggregators; each alone sees noise.",
-        "fhe" => "Reading one update takes the aggregator and several contributors that keep the keys.",
+        "fhe" => {
+            "Reading one update takes the aggregator and several contributors that keep the keys."
+        }
         _ => "As in mode mpc, and each update proved that its norm is within bound.",
     };
     vec![

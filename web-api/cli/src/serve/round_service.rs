@@ -5,8 +5,8 @@
 
 use aggregator_network::{Inbound, Inbox, PeerKey};
 use aggregator_protocol::{
-    Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant, RoundId,
-    RoundReceipt, RoundSum, from_wire, to_wire,
+    Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
+    RoundId, RoundReceipt, RoundSum, from_wire, to_wire,
 };
 use aggregator_round::{PAST_UPDATES_MAX, missing_commitment};
 use anyhow::Context as _;
