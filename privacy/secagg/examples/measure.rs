@@ -136,7 +136,10 @@ fn sharing(
     row("decode the mean", dimension, decode);
     let bytes = sealed.to_bytes().len();
     let per_parameter = bytes as f64 / f64::from(dimension);
-    println!("  upload {bytes} B: {per_parameter:.3} B per parameter, {:.3} of f32", per_parameter / 4.0);
+    println!(
+        "  upload {bytes} B: {per_parameter:.3} B per parameter, {:.3} of f32",
+        per_parameter / 4.0
+    );
     limits(dimension, packed.len());
 }
 
@@ -156,9 +159,12 @@ fn main() {
         }
         let tagged = EncodingOptions { tagging: Tagging::Linear, ..EncodingOptions::default() };
         let tagged = standard.with_options(tagged).expect("fits");
-        println!("  rings for n <= 10, 100, 1000: {:?}", [10, 100, 1000].map(|n| {
-            EncodingParameters::compact(clip, dimension, n).expect("fits").ring().bits()
-        }));
+        println!(
+            "  rings for n <= 10, 100, 1000: {:?}",
+            [10, 100, 1000].map(|n| {
+                EncodingParameters::compact(clip, dimension, n).expect("fits").ring().bits()
+            })
+        );
         assert_eq!(tagged.vector_len(), standard.vector_len());
     }
 }

@@ -4,8 +4,8 @@ use privacy_identity::SealingKey;
 use thiserror::Error;
 
 use crate::{
-    Binding, EncodingParameters, LinearTag, OpenShare, RingError, RingVector, SealError, ShareError,
-    ShareSeed, Tagging, VerifiedDelivery, share,
+    Binding, EncodingParameters, LinearTag, OpenShare, RingError, RingVector, SealError,
+    ShareError, ShareSeed, Tagging, VerifiedDelivery, share,
 };
 
 /// Why sums could not be formed or opened.

@@ -131,8 +131,9 @@ mod tests {
     #[test]
     fn each_size_equals_the_definition() {
         for bits in 0..=13 {
-            let values: Vec<f32> =
-                (0_u16..1 << bits).map(|i| f32::from(i.wrapping_mul(40_503) % 257) - 128.0).collect();
+            let values: Vec<f32> = (0_u16..1 << bits)
+                .map(|i| f32::from(i.wrapping_mul(40_503) % 257) - 128.0)
+                .collect();
             let exact = by_definition(&values);
             let mut fast = values;
             transform(&mut fast);

@@ -28,7 +28,7 @@ macro_rules! with_width {
 /// Packs `elements`, each below 2^k, into `packed`, which has the ring's packed length.
 pub(crate) fn pack(ring: Ring, elements: &[u32], packed: &mut [u8]) {
     debug_assert_eq!(packed.len(), ring.packed_len(elements.len()));
-    with_width!(ring, pack_groups (elements, packed));
+    with_width!(ring, pack_groups(elements, packed));
 }
 
 /// Calls `combine(accumulator, element)` for each element of `packed` in turn.

@@ -9,7 +9,6 @@
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 use thiserror::Error;
 
-
 use crate::{EncodingParameters, RingVector, Rotation, VALUE_SHIFT};
 
 /// Why a probe was refused.
@@ -146,8 +145,7 @@ impl QuantizedProbe {
     pub fn scalar_share(&self, share: &RingVector) -> ScalarShare {
         let elements = &share.elements()[..self.values.len()];
         // Modulo 2^32 first: 2^k divides it.
-        let product =
-            |(element, value): (&u32, &i32)| element.wrapping_mul(value.cast_unsigned());
+        let product = |(element, value): (&u32, &i32)| element.wrapping_mul(value.cast_unsigned());
         let sum = elements.iter().zip(&self.values).map(product);
         ScalarShare(sum.fold(0, u32::wrapping_add) & share.ring().mask())
     }

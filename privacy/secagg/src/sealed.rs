@@ -21,8 +21,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    Binding, EncodingParameters, LinearTag, NoisyUpdate, OpenShare, Payloads, RingVector, Share, ShareError,
-    Tagging, share::ShareView,
+    Binding, EncodingParameters, LinearTag, NoisyUpdate, OpenShare, Payloads, RingVector, Share,
+    ShareError, Tagging, share::ShareView,
 };
 
 /// Most aggregators of a federation: each adds an envelope of 116 bytes to every update.
@@ -193,10 +193,7 @@ pub fn seal_payloads(
 ) -> Result<SealedUpdate, SealError> {
     let (payload_count, recipient_count) = (payloads.len(), recipients.len());
     if payload_count != recipient_count || !(1..=RECIPIENTS_MAX).contains(&recipient_count) {
-        return Err(SealError::Recipients {
-            payloads: payload_count,
-            recipients: recipient_count,
-        });
+        return Err(SealError::Recipients { payloads: payload_count, recipients: recipient_count });
     }
     let associated = binding.to_bytes();
     let mut envelopes = Vec::with_capacity(recipient_count);

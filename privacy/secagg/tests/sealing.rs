@@ -218,7 +218,8 @@ fn the_probe_opens_the_inner_product_and_nothing_wraps() {
     for index in 0..10 {
         let update = delta(index, 450);
         let (_, sealed) = world.sealed(&member(index + 1), &update);
-        let shares: Vec<_> = (0..2).map(|a| probe.scalar_share(world.open(a, &sealed).vector())).collect();
+        let shares: Vec<_> =
+            (0..2).map(|a| probe.scalar_share(world.open(a, &sealed).vector())).collect();
         let opened = open_scalar(&shares, &world.parameters);
         #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
         let value = probe.value_from_opened(opened) as f64 * world.parameters.value_unit();

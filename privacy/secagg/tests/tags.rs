@@ -47,8 +47,7 @@ fn world() -> World {
     let key = TagKey::of_round(&[9; 32], &FEDERATION, 3);
     let sealing = [(); 2].map(|()| SealingKey::generate(&mut rng));
     let aggregator = SigningKey::generate(&mut rng).verifying_key();
-    let public =
-        |key: &SealingKey| AggregatorKeys { verifying: aggregator, sealing: key.public() };
+    let public = |key: &SealingKey| AggregatorKeys { verifying: aggregator, sealing: key.public() };
     let aggregators = sealing.each_ref().map(public);
     let mut world = World { parameters, members: Vec::new(), shares: Vec::new(), key };
     for index in 1..=6 {
@@ -58,8 +57,7 @@ fn world() -> World {
         let binding =
             Binding { dao: digest, federation: FEDERATION, round: 3, model: digest, member };
         let update = noisy(&parameters, &mut rng, index).tagged(&world.key, &member);
-        let sealed =
-            seal(&update, binding, &aggregators, &parameters, &signing, &mut rng).unwrap();
+        let sealed = seal(&update, binding, &aggregators, &parameters, &signing, &mut rng).unwrap();
         let verified = sealed.verify().unwrap();
         let open = |index: usize| {
             let delivery = verified.delivery(index).unwrap().verify(index).unwrap();
@@ -96,9 +94,9 @@ fn the_true_sum_passes_noise_included() {
     let world = world();
     let opened = world.opened();
     world.check(&opened.values, opened.tag.unwrap()).unwrap();
-    let packed = world.sums().map(|sum| {
-        ShareSum::unpack(&sum.pack(), sum.count(), &world.parameters).unwrap()
-    });
+    let packed = world
+        .sums()
+        .map(|sum| ShareSum::unpack(&sum.pack(), sum.count(), &world.parameters).unwrap());
     assert_eq!(open_sum(&packed, &world.parameters).unwrap(), opened);
 }
 
