@@ -11,7 +11,7 @@ use aggregator_protocol::{
     Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarShares, SumCommitment,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
-use privacy_secagg::{RingVector, ShareSum, VerifiedUpdate};
+use privacy_secagg::{OpenShare, ShareSum, VerifiedUpdate};
 
 pub use event::{AbortReason, Ended, RoundEvent};
 
@@ -56,7 +56,7 @@ enum Phase {
     },
     Summing {
         closed: Closed,
-        sums: BTreeMap<usize, (Signed<SumCommitment>, RingVector)>,
+        sums: BTreeMap<usize, (Signed<SumCommitment>, ShareSum)>,
     },
     Measuring {
         closed: Closed,
@@ -354,7 +354,7 @@ fn own_sum(context: &AggregatorContext, closed: &Closed) -> ShareSum {
     sum
 }
 
-fn own_share(context: &AggregatorContext, update: &VerifiedUpdate) -> RingVector {
+fn own_share(context: &AggregatorContext, update: &VerifiedUpdate) -> OpenShare {
     let delivery = update.delivery(context.index()).expect("checked when it was accepted");
     let delivery = delivery.verify(context.index()).expect("checked when it was accepted");
     delivery

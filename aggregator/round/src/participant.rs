@@ -139,7 +139,8 @@ impl Ordered {
         let sealing = |reason: String| OrderRefusal::Sealing { reason };
         let encoding = &terms.encoding;
         let clipped = update.clip(encoding.clip_norm());
-        let quantised = QuantizedUpdate::quantise(&clipped, encoding, rounding_rng)
+        let rotation = encoding.rotation(&self.binding.federation, self.binding.round);
+        let quantised = QuantizedUpdate::quantise(&clipped, &rotation, encoding, rounding_rng)
             .map_err(|error| sealing(error.to_string()))?;
         let noisy = NoisyUpdate::without_noise(&quantised);
         let update = seal(&noisy, self.binding, &terms.aggregators, encoding, key, rng)

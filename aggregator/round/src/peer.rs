@@ -11,7 +11,7 @@ use aggregator_protocol::{
     RoundOrder, ScalarShares, SumCommitment,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
-use privacy_secagg::{Delivery, RingVector, ShareSum, VerifiedDelivery};
+use privacy_secagg::{Delivery, OpenShare, ShareSum, VerifiedDelivery};
 
 use crate::AggregatorContext;
 
@@ -203,7 +203,7 @@ impl Held {
         &self,
         context: &AggregatorContext,
         member: &VerifyingKey,
-    ) -> Result<RingVector, Refusal> {
+    ) -> Result<OpenShare, Refusal> {
         let part = self.parts.get(member).ok_or(Refusal::BadSet)?;
         part.open(context.sealing(), &context.terms().encoding)
             .map_err(|_source| Refusal::Unopenable)
@@ -248,7 +248,7 @@ fn sum_reply(
     for (member, _) in set.contributions() {
         sum.add(&held.open(context, member)?).map_err(|_source| Refusal::Unopenable)?;
     }
-    let share = sum.vector().pack();
+    let share = sum.pack();
     let commitment = SumCommitment {
         federation: held.grant().federation,
         round: held.grant().round,
@@ -270,7 +270,8 @@ fn score_reply(
     let mut shares = Vec::new();
     for (member, _) in set.contributions() {
         let share = held.open(context, member)?;
-        shares.push([body.value.scalar_share(&share), body.innovation.scalar_share(&share)]);
+        let share = share.vector();
+        shares.push([body.value.scalar_share(share), body.innovation.scalar_share(share)]);
     }
     let shares = ScalarShares {
         federation: held.grant().federation,

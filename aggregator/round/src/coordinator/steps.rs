@@ -6,9 +6,9 @@ use aggregator_protocol::{OpenedScalars, RoundSum};
 use privacy_secagg::{QuantizedProbe, ScalarShare, open_scalar, open_sum};
 
 use super::{
-    AbortReason, BTreeMap, Closed, Coordinator, Digest, Phase, ProbeOrder, Refusal, RingVector,
-    RoundEvent, RoundReceipt, ScalarShares, ShareSum, Signed, SumCommitment, Tag, VerifyingKey,
-    own_share, own_sum,
+    AbortReason, BTreeMap, Closed, Coordinator, Digest, Phase, ProbeOrder, Refusal, RoundEvent,
+    RoundReceipt, ScalarShares, ShareSum, Signed, SumCommitment, Tag, VerifyingKey, own_share,
+    own_sum,
 };
 use crate::{
     AggregatorContext, Input, Output,
@@ -135,9 +135,9 @@ impl Coordinator {
         };
         check_commitment(context, closed, aggregator, &commitment, share)?;
         let encoding = &context.terms().encoding;
-        let vector = RingVector::unpack(encoding.ring(), encoding.dimension(), share)
-            .map_err(|_source| Refusal::Malformed)?;
-        sums.insert(aggregator, (commitment, vector));
+        let count = closed.updates.len();
+        let sum = ShareSum::unpack(share, count, encoding).map_err(|_source| Refusal::Malformed)?;
+        sums.insert(aggregator, (commitment, sum));
         if sums.len() + 1 < context.terms().aggregators.len() {
             return Ok(vec![Output::Persist]);
         }
@@ -149,16 +149,15 @@ impl Coordinator {
         &mut self,
         context: &AggregatorContext,
         mut closed: Closed,
-        sums: BTreeMap<usize, (Signed<SumCommitment>, RingVector)>,
+        sums: BTreeMap<usize, (Signed<SumCommitment>, ShareSum)>,
         now_ms: u64,
     ) -> Vec<Output> {
         let own = own_sum(context, &closed);
-        let count = own.count();
-        let (commitments, vectors): (Vec<_>, Vec<_>) = sums.into_values().unzip();
-        let others = vectors.into_iter().map(|vector| ShareSum::from_parts(vector, count));
+        let (commitments, others): (Vec<_>, Vec<_>) = sums.into_values().unzip();
         let shares: Vec<_> = std::iter::once(own).chain(others).collect();
         let sum = open_sum(&shares, &context.terms().encoding)
-            .expect("counts and dimensions were checked against the terms");
+            .expect("counts and dimensions were checked against the terms")
+            .values;
         let body = RoundSum {
             federation: closed.grant.federation,
             round: closed.grant.round,
@@ -276,7 +275,7 @@ fn receipt(
     let scalars = closed.updates.values().enumerate().map(|(position, update)| {
         let share = own_share(context, update);
         let open = |probe: &QuantizedProbe, which: usize| {
-            let own = probe.scalar_share(&share);
+            let own = probe.scalar_share(share.vector());
             let others =
                 scores.values().map(|score| score.unverified_body().shares[position][which]);
             let all: Vec<ScalarShare> = std::iter::once(own).chain(others).collect();

@@ -128,7 +128,9 @@ pub(crate) fn probe_body(world: &World, round: RoundId, set_root: Digest, draw: 
     let mut probe = || {
         let values: Vec<f64> =
             (0..world.terms.encoding.dimension()).map(|_| rng.random_range(-0.5..0.5)).collect();
-        QuantizedProbe::quantise(&values, &world.terms.encoding).unwrap()
+        let encoding = &world.terms.encoding;
+        let rotation = encoding.rotation(&world.terms.id(), round.0);
+        QuantizedProbe::quantise(&values, &rotation, encoding).unwrap()
     };
     ProbeOrder {
         federation: world.terms.id(),
@@ -162,7 +164,8 @@ pub(crate) fn wrong_probes(
     loud[12..16].copy_from_slice(&i32::MAX.to_be_bytes());
     let loud = QuantizedProbe::from_bytes(&loud).unwrap();
     let encoding = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 2, 16).unwrap();
-    let short = QuantizedProbe::quantise(&[0.1, 0.2], &encoding).unwrap();
+    let short =
+        QuantizedProbe::quantise(&[0.1, 0.2], &encoding.rotation(&other, 0), &encoding).unwrap();
     let (dao, coordinator) = (&world.dao_key, world.aggregator_key(0));
     let mut orders = Vec::new();
     orders.push((signed(body.clone(), &world.members[0]), Refusal::BadSignature));

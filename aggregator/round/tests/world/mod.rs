@@ -149,7 +149,10 @@ impl World {
         let update = LocalUpdate::new(self.delta(index, round, draw)).unwrap();
         let clipped = update.clone().clip(terms.encoding.clip_norm());
         let rounding = rng_for(&[&purpose[..], &[1]].concat());
-        let values = QuantizedUpdate::quantise(&clipped, &terms.encoding, &mut rounding.clone());
+        let encoding = &terms.encoding;
+        let rotation = encoding.rotation(&self.terms.id(), round.0);
+        let values =
+            QuantizedUpdate::quantise(&clipped, &rotation, encoding, &mut rounding.clone());
         let values = values.unwrap().values().iter().map(|&value| i64::from(value)).collect();
         let sealed = ordered.seal(update, terms, key, &mut rounding.clone(), &mut rng).unwrap();
         Contribution { sealed, values }
