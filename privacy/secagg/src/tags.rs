@@ -204,3 +204,32 @@ impl TagKey {
         LinearTag::from_bytes(halves[0])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use privacy_identity::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_two_inner_products_and_the_pad() {
+        let key = TagKey::of_round(&[1; 32], &Digest([2; 32]), 3);
+        let member = SigningKey::from_seed(&[4; 32]).verifying_key();
+        // Across the end of a block, with both signs.
+        let values: Vec<i32> = (0..5000).map(|i: i32| (i * 7919) % 4001 - 2000).collect();
+        let mut stream = Keystream::new(&key.vector, 0);
+        let rho: Vec<u64> =
+            (0..=values.len()).map(|_| u64::from_le_bytes(stream.words::<8>(1)[0])).collect();
+        let row = |shift: usize| {
+            let product =
+                |(i, v): (usize, &i32)| rho[i + shift].wrapping_mul(i64::from(*v).cast_unsigned());
+            values.iter().enumerate().map(product).fold(0, u64::wrapping_add)
+        };
+        let expected = LinearTag([row(0), row(1)]).plus(key.pad(&member));
+        assert_eq!(key.tag(&values, &member), expected);
+        let other = SigningKey::from_seed(&[5; 32]).verifying_key();
+        assert_ne!(key.pad(&member), key.pad(&other));
+        assert_eq!(LinearTag::from_bytes(expected.to_bytes()), expected);
+        assert_eq!(expected.minus(expected), LinearTag::default());
+    }
+}
