@@ -80,7 +80,13 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     let order = Box::new(Signed::new(order, Tag::RoundOrder, &key(1)));
     let parameters = terms().encoding;
     let clipped = LocalUpdate::new(vec![0.1; 3]).unwrap().clip(parameters.clip_norm());
-    let quantised = QuantizedUpdate::quantise(&clipped, &parameters, &mut rng).unwrap();
+    let quantised = QuantizedUpdate::quantise(
+        &clipped,
+        &parameters.rotation(&terms().id(), 0),
+        &parameters,
+        &mut rng,
+    )
+    .unwrap();
     let noisy = NoisyUpdate::without_noise(&quantised);
     let binding = grant().binding(key(3).verifying_key());
     let keys = terms().aggregators;

@@ -57,7 +57,7 @@ pub fn decode_clip_fraction(
     Ok(sum.last().copied().map(fraction))
 }
 
-/// Σ w_i / W: the count, if all weigh the same.
+/// Σ `w_i` / W: the count, if all weigh the same.
 fn divisor(
     sum: &[i64],
     count: usize,

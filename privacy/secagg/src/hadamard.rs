@@ -7,7 +7,7 @@
 //! tile of 256:   bits 4–7 │ transpose 16 × 16 │ bits 4–7 │ transpose     (vectors of 16, no shuffles)
 //! tile of 4096:  bits 8–11                                               (16 KiB: first-level cache)
 //! above:         a strip of columns of the matrix [m/4096, 4096] is copied out, transformed along
-//!                its rows, and copied back: each value is read and written once more, whatever m is
+//!                its rows, and copied back: each value is read and written once more (m ≤ 2^20) or twice
 //! ```
 //!
 //! f32: each of the log₂ m ≤ 24 additions on a value's way rounds by at most 2^−24 of the result, so that
@@ -21,6 +21,8 @@ const SIDE: usize = 16;
 const SQUARE: usize = SIDE * SIDE;
 /// Values of a copied strip, where its rows are at least a cache line (16 values) long.
 const STRIP: usize = 8192;
+/// Rows of a strip: 256 of 32 values are 32 KiB, two cache lines each.
+const ROWS_MAX: usize = 256;
 
 /// Replaces `values` by `H · values`. The length is a power of two.
 pub(crate) fn transform(values: &mut [f32]) {
@@ -63,20 +65,34 @@ fn transposed(square: &[f32; SQUARE]) -> [f32; SQUARE] {
     turned
 }
 
+/// Beyond 256 rows in two passes of about as many each: every row lies on a page of its own, and more
+/// of them than that miss in the table of pages again and again.
 fn transform_columns(values: &mut [f32]) {
-    let rows = values.len() / TILE;
-    let width = (STRIP / rows).clamp(16, TILE);
-    let mut strip = vec![0.0; rows * width];
-    for start in (0..TILE).step_by(width) {
-        for (copy, row) in strip.chunks_exact_mut(width).zip(values.chunks_exact(TILE)) {
+    let mut stride = TILE;
+    while stride < values.len() {
+        let left = values.len() / stride;
+        let rows = if left <= ROWS_MAX { left } else { 1 << left.ilog2().div_ceil(2) };
+        let mut strip = vec![0.0; rows * (STRIP / rows).clamp(16, TILE)];
+        for matrix in values.chunks_exact_mut(rows * stride) {
+            transform_rows(matrix, stride, &mut strip);
+        }
+        zeroize::Zeroize::zeroize(&mut strip);
+        stride *= rows;
+    }
+}
+
+/// Transforms `matrix`, `[rows, stride]`, along its rows, a `strip` of columns at a time.
+fn transform_rows(matrix: &mut [f32], stride: usize, strip: &mut [f32]) {
+    let width = strip.len() / (matrix.len() / stride);
+    for start in (0..stride).step_by(width) {
+        for (copy, row) in strip.chunks_exact_mut(width).zip(matrix.chunks_exact(stride)) {
             copy.copy_from_slice(&row[start..start + width]);
         }
-        strided(&mut strip, width);
-        for (copy, row) in strip.chunks_exact(width).zip(values.chunks_exact_mut(TILE)) {
+        strided(strip, width);
+        for (copy, row) in strip.chunks_exact(width).zip(matrix.chunks_exact_mut(stride)) {
             row[start..start + width].copy_from_slice(copy);
         }
     }
-    zeroize::Zeroize::zeroize(&mut strip);
 }
 
 /// The stages of all index bits from log₂ `stride` up.
@@ -123,7 +139,8 @@ mod tests {
 
     /// `H[i][j] = (−1)^popcount(i & j)`.
     fn by_definition(values: &[f32]) -> Vec<f64> {
-        let sign = |i: usize, j: usize| if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign =
+            |i: usize, j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         let row = |i| values.iter().enumerate().map(|(j, v)| sign(i, j) * f64::from(*v)).sum();
         (0..values.len()).map(row).collect()
     }

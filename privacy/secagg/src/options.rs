@@ -16,7 +16,8 @@ pub struct EncodingOptions {
     /// W: largest weight of a contribution, in 1..=2^20. 1: all weigh the same, and no coordinate is
     /// spent on it. Otherwise a contribution is w/W times the clipped update, and w is one coordinate.
     ///
-    /// It counts in the sensitivity ([`EncodingParameters::sensitivity_l2`]): keep it below the update norm.
+    /// It counts in the sensitivity ([`crate::EncodingParameters::sensitivity_l2`]):
+    /// keep it below the update norm.
     pub weight_max: u32,
     /// The integer that says "my update's norm was within the clip norm", in 0..=2^20. 0: no such
     /// coordinate. 1 suffices without noise; with noise of deviation σ per contributor the share of yes

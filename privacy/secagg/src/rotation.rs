@@ -12,7 +12,7 @@
 //! twice the bytes), and inverts exactly by the stages' transposes in reverse order.
 //!
 //! **Bound of a coordinate.** y = H·D·x/√m gives `y_j = Σ ±x_i/√m` with independent signs, hence by Hoeffding
-//! `y_j` is sub-Gaussian with variance proxy ‖x_block‖²/m ≤ ‖x‖²/m ≤ 2‖x‖²/d. The first d − m coordinates
+//! `y_j` is sub-Gaussian with variance proxy ‖`x_block`‖²/m ≤ ‖x‖²/m ≤ 2‖x‖²/d. The first d − m coordinates
 //! pass stage 1 only: the bound is theirs. The last m pass stage 2, whose signs are independent of
 //! those of stage 1; given any outcome of stage 1, which keeps ‖x‖, the same bound holds with the same
 //! m. So for *every* coordinate and every x that does not depend on the signs

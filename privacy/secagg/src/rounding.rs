@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_draw_gives_a_neighbour_and_their_mean_is_the_value() {
-        for exact in [0.0, 0.3, -0.3, 0.5, -0.999_999, 7.25, -1234.75, 2_097_151.75, -3.0] {
+        for exact in [0.0, 0.3, -0.3, 0.5, -0.999_999, 7.25, -1234.75, 2_097_151.5, -3.0] {
             let draws = (0..=u16::MAX).map(|uniform| i64::from(round_one(exact, uniform)));
             let (mut sum, floor) = (0, f64::from(exact).floor());
             for draw in draws {
@@ -129,33 +129,5 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         assert_eq!(round(&[1.5, -2.5], 0, 5, &mut rng), [1, -2]);
         assert_eq!(round(&[1.999, -2.999], 0, 1, &mut rng), [1, -2]);
-    }
-}
-#[cfg(test)]
-mod timing {
-    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
-    #[test]
-    fn t() {
-        let exact: Vec<f32> =
-            (0..1_000_000u32).map(|i| ((i % 1000) as f32 - 500.0) * 0.0137).collect();
-        let mut out = vec![0i32; 1_000_000];
-        let mut ks = super::Keystream::new(&[1; 32], 0);
-        for _ in 0..5 {
-            let s = std::time::Instant::now();
-            let n = super::attempt(&exact, &mut ks, &mut out);
-            println!("attempt {:?} {n}", s.elapsed());
-            let s = std::time::Instant::now();
-            for b in exact.chunks(4096) {
-                std::hint::black_box(ks.words::<2>(b.len()));
-            }
-            println!("keystream {:?}", s.elapsed());
-            let s = std::time::Instant::now();
-            let q: u64 = out.iter().map(super::square).sum();
-            println!("square {:?} {q}", s.elapsed());
-            let mut rng = ChaCha20Rng::seed_from_u64(1);
-            let s = std::time::Instant::now();
-            let r = super::round(&exact, 0, u64::MAX, &mut rng);
-            println!("round {:?} {}", s.elapsed(), r.len());
-        }
     }
 }

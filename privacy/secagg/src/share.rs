@@ -291,3 +291,38 @@ fn masked_and_packed(
     }
     plaintext
 }
+
+#[cfg(test)]
+mod tests {
+    use aes::Aes256;
+    use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
+    use privacy_dp::ClipNorm;
+    use privacy_identity::{Digest, SigningKey};
+
+    use super::*;
+    use crate::EncodingOptions;
+
+    #[test]
+    fn a_seed_expands_as_the_wire_format_says() {
+        let digest = Digest([1; 32]);
+        let member = SigningKey::from_seed(&[1; 32]).verifying_key();
+        let binding = Binding { dao: digest, federation: digest, round: 3, model: digest, member };
+        let clip = ClipNorm::new(1.0).unwrap();
+        // Two blocks and a part of a third.
+        let length = 2 * BLOCK_ELEMENTS + 13;
+        let dimension = u32::try_from(length).unwrap();
+        let options = EncodingOptions { tagging: Tagging::Linear, ..EncodingOptions::default() };
+        let parameters = EncodingParameters::standard(clip, dimension, 8).unwrap();
+        let parameters = parameters.with_options(options).unwrap();
+        let share = ShareSeed([9; 32]).expand(&binding, &parameters);
+
+        let key = Digest::of(Tag::SeedExpansion, &[&[9; 32], &binding.to_bytes()[..]].concat());
+        let mut stream = vec![0; 4 * length + 16];
+        ctr::Ctr128BE::<Aes256>::new((&key.0).into(), &[0; 16].into()).apply_keystream(&mut stream);
+        for (element, word) in share.vector.elements().iter().zip(stream.as_chunks::<4>().0) {
+            assert_eq!(*element, u32::from_le_bytes(*word) % (1 << 26));
+        }
+        let tag: [u8; 16] = stream[4 * length..].try_into().unwrap();
+        assert_eq!(share.tag.unwrap().to_bytes(), tag);
+    }
+}

@@ -7,20 +7,20 @@
 //! ```
 //!
 //! r and s come from a key that only the cohort knows, fresh in each round. Tags add up because the sum
-//! of the integers does not wrap in the ring Z_2^k (see [`EncodingParameters`]), so that X is known as
+//! of the integers does not wrap in the ring `Z_2^k` (see [`EncodingParameters`]), so that X is known as
 //! integers and may be taken modulo 2^64.
 //!
 //! **Threat.** Aggregators, even all of them together, that publish X + δ instead of X, or the sum over
 //! another set than A.
 //!
-//! **Soundness.** The pads s_i are uniform and used once, so that everything that aggregators see
-//! (all x_i, all t_i, X, T) is independent of r. A forger publishes (X + δ, T + τ) for its choice of
-//! δ ≠ 0 and passes if ⟨r_t, δ⟩ = τ_t for both t. X and X + δ are centred k-bit integers (the check
-//! refuses others), so |δ_j| < 2^k and δ = 2^v·δ' with v ≤ k − 1 and some δ'_j odd (SPDZ2k's argument).
-//! The rows are r₁ = (ρ_0 … ρ_(L−1)) and r₂ = (ρ_1 … ρ_L) of one uniform ρ ∈ (Z_2^64)^(L+1) (Toeplitz):
+//! **Soundness.** The pads `s_i` are uniform and used once, so that everything that aggregators see
+//! (all `x_i`, all `t_i`, X, T) is independent of r. A forger publishes (X + δ, T + τ) for its choice of
+//! δ ≠ 0 and passes if ⟨`r_t`, δ⟩ = `τ_t` for both t. X and X + δ are centred k-bit integers (the check
+//! refuses others), so |`δ_j`| < 2^k and δ = 2^v·δ' with v ≤ k − 1 and some `δ'_j` odd (the argument of `SPDZ2k`).
+//! The rows are r₁ = (`ρ_0` … `ρ_(L−1)`) and r₂ = (`ρ_1` … `ρ_L`) of one uniform ρ ∈ (`Z_2^64`)^(L+1) (Toeplitz):
 //! (⟨r₁, δ'⟩, ⟨r₂, δ'⟩) = M·ρ, where M has the rows (δ', 0) and (0, δ'). Modulo 2 their first odd
-//! entries stand in different columns, so M has rank 2 modulo 2, is onto (Z_2^64)² by Nakayama's
-//! lemma, and M·ρ is uniform. So (⟨r₁, δ⟩, ⟨r₂, δ⟩) is uniform over (2^v·Z_2^64)², and
+//! entries stand in different columns, so M has rank 2 modulo 2, is onto (`Z_2^64`)² by Nakayama's
+//! lemma, and M·ρ is uniform. So (⟨r₁, δ⟩, ⟨r₂, δ⟩) is uniform over (2^v·`Z_2^64`)², and
 //!
 //! > P(forgery passes) ≤ 2^(−2·(64 − v)) ≤ 2^(−2·(65 − k)):  2^−78 for k = 26, 2^−66 for k = 32,
 //!
@@ -29,12 +29,12 @@
 //!
 //! **Why the pads.** Without them T tells an equation of r: an aggregator that has seen (X, T) could
 //! publish (2X, 2T), or, in a later round with the same key, add an earlier pair; and all aggregators
-//! together could take out (x_i, t_i). With them each of these is the forgery above.
+//! together could take out (`x_i`, `t_i`). With them each of these is the forgery above.
 //!
 //! **Not proved.** A member that colludes with an aggregator knows the key: the sum can be forged, though
 //! still not read. A member can spoil its own tag, so that a true sum fails; the check does not say who.
 //!
-//! Source: Cramer, Damgård, Escudero, Scholl & Xing 2018, "SPDZ2k", §3 (valuation); Agrawal & Boneh 2009,
+//! Source: Cramer, Damgård, Escudero, Scholl & Xing 2018, "`SPDZ2k`", §3 (valuation); Agrawal & Boneh 2009,
 //! "Homomorphic MACs" (pads); Krawczyk 1994, "LFSR-based hashing" (Toeplitz).
 
 use privacy_identity::{Digest, DigestBuilder, Tag, VerifyingKey};
@@ -202,5 +202,34 @@ impl TagKey {
             .finish();
         let (halves, _) = digest.0.as_chunks::<TAG_BYTES>();
         LinearTag::from_bytes(halves[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use privacy_identity::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_two_inner_products_and_the_pad() {
+        let key = TagKey::of_round(&[1; 32], &Digest([2; 32]), 3);
+        let member = SigningKey::from_seed(&[4; 32]).verifying_key();
+        // Across the end of a block, with both signs.
+        let values: Vec<i32> = (0..5000).map(|i: i32| (i * 7919) % 4001 - 2000).collect();
+        let mut stream = Keystream::new(&key.vector, 0);
+        let rho: Vec<u64> =
+            (0..=values.len()).map(|_| u64::from_le_bytes(stream.words::<8>(1)[0])).collect();
+        let row = |shift: usize| {
+            let product =
+                |(i, v): (usize, &i32)| rho[i + shift].wrapping_mul(i64::from(*v).cast_unsigned());
+            values.iter().enumerate().map(product).fold(0, u64::wrapping_add)
+        };
+        let expected = LinearTag([row(0), row(1)]).plus(key.pad(&member));
+        assert_eq!(key.tag(&values, &member), expected);
+        let other = SigningKey::from_seed(&[5; 32]).verifying_key();
+        assert_ne!(key.pad(&member), key.pad(&other));
+        assert_eq!(LinearTag::from_bytes(expected.to_bytes()), expected);
+        assert_eq!(expected.minus(expected), LinearTag::default());
     }
 }

@@ -4,7 +4,7 @@
 //! σ the noise's standard deviation per contributor and coordinate, β = e^(−1/2). All in integer units.
 //!
 //! **A coordinate of a sum** is A + E + N.
-//! - A, the rotated real updates: Σ_i R·x_i = R·Σ_i x_i with ‖Σ x_i‖ ≤ n·c, all aligned in the worst case. The rotation
+//! - A, the rotated real updates: Σ R·`x_i` = R·Σ `x_i` with ‖Σ `x_i`‖ ≤ n·c, all aligned in the worst case. The rotation
 //!   makes a coordinate sub-Gaussian with proxy (n·c)²/m, so |A| ≤ n·c·√(2L/m) but with probability
 //!   2e^(−L). Deterministically |A| ≤ n·c: the smaller of the two counts.
 //! - E, the rounding errors: each below 1, so |E| ≤ n. Unconditioned each has proxy 1/4 (Hoeffding);
