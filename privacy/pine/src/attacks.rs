@@ -121,6 +121,7 @@ fn squared_norm_that_wraps_around_the_field_to_a_small_one_is_refused() {
     // Norm equality and range hold in the field: only the wraparound checks can tell.
     refused(&values, Conduct::Cheating, Caught::Validity);
     refused(&values, Conduct::CheatingWithFalseSuccess, Caught::Validity);
+    refused(&values, Conduct::CheatingWithoutSuccess, Caught::Validity);
 }
 
 /// Σxᵢ² = q + 5, by taking the largest square that fits, again and again.

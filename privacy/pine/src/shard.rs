@@ -75,6 +75,9 @@ pub(crate) enum Conduct {
     /// As `Cheating`, and the norm is claimed by "bits" that are none but add up.
     #[cfg(test)]
     CheatingWithFalseBits,
+    /// As `Cheating`, but no success is claimed.
+    #[cfg(test)]
+    CheatingWithoutSuccess,
     /// As `Cheating`, and all successes are claimed by one "bit" where a check did succeed.
     #[cfg(test)]
     CheatingWithFalseSuccess,
@@ -288,6 +291,8 @@ impl<F: PineField, X: Xof> Pine<F, X> {
             let inside = shifted < 2 * layout.wraparound_bound || conduct != Conduct::Honest;
             let success = inside && claimed < layout.successes;
             claimed += usize::from(success);
+            #[cfg(test)]
+            let success = success && conduct != Conduct::CheatingWithoutSuccess;
             push_bits(shifted, layout.check_bits, &mut measurement.0);
             push_bits(u128::from(success), 1, &mut measurement.0);
         }

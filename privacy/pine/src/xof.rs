@@ -20,7 +20,7 @@ use crate::{
     secret::{SEED_BYTES_MAX, Seed},
 };
 
-/// The domain-separation byte of TurboSHAKE128 in VDAF (draft 11, section 6.2.1).
+/// The domain-separation byte of `TurboSHAKE128` in VDAF (draft 11, section 6.2.1).
 const TURBO_SHAKE_DOMAIN: u8 = 1;
 
 /// An extendable-output function (VDAF draft 11, section 6.2).
@@ -54,7 +54,7 @@ pub trait Xof: Sized {
     }
 }
 
-/// TurboSHAKE128 with 16-byte seeds: the draft's `Pine64` and `Pine128`.
+/// `TurboSHAKE128` with 16-byte seeds: the draft's `Pine64` and `Pine128`.
 pub struct XofTurboShake128(CTurboShake128<TURBO_SHAKE_DOMAIN>);
 
 impl Xof for XofTurboShake128 {
