@@ -13,6 +13,7 @@
 use crate::{
     field::PineField,
     ntt::{Ntt, powers, root_of_unity},
+    secret::SecretVector,
 };
 
 /// The products that a gadget sums up.
@@ -93,8 +94,8 @@ pub(crate) fn prove<F: PineField>(
     joint: &[F],
 ) -> Vec<F> {
     let gadget = circuit.gadget();
-    let rows = circuit.wires(input, joint, F::one());
-    let (even, odd) = gadget_values(gadget, &rows, seeds);
+    let rows = SecretVector(circuit.wires(input, joint, F::one()));
+    let (even, odd) = gadget_values(gadget, &rows.0, seeds);
     let mut values: Vec<F> = even.into_iter().zip(odd).flat_map(|(e, o)| [e, o]).collect();
     Ntt::new(2 * gadget.domain()).inverse(&mut values);
     values.truncate(gadget.coefficients());
@@ -116,24 +117,25 @@ fn gadget_values<F: PineField>(gadget: Gadget, rows: &[F], seeds: &[F]) -> (Vec<
         *value = gadget.products.evaluate(row);
     }
     let mut odd = vec![F::zero(); domain];
-    let mut columns = vec![vec![F::zero(); domain]; COLUMNS];
+    let mut columns: Vec<SecretVector<F>> =
+        (0..COLUMNS).map(|_| SecretVector(vec![F::zero(); domain])).collect();
     for first in (0..gadget.arity).step_by(COLUMNS) {
         let count = COLUMNS.min(gadget.arity - first);
         for (index, column) in columns[..count].iter_mut().enumerate() {
-            column.fill(F::zero());
-            column[0] = seeds[first + index];
+            column.0.fill(F::zero());
+            column.0[0] = seeds[first + index];
         }
         for (call, row) in rows.chunks_exact(gadget.arity).enumerate() {
             for (column, input) in columns.iter_mut().zip(&row[first..first + count]) {
-                column[call + 1] = *input;
+                column.0[call + 1] = *input;
             }
         }
         for column in &mut columns[..count] {
-            ntt.inverse(column);
-            for (coefficient, shift) in column.iter_mut().zip(&shifts) {
+            ntt.inverse(&mut column.0);
+            for (coefficient, shift) in column.0.iter_mut().zip(&shifts) {
                 *coefficient *= *shift;
             }
-            ntt.forward(column);
+            ntt.forward(&mut column.0);
         }
         add_products(gadget.products, &columns[..count], &mut odd);
     }
@@ -141,18 +143,18 @@ fn gadget_values<F: PineField>(gadget: Gadget, rows: &[F], seeds: &[F]) -> (Vec<
 }
 
 /// Adds the products of the columns (of whole pairs, `COLUMNS` being even) to `sums`.
-fn add_products<F: PineField>(products: Products, columns: &[Vec<F>], sums: &mut [F]) {
+fn add_products<F: PineField>(products: Products, columns: &[SecretVector<F>], sums: &mut [F]) {
     match products {
         Products::Squares => {
             for column in columns {
-                for (sum, value) in sums.iter_mut().zip(column) {
+                for (sum, value) in sums.iter_mut().zip(&column.0) {
                     *sum += *value * *value;
                 }
             }
         }
         Products::Pairs => {
             for pair in columns.chunks_exact(2) {
-                for ((sum, left), right) in sums.iter_mut().zip(&pair[0]).zip(&pair[1]) {
+                for ((sum, left), right) in sums.iter_mut().zip(&pair[0].0).zip(&pair[1].0) {
                     *sum += *left * *right;
                 }
             }
@@ -199,8 +201,8 @@ pub(crate) fn query<F: PineField>(
     let mut verifier = Vec::with_capacity(gadget.verifier_len());
     verifier.push(circuit.output(input, query.joint, query.share, calls));
     verifier.extend(seeds.iter().map(|seed| *seed * weights[0]));
-    let rows = circuit.wires(input, query.joint, query.share);
-    for (row, weight) in rows.chunks_exact(gadget.arity).zip(&weights[1..]) {
+    let rows = SecretVector(circuit.wires(input, query.joint, query.share));
+    for (row, weight) in rows.0.chunks_exact(gadget.arity).zip(&weights[1..]) {
         for (value, input) in verifier[1..].iter_mut().zip(row) {
             *value += *input * *weight;
         }

@@ -178,7 +178,8 @@ impl<F: PineField, X: Xof> Pine<F, X> {
 
         // The wraparound randomness binds the gradient and its norm; only then are the checks run.
         let norm_len = self.layout().norm_len();
-        let mut leader = SecretVector(measurement.0.clone());
+        let mut leader = SecretVector(Vec::with_capacity(self.layout().measurement_len()));
+        leader.0.extend_from_slice(&measurement.0);
         subtract(&mut leader.0, 0..norm_len);
         let wraparound_parts = self.parts(Usage::WraparoundPart, &coins, nonce, &leader, &encoded);
         let seed = self.seed_of_parts(Usage::WraparoundSeed, &wraparound_parts);

@@ -277,15 +277,15 @@ proptest! {
         let leader = pine.input_share_from_bytes(0, &sized(pine.input_share_bytes(0)));
         let helper = pine.input_share_from_bytes(1, &sized(pine.input_share_bytes(1)));
         let share = pine.prep_share_from_bytes(&sized(pine.prep_share_bytes()));
-        let _ = pine.prep_message_from_bytes(&sized(pine.prep_message_bytes()));
-        let _ = pine.aggregate_share_from_bytes(1, &sized(pine.aggregate_share_bytes()));
+        drop(pine.prep_message_from_bytes(&sized(pine.prep_message_bytes())));
+        drop(pine.aggregate_share_from_bytes(1, &sized(pine.aggregate_share_bytes())));
         if let (Ok(public), Ok(leader), Ok(helper)) = (public, leader, helper) {
             let (_, first) = pine.prep_init(&[1; 32], 0, &[0; 16], &public, &leader).expect("queried");
             let (_, second) = pine.prep_init(&[1; 32], 1, &[0; 16], &public, &helper).expect("queried");
             prop_assert!(pine.prep_shares_to_message(&[first, second]).is_err());
         }
         if let Ok(share) = share {
-            let _ = pine.prep_shares_to_message(&[share.clone(), share]);
+            drop(pine.prep_shares_to_message(&[share.clone(), share]));
         }
     }
 
