@@ -26,14 +26,16 @@ fn main() {
 
 fn measure<X: Xof>(xof: &str, dimension: usize) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let values: Vec<i32> = (0..dimension).map(|_| i32::from(rng.next_u32() as u8 as i8)).collect();
-    let norm_bound = 128 * (dimension as f64).sqrt().ceil() as u64;
+    let mut bytes = vec![0; dimension];
+    rng.fill_bytes(&mut bytes);
+    let values: Vec<i32> = bytes.iter().map(|byte| i32::from(i8::from_ne_bytes([*byte]))).collect();
+    let norm_bound = 128 * (u64::try_from(dimension.isqrt()).expect("small") + 1);
     let parameters =
         Parameters::integers(dimension, norm_bound, 2, b"measure").expect("valid parameters");
     let pine = Pine::<Field64, X>::new(parameters).expect("valid parameters");
     let key = vec![7; pine.verify_key_bytes()];
     let mut best = [f64::INFINITY; 4];
-    let mut bytes = [0; 2];
+    let mut sizes = [0; 2];
     for _ in 0..RUNS {
         let (report, seal) =
             time(|| pine.shard_integers(&values, &[1; 16], &mut rng).expect("sharded"));
@@ -50,17 +52,18 @@ fn measure<X: Xof>(xof: &str, dimension: usize) {
             *best = best.min(time);
         }
         let inputs: usize = report.inputs.iter().map(|input| input.to_bytes().len()).sum();
-        bytes = [inputs + 2 * report.public.to_bytes().len(), shares[0].to_bytes().len()];
+        sizes = [inputs + 2 * report.public.to_bytes().len(), shares[0].to_bytes().len()];
     }
     let [seal, leader, helper, decide] = best;
     println!(
         "{dimension:>9}  {xof:<18} {seal:>9.1}  {leader:>9.1}  {helper:>9.1}  {decide:>9.2}  {:>11.3}  {:>12}",
-        bytes[0] as f64 / dimension as f64,
-        bytes[1],
+        sizes[0] as f64 / dimension as f64,
+        sizes[1],
     );
 }
 
 /// A result and the milliseconds it took.
+#[expect(clippy::disallowed_methods, reason = "measuring time is what this example is for")]
 fn time<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let start = Instant::now();
     let result = work();

@@ -10,6 +10,7 @@ use crate::{
     Field64, IntegerPine, Parameters, Pine, PineField, PrepError, Report, Xof, XofTurboShake128,
     shard::Conduct,
     shares::{InputShareKind, NONCE_BYTES, OutputShare},
+    wraparound::wraparound_results,
 };
 
 const NONCE: [u8; NONCE_BYTES] = [3; NONCE_BYTES];
@@ -121,6 +122,20 @@ fn squared_norm_that_wraps_around_the_field_to_a_small_one_is_refused() {
     // Norm equality and range hold in the field: only the wraparound checks can tell.
     refused(&values, Conduct::Cheating, Caught::Validity);
     refused(&values, Conduct::CheatingWithFalseSuccess, Caught::Validity);
+    refused(&values, Conduct::CheatingWithoutSuccess, Caught::Validity);
+}
+
+#[test]
+fn square_root_of_minus_one_is_refused() {
+    // (2^48)² = 2^96 ≡ −1 (mod q), so (2^48, 1, 0, …) has norm zero in the field, and as nearly all
+    // of it is one coordinate, it passes a wraparound check with probability exactly 1/2.
+    let root = Field64::from_signed(1 << 48);
+    assert_eq!(root * root, Field64::from_signed(-1));
+    let mut values = single(1 << 48);
+    values[1] = 1;
+    refused(&values, Conduct::Cheating, Caught::Validity);
+    refused(&values, Conduct::CheatingWithFalseSuccess, Caught::Validity);
+    refused(&values, Conduct::CheatingWithoutSuccess, Caught::Validity);
 }
 
 /// Σxᵢ² = q + 5, by taking the largest square that fits, again and again.
@@ -136,22 +151,32 @@ fn wrapping_vector() -> Vec<i64> {
     values
 }
 
-#[test]
-fn wrapping_vector_passes_only_about_half_of_the_wraparound_checks_at_most() {
-    use crate::wraparound::wraparound_results;
-    // Spread evenly, so that the inner product's distribution is what the lemma speaks of.
-    let entry =
-        Field64::from_signed(i64::try_from((Field64::MODULUS / 300).isqrt() + 1).expect("small"));
-    let gradient = vec![entry; DIMENSION];
-    let checks = 4_000;
-    let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let bound = i128::from(NORM_BOUND) * 9;
-    let passed = wraparound_results(&gradient, checks, &mut rng)
+/// How many of 4 000 wraparound checks a vector passes.
+fn passed_checks(values: &[i64]) -> usize {
+    let gradient: Vec<_> = values.iter().copied().map(Field64::from_signed).collect();
+    let bound = pine(2).layout().wraparound_bound;
+    wraparound_results(&gradient, 4_000, &mut ChaCha20Rng::seed_from_u64(5))
         .into_iter()
-        .filter(|result| result.to_signed().abs() <= bound)
-        .count();
-    // Mean ≤ 2 000, standard deviation ≤ 32: seven deviations, false alarm < 2^−38.
-    assert!(passed <= 2_000 + 7 * 32, "{passed} of {checks}");
+        .filter(|result| result.to_signed().unsigned_abs() <= bound)
+        .count()
+}
+
+#[test]
+fn vector_that_wraps_passes_at_most_half_of_the_wraparound_checks_and_an_honest_one_all() {
+    let deviation = 32; // of Bin(4 000, 1/2); seven of them: false alarm < 2^−38
+    let mut tight = single(1 << 48);
+    tight[1] = 1;
+    let passed = passed_checks(&tight);
+    assert!(passed.abs_diff(2_000) <= 7 * deviation, "{passed} of one large coordinate");
+    let spread = i64::try_from((Field64::MODULUS / 300).isqrt() + 1).expect("small");
+    for values in [wrapping_vector(), vec![spread; DIMENSION]] {
+        let passed = passed_checks(&values);
+        assert!(passed <= 2_000 + 7 * deviation, "{passed}");
+    }
+    let bound = i64::try_from(NORM_BOUND).expect("small");
+    for values in [single(bound), vec![bound / 18; DIMENSION]] {
+        assert_eq!(passed_checks(&values), 4_000);
+    }
 }
 
 #[test]

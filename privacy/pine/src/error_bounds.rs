@@ -17,12 +17,12 @@
 //!    q ≥ max(W²/4000, 2600·W, 2r), W the interval's half width (paper, lemma 3.3, as the draft's
 //!    parameter search uses it): 2^h·P(Bin(r, 1/2) ≥ successes), 2^(h−r) if all must succeed.
 //! 2. *Validity, joint randomness.* A polynomial of degree < bits, one of degree < r and a cubic
-//!    are tested at random points: ε_j ≤ (bits + r + 4)/q per proof (paper, lemma 3.12). All k
-//!    proofs share a seed, so all must fall for the same one: 2^h·ε_j^k. For our profile at d = 10^6:
+//!    are tested at random points: ε₁ ≤ (bits + r + 4)/q per proof (paper, lemma 3.12). All k
+//!    proofs share a seed, so all must fall for the same one: 2^h·ε₁ᵏ. For our profile at d = 10^6:
 //!    2^(60 − 2·52.5).
 //! 3. *Validity, query.* If one proof's joint randomness is good, that proof claims a falsehood
-//!    and survives with ε_q ≤ 2(P − 1)/(q − P). The point depends on the verify key: no grinding.
-//! 4. *Norm equality.* No joint randomness: ε_q^k with its own P. 2^−53 at d = 10^6.
+//!    and survives with ε₂ ≤ 2(P − 1)/(q − P). The point depends on the verify key: no grinding.
+//! 4. *Norm equality.* No joint randomness: ε₂ᵏ with its own P. 2^−53 at d = 10^6.
 //!
 //! The integer statement follows: v + u = B² with v, u < 2^bits ≤ 2B² has no second solution modulo
 //! q ≥ 3B² + 2, so Σxᵢ² mod q is v ≤ B², and Σxᵢ² < q by 1.

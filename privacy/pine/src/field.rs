@@ -4,6 +4,7 @@
 //! multiplied by number-theoretic transforms (VDAF draft 11, section 6.1).
 
 use prio::field::{Field64, Field128, FieldPrio2, NttFriendlyFieldElement};
+use subtle::Choice;
 
 /// A field that PINE is defined over.
 ///
@@ -22,8 +23,9 @@ pub trait PineField: NttFriendlyFieldElement {
     /// The residue class of a signed integer.
     #[must_use]
     fn from_signed(value: i64) -> Self {
-        let magnitude = Self::from_unsigned(u128::from(value.unsigned_abs()));
-        if value < 0 { -magnitude } else { magnitude }
+        let mut element = Self::from_unsigned(u128::from(value.unsigned_abs()));
+        element.conditional_negate(Choice::from(u8::from(value < 0)));
+        element
     }
 
     /// The representative in `−(q−1)/2 ..= (q−1)/2`.
@@ -43,12 +45,10 @@ macro_rules! pine_field {
         impl PineField for $field {
             const MODULUS: u128 = $modulus;
 
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "reduced below the modulus, which fits"
-            )]
             fn from_unsigned(value: u128) -> Self {
-                Self::from((value % Self::MODULUS) as $integer)
+                // No division for what is reduced already: it is slow, and not of constant time.
+                let reduced = if value < Self::MODULUS { value } else { value % Self::MODULUS };
+                Self::from(<$integer>::try_from(reduced).expect("reduced below the modulus"))
             }
 
             fn to_unsigned(self) -> u128 {

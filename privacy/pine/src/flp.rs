@@ -6,13 +6,14 @@
 //!
 //! The gadget's wires over all calls are polynomials fᵢ with fᵢ(1) a random seed and fᵢ(αᵏ) the
 //! i-th input of call k, α a root of unity of order P > calls. The proof is the seeds and
-//! the coefficients of G = gadget(f₁, …, f_arity). A verifier holding additive shares of the input
+//! the coefficients of G = gadget(f₁, f₂, …). A verifier holding additive shares of the input
 //! and of the proof evaluates its share of everything at a random point t, which is enough to check
 //! G = gadget(f) at t and thereby, up to deg G/(q − P), everywhere.
 
 use crate::{
     field::PineField,
     ntt::{Ntt, powers, root_of_unity},
+    secret::SecretVector,
 };
 
 /// The products that a gadget sums up.
@@ -93,8 +94,8 @@ pub(crate) fn prove<F: PineField>(
     joint: &[F],
 ) -> Vec<F> {
     let gadget = circuit.gadget();
-    let rows = circuit.wires(input, joint, F::one());
-    let (even, odd) = gadget_values(gadget, &rows, seeds);
+    let rows = SecretVector(circuit.wires(input, joint, F::one()));
+    let (even, odd) = gadget_values(gadget, &rows.0, seeds);
     let mut values: Vec<F> = even.into_iter().zip(odd).flat_map(|(e, o)| [e, o]).collect();
     Ntt::new(2 * gadget.domain()).inverse(&mut values);
     values.truncate(gadget.coefficients());
@@ -116,24 +117,25 @@ fn gadget_values<F: PineField>(gadget: Gadget, rows: &[F], seeds: &[F]) -> (Vec<
         *value = gadget.products.evaluate(row);
     }
     let mut odd = vec![F::zero(); domain];
-    let mut columns = vec![vec![F::zero(); domain]; COLUMNS];
+    let mut columns: Vec<SecretVector<F>> =
+        (0..COLUMNS).map(|_| SecretVector(vec![F::zero(); domain])).collect();
     for first in (0..gadget.arity).step_by(COLUMNS) {
         let count = COLUMNS.min(gadget.arity - first);
         for (index, column) in columns[..count].iter_mut().enumerate() {
-            column.fill(F::zero());
-            column[0] = seeds[first + index];
+            column.0.fill(F::zero());
+            column.0[0] = seeds[first + index];
         }
         for (call, row) in rows.chunks_exact(gadget.arity).enumerate() {
             for (column, input) in columns.iter_mut().zip(&row[first..first + count]) {
-                column[call + 1] = *input;
+                column.0[call + 1] = *input;
             }
         }
         for column in &mut columns[..count] {
-            ntt.inverse(column);
-            for (coefficient, shift) in column.iter_mut().zip(&shifts) {
+            ntt.inverse(&mut column.0);
+            for (coefficient, shift) in column.0.iter_mut().zip(&shifts) {
                 *coefficient *= *shift;
             }
-            ntt.forward(column);
+            ntt.forward(&mut column.0);
         }
         add_products(gadget.products, &columns[..count], &mut odd);
     }
@@ -141,18 +143,18 @@ fn gadget_values<F: PineField>(gadget: Gadget, rows: &[F], seeds: &[F]) -> (Vec<
 }
 
 /// Adds the products of the columns (of whole pairs, `COLUMNS` being even) to `sums`.
-fn add_products<F: PineField>(products: Products, columns: &[Vec<F>], sums: &mut [F]) {
+fn add_products<F: PineField>(products: Products, columns: &[SecretVector<F>], sums: &mut [F]) {
     match products {
         Products::Squares => {
             for column in columns {
-                for (sum, value) in sums.iter_mut().zip(column) {
+                for (sum, value) in sums.iter_mut().zip(&column.0) {
                     *sum += *value * *value;
                 }
             }
         }
         Products::Pairs => {
             for pair in columns.chunks_exact(2) {
-                for ((sum, left), right) in sums.iter_mut().zip(&pair[0]).zip(&pair[1]) {
+                for ((sum, left), right) in sums.iter_mut().zip(&pair[0].0).zip(&pair[1].0) {
                     *sum += *left * *right;
                 }
             }
@@ -199,8 +201,8 @@ pub(crate) fn query<F: PineField>(
     let mut verifier = Vec::with_capacity(gadget.verifier_len());
     verifier.push(circuit.output(input, query.joint, query.share, calls));
     verifier.extend(seeds.iter().map(|seed| *seed * weights[0]));
-    let rows = circuit.wires(input, query.joint, query.share);
-    for (row, weight) in rows.chunks_exact(gadget.arity).zip(&weights[1..]) {
+    let rows = SecretVector(circuit.wires(input, query.joint, query.share));
+    for (row, weight) in rows.0.chunks_exact(gadget.arity).zip(&weights[1..]) {
         for (value, input) in verifier[1..].iter_mut().zip(row) {
             *value += *input * *weight;
         }
@@ -238,4 +240,89 @@ pub(crate) fn decide<F: PineField>(gadget: Gadget, verifier: &[F]) -> bool {
         return false;
     };
     wires.len() == gadget.arity && *output == F::zero() && gadget.products.evaluate(wires) == *value
+}
+
+#[cfg(test)]
+mod tests {
+    use prio::field::{Field64, FieldElement as _};
+
+    use super::*;
+
+    /// Accepts if x₁² + … + x₅² = 30, two squares per call.
+    struct Thirty;
+
+    impl Circuit<Field64> for Thirty {
+        fn gadget(&self) -> Gadget {
+            Gadget { products: Products::Squares, arity: 2, calls: 3 }
+        }
+
+        fn wires(&self, input: &[Field64], _joint: &[Field64], _share: Field64) -> Vec<Field64> {
+            let mut wires = input.to_vec();
+            wires.resize(6, number(0));
+            wires
+        }
+
+        fn output(
+            &self,
+            _input: &[Field64],
+            _joint: &[Field64],
+            share: Field64,
+            gadget: &[Field64],
+        ) -> Field64 {
+            gadget.iter().fold(-number(30) * share, |sum, call| sum + *call)
+        }
+    }
+
+    fn number(value: u128) -> Field64 {
+        Field64::from_unsigned(value)
+    }
+
+    /// Whether two verifiers with additive shares accept `input` with `proof`.
+    fn accepted(input: &[Field64], proof: &[Field64]) -> bool {
+        let with = Query { joint: &[], point: number(1 << 40), share: number(2).inv() };
+        let split = |values: &[Field64]| -> [Vec<Field64>; 2] {
+            let first: Vec<_> = (1..).map(|i| number(i * 7_777)).take(values.len()).collect();
+            let second = values.iter().zip(&first).map(|(v, f)| *v - *f).collect();
+            [first, second]
+        };
+        let shares = split(input).into_iter().zip(split(proof));
+        let verifiers: Vec<_> = shares
+            .map(|(input, proof)| query(&Thirty, &input, &proof, with).expect("outside"))
+            .collect();
+        let sum: Vec<_> =
+            verifiers[0].iter().zip(&verifiers[1]).map(|(left, right)| *left + *right).collect();
+        decide(Thirty.gadget(), &sum)
+    }
+
+    #[test]
+    fn true_statement_is_accepted_and_a_false_one_or_another_proof_is_not() {
+        let input = |last| [1, 2, 3, 4, last].map(number);
+        let seeds = [5, 6].map(number);
+        let proof = prove(&Thirty, &input(0), &seeds, &[]);
+        assert_eq!(proof.len(), Thirty.gadget().proof_len());
+        assert!(accepted(&input(0), &proof));
+        assert!(!accepted(&input(1), &prove(&Thirty, &input(1), &seeds, &[])));
+        assert!(!accepted(&input(1), &proof));
+        for index in 0..proof.len() {
+            let mut changed = proof.clone();
+            changed[index] += number(1);
+            assert!(!accepted(&input(0), &changed), "element {index}");
+        }
+    }
+
+    #[test]
+    fn query_at_a_root_of_unity_where_an_input_would_show_is_refused() {
+        let input = [1, 2, 3, 4, 0].map(number);
+        let proof = prove(&Thirty, &input, &[5, 6].map(number), &[]);
+        for point in powers(root_of_unity::<Field64>(4), 4) {
+            let with = Query { joint: &[], point, share: number(1) };
+            assert_eq!(query(&Thirty, &input, &proof, with), Err(PointInDomain));
+        }
+    }
+
+    #[test]
+    fn verifier_of_another_length_is_not_accepted() {
+        assert!(!decide(Thirty.gadget(), &[number(0); 3]));
+        assert!(!decide::<Field64>(Thirty.gadget(), &[]));
+    }
 }

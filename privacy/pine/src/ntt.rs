@@ -89,3 +89,32 @@ fn bit_reverse<F: PineField>(values: &mut [F]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Field32, Field64, Field128};
+
+    fn check<F: PineField>() {
+        for size in [1, 2, 4, 8, 64] {
+            let ntt = Ntt::<F>::new(size);
+            let coefficients: Vec<F> =
+                (0..size).map(|i| F::from_unsigned((i * i + 3) as u128)).collect();
+            let mut values = coefficients.clone();
+            ntt.forward(&mut values);
+            for (value, root) in values.iter().zip(ntt.roots()) {
+                let horner = coefficients.iter().rev().fold(F::zero(), |sum, c| sum * *root + *c);
+                assert_eq!(*value, horner, "size {size}");
+            }
+            ntt.inverse(&mut values);
+            assert_eq!(values, coefficients, "size {size}");
+        }
+    }
+
+    #[test]
+    fn transform_evaluates_at_the_roots_and_its_inverse_interpolates() {
+        check::<Field32>();
+        check::<Field64>();
+        check::<Field128>();
+    }
+}

@@ -1,6 +1,6 @@
 //! The aggregators: verify a report on shares of it.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use thiserror::Error;
 
@@ -75,9 +75,26 @@ pub enum PrepError {
 
 /// An input share with seeds expanded.
 struct Expanded<'a, F: PineField> {
-    measurement: Cow<'a, [F]>,
-    proofs: Cow<'a, [F]>,
+    measurement: Held<'a, F>,
+    proofs: Held<'a, F>,
     blinds: &'a Blinds,
+}
+
+/// A share of the leader's message, or one expanded from a seed and overwritten after use.
+enum Held<'a, F: PineField> {
+    Borrowed(&'a [F]),
+    Expanded(SecretVector<F>),
+}
+
+impl<F: PineField> Deref for Held<'_, F> {
+    type Target = [F];
+
+    fn deref(&self) -> &[F] {
+        match self {
+            Self::Borrowed(share) => share,
+            Self::Expanded(share) => &share.0,
+        }
+    }
 }
 
 impl<F: PineField, X: Xof> Pine<F, X> {
@@ -124,12 +141,12 @@ impl<F: PineField, X: Xof> Pine<F, X> {
         )?;
 
         let dimension = self.layout().dimension;
-        let results = wraparound_results(
+        let results = SecretVector(wraparound_results(
             &share.measurement[..dimension],
             self.layout().checks,
             &mut self.wraparound_stream(&wraparound_seed),
-        );
-        let input = SecretVector([&share.measurement[..], &results].concat());
+        ));
+        let input = SecretVector([&share.measurement[..], &results.0].concat());
         let points = self.query_randomness(&Seed::new(verify_key), nonce);
         let joint = self.joint_randomness(&verification_seed);
         let verifiers = self.query_all(&input.0, &share.proofs, &points, &joint)?;
@@ -224,8 +241,8 @@ impl<F: PineField, X: Xof> Pine<F, X> {
                 same("measurement", self.layout().measurement_len(), measurement.0.len())?;
                 same("proofs", self.proofs_len(), proofs.0.len())?;
                 Ok(Expanded {
-                    measurement: Cow::Borrowed(&measurement.0),
-                    proofs: Cow::Borrowed(&proofs.0),
+                    measurement: Held::Borrowed(&measurement.0),
+                    proofs: Held::Borrowed(&proofs.0),
                     blinds,
                 })
             }
@@ -233,8 +250,10 @@ impl<F: PineField, X: Xof> Pine<F, X> {
                 if (1..self.parameters().aggregators).contains(&aggregator) =>
             {
                 Ok(Expanded {
-                    measurement: Cow::Owned(self.helper_measurement(aggregator, measurement)),
-                    proofs: Cow::Owned(self.helper_proofs(aggregator, proofs)),
+                    measurement: Held::Expanded(SecretVector(
+                        self.helper_measurement(aggregator, measurement),
+                    )),
+                    proofs: Held::Expanded(SecretVector(self.helper_proofs(aggregator, proofs))),
                     blinds,
                 })
             }

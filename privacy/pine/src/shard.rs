@@ -75,6 +75,9 @@ pub(crate) enum Conduct {
     /// As `Cheating`, and the norm is claimed by "bits" that are none but add up.
     #[cfg(test)]
     CheatingWithFalseBits,
+    /// As `Cheating`, but no success is claimed.
+    #[cfg(test)]
+    CheatingWithoutSuccess,
     /// As `Cheating`, and all successes are claimed by one "bit" where a check did succeed.
     #[cfg(test)]
     CheatingWithFalseSuccess,
@@ -175,7 +178,8 @@ impl<F: PineField, X: Xof> Pine<F, X> {
 
         // The wraparound randomness binds the gradient and its norm; only then are the checks run.
         let norm_len = self.layout().norm_len();
-        let mut leader = SecretVector(measurement.0.clone());
+        let mut leader = SecretVector(Vec::with_capacity(self.layout().measurement_len()));
+        leader.0.extend_from_slice(&measurement.0);
         subtract(&mut leader.0, 0..norm_len);
         let wraparound_parts = self.parts(Usage::WraparoundPart, &coins, nonce, &leader, &encoded);
         let seed = self.seed_of_parts(Usage::WraparoundSeed, &wraparound_parts);
@@ -288,6 +292,8 @@ impl<F: PineField, X: Xof> Pine<F, X> {
             let inside = shifted < 2 * layout.wraparound_bound || conduct != Conduct::Honest;
             let success = inside && claimed < layout.successes;
             claimed += usize::from(success);
+            #[cfg(test)]
+            let success = success && conduct != Conduct::CheatingWithoutSuccess;
             push_bits(shifted, layout.check_bits, &mut measurement.0);
             push_bits(u128::from(success), 1, &mut measurement.0);
         }

@@ -110,7 +110,7 @@ impl<F: PineField, X: Xof> Pine<F, X> {
             if value.unsigned_abs() > largest {
                 return Err(UnshardError::OutOfBound { index, count });
             }
-            i64::try_from(value).map_err(|_| UnshardError::OutOfBound { index, count })
+            i64::try_from(value).ok().ok_or(UnshardError::OutOfBound { index, count })
         };
         sum.into_iter().enumerate().map(decode).collect()
     }

@@ -14,6 +14,12 @@ const PER_BYTE: usize = 4;
 /// Bytes of a check that are handled together: 2·64 tables of 16 sums stay in the first-level cache.
 const BLOCK_BYTES: usize = 64;
 
+/// Most bytes of randomness that are held at once: all of 104 checks up to d = 2.5·10^6.
+const RANDOM_BYTES_MAX: usize = 1 << 26;
+
+/// Fewest checks that share a table, or its 8 additions per coordinate would be most of the work.
+const ROWS_MIN: usize = 16;
+
 /// Sums of two coordinates under each of the 16 values of four random bits.
 type PairSums<F> = [F; 16];
 
@@ -27,23 +33,45 @@ pub(crate) fn wraparound_results<F: PineField>(
     checks: usize,
     stream: &mut impl Rng,
 ) -> Vec<F> {
-    // The draft's stream is ordered by check, the work by coordinate: it is held whole, which is
-    // checks/4 bits per coordinate.
     let row_bytes = gradient.len().div_ceil(PER_BYTE);
-    let mut random = vec![0; checks * row_bytes];
-    stream.fill_bytes(&mut random);
+    let rows = (RANDOM_BYTES_MAX / row_bytes).max(ROWS_MIN);
+    results_by_rows(gradient, checks, stream, rows)
+}
+
+/// As [`wraparound_results`], with `rows` checks at a time.
+///
+/// The draft's stream is ordered by check, the work by coordinate: many checks' bytes are held. The
+/// stream must not skip bytes between reads, which an XOF does not.
+fn results_by_rows<F: PineField>(
+    gradient: &[F],
+    checks: usize,
+    stream: &mut impl Rng,
+    rows: usize,
+) -> Vec<F> {
+    let row_bytes = gradient.len().div_ceil(PER_BYTE);
+    let mut random = vec![0; rows.min(checks) * row_bytes];
     let mut results = vec![F::zero(); checks];
+    for group in results.chunks_mut(rows) {
+        let random = &mut random[..group.len() * row_bytes];
+        stream.fill_bytes(random);
+        add_inner_products(gradient, random, group);
+    }
+    results
+}
+
+/// Adds to `results` the inner products of `gradient` with the rows of `random`.
+fn add_inner_products<F: PineField>(gradient: &[F], random: &[u8], results: &mut [F]) {
+    let row_bytes = gradient.len().div_ceil(PER_BYTE);
     let mut tables: Vec<PairSums<F>> = Vec::with_capacity(2 * BLOCK_BYTES);
     for (block, coordinates) in gradient.chunks(PER_BYTE * BLOCK_BYTES).enumerate() {
         tables.clear();
         tables.extend(coordinates.chunks(2).map(pair_sums));
         let start = block * BLOCK_BYTES;
         let end = (start + BLOCK_BYTES).min(row_bytes);
-        for (row, result) in random.chunks_exact(row_bytes).zip(&mut results) {
+        for (row, result) in random.chunks_exact(row_bytes).zip(&mut *results) {
             *result += block_sum(&row[start..end], &tables);
         }
     }
-    results
 }
 
 /// The sums of one or two coordinates: bits 00 subtract, 11 add, the others drop a coordinate.
@@ -64,4 +92,59 @@ fn block_sum<F: PineField>(bytes: &[u8], tables: &[PairSums<F>]) -> F {
         }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+    use crate::{Field64, Seed, Xof as _, XofTurboShake128};
+
+    /// The definition of the draft, bit by bit.
+    fn naive(gradient: &[Field64], checks: usize, stream: &mut impl Rng) -> Vec<Field64> {
+        let check = |_| {
+            let mut bytes = vec![0; gradient.len().div_ceil(4)];
+            stream.fill_bytes(&mut bytes);
+            let mut sum = Field64::from_signed(0);
+            for (index, value) in gradient.iter().enumerate() {
+                match (bytes[index / 4] >> (2 * (index % 4))) & 3 {
+                    0 => sum -= *value,
+                    3 => sum += *value,
+                    _ => {}
+                }
+            }
+            sum
+        };
+        (0..checks).map(check).collect()
+    }
+
+    #[test]
+    fn tabulated_results_are_those_of_the_definition() {
+        for len in [1, 2, 3, 4, 5, 255, 256, 257, 1_023] {
+            let gradient: Vec<_> =
+                (0..len).map(|i| Field64::from_signed((i - 7) * 1_234_567_891_011)).collect();
+            let stream = || XofTurboShake128::new(&Seed::new(&[1; 16]), &[]).into_stream();
+            let expected = naive(&gradient, 21, &mut stream());
+            assert_eq!(wraparound_results(&gradient, 21, &mut stream()), expected, "{len}");
+            for rows in [1, 5, 7, 20] {
+                let results = results_by_rows(&gradient, 21, &mut stream(), rows);
+                assert_eq!(results, expected, "{len}, {rows} at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn random_vectors_have_the_drafts_distribution() {
+        let trials = 40_000;
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let results = wraparound_results(&[Field64::from_signed(1)], trials, &mut rng);
+        let share =
+            |value: i128| results.iter().filter(|result| result.to_signed() == value).count();
+        // Binomial: 10 000 and 20 000, standard deviations 87 and 100; six of them, 2^−28.
+        assert!(share(-1).abs_diff(10_000) < 6 * 87, "{}", share(-1));
+        assert!(share(1).abs_diff(10_000) < 6 * 87, "{}", share(1));
+        assert!(share(0).abs_diff(20_000) < 6 * 100, "{}", share(0));
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 
-use prio::vdaf::xof::{self, IntoFieldVec as _, SeedStreamAes128};
+use prio::vdaf::xof::{self, SeedStreamAes128};
 use rand::{Rng, TryRng};
 use turboshake::{
     CTurboShake128, TurboShake128Reader,
@@ -20,8 +20,11 @@ use crate::{
     secret::{SEED_BYTES_MAX, Seed},
 };
 
-/// The domain-separation byte of TurboSHAKE128 in VDAF (draft 11, section 6.2.1).
+/// The domain-separation byte of `TurboSHAKE128` in VDAF (draft 11, section 6.2.1).
 const TURBO_SHAKE_DOMAIN: u8 = 1;
+
+/// Field elements that are drawn at a time.
+const BUFFER_ELEMENTS: usize = 512;
 
 /// An extendable-output function (VDAF draft 11, section 6.2).
 pub trait Xof: Sized {
@@ -50,11 +53,22 @@ pub trait Xof: Sized {
 
     /// Derives `count` uniform field elements, by rejection (VDAF draft 11, `next_vec`).
     fn into_vector<F: PineField>(self, count: usize) -> Vec<F> {
-        self.into_stream().into_field_vec(count)
+        let mut stream = self.into_stream();
+        let mut buffer = Zeroizing::new(vec![0; BUFFER_ELEMENTS * F::ENCODED_SIZE]);
+        // Reserved once: growing would leave copies of a share behind.
+        let mut vector = Vec::with_capacity(count);
+        while vector.len() < count {
+            let missing = BUFFER_ELEMENTS.min(count - vector.len());
+            let bytes = &mut buffer[..missing * F::ENCODED_SIZE];
+            stream.fill_bytes(bytes);
+            // The moduli take up whole bytes, so that no bits are masked before the comparison.
+            vector.extend(bytes.chunks_exact(F::ENCODED_SIZE).filter_map(|b| F::try_from(b).ok()));
+        }
+        vector
     }
 }
 
-/// TurboSHAKE128 with 16-byte seeds: the draft's `Pine64` and `Pine128`.
+/// `TurboSHAKE128` with 16-byte seeds: the draft's `Pine64` and `Pine128`.
 pub struct XofTurboShake128(CTurboShake128<TURBO_SHAKE_DOMAIN>);
 
 impl Xof for XofTurboShake128 {

@@ -55,7 +55,7 @@ fn check<F: PineField, X: Xof>(path: &Path, algorithm_id: u32) {
         let nonce = bytes(&report["nonce"]).try_into().expect("16 bytes");
         let shared =
             pine.shard_with_coins(&values, &nonce, &bytes(&report["rand"])).expect("sharded");
-        check_report(&pine, &shared, report);
+        check_report(&shared, report);
 
         let (states, shares): (Vec<_>, Vec<_>) = (0..aggregators)
             .zip(&shared.inputs)
@@ -64,7 +64,7 @@ fn check<F: PineField, X: Xof>(path: &Path, algorithm_id: u32) {
                     .expect("queried")
             })
             .unzip();
-        check_prep(&pine, &shares, report);
+        check_prep(&shares, report);
         let message = pine.prep_shares_to_message(&shares).expect("verified");
         equal("prep message", &message.to_bytes(), &report["prep_messages"][0]);
         for ((state, sum), expected) in
@@ -72,7 +72,7 @@ fn check<F: PineField, X: Xof>(path: &Path, algorithm_id: u32) {
         {
             let output = pine.prep_next(state, &message).expect("accepted");
             for (value, expected) in output.as_slice().iter().zip(list(expected)) {
-                equal("output share", &(*value).into(), expected);
+                equal("output share", &Into::<Vec<u8>>::into(*value), expected);
             }
             sum.push(output);
         }
@@ -87,19 +87,17 @@ fn check<F: PineField, X: Xof>(path: &Path, algorithm_id: u32) {
     assert_eq!(&result, list(&vector["agg_result"]), "{}", path.display());
 }
 
-fn check_report<F: PineField, X: Xof>(pine: &Pine<F, X>, shared: &Report<F>, expected: &Value) {
+fn check_report<F: PineField>(shared: &Report<F>, expected: &Value) {
     equal("public share", &shared.public.to_bytes(), &expected["public_share"]);
     for (share, expected) in shared.inputs.iter().zip(list(&expected["input_shares"])) {
         equal("input share", &share.to_bytes(), expected);
     }
-    let _ = pine;
 }
 
-fn check_prep<F: PineField, X: Xof>(pine: &Pine<F, X>, shares: &[PrepShare<F>], expected: &Value) {
+fn check_prep<F: PineField>(shares: &[PrepShare<F>], expected: &Value) {
     for (share, expected) in shares.iter().zip(list(&expected["prep_shares"][0])) {
         equal("prep share", &share.to_bytes(), expected);
     }
-    let _ = pine;
 }
 
 fn parameters(vector: &Value, algorithm_id: u32) -> Parameters {
@@ -131,6 +129,6 @@ fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().expect("a text")).expect("hexadecimal")
 }
 
-fn equal(what: &str, got: &Vec<u8>, expected: &Value) {
-    assert!(got == &bytes(expected), "{what} differs");
+fn equal(what: &str, got: &[u8], expected: &Value) {
+    assert!(got == bytes(expected), "{what} differs");
 }
