@@ -46,9 +46,11 @@ fn row(members: usize) -> Result<(), CohortError> {
     let (outgoing, add_ms) = timed(|| founder.admit(&packages, &listed, 0, &mut rng))?;
     founder.process(&outgoing.commit, &listed)?;
     let welcome = outgoing.welcome.unwrap_or_default();
-    let last = candidates.swap_remove(candidates.len() - 1);
+    // The founder's neighbour: all of its path but the founder's half of the tree is blank, which makes
+    // its refresh the largest.
+    let neighbour = candidates.swap_remove(0);
     let (mut joined, join_ms) =
-        timed(|| Cohort::join(last, &welcome, &listed).map_err(|refused| refused.error))?;
+        timed(|| Cohort::join(neighbour, &welcome, &listed).map_err(|refused| refused.error))?;
     let (refresh, make_ms) = timed(|| joined.refresh(&mut rng))?;
     let (_, take_ms) = timed(|| founder.process(&refresh.commit, &listed))?;
     let state_key = StateKey::from_bytes(&[1; 32]);

@@ -22,8 +22,8 @@
 //!   past epochs' secrets are deleted as soon as an epoch ends.
 //! - *A delivery that reads along*: handshakes are `PrivateMessage`s. It still sees the group id (the
 //!   federation), the epoch, the number and sizes of messages (from which it can guess how many
-//!   join), who connects to it, and, where it relays key packages, who is about to join (RFC 9750
-//!   §8.1). It can withhold, delay and reorder: that stops a cohort, it does not open it.
+//!   join), who connects to it, and, where it relays key packages, who is about to join (RFC 9750,
+//!   security considerations). It can withhold, delay and reorder: that stops a cohort, it does not open it.
 //!
 //! What MLS does not give: a member that is itself malicious knows all of its epoch's secrets, and
 //! can give them to anybody. Then models and tags of its epochs are known, updates are not (they are
