@@ -1,6 +1,12 @@
 //! A round in one process: contributors, an aggregator and custodians.
 
-#![expect(unreachable_pub, clippy::cast_possible_truncation, clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+#![expect(
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test helpers"
+)]
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses some of the helpers")]
 
 use privacy_fhe::{
