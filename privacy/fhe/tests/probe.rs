@@ -1,5 +1,7 @@
 //! Inner products read from ciphertexts, against the exact ones.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use privacy_fhe::{
