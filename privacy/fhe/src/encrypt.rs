@@ -139,3 +139,99 @@ pub(crate) const fn rounded(word: u64, dropped: u8) -> u64 {
     let below_half = (1 << (dropped - 1)) - 1;
     word.wrapping_add(below_half + odd) >> dropped
 }
+
+#[cfg(test)]
+mod tests {
+    use privacy_identity::{Digest, Tag};
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+    use crate::{CiphertextSum, FheRequirements, TfheEngine};
+
+    fn parameters(dimension: u32) -> FheParameters {
+        FheParameters::checked(FheRequirements {
+            dimension,
+            coordinate_max: 32_767,
+            contributors_max: 1000,
+            inner_product_bits: 0,
+        })
+        .unwrap()
+    }
+
+    fn mask() -> RoundMask {
+        RoundMask::from_transcript(Digest::of(Tag::RoundOrder, b"round"))
+    }
+
+    /// The bodies of an update under `key`, at full scale.
+    fn bodies(key: &SecretKey, values: &[i32], rng: &mut ChaCha20Rng) -> Vec<u64> {
+        let parameters = parameters(u32::try_from(values.len()).unwrap());
+        let mut errors = sampler("errors/v1", rng);
+        let ciphertext = encrypt_under(key, &mut errors, values, &parameters, &mask(), &TfheEngine);
+        let mut sum = CiphertextSum::new(parameters);
+        sum.add(&ciphertext).unwrap();
+        let mut body = [0; DEGREE];
+        let used = sum.body_into(0, &mut body);
+        body[..used].to_vec()
+    }
+
+    /// The largest distance of a difference of bodies from a multiple of Δ.
+    fn distance_from_messages(left: &[u64], right: &[u64]) -> u64 {
+        let differences = left.iter().zip(right).map(|(l, r)| l.wrapping_sub(*r));
+        differences.map(|d| (d % 4096).min(4096 - d % 4096)).max().unwrap()
+    }
+
+    #[test]
+    fn a_key_used_twice_gives_away_the_difference_of_updates_and_no_key_is() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let (one, other) = (SecretKey::draw(&mut rng), SecretKey::draw(&mut rng));
+        assert!(*one.0 != *other.0);
+        let (x, y) = ([30_000; 200], [-5; 200]);
+        let body = bodies(&one, &x, &mut rng);
+        // The trap: two errors and two roundings, far below Δ/2 = 2048.
+        let reused = bodies(&one, &y, &mut rng);
+        assert!(distance_from_messages(&body, &reused) < 150);
+        // What `encrypt` does: a fresh key each time, and the difference is uniform.
+        let fresh = bodies(&other, &y, &mut rng);
+        assert!(distance_from_messages(&body, &fresh) > 1900);
+    }
+
+    #[test]
+    fn sums_of_two_keys_leave_every_coefficient_open() {
+        // Of two binary or ternary keys an extreme sum gives both coefficients away. Gaussian sums of
+        // two come near the extreme 116 with probability 2^-128, and any sum of magnitude 20 leaves
+        // dozens of pairs that are each likely.
+        let mut rng = ChaCha20Rng::from_seed([2; 32]);
+        let (one, other) = (SecretKey::draw(&mut rng), SecretKey::draw(&mut rng));
+        let sums = one.0.iter().zip(&*other.0).map(|(l, r)| l + r);
+        assert!(sums.clone().all(|sum| sum.abs() < 60));
+        let ternary = one.0.iter().filter(|s| s.abs() <= 1).count();
+        // P(|X| ≤ 1) = 0.187 of 4096 = 765, standard deviation 25.
+        assert!((600..930).contains(&ternary), "{ternary}");
+        assert!(sums.filter(|sum| sum.abs() > 2).count() > 3000);
+    }
+
+    #[test]
+    fn rounding_is_unbiased_and_half_up_is_not() {
+        let mut rng = ChaCha20Rng::from_seed([3; 32]);
+        let (mut even, mut half_up) = (0_i64, 0_i64);
+        let count = 1 << 20;
+        for _ in 0..count {
+            let word = rng.next_u64() >> 8;
+            let error = |rounded: u64| (rounded << 3).cast_signed() - word.cast_signed();
+            even += error(rounded(word, 3));
+            half_up += error((word + 4) >> 3);
+        }
+        // Standard error of the mean: √5.5/1024 = 0.0023; twelve of them. Half up is off by ½.
+        let mean = |total: i64| total as f64 / f64::from(count);
+        assert!(mean(even).abs() < 0.028, "{}", mean(even));
+        assert!((mean(half_up) - 0.5).abs() < 0.028, "{}", mean(half_up));
+    }
+
+    #[test]
+    fn rounding_wraps_at_the_top_and_goes_to_even_at_ties() {
+        assert_eq!(rounded(u64::MAX, 3), 0);
+        assert_eq!([4, 12, 20, 11, 13].map(|word| rounded(word, 3)), [0, 2, 2, 1, 2]);
+        assert_eq!(rounded(5, 0), 5);
+    }
+}

@@ -11,6 +11,10 @@ use zeroize::Zeroize as _;
 /// documentation); 2048 would leave 113.
 pub const DEGREE: usize = 4096;
 
+/// Largest magnitude of a coefficient that an engine is given: keys have at most 58, sums of keys of the
+/// largest round 14 667, probes 2^15.
+pub(crate) const SMALL_MAX: i32 = 1 << 17;
+
 /// Products in `Z_{2^64}[X]/(X^4096 + 1)`: all that sealing, opening and probing need of a kernel.
 ///
 /// Every engine gives the same bits for the same input, so that contributors, aggregators and
@@ -20,7 +24,7 @@ pub trait Engine {
     /// key.
     type Factor;
 
-    /// Prepares the polynomial with the coefficients `small`, each of magnitude below 2^20.
+    /// Prepares the polynomial with the coefficients `small`, each of magnitude at most 2^17.
     fn factor(&self, small: &[i32; DEGREE]) -> Self::Factor;
 
     /// Adds `mask · factor` to `accumulator`, modulo 2^64 and X^4096 + 1.

@@ -59,8 +59,8 @@ fn inverse(element: u64) -> u64 {
     result
 }
 
-/// The weights w with f(at) = Σ w_i · f(nodes_i) for every polynomial f of degree below the number of
-/// nodes (Lagrange). `nodes` are distinct.
+/// The Lagrange weights: for every polynomial of degree below the number of nodes, the sum of its values at
+/// the nodes times these is its value at `at`. `nodes` are distinct.
 pub(crate) fn lagrange_weights(nodes: &[u64], at: u64) -> Vec<u64> {
     let weight = |node: &u64| {
         let others = nodes.iter().filter(|other| *other != node);

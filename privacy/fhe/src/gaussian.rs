@@ -113,7 +113,7 @@ impl GaussianSampler {
             }
             for (index, (sample, magnitude)) in chunk.iter_mut().zip(magnitudes).enumerate() {
                 // 0 or −1: a zero has no sign, so both signs of it are the same sample.
-                let sign = -i32::from(signs >> index & 1 == 1);
+                let sign = -i32::from((signs >> index) & 1 == 1);
                 *sample = (magnitude ^ sign) - sign;
             }
         }

@@ -1,9 +1,12 @@
 //! Signed values in the lanes of a coefficient.
 //!
-//! The message of a coefficient is the *integer* Σ v_l · 2^(lane_bits·l) modulo 2^(lanes·lane_bits):
-//! a negative value borrows from the lane above. Sums of messages are then messages of sums, and a
-//! multiplier P = Σ p_l · 2^(lane_bits·(lanes−1−l)) leaves the inner product Σ v_l · p_l in the top lane,
-//! which offset-binary lanes would leave with a bias to subtract.
+//! ```text
+//! message    m = Σ v_l · 2^(w·l)              as an integer, modulo 2^(lanes·w); w = lane_bits
+//! multiplier P = Σ p_l · 2^(w·(lanes−1−l))    of the value probe: m·P has Σ v_l·p_l in its top lane
+//! ```
+//!
+//! A negative value borrows from the lane above, so sums of messages are messages of sums, as long as
+//! each lane's sum stays within half a lane. Offset-binary lanes would carry a bias into the inner product.
 
 use crate::FheParameters;
 

@@ -4,7 +4,7 @@ use privacy_identity::Digest;
 
 use crate::{DEGREE, stream::Keystream};
 
-/// The masks a_0, a_1, … of a round: uniform polynomials of `Z_{2^64}[X]/(X^4096 + 1)`, one for each
+/// The masks of a round: uniform polynomials of `Z_{2^64}[X]/(X^4096 + 1)`, one for each
 /// polynomial of an update, the same for every contributor.
 ///
 /// Threat: whoever chooses the mask freely can choose one for which a·s tells s (a = 1, say), or the

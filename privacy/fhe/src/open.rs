@@ -63,7 +63,7 @@ pub enum OpenError {
         index: usize,
         /// Its value.
         value: i64,
-        /// coordinate_max times contributors.
+        /// `coordinate_max` times contributors.
         bound: i64,
     },
     /// The noise is too large in polynomials after the first: ciphertexts were garbled there.
@@ -221,3 +221,6 @@ fn mean_square_factor(coefficients: usize) -> f64 {
     }
     high
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@
 //!
 //! **Failure.** A coefficient of the opened sum is wrong if its noise reaches Δ/2, Δ = 2^shift. The
 //! noise is a sum of n errors, each D_{Z,σ} with σ² = 40.5 (subgaussian with exactly that variance,
-//! since ρ_σ(Z + c) ≤ ρ_σ(Z)), and n rounding errors of 2^dropped = 2h steps, uniform up to ties (half
+//! since `ρ_σ(Z + c) ≤ ρ_σ(Z)`), and n rounding errors of steps of 2h = 2^d, uniform up to ties (half
 //! even): symmetric with variance h²/3 + 1/6 and strictly subgaussian, since their moment-generating
 //! function is sinh(hλ)/(2h·tanh(λ/2)) ≤ exp(λ²(h²/6 + 1/12)). With V = n·(σ² + h²/3 + 1/6), Chernoff
 //! and the union over the coefficients of an update give
@@ -31,10 +31,12 @@ use crate::{DEGREE, GAUSSIAN_VARIANCE_DOUBLED};
 pub const DIMENSION_MAX: u32 = 20_000_000;
 /// Largest magnitude of a coordinate: quantised values have at most 24 bits and a sign.
 pub const COORDINATE_MAX: u32 = 1 << 24;
-/// Most contributors of a round. Keeps the sum of keys below the 2^20 that an engine is given.
+/// Most contributors of a round. Keeps the sum of keys below what an engine is given.
 pub const CONTRIBUTORS_MAX: u32 = 1 << 16;
 /// Most lanes of a coefficient: eight would leave no room for noise.
 const LANES_MAX: u8 = 7;
+/// Most bits that are rounded away: its square stays far below the 128 bits of the derivation.
+const DROPPED_BITS_MAX: u8 = 48;
 /// Failure of a round is below 2^-this.
 const FAILURE_BITS: u32 = 40;
 
@@ -168,7 +170,9 @@ impl FheParameters {
     /// Variance of the noise in a coefficient of a sum of `contributors` ciphertexts.
     #[must_use]
     pub fn noise_variance(&self, contributors: u32) -> f64 {
-        f64::from(contributors) * f64::from(variance_by_12(self.dropped_bits)) / 12.0
+        #[expect(clippy::cast_precision_loss, reason = "a variance")]
+        let variance_by_12 = variance_by_12(self.dropped_bits) as f64;
+        f64::from(contributors) * variance_by_12 / 12.0
     }
 }
 
@@ -185,9 +189,9 @@ const fn in_range(
 }
 
 /// Twelve times the variance of the noise of one ciphertext: 12·σ², and 4h² + 2 for rounding.
-const fn variance_by_12(dropped_bits: u8) -> u32 {
+const fn variance_by_12(dropped_bits: u8) -> u128 {
     let rounding = if dropped_bits == 0 { 0 } else { (1 << (2 * dropped_bits)) + 2 };
-    6 * GAUSSIAN_VARIANCE_DOUBLED + rounding
+    6 * GAUSSIAN_VARIANCE_DOUBLED as u128 + rounding
 }
 
 /// The parameters with `lanes` lanes and as many dropped bits as the failure bound allows.
@@ -195,8 +199,7 @@ fn layout(requirements: &FheRequirements, lanes: u8, lane_bits: u32) -> Option<F
     let lane_bits = u8::try_from(lane_bits).ok()?;
     let shift = 64_u8.checked_sub(lanes.checked_mul(lane_bits)?)?;
     let coefficients = requirements.dimension.div_ceil(lanes.into());
-    // At most 15 dropped bits: 4h² stays in 32 bits, and more would drown the value probe.
-    let dropped_bits = (0..=15_u8).rev().find(|dropped| {
+    let dropped_bits = (0..shift.min(DROPPED_BITS_MAX)).rev().find(|dropped| {
         fails_rarely(shift, *dropped, requirements.contributors_max, coefficients)
     })?;
     Some(FheParameters { requirements: *requirements, lanes, lane_bits, dropped_bits })
@@ -206,7 +209,7 @@ fn layout(requirements: &FheRequirements, lanes: u8, lane_bits: u32) -> Option<F
 /// integers, so that every machine derives the same layout.
 fn fails_rarely(shift: u8, dropped_bits: u8, contributors: u32, coefficients: u32) -> bool {
     let delta_squared = 1_u128 << (2 * shift);
-    let variance_by_12 = u128::from(contributors) * u128::from(variance_by_12(dropped_bits));
+    let variance_by_12 = u128::from(contributors) * variance_by_12(dropped_bits);
     let bits = u128::from(FAILURE_BITS + 1 + coefficients.next_power_of_two().ilog2());
     // Δ²/(8V) = Δ²·12/(8·12V); ln 2 < 0.693148.
     delta_squared * 3 * 500_000 > variance_by_12 * bits * 693_148

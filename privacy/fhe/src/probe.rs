@@ -9,8 +9,8 @@
 //! opened       (T − 2^21·⟨A', s⟩) / 2^(64−w) = ⟨v, p⟩   centred modulo 2^w, up to `error_max`
 //! ```
 //!
-//! Modulo 2^64 only what is at or below the top lane survives: Σ_k P_k·Δ·m_k = Δ·(… + 2^(w·(lanes−1))·⟨v,
-//! p⟩), for lanes above would start at bit 64. Lower lanes hold inner products of parts of v and p, each
+//! Modulo 2^64 only what is at or below the top lane survives of the products of multipliers and messages:
+//! Δ·(… + 2^(w·(lanes−1))·⟨v, p⟩), for lanes above would start at bit 64. Lower lanes hold inner products of parts of v and p, each
 //! below 2^(w−1) by Cauchy–Schwarz, so they change the reading by at most ½.
 //!
 //! **What is revealed.** Beside the value, two exact linear forms of a key of 4096 coefficients. An exact
@@ -181,7 +181,7 @@ impl LinearProbe {
         Ok(BodyProduct(sum << self.parameters.dropped_bits()))
     }
 
-    /// P = Σ p_l · 2^(w·(lanes−1−l)) modulo 2^64; lanes that the last coefficient lacks count as zero.
+    /// `P = Σ p_l · 2^(w·(lanes−1−l))` modulo 2^64; lanes that the last coefficient lacks count as zero.
     fn multiplier(&self, values: &[i32]) -> u64 {
         let lanes = usize::from(self.parameters.lanes());
         let present = values.iter().copied().chain(std::iter::repeat(0)).take(lanes);

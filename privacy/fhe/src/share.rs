@@ -74,7 +74,7 @@ enum Form {
 }
 
 impl KeyShare {
-    /// The DEGREE field elements that it stands for.
+    /// The [`DEGREE`] field elements that it stands for.
     pub(crate) fn elements(&self) -> Box<Zeroizing<[u64; DEGREE]>> {
         match &self.0 {
             Form::Seed(seed) => expand(seed),
@@ -105,7 +105,7 @@ pub(crate) fn deal(key: &SecretKey, custody: Custody, rng: &mut impl CryptoRng) 
     shares
 }
 
-/// Σ weights_i · vectors_i, coefficient by coefficient.
+/// The sum of weights times vectors, coefficient by coefficient.
 fn combine(
     weights: &[u64],
     vectors: &[Box<Zeroizing<[u64; DEGREE]>>],

@@ -11,7 +11,7 @@ const BLOCK_WORDS: usize = 512;
 /// The keystream under `SHA-256(tag ‖ label ‖ seed)` with a zero counter block. Zeroised on drop.
 ///
 /// The label separates the uses (mask, key, errors, shares), so that no two of them share a key. As in
-/// FrodoKEM's generation of its public matrix, AES under a key that is a hash stands in for a random
+/// `FrodoKEM`'s generation of its public matrix, AES under a key that is a hash stands in for a random
 /// oracle where the seed is public (the mask), and is a pseudo-random generator where it is secret.
 pub(crate) struct Keystream(ctr::Ctr128BE<Aes256>);
 

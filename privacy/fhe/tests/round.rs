@@ -1,5 +1,7 @@
 //! Rounds from encryption to the opened sum.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use privacy_fhe::{CiphertextError, CiphertextSum, EncryptError, TfheEngine, encrypt, open_sum};

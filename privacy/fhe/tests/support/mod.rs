@@ -33,8 +33,8 @@ pub fn mask() -> RoundMask {
 }
 
 pub fn random_update(parameters: &FheParameters, rng: &mut ChaCha20Rng) -> Vec<i32> {
-    let bound = parameters.requirements().coordinate_max as i32;
-    let width = 2 * bound as u32 + 1;
+    let bound = parameters.requirements().coordinate_max.cast_signed();
+    let width = 2 * bound.cast_unsigned() + 1;
     (0..parameters.requirements().dimension)
         .map(|_| (rng.next_u32() % width) as i32 - bound)
         .collect()
