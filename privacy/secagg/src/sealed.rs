@@ -207,7 +207,7 @@ pub fn seal_payloads(
 }
 
 fn envelope_digest(envelope: &Envelope) -> Digest {
-    Digest::of_encoded(Tag::ShareEnvelope, envelope)
+    envelope.digest(Tag::ShareEnvelope)
 }
 
 fn verified_header(header: &Signed<SealedHeader>) -> Result<(), SealError> {
