@@ -69,9 +69,10 @@ fn in_every_mode_the_opened_scalars_are_the_inner_products() {
         for (contribution, scalars) in contributions.iter().zip(&receipt.unverified_body().scalars)
         {
             let exact: i64 = contribution.values.iter().zip(&probe).map(|(v, p)| v * p).sum();
-            // In FHE mode a reading is off by the lower lane's carry and the noise: a few units.
+            // In FHE mode a reading is off by the body's noise along the probe: a deviation of about 6.5
+            // for a probe of norm 2^12, of which ten are allowed (false alarm below 2^-70).
             let error = (scalars.value as f64 - exact as f64 * unit / count).abs() / unit * count;
-            let bound = if sealing.custody().is_some() { 8.0 } else { 1.0 };
+            let bound = if sealing.custody().is_some() { 65.0 } else { 1.0 };
             assert!(error <= bound, "mode {}: off by {error}", sealing.name());
         }
     }
@@ -83,7 +84,12 @@ fn in_every_mode_all_rounds_settle() {
         let mut federation = federation(sealing, 7);
         federation.run();
         assert_eq!(federation.dao.contradicted, Vec::<String>::new());
-        let settled = |end: &&Logged| matches!(end, Logged::Settled(_));
-        assert_eq!(federation.dao.log.values().filter(settled).count(), 3, "{}", sealing.name());
+        let aborted = |end: &Logged| match end {
+            Logged::Settled(_) => None,
+            Logged::Aborted(reason) => Some(reason.clone()),
+        };
+        let log: Vec<_> = federation.dao.log.values().filter_map(aborted).collect();
+        assert_eq!(log, Vec::<String>::new(), "mode {}", sealing.name());
+        assert_eq!(federation.dao.log.len(), 3);
     }
 }

@@ -206,8 +206,10 @@ impl Federation {
         }
         if let Some(index) = self.unanswered() {
             let round = self.dao.open_round().unwrap();
-            let cohort: Vec<_> = (0..self.world.members.len()).collect();
-            // The binding does not depend on who else is invited.
+            let invited = self.dao.cohort();
+            let cohort: Vec<_> = (0..self.world.members.len())
+                .filter(|&index| invited.contains(&self.world.member(index)))
+                .collect();
             let order = self.world.order(round.0, &cohort);
             let contribution = self.world.contribution(index, &order, 0);
             return Some(self.submission(index, &contribution));
