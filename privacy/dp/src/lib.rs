@@ -1,11 +1,7 @@
-//! Clipping and the types an update passes on its way to differential privacy.
-//!
-//! ```text
-//! LocalUpdate ─clip→ ClippedUpdate ─(privacy-secagg: quantise)→ QuantizedUpdate ─noise→ NoisyUpdate
-//! ```
-//!
-//! None of these types can be encoded: an update cannot leave the machine from here by mistake.
-
+//! x
 mod clip;
-
+mod noise;
 pub use clip::{ClipError, ClipNorm, ClippedUpdate, LocalUpdate};
+pub use noise::{
+    DiscreteGaussian, IntegerNoise, NoiseError, NoiseShare, Skellam, TabledGaussian,
+};
