@@ -2,7 +2,9 @@
 
 use libm::{exp, log};
 
-use super::{Accountant, AccountantError, NOISE_MULTIPLIER, Release, Sampling, check_delta, epsilon};
+use super::{
+    Accountant, AccountantError, NOISE_MULTIPLIER, Release, Sampling, check_delta, epsilon,
+};
 
 /// What a whole training may reveal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,10 +94,8 @@ fn bracket(
             (false, _) => high = Some(point),
         }
     }
-    let high = high.ok_or(AccountantError::Unreachable {
-        epsilon: target.epsilon,
-        delta: target.delta,
-    })?;
+    let high =
+        high.ok_or(AccountantError::Unreachable { epsilon: target.epsilon, delta: target.delta })?;
     Ok((low, high))
 }
 

@@ -70,9 +70,9 @@ impl DiscreteMechanism {
                 let inside = ratio + tau * sqrt(dimension);
                 added.min(0.5 * order * inside * inside)
             }
-            Self::Skellam { std, l1, l2 } => {
-                interpolated(order, |order| f64::from(order - 1) * skellam(f64::from(order), std, l1, l2))
-            }
+            Self::Skellam { std, l1, l2 } => interpolated(order, |order| {
+                f64::from(order - 1) * skellam(f64::from(order), std, l1, l2)
+            }),
         }
     }
 }

@@ -146,7 +146,13 @@ impl Step {
     }
 
     /// Mass of `range` and the part of it that goes to the upper end of its cell, by quadrature.
-    fn split(&self, rising: bool, bottom: f64, width: f64, range: std::ops::Range<f64>) -> (f64, f64) {
+    fn split(
+        &self,
+        rising: bool,
+        bottom: f64,
+        width: f64,
+        range: std::ops::Range<f64>,
+    ) -> (f64, f64) {
         // A tenth of the scale on which the densities change: the rule's error is below 10^-11.
         let scale = 0.1 * self.sigma.min(self.sigma * self.sigma);
         let pieces = ((range.end - range.start) / scale).ceil().max(1.0);
@@ -187,7 +193,8 @@ impl Grid {
     }
 
     fn put(&mut self, loss: i64, mass: f64) {
-        if let Some(p) = usize::try_from(loss - self.first).ok().and_then(|i| self.probabilities.get_mut(i))
+        if let Some(p) =
+            usize::try_from(loss - self.first).ok().and_then(|i| self.probabilities.get_mut(i))
         {
             *p += mass;
         }

@@ -19,7 +19,9 @@ pub(super) fn rdp(release: &Release, order: f64) -> f64 {
     }
     match release.sampling.adjacency() {
         Adjacency::AddOrRemove => poisson(q, sigma, order),
-        Adjacency::ReplaceOne => interpolated(order, |order| fixed_size(q, sigma, order)).min(unsampled),
+        Adjacency::ReplaceOne => {
+            interpolated(order, |order| fixed_size(q, sigma, order)).min(unsampled)
+        }
     }
 }
 

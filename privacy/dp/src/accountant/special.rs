@@ -30,7 +30,11 @@ pub(super) fn normal_tail_reach(ln_tail: f64) -> f64 {
 /// Returns ln(e^a + e^b).
 pub(super) fn ln_add(a: f64, b: f64) -> f64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY || high == f64::INFINITY { high } else { high + log1p(exp(low - high)) }
+    if low == f64::NEG_INFINITY || high == f64::INFINITY {
+        high
+    } else {
+        high + log1p(exp(low - high))
+    }
 }
 
 /// Returns ln(e^x - 1) for x > 0.

@@ -90,8 +90,7 @@ fn deviance(count: f64, mean: f64) -> f64 {
 fn stirling_remainder(count: f64) -> f64 {
     if count < 16.0 {
         let factorial = libm::lgamma(count + 1.0);
-        return factorial - (count + 0.5) * log(count) + count
-            - 0.5 * log(std::f64::consts::TAU);
+        return factorial - (count + 0.5) * log(count) + count - 0.5 * log(std::f64::consts::TAU);
     }
     // The asymptotic series; its next term is below 10^-15 from 16 on.
     let square = count * count;

@@ -58,7 +58,10 @@ fn check_fit(name: &str, values: &[i64], pmf: &[f64]) {
     // Wilson & Hilferty: (χ²/f)^(1/3) is normal with mean 1 - 2/(9f) and variance 2/(9f).
     let spread = 2.0_f64 / (9.0 * cells);
     let limit = cells * (1.0 - spread + Z * spread.sqrt()).powi(3);
-    assert!(statistic < limit, "{name}: chi-square {statistic:.1} of {cells} cells, limit {limit:.1}");
+    assert!(
+        statistic < limit,
+        "{name}: chi-square {statistic:.1} of {cells} cells, limit {limit:.1}"
+    );
 }
 
 fn check_moments(name: &str, values: &[i64], variance: f64) {
@@ -73,7 +76,8 @@ fn check_moments(name: &str, values: &[i64], variance: f64) {
 
 #[test]
 fn discrete_gaussian_has_its_distribution() {
-    for (seed, std) in [0.5, 0.6180339887, 1.0, 1.5, 2.0, 3.7, 10.0, 25.25].into_iter().enumerate() {
+    for (seed, std) in [0.5, 0.6180339887, 1.0, 1.5, 2.0, 3.7, 10.0, 25.25].into_iter().enumerate()
+    {
         let values = draws(&DiscreteGaussian::new(std).unwrap(), 200_000, seed as u64);
         check_fit(&format!("sigma {std}"), &values, &gaussian_pmf(std, (8.0 * std) as i64 + 1));
     }
@@ -95,7 +99,8 @@ fn table_holds_the_pmf_to_fifteen_digits() {
         for (i, p) in pmf.iter().skip(reach).enumerate() {
             let below = if i == 0 { 0 } else { noise.cumulative[i - 1] };
             let sides = if i == 0 { 1.0 } else { 2.0 };
-            let share = (noise.cumulative[i] - below) as f64 / *noise.cumulative.last().unwrap() as f64;
+            let share =
+                (noise.cumulative[i] - below) as f64 / *noise.cumulative.last().unwrap() as f64;
             assert!((share / sides / p - 1.0).abs() < 3e-14, "sigma {std}, P({i}) {share} for {p}");
         }
     }
@@ -120,7 +125,8 @@ fn large_noise_has_its_moments_and_tails() {
             check_moments(name, values, std * std);
             // Beyond k σ lie 0.3173, 0.0455, 0.0027 and 6.3e-5 of a normal.
             for (k, share) in [(1.0, 0.317_310_5), (2.0, 0.045_500_3), (3.0, 0.002_699_8)] {
-                let beyond = values.iter().filter(|v| v.unsigned_abs() as f64 > k * std).count() as f64;
+                let beyond =
+                    values.iter().filter(|v| v.unsigned_abs() as f64 > k * std).count() as f64;
                 let expected = share * values.len() as f64;
                 let allowed = Z * (expected * (1.0 - share)).sqrt() + 2.0 * expected / std;
                 assert!((beyond - expected).abs() < allowed, "{name}: {beyond} beyond {k} sigma");
