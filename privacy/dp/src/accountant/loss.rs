@@ -61,10 +61,15 @@ impl Step {
         Self { q, sigma, count: release.steps }
     }
 
+    /// Tells whether anybody may be left out; without, both directions are the same Gaussian.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.q < 1.0
+    }
+
     /// ln of the mixture's density over the noise's, at x.
     fn log_ratio(&self, x: f64) -> f64 {
         let power = (x - 0.5) / (self.sigma * self.sigma);
-        if self.q == 1.0 {
+        if !self.is_sampled() {
             power
         } else if power > 30.0 {
             ln_add(log(self.q) + power, log1p(-self.q))
@@ -75,7 +80,7 @@ impl Step {
 
     /// The inverse: x at which the log ratio is `y`; -∞ at or below its infimum ln(1 - q).
     fn at_ratio(&self, y: f64) -> f64 {
-        let power = if self.q == 1.0 {
+        let power = if !self.is_sampled() {
             y
         } else if y > 30.0 {
             y + log1p((self.q - 1.0) * exp(-y)) - log(self.q)
@@ -153,9 +158,11 @@ impl Step {
         width: f64,
         range: std::ops::Range<f64>,
     ) -> (f64, f64) {
-        // A tenth of the scale on which the densities change: the rule's error is below 10^-11.
-        let scale = 0.1 * self.sigma.min(self.sigma * self.sigma);
-        let pieces = ((range.end - range.start) / scale).ceil().max(1.0);
+        // A tenth of the scale on which the densities change: the rule's error is below 10^-11. With
+        // sampling the mixture turns from one part to the other within σ² besides.
+        let scale =
+            if self.is_sampled() { self.sigma.min(self.sigma * self.sigma) } else { self.sigma };
+        let pieces = ((range.end - range.start) / (0.1 * scale)).ceil().max(1.0);
         let half = 0.5 * (range.end - range.start) / pieces;
         let (mut mass, mut upper, mut piece) = (0.0, 0.0, 0.0);
         while piece < pieces {
@@ -170,7 +177,9 @@ impl Step {
             }
             piece += 1.0;
         }
-        (mass, (upper / -expm1(-width)).clamp(0.0, mass))
+        // Cells so wide (ε is then in the thousands) are rounded up whole.
+        let upper = if width > 1.0 { mass } else { (upper / -expm1(-width)).clamp(0.0, mass) };
+        (mass, upper)
     }
 }
 

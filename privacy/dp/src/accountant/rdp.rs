@@ -93,7 +93,7 @@ impl RdpCurve {
     }
 }
 
-fn at_order(order: f64, rdp: f64, delta: f64) -> f64 {
+pub(super) fn at_order(order: f64, rdp: f64, delta: f64) -> f64 {
     if delta * delta + expm1(-rdp) > 0.0 {
         return 0.0;
     }
