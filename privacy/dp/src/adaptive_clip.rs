@@ -31,14 +31,14 @@ const NORM_MAX: f64 = 1e9;
 impl AdaptiveClip {
     /// The paper's quantile: the median.
     pub const QUANTILE: f64 = 0.5;
-    /// The paper's learning rate η_C.
+    /// The paper's learning rate `η_C`.
     pub const RATE: f64 = 0.2;
 
     /// Takes the norm of the first round and how to move it.
     ///
     /// * `quantile` — the fraction of updates to leave unclipped, in 0..=1.
     /// * `rate` — of the geometric update, in 0..=1, exclusive 0.
-    /// * `bit_std` — standard deviation σ_b of the noise in the sum of *bits*, ≥ 0; the paper takes a
+    /// * `bit_std` — standard deviation `σ_b` of the noise in the sum of *bits*, ≥ 0; the paper takes a
     ///   twentieth of the cohort. Votes get twice that: [`Self::vote_std`].
     ///
     /// # Errors
@@ -68,14 +68,14 @@ impl AdaptiveClip {
         if update.norm_before() <= self.norm.get() { 1 } else { -1 }
     }
 
-    /// Standard deviation of the noise in the sum of votes, 2σ_b.
+    /// Standard deviation of the noise in the sum of votes, `2σ_b`.
     #[must_use]
     pub fn vote_std(&self) -> f64 {
         2.0 * self.bit_std
     }
 
-    /// Returns the noise multiplier z_Δ of the updates, given that updates and votes together must be no
-    /// more revealing than one release of multiplier z: z_Δ = (z^-2 - (2σ_b)^-2)^(-1/2).
+    /// Returns the noise multiplier `z_Δ` of the updates, given that updates and votes together must be no
+    /// more revealing than one release of multiplier z: `z_Δ = (z^-2 - (2σ_b)^-2)^(-1/2)`.
     ///
     /// # Errors
     /// [`AdaptiveClipError::VotesTooLoud`] if the votes alone reveal more than that.

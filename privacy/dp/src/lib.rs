@@ -8,7 +8,8 @@
 //!                                                    epsilon ←── PLD | RDP accountant ←──┘
 //! ```
 //!
-//! None of the update's types can be encoded: an update cannot leave the machine from here by mistake.
+//! None of the update's types can be encoded: an update cannot leave the machine from here by
+//! mistake.
 //!
 //! * Noise: [`DiscreteGaussian`], [`Skellam`], [`NoiseShare`] for one contributor's part.
 //! * Accounting: [`epsilon`], [`noise_multiplier`] over [`Release`]s; [`RdpCurve`] for the discrete mechanisms.
