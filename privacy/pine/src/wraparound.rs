@@ -13,7 +13,8 @@ use crate::field::PineField;
 /// Coordinates that one byte of the XOF decides, two bits each (draft, section 4.1.3).
 const PER_BYTE: usize = 4;
 
-/// Bytes of a check that are handled together: 2·64 tables of 16 sums stay in the first-level cache.
+/// Bytes of a check that are handled together: 2·64 tables of 16 sums of 16 bytes are 32 KiB. Half and
+/// twice as many measure alike.
 const BLOCK_BYTES: usize = 64;
 
 /// Most bytes of randomness that are held at once: all of 104 checks up to d = 2.5·10^6.
