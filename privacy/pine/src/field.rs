@@ -10,7 +10,7 @@ use subtle::Choice;
 ///
 /// Implemented for prio's [`FieldPrio2`] (the draft's `Field32`), [`Field64`] and [`Field128`]. The
 /// draft's later `Field40` has no counterpart in prio 0.18 and is absent.
-pub trait PineField: NttFriendlyFieldElement {
+pub trait PineField: NttFriendlyFieldElement + Default {
     /// The modulus q.
     const MODULUS: u128;
 

@@ -4,6 +4,8 @@
 //! vector (−1, 0, 0, 1 with probability 1/4 each) falls outside ±α·B with probability ≥ 1/2, while
 //! for an honest vector it stays inside but for 2·e^(−α²) (paper, lemma 3.3).
 
+use std::ops::{Add, AddAssign, Neg};
+
 use rand::Rng;
 
 use crate::field::PineField;
@@ -11,7 +13,8 @@ use crate::field::PineField;
 /// Coordinates that one byte of the XOF decides, two bits each (draft, section 4.1.3).
 const PER_BYTE: usize = 4;
 
-/// Bytes of a check that are handled together: 2·64 tables of 16 sums stay in the first-level cache.
+/// Bytes of a check that are handled together: 2·64 tables of 16 sums of 16 bytes are 32 KiB. Half and
+/// twice as many measure alike.
 const BLOCK_BYTES: usize = 64;
 
 /// Most bytes of randomness that are held at once: all of 104 checks up to d = 2.5·10^6.
@@ -21,7 +24,7 @@ const RANDOM_BYTES_MAX: usize = 1 << 26;
 const ROWS_MIN: usize = 16;
 
 /// Sums of two coordinates under each of the 16 values of four random bits.
-type PairSums<F> = [F; 16];
+type PairSums<S> = [S; 16];
 
 /// The results of `checks` wraparound checks of (a share of) `gradient`.
 ///
@@ -49,47 +52,75 @@ fn results_by_rows<F: PineField>(
     rows: usize,
 ) -> Vec<F> {
     let row_bytes = gradient.len().div_ceil(PER_BYTE);
-    let mut random = vec![0; rows.min(checks) * row_bytes];
-    let mut results = vec![F::zero(); checks];
-    for group in results.chunks_mut(rows) {
-        let random = &mut random[..group.len() * row_bytes];
-        stream.fill_bytes(random);
-        add_inner_products(gradient, random, group);
+    let mut random = Vec::with_capacity(rows.min(checks) * row_bytes);
+    let mut results = Vec::with_capacity(checks);
+    while results.len() < checks {
+        let group = rows.min(checks - results.len());
+        random.resize(group * row_bytes, 0);
+        stream.fill_bytes(&mut random);
+        results.extend(inner_products(gradient, &random, group));
     }
     results
 }
 
-/// Adds to `results` the inner products of `gradient` with the rows of `random`.
-fn add_inner_products<F: PineField>(gradient: &[F], random: &[u8], results: &mut [F]) {
-    let row_bytes = gradient.len().div_ceil(PER_BYTE);
-    let mut tables: Vec<PairSums<F>> = Vec::with_capacity(2 * BLOCK_BYTES);
-    for (block, coordinates) in gradient.chunks(PER_BYTE * BLOCK_BYTES).enumerate() {
-        tables.clear();
-        tables.extend(coordinates.chunks(2).map(pair_sums));
-        let start = block * BLOCK_BYTES;
-        let end = (start + BLOCK_BYTES).min(row_bytes);
-        for (row, result) in random.chunks_exact(row_bytes).zip(&mut *results) {
-            *result += block_sum(&row[start..end], &tables);
-        }
+/// The inner products of `gradient` with the `count` rows of `random`.
+///
+/// Up to a modulus of 64 bits they are summed as integers and reduced once: d·q ≤ 2^91 fits. (The
+/// division is not of constant time; it is one per check, on the party's own machine.)
+fn inner_products<F: PineField>(gradient: &[F], random: &[u8], count: usize) -> Vec<F> {
+    if F::MODULUS <= 1 << 64 {
+        let lift = |value: F| i128::try_from(value.to_unsigned()).expect("below 2^64");
+        let modulus = i128::try_from(F::MODULUS).expect("at most 2^64");
+        let lower = |sum: i128| F::from_unsigned(sum.rem_euclid(modulus).unsigned_abs());
+        sums(gradient, random, vec![0; count], lift).into_iter().map(lower).collect()
+    } else {
+        sums(gradient, random, vec![F::zero(); count], |value| value)
     }
 }
 
-/// The sums of one or two coordinates: bits 00 subtract, 11 add, the others drop a coordinate.
-fn pair_sums<F: PineField>(pair: &[F]) -> PairSums<F> {
-    let signed = |value: F| [-value, F::zero(), F::zero(), value];
-    let low = signed(pair[0]);
-    let high = signed(pair.get(1).copied().unwrap_or_else(F::zero));
+/// What inner products are summed in.
+trait Summand: Copy + Default + Add<Output = Self> + AddAssign + Neg<Output = Self> {}
+
+impl<T: Copy + Default + Add<Output = T> + AddAssign + Neg<Output = T>> Summand for T {}
+
+/// Adds to `results` the inner products of the lifted `gradient` with the rows of `random`.
+fn sums<F: PineField, S: Summand>(
+    gradient: &[F],
+    random: &[u8],
+    mut results: Vec<S>,
+    lift: impl Fn(F) -> S,
+) -> Vec<S> {
+    let row_bytes = gradient.len().div_ceil(PER_BYTE);
+    let mut tables: Vec<PairSums<S>> = Vec::with_capacity(2 * BLOCK_BYTES);
+    for (block, coordinates) in gradient.chunks(PER_BYTE * BLOCK_BYTES).enumerate() {
+        tables.clear();
+        tables.extend(coordinates.chunks(2).map(|pair| {
+            pair_sums(lift(pair[0]), pair.get(1).map_or_else(S::default, |value| lift(*value)))
+        }));
+        if tables.len() % 2 == 1 {
+            tables.push([S::default(); 16]);
+        }
+        let start = block * BLOCK_BYTES;
+        let end = (start + BLOCK_BYTES).min(row_bytes);
+        for (row, result) in random.chunks_exact(row_bytes).zip(&mut results) {
+            *result += block_sum(&row[start..end], &tables);
+        }
+    }
+    results
+}
+
+/// The sums of two coordinates: bits 00 subtract, 11 add, the others drop a coordinate.
+fn pair_sums<S: Summand>(first: S, second: S) -> PairSums<S> {
+    let signed = |value: S| [-value, S::default(), S::default(), value];
+    let (low, high) = (signed(first), signed(second));
     std::array::from_fn(|bits| low[bits & 3] + high[bits >> 2])
 }
 
-/// One check's part of a block.
-fn block_sum<F: PineField>(bytes: &[u8], tables: &[PairSums<F>]) -> F {
-    let mut sum = F::zero();
-    for (byte, pair) in bytes.iter().zip(tables.chunks(2)) {
-        sum += pair[0][usize::from(byte & 15)];
-        if let Some(second) = pair.get(1) {
-            sum += second[usize::from(byte >> 4)];
-        }
+/// One check's part of a block: two tables per byte.
+fn block_sum<S: Summand>(bytes: &[u8], tables: &[PairSums<S>]) -> S {
+    let mut sum = S::default();
+    for (byte, pair) in bytes.iter().zip(tables.chunks_exact(2)) {
+        sum += pair[0][usize::from(byte & 15)] + pair[1][usize::from(byte >> 4)];
     }
     sum
 }
@@ -100,14 +131,14 @@ mod tests {
     use rand_chacha::ChaCha20Rng;
 
     use super::*;
-    use crate::{Field64, Seed, Xof as _, XofTurboShake128};
+    use crate::{Field32, Field64, Field128, Seed, Xof as _, XofTurboShake128};
 
     /// The definition of the draft, bit by bit.
-    fn naive(gradient: &[Field64], checks: usize, stream: &mut impl Rng) -> Vec<Field64> {
+    fn naive<F: PineField>(gradient: &[F], checks: usize, stream: &mut impl Rng) -> Vec<F> {
         let check = |_| {
             let mut bytes = vec![0; gradient.len().div_ceil(4)];
             stream.fill_bytes(&mut bytes);
-            let mut sum = Field64::from_signed(0);
+            let mut sum = F::zero();
             for (index, value) in gradient.iter().enumerate() {
                 match (bytes[index / 4] >> (2 * (index % 4))) & 3 {
                     0 => sum -= *value,
@@ -120,11 +151,10 @@ mod tests {
         (0..checks).map(check).collect()
     }
 
-    #[test]
-    fn tabulated_results_are_those_of_the_definition() {
+    fn check<F: PineField>() {
         for len in [1, 2, 3, 4, 5, 255, 256, 257, 1_023] {
-            let gradient: Vec<_> =
-                (0..len).map(|i| Field64::from_signed((i - 7) * 1_234_567_891_011)).collect();
+            let gradient: Vec<F> =
+                (0..len).map(|i| F::from_signed((i - 7) * 1_234_567_891_011)).collect();
             let stream = || XofTurboShake128::new(&Seed::new(&[1; 16]), &[]).into_stream();
             let expected = naive(&gradient, 21, &mut stream());
             assert_eq!(wraparound_results(&gradient, 21, &mut stream()), expected, "{len}");
@@ -133,6 +163,13 @@ mod tests {
                 assert_eq!(results, expected, "{len}, {rows} at a time");
             }
         }
+    }
+
+    #[test]
+    fn tabulated_results_are_those_of_the_definition() {
+        check::<Field32>();
+        check::<Field64>();
+        check::<Field128>();
     }
 
     #[test]
