@@ -9,7 +9,12 @@
 //! per word. In planes every load is of a whole number of bytes or the same shift for a whole row, so
 //! that the aggregator's addition runs at the speed of memory.
 
+use pulp::Arch;
 use thiserror::Error;
+use zeroize::Zeroizing;
+
+// Small functions below are inlined always: only what is inlined into a dispatched closure is compiled for
+// the wider vectors of the machine that runs it.
 
 /// Words of a block: one row of bits fills eight bytes.
 pub(crate) const BLOCK: usize = 64;
@@ -52,12 +57,13 @@ fn planes(bits: u8) -> impl Iterator<Item = u8> {
 /// Packs the low `bits` bits of each word.
 pub(crate) fn pack(words: &[u64], bits: u8) -> Vec<u8> {
     let mut packed = vec![0; packed_len(words.len(), bits)];
-    for (block, bytes) in words.chunks(BLOCK).zip(packed.chunks_exact_mut(block_len(bits))) {
-        let mut full = [0; BLOCK];
-        full[..block.len()].copy_from_slice(block);
-        pack_block(&full, bits, bytes);
-        zeroize::Zeroize::zeroize(&mut full);
-    }
+    Arch::new().dispatch(|| {
+        for (block, bytes) in words.chunks(BLOCK).zip(packed.chunks_exact_mut(block_len(bits))) {
+            let mut full = Zeroizing::new([0; BLOCK]);
+            full[..block.len()].copy_from_slice(block);
+            pack_block(&full, bits, bytes);
+        }
+    });
     packed
 }
 
@@ -81,17 +87,21 @@ pub(crate) fn check(packed: &[u8], words: usize, bits: u8) -> Result<(), Packing
 
 /// Adds the words of a checked packing to `sums`, modulo 2^64.
 pub(crate) fn add_packed(sums: &mut [u64], bits: u8, packed: &[u8]) {
-    for (block, bytes) in sums.chunks_mut(BLOCK).zip(packed.chunks_exact(block_len(bits))) {
-        if let Ok(block) = <&mut [u64; BLOCK]>::try_from(&mut *block) {
+    let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
+    let (packed, last) = packed.split_at(blocks.len() * block_len(bits));
+    Arch::new().dispatch(|| {
+        for (block, bytes) in blocks.iter_mut().zip(packed.chunks_exact(block_len(bits))) {
             add_block(block, bits, bytes);
-        } else {
-            let mut full = [0; BLOCK];
-            add_block(&mut full, bits, bytes);
-            block.iter_mut().zip(full).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
         }
+    });
+    if !rest.is_empty() {
+        let mut full = [0; BLOCK];
+        add_block(&mut full, bits, last);
+        rest.iter_mut().zip(full).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
     }
 }
 
+#[inline(always)]
 fn pack_block(block: &[u64; BLOCK], bits: u8, bytes: &mut [u8]) {
     let (mut rest, mut offset) = (bytes, 0);
     for plane in planes(bits) {
@@ -115,6 +125,7 @@ fn pack_block(block: &[u64; BLOCK], bits: u8, bytes: &mut [u8]) {
     }
 }
 
+#[inline(always)]
 fn add_block(block: &mut [u64; BLOCK], bits: u8, bytes: &[u8]) {
     let (mut rest, mut offset) = (bytes, 0);
     for plane in planes(bits) {
@@ -133,6 +144,7 @@ fn add_block(block: &mut [u64; BLOCK], bits: u8, bytes: &[u8]) {
     }
 }
 
+#[inline(always)]
 fn add_rows<const BYTES: usize>(
     block: &mut [u64; BLOCK],
     bytes: &[u8],
@@ -146,6 +158,7 @@ fn add_rows<const BYTES: usize>(
 }
 
 /// `bytes` holds 64 fields of `BITS` bits: field i is in byte i mod (8 · BITS), its shift is the row.
+#[inline(always)]
 fn add_bits<const BITS: usize>(block: &mut [u64; BLOCK], bytes: &[u8], offset: u8) {
     for (row, sums) in block.chunks_exact_mut(8 * BITS).enumerate() {
         for (sum, byte) in sums.iter_mut().zip(bytes) {

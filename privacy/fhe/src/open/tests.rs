@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
-    AcceptedUpdate, Encryption, FheParameters, FheRequirements, KeyShare, MemberId, TfheEngine,
+    AcceptedUpdate, Encryption, FheParameters, FheRequirements, KeyShare, MemberId, NttEngine,
     encrypt, field,
 };
 
@@ -43,7 +43,7 @@ fn case(dimension: u32, contributors_max: u32, count: u8) -> Case {
             .collect();
         exact.iter_mut().zip(&values).for_each(|(sum, value)| *sum += i64::from(*value));
         let Encryption { ciphertext, shares: dealt } =
-            encrypt(&values, &parameters, &mask, custody, &TfheEngine, &mut rng).unwrap();
+            encrypt(&values, &parameters, &mask, custody, &NttEngine::new(), &mut rng).unwrap();
         sum.add(&ciphertext).unwrap();
         shares.push(dealt);
         updates.push(AcceptedUpdate { member: MemberId([index; 32]), update: Digest([1; 32]) });
@@ -64,7 +64,7 @@ fn case(dimension: u32, contributors_max: u32, count: u8) -> Case {
 
 impl Case {
     fn opened(&self, replies: &[KeyShareSum]) -> Result<OpenedSum, OpenError> {
-        open_sum(&self.sum, &self.mask, &self.opening, self.custody, replies, &TfheEngine)
+        open_sum(&self.sum, &self.mask, &self.opening, self.custody, replies, &NttEngine::new())
     }
 }
 
