@@ -4,7 +4,7 @@
 //! same machine the key. Each sample compares 64 fresh random bits with *every* entry of a fixed
 //! table and counts; there is no branch and no index that depends on the randomness.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use zeroize::Zeroizing;
 
 use crate::stream::Keystream;
@@ -111,30 +111,42 @@ impl GaussianSampler {
         for batch in samples.chunks_mut(BATCH) {
             self.0.fill(&mut *words);
             self.0.fill(&mut *signs);
-            Arch::new().dispatch(|| samples_from_words(batch, &words, &signs));
+            Arch::new().dispatch(Count { samples: batch, words: &words, signs: &signs });
         }
     }
 }
 
 /// Turns uniform words and sign bits into samples.
-#[inline(always)]
-fn samples_from_words(samples: &mut [i32], words: &[u64; BATCH], signs: &[u64; BATCH / 64]) {
-    let (words, _) = words.as_chunks::<LANES>();
-    let mut signs = signs.iter().flat_map(|signs| [*signs, *signs >> LANES]);
-    for (samples, words) in samples.chunks_mut(LANES).zip(words) {
-        let mut magnitudes = [0_u64; LANES];
-        for tail in TAIL {
-            for (magnitude, word) in magnitudes.iter_mut().zip(words) {
-                *magnitude += u64::from(*word < tail);
+struct Count<'a> {
+    samples: &'a mut [i32],
+    words: &'a [u64; BATCH],
+    signs: &'a [u64; BATCH / 64],
+}
+
+impl WithSimd for Count<'_> {
+    type Output = ();
+
+    // Inlined, so that it is compiled for the wider vectors of the machine that runs it.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { samples, words, signs } = self;
+        let (words, _) = words.as_chunks::<LANES>();
+        let mut signs = signs.iter().flat_map(|signs| [*signs, *signs >> LANES]);
+        for (samples, words) in samples.chunks_mut(LANES).zip(words) {
+            let mut magnitudes = [0_u64; LANES];
+            for tail in TAIL {
+                for (magnitude, word) in magnitudes.iter_mut().zip(words) {
+                    *magnitude += u64::from(*word < tail);
+                }
             }
-        }
-        let signs = signs.next().unwrap_or_default();
-        for (index, (sample, magnitude)) in samples.iter_mut().zip(magnitudes).enumerate() {
-            // 0 or −1: a zero has no sign, so both signs of it are the same sample.
-            let sign = -i32::from((signs >> index) & 1 == 1);
-            #[expect(clippy::cast_possible_truncation, reason = "at most 58")]
-            let magnitude = magnitude as i32;
-            *sample = (magnitude ^ sign) - sign;
+            let signs = signs.next().unwrap_or_default();
+            for (index, (sample, magnitude)) in samples.iter_mut().zip(magnitudes).enumerate() {
+                // 0 or −1: a zero has no sign, so both signs of it are the same sample.
+                let sign = -i32::from((signs >> index) & 1 == 1);
+                #[expect(clippy::cast_possible_truncation, reason = "at most 58")]
+                let magnitude = magnitude as i32;
+                *sample = (magnitude ^ sign) - sign;
+            }
         }
     }
 }
