@@ -4,7 +4,7 @@
 //!
 //! 1. *Smallness.* A coefficient of the sum of n keys is below 9σ√n but with probability 2^-57 (the keys
 //!    are subgaussian), 2^-45 for all 4096. A wrong share at random leaves a random field element,
-//!    which passes with probability 2^-43 at n = 1000. Whoever knows which custodians reply can lie
+//!    which passes with probability 2^-49 at n = 1000. Whoever knows which custodians reply can lie
 //!    by less.
 //! 2. *Residual.* Under a key that is off by any δ ≠ 0 the opened coefficients are off by a·δ, which is
 //!    uniform: what is left below the lanes is then uniform on ±Δ/2 instead of small noise. The mean

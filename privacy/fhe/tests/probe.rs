@@ -113,6 +113,27 @@ fn updates_and_probes_of_one_sign_read_as_well_as_random_ones() {
 }
 
 #[test]
+fn readings_are_blurred_beyond_what_lower_lanes_hold() {
+    // A probe of norm 5: the noise of bodies adds nothing, what is seen is the switching of A.
+    let parameters = parameters(2, 127, 25);
+    let round = Round::new(parameters, 2, 3, 300);
+    let values = vec![3, -4];
+    let probe = LinearProbe::checked(parameters, values.clone(), 180.0).unwrap();
+    let (order, replies) = opened(&round, std::slice::from_ref(&probe), &[2, 3]);
+    let forms = order.open(round.custody, 300, &replies).unwrap();
+    check_readings(&round, std::slice::from_ref(&probe), std::slice::from_ref(&values), &forms);
+    let squares =
+        round.contributions.iter().zip(&forms.by_contributor).map(|(contribution, forms)| {
+            let product = probe.body_product(&contribution.ciphertext).unwrap();
+            (probe.reading(product, forms[0]) - exact(&contribution.values, &values)).pow(2)
+        });
+    let total = f64::from(i32::try_from(squares.sum::<i64>()).unwrap());
+    // Variance (117.5/64)² = 3.37 and 1/12 of rounding; 300 samples: relative error 0.082, five of it.
+    let variance = total / 300.0;
+    assert!((2.0..4.9).contains(&variance), "{variance}");
+}
+
+#[test]
 fn probes_that_could_leave_their_lane_are_refused() {
     let parameters = parameters(100, 127, 25);
     assert_eq!((parameters.lanes(), parameters.lane_bits()), (2, 26));

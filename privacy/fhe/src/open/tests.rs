@@ -28,6 +28,11 @@ fn case(dimension: u32, contributors_max: u32, count: u8) -> Case {
         inner_product_bits: 0,
     })
     .unwrap();
+    case_under(parameters, count)
+}
+
+fn case_under(parameters: FheParameters, count: u8) -> Case {
+    let dimension = parameters.requirements().dimension;
     let mut rng = ChaCha20Rng::from_seed([count; 32]);
     let custody = Custody::new(2, 3).unwrap();
     let mask = RoundMask::from_transcript(Digest::of(Tag::RoundOrder, b"case"));
@@ -103,6 +108,18 @@ fn the_noise_has_the_variance_that_the_failure_bound_is_derived_from() {
         let ratio = opened.noise_mean_square / expected;
         assert!((ratio - 1.0).abs() < 0.094, "{ratio} with at most {contributors_max}");
     }
+}
+
+#[test]
+fn parameters_beyond_the_bound_fail_at_the_rate_that_the_noise_predicts() {
+    let checked = case(16_384, 1000, 1).parameters;
+    // 8 instead of 3 dropped bits: √V = 742 at n = 100, Δ/2 = 2048 is 2.76 of it, and 2·Q(2.76) = 0.00578 of 8192
+    // coefficients, 47, are wrong. Standard deviation 6.9; six of it.
+    let case = case_under(checked.with_dropped_bits(8), 100);
+    let opened = case.opened(&case.replies).unwrap();
+    let pairs = opened.values.chunks(2).zip(case.exact.chunks(2));
+    let wrong = pairs.filter(|(opened, exact)| opened != exact).count();
+    assert!((6..89).contains(&wrong), "{wrong}");
 }
 
 #[test]
