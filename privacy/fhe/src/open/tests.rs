@@ -98,6 +98,17 @@ fn a_lie_that_keeps_the_key_small_is_caught_by_the_noise_it_leaves() {
 }
 
 #[test]
+fn in_an_update_too_small_for_the_residual_test_liars_must_be_outvoted() {
+    let case = case(4, 1000, 3);
+    let mut replies = case.replies.clone();
+    replies[1].elements[4000] = field::subtract(replies[1].elements[4000], 1);
+    let error = case.opened(&replies).unwrap_err();
+    let expected = ShareError::Contradiction { custodians: vec![1, 2, 3] };
+    assert_eq!(error, expected.into());
+    assert_eq!(case.opened(&case.replies).unwrap().values, case.exact);
+}
+
+#[test]
 fn the_noise_has_the_variance_that_the_failure_bound_is_derived_from() {
     for (contributors_max, count) in [(1000, 10), (1000, 100), (100, 100)] {
         let case = case(16_384, contributors_max, count);
