@@ -147,7 +147,7 @@ mod tests {
     use rand_chacha::ChaCha20Rng;
 
     use super::*;
-    use crate::{CiphertextSum, FheRequirements, TfheEngine};
+    use crate::{CiphertextSum, FheRequirements, NttEngine};
 
     fn parameters(dimension: u32) -> FheParameters {
         FheParameters::checked(FheRequirements {
@@ -167,7 +167,8 @@ mod tests {
     fn bodies(key: &SecretKey, values: &[i32], rng: &mut ChaCha20Rng) -> Vec<u64> {
         let parameters = parameters(u32::try_from(values.len()).unwrap());
         let mut errors = sampler("errors/v1", rng);
-        let ciphertext = encrypt_under(key, &mut errors, values, &parameters, &mask(), &TfheEngine);
+        let ciphertext =
+            encrypt_under(key, &mut errors, values, &parameters, &mask(), &NttEngine::new());
         let mut sum = CiphertextSum::new(parameters);
         sum.add(&ciphertext).unwrap();
         let mut body = [0; DEGREE];

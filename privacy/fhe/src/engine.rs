@@ -1,10 +1,5 @@
 //! The polynomial kernel, behind a trait so that another can stand beside tfhe's.
 
-use tfhe::core_crypto::prelude::{
-    Polynomial, polynomial_algorithms::polynomial_wrapping_add_mul_assign,
-};
-use zeroize::Zeroize as _;
-
 /// Coefficients of a polynomial: the ring is `Z_{2^64}[X]/(X^4096 + 1)`.
 ///
 /// The lattice-estimator gives 223 bits and more at this degree with a 64-bit modulus (the crate's
@@ -13,7 +8,7 @@ pub const DEGREE: usize = 4096;
 
 /// Largest magnitude of a coefficient that an engine is given: keys have at most 58, sums of keys of the
 /// largest round 14 667, probes 2^15.
-pub(crate) const SMALL_MAX: i32 = 1 << 17;
+pub const FACTOR_COEFFICIENT_MAX: i32 = 1 << 17;
 
 /// Products in `Z_{2^64}[X]/(X^4096 + 1)`: all that sealing, opening and probing need of a kernel.
 ///
@@ -24,7 +19,8 @@ pub trait Engine {
     /// key.
     type Factor;
 
-    /// Prepares the polynomial with the coefficients `small`, each of magnitude at most 2^17.
+    /// Prepares the polynomial with the coefficients `small`, each of magnitude at most
+    /// [`FACTOR_COEFFICIENT_MAX`].
     fn factor(&self, small: &[i32; DEGREE]) -> Self::Factor;
 
     /// Adds `mask · factor` to `accumulator`, modulo 2^64 and X^4096 + 1.
@@ -36,52 +32,13 @@ pub trait Engine {
     );
 }
 
-/// tfhe's `core_crypto` polynomials: Karatsuba over wrapping 64-bit integers.
-///
-/// Its temporaries hold sums of key coefficients and are freed without being wiped; the factor itself
-/// is wiped.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TfheEngine;
-
-/// A factor of [`TfheEngine`].
-pub struct TfheFactor(Polynomial<Vec<u64>>);
-
-impl Drop for TfheFactor {
-    fn drop(&mut self) {
-        self.0.as_mut().zeroize();
-    }
-}
-
-impl Engine for TfheEngine {
-    type Factor = TfheFactor;
-
-    fn factor(&self, small: &[i32; DEGREE]) -> TfheFactor {
-        #[expect(clippy::cast_sign_loss, reason = "two's complement is the ring's representative")]
-        let words = small.iter().map(|s| i64::from(*s) as u64).collect();
-        TfheFactor(Polynomial::from_container(words))
-    }
-
-    fn add_product(
-        &self,
-        accumulator: &mut [u64; DEGREE],
-        mask: &[u64; DEGREE],
-        factor: &TfheFactor,
-    ) {
-        let mut output = Polynomial::from_container(&mut accumulator[..]);
-        polynomial_wrapping_add_mul_assign(
-            &mut output,
-            &Polynomial::from_container(&mask[..]),
-            &factor.0,
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{Rng as _, SeedableRng as _};
     use rand_chacha::ChaCha20Rng;
 
     use super::*;
+    use crate::NttEngine;
 
     #[test]
     fn products_are_negacyclic() {
@@ -92,7 +49,8 @@ mod tests {
         small[0] = 3;
         small[DEGREE - 1] = -2;
         let mut product = [1_u64; DEGREE];
-        TfheEngine.add_product(&mut product, &mask, &TfheEngine.factor(&small));
+        let engine = NttEngine::new();
+        engine.add_product(&mut product, &mask, &engine.factor(&small));
         for k in 0..DEGREE {
             // −2·X^4095 · a = 2·X^(−1) · a: coefficient k takes a_(k+1), the last one −a_0.
             let shifted = if k + 1 < DEGREE { mask[k + 1] } else { mask[0].wrapping_neg() };

@@ -4,6 +4,9 @@
 //! same machine the key. Each sample compares 64 fresh random bits with *every* entry of a fixed
 //! table and counts; there is no branch and no index that depends on the randomness.
 
+use pulp::{Arch, Simd, WithSimd};
+use zeroize::Zeroizing;
+
 use crate::stream::Keystream;
 
 /// Variance σ² = 40.5 of every key and error coefficient, doubled to stay an integer: σ = 4.5·√2 =
@@ -89,6 +92,8 @@ const TAIL: [u64; 58] = [
 
 /// Samples compared with the table at a time: a few vector registers.
 const LANES: usize = 32;
+/// Samples whose randomness is drawn at a time.
+const BATCH: usize = 512;
 
 /// A stream of independent samples.
 pub(crate) struct GaussianSampler(Keystream);
@@ -101,19 +106,45 @@ impl GaussianSampler {
 
     /// Fills `samples`.
     pub(crate) fn fill(&mut self, samples: &mut [i32]) {
-        for chunk in samples.chunks_mut(LANES) {
-            let mut words = [0_u64; LANES + 1];
-            self.0.fill(&mut words);
-            let (signs, words) = words.split_last().expect("LANES + 1 words");
-            let mut magnitudes = [0_i32; LANES];
+        let mut words = Zeroizing::new([0_u64; BATCH]);
+        let mut signs = Zeroizing::new([0_u64; BATCH / 64]);
+        for batch in samples.chunks_mut(BATCH) {
+            self.0.fill(&mut *words);
+            self.0.fill(&mut *signs);
+            Arch::new().dispatch(Count { samples: batch, words: &words, signs: &signs });
+        }
+    }
+}
+
+/// Turns uniform words and sign bits into samples.
+struct Count<'a> {
+    samples: &'a mut [i32],
+    words: &'a [u64; BATCH],
+    signs: &'a [u64; BATCH / 64],
+}
+
+impl WithSimd for Count<'_> {
+    type Output = ();
+
+    // Inlined, so that it is compiled for the wider vectors of the machine that runs it.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { samples, words, signs } = self;
+        let (words, _) = words.as_chunks::<LANES>();
+        let mut signs = signs.iter().flat_map(|signs| [*signs, *signs >> LANES]);
+        for (samples, words) in samples.chunks_mut(LANES).zip(words) {
+            let mut magnitudes = [0_u64; LANES];
             for tail in TAIL {
                 for (magnitude, word) in magnitudes.iter_mut().zip(words) {
-                    *magnitude += i32::from(*word < tail);
+                    *magnitude += u64::from(*word < tail);
                 }
             }
-            for (index, (sample, magnitude)) in chunk.iter_mut().zip(magnitudes).enumerate() {
+            let signs = signs.next().unwrap_or_default();
+            for (index, (sample, magnitude)) in samples.iter_mut().zip(magnitudes).enumerate() {
                 // 0 or −1: a zero has no sign, so both signs of it are the same sample.
                 let sign = -i32::from((signs >> index) & 1 == 1);
+                #[expect(clippy::cast_possible_truncation, reason = "at most 58")]
+                let magnitude = magnitude as i32;
                 *sample = (magnitude ^ sign) - sign;
             }
         }
@@ -128,7 +159,7 @@ mod tests {
     fn product(a: u128, b: u128) -> u128 {
         let (a1, a0) = (a >> 64, a & u128::from(u64::MAX));
         let (b1, b0) = (b >> 64, b & u128::from(u64::MAX));
-        let middle = a1 * b0 + (a0 * b0 >> 64);
+        let middle = a1 * b0 + ((a0 * b0) >> 64);
         let middle_low = a0 * b1 + (middle & u128::from(u64::MAX));
         let high = a1 * b1 + (middle >> 64) + (middle_low >> 64);
         high << 2 | (middle_low & u128::from(u64::MAX)) >> 62

@@ -1,7 +1,7 @@
 //! A second engine: number-theoretic transforms of our own.
 //!
 //! A word is split into two limbs of 32 bits, centred, so that each is at most 2^31. The exact product of
-//! such a limb and a small polynomial (below 2^17) has coefficients below 4096 · 2^31 · 2^17 = 2^60, less
+//! such a limb and a small polynomial (at most 2^17) has coefficients below 4096 · 2^31 · 2^17 = 2^60, less
 //! than half of a prime just below 2^62, so it is computed modulo that prime and read back centred. The
 //! two products, the upper one shifted by 32, add up modulo 2^64 to the bits that any other engine gives.
 //!
@@ -43,7 +43,6 @@ impl Multiplier {
     }
 
     /// `word` times the constant, below 2p, for any `word`.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of a product")]
     #[inline]
     const fn times(self, word: u64) -> u64 {
         let quotient = ((self.quotient as u128 * word as u128) >> 64) as u64;
@@ -51,7 +50,7 @@ impl Multiplier {
     }
 }
 
-/// `word − bound` if that is not negative, else `word`, for words below 2^63 + bound.
+/// `word − bound` if that is not negative, else `word`; for bounds of at most 2^63.
 #[inline]
 fn reduced_once(word: u64, bound: u64) -> u64 {
     word.min(word.wrapping_sub(bound))
@@ -194,13 +193,13 @@ impl Engine for NttEngine {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tfhe"))]
 mod tests {
     use rand::{Rng as _, SeedableRng as _};
     use rand_chacha::ChaCha20Rng;
 
     use super::*;
-    use crate::{TfheEngine, engine::SMALL_MAX};
+    use crate::{FACTOR_COEFFICIENT_MAX, TfheEngine};
 
     fn check(fill_mask: impl FnMut() -> u64, mut fill_small: impl FnMut() -> i32) {
         let mut mask = [0; DEGREE];
@@ -217,7 +216,7 @@ mod tests {
     #[test]
     fn products_are_tfhes_bit_for_bit() {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
-        for bound in [1, 2, 58, 14_667, SMALL_MAX] {
+        for bound in [1, 2, 58, 14_667, FACTOR_COEFFICIENT_MAX] {
             let mut other = ChaCha20Rng::from_seed([2; 32]);
             let width = 2 * bound.cast_unsigned() + 1;
             let small = || (other.next_u32() % width).cast_signed() - bound;
@@ -228,7 +227,7 @@ mod tests {
     #[test]
     fn extreme_products_are_tfhes_bit_for_bit() {
         for mask in [0, 1, u64::MAX, 1 << 63, 0x7FFF_FFFF_8000_0000, 0x8000_0000_7FFF_FFFF] {
-            for small in [SMALL_MAX, -SMALL_MAX, 1, 0] {
+            for small in [FACTOR_COEFFICIENT_MAX, -FACTOR_COEFFICIENT_MAX, 1, 0] {
                 check(|| mask, || small);
             }
         }
@@ -238,6 +237,6 @@ mod tests {
     fn the_root_has_order_8192() {
         let half = (0..DEGREE).fold(1, |power, _| product(power, ROOT));
         assert_eq!(half, PRIME - 1);
-        assert!(PRIME < 1 << 62 && PRIME % 8192 == 1);
+        const { assert!(PRIME < 1 << 62 && PRIME % 8192 == 1) };
     }
 }

@@ -4,14 +4,14 @@
 //!
 //! 1. *Smallness.* A coefficient of the sum of n keys is below 9σ√n but with probability 2^-57 (the keys
 //!    are subgaussian), 2^-45 for all 4096. A wrong share at random leaves a random field element,
-//!    which passes with probability 2^-43 at n = 1000. Whoever knows which custodians reply can lie
+//!    which passes with probability 2^-49 at n = 1000. Whoever knows which custodians reply can lie
 //!    by less.
 //! 2. *Residual.* Under a key that is off by any δ ≠ 0 the opened coefficients are off by a·δ, which is
 //!    uniform: what is left below the lanes is then uniform on ±Δ/2 instead of small noise. The mean
 //!    square of the residuals of the honest stays below x·V, V the variance of the noise and (x·e^(1−x))^(M/2)
 //!    = 2^-41 for M coefficients (Chernoff; the noise is strictly subgaussian). A lie passes with
-//!    probability (2πe·x·V/Δ²)^(M/2): below 2^-80 from 64 coefficients on; an update of fewer than about 20
-//!    coefficients has no such protection, and needs more than threshold replies.
+//!    probability (2πe·x·V/Δ²)^(M/2): below 2^-70 from 64 coefficients on; below about 20 the
+//!    test says little. Such updates need spare replies: liars are then named only where they are outvoted.
 //! 3. *Agreement.* If the first threshold of replies fail, the others are tried: as long as some threshold
 //!    of honest custodians replied, the sum opens, and all others that do not fit are named.
 //!
@@ -30,6 +30,10 @@ use crate::{
     CiphertextSum, Custody, DEGREE, Engine, GAUSSIAN_MAX, GAUSSIAN_VARIANCE_DOUBLED, KeyShareSum,
     Opening, RoundMask, ShareError, interpolate, lanes,
 };
+
+/// Coefficients from which on the residual test alone decides between subsets of replies that contradict each
+/// other; below, the liars must be outvoted (two spare replies for each).
+const RESIDUALS_MIN: usize = 64;
 
 /// Why a sum was not opened.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -115,16 +119,18 @@ pub fn open_sum<E: Engine>(
     }
     let points: Vec<_> =
         replies.iter().map(|reply| (reply.custodian, &reply.elements[..])).collect();
+    let spare_replies = replies.len().saturating_sub(custody.threshold().into());
     let bound = key_sum_max(sum.contributors());
     let small = |values: &[i64]| values.iter().all(|value| value.abs() <= bound);
     let found = interpolate::search(custody, &points, small, |candidate| {
         let mut first = Unmasking::new(sum, mask, &candidate.values, engine);
         first.polynomial(0);
-        first.noise_is_small()
+        let outvoted = 2 * candidate.deviating.len() <= spare_replies;
+        first.noise_is_small() && (outvoted || first.coefficients >= RESIDUALS_MIN)
     })?;
     let mut unmasking = Unmasking::new(sum, mask, &found.values, engine);
     (0..sum.parameters().polynomials()).for_each(|index| unmasking.polynomial(index));
-    unmasking.checked(found.deviating, replies.len() - usize::from(custody.threshold()))
+    unmasking.checked(found.deviating, spare_replies)
 }
 
 /// What no coefficient of the sum of `contributors` honest keys exceeds: 9σ√n, and 58n.

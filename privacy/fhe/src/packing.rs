@@ -9,7 +9,12 @@
 //! per word. In planes every load is of a whole number of bytes or the same shift for a whole row, so
 //! that the aggregator's addition runs at the speed of memory.
 
+use pulp::{Arch, Simd, WithSimd};
 use thiserror::Error;
+use zeroize::Zeroizing;
+
+// Small functions below are inlined always: only what is inlined into `with_simd` is compiled
+// for the wider vectors of the machine that runs it.
 
 /// Words of a block: one row of bits fills eight bytes.
 pub(crate) const BLOCK: usize = 64;
@@ -52,12 +57,7 @@ fn planes(bits: u8) -> impl Iterator<Item = u8> {
 /// Packs the low `bits` bits of each word.
 pub(crate) fn pack(words: &[u64], bits: u8) -> Vec<u8> {
     let mut packed = vec![0; packed_len(words.len(), bits)];
-    for (block, bytes) in words.chunks(BLOCK).zip(packed.chunks_exact_mut(block_len(bits))) {
-        let mut full = [0; BLOCK];
-        full[..block.len()].copy_from_slice(block);
-        pack_block(&full, bits, bytes);
-        zeroize::Zeroize::zeroize(&mut full);
-    }
+    Arch::new().dispatch(Pack { words, bits, packed: &mut packed });
     packed
 }
 
@@ -81,17 +81,55 @@ pub(crate) fn check(packed: &[u8], words: usize, bits: u8) -> Result<(), Packing
 
 /// Adds the words of a checked packing to `sums`, modulo 2^64.
 pub(crate) fn add_packed(sums: &mut [u64], bits: u8, packed: &[u8]) {
-    for (block, bytes) in sums.chunks_mut(BLOCK).zip(packed.chunks_exact(block_len(bits))) {
-        if let Ok(block) = <&mut [u64; BLOCK]>::try_from(&mut *block) {
-            add_block(block, bits, bytes);
-        } else {
-            let mut full = [0; BLOCK];
-            add_block(&mut full, bits, bytes);
-            block.iter_mut().zip(full).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+    let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
+    let (packed, last) = packed.split_at(blocks.len() * block_len(bits));
+    Arch::new().dispatch(AddPacked { blocks, bits, packed });
+    if !rest.is_empty() {
+        let mut full = [0; BLOCK];
+        add_block(&mut full, bits, last);
+        rest.iter_mut().zip(full).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+    }
+}
+
+struct Pack<'a> {
+    words: &'a [u64],
+    bits: u8,
+    packed: &'a mut [u8],
+}
+
+impl WithSimd for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let blocks = self.packed.chunks_exact_mut(block_len(self.bits));
+        for (block, bytes) in self.words.chunks(BLOCK).zip(blocks) {
+            let mut full = Zeroizing::new([0; BLOCK]);
+            full[..block.len()].copy_from_slice(block);
+            pack_block(&full, self.bits, bytes);
         }
     }
 }
 
+struct AddPacked<'a> {
+    blocks: &'a mut [[u64; BLOCK]],
+    bits: u8,
+    packed: &'a [u8],
+}
+
+impl WithSimd for AddPacked<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let packed = self.packed.chunks_exact(block_len(self.bits));
+        for (block, bytes) in self.blocks.iter_mut().zip(packed) {
+            add_block(block, self.bits, bytes);
+        }
+    }
+}
+
+#[inline(always)]
 fn pack_block(block: &[u64; BLOCK], bits: u8, bytes: &mut [u8]) {
     let (mut rest, mut offset) = (bytes, 0);
     for plane in planes(bits) {
@@ -104,17 +142,20 @@ fn pack_block(block: &[u64; BLOCK], bits: u8, bytes: &mut [u8]) {
             }
         } else {
             let mask = (1 << plane) - 1;
-            for (row, words) in block.chunks_exact(bytes.len()).enumerate() {
-                for (byte, word) in bytes.iter_mut().zip(words) {
-                    *byte |=
-                        ((word >> offset & mask) << (usize::from(plane) * row)).to_le_bytes()[0];
-                }
+            let fields = block.chunks_exact(64 / usize::from(plane));
+            for (bytes, fields) in bytes.chunks_exact_mut(8).zip(fields) {
+                let word = fields
+                    .iter()
+                    .rev()
+                    .fold(0, |word, field| word << plane | ((field >> offset) & mask));
+                bytes.copy_from_slice(&word.to_le_bytes());
             }
         }
         offset += plane % 64;
     }
 }
 
+#[inline(always)]
 fn add_block(block: &mut [u64; BLOCK], bits: u8, bytes: &[u8]) {
     let (mut rest, mut offset) = (bytes, 0);
     for plane in planes(bits) {
@@ -125,14 +166,15 @@ fn add_block(block: &mut [u64; BLOCK], bits: u8, bytes: &[u8]) {
             32 => add_rows(block, bytes, offset, |b| u64::from(u32::from_le_bytes(b))),
             16 => add_rows(block, bytes, offset, |b| u64::from(u16::from_le_bytes(b))),
             8 => add_rows(block, bytes, offset, |b: [u8; 1]| u64::from(b[0])),
-            4 => add_bits::<4>(block, bytes, offset),
-            2 => add_bits::<2>(block, bytes, offset),
-            _ => add_bits::<1>(block, bytes, offset),
+            4 => add_bits::<4, 16>(block, bytes, offset),
+            2 => add_bits::<2, 32>(block, bytes, offset),
+            _ => add_bits::<1, 64>(block, bytes, offset),
         }
         offset += plane % 64;
     }
 }
 
+#[inline(always)]
 fn add_rows<const BYTES: usize>(
     block: &mut [u64; BLOCK],
     bytes: &[u8],
@@ -145,12 +187,19 @@ fn add_rows<const BYTES: usize>(
     }
 }
 
-/// `bytes` holds 64 fields of `BITS` bits: field i is in byte i mod (8 · BITS), its shift is the row.
-fn add_bits<const BITS: usize>(block: &mut [u64; BLOCK], bytes: &[u8], offset: u8) {
-    for (row, sums) in block.chunks_exact_mut(8 * BITS).enumerate() {
-        for (sum, byte) in sums.iter_mut().zip(bytes) {
-            let field = u64::from(*byte) >> (BITS * row) & ((1 << BITS) - 1);
-            *sum = sum.wrapping_add(field << offset);
+/// Each word of `bytes` holds `ROW` fields of `BITS` bits, lowest first.
+#[inline(always)]
+fn add_bits<const BITS: usize, const ROW: usize>(
+    block: &mut [u64; BLOCK],
+    bytes: &[u8],
+    offset: u8,
+) {
+    let (rows, _) = block.as_chunks_mut::<ROW>();
+    let (words, _) = bytes.as_chunks::<8>();
+    for (row, word) in rows.iter_mut().zip(words) {
+        let word = u64::from_le_bytes(*word);
+        for (index, sum) in row.iter_mut().enumerate() {
+            *sum = sum.wrapping_add(((word >> (BITS * index)) & ((1 << BITS) - 1)) << offset);
         }
     }
 }

@@ -113,6 +113,12 @@ impl FheParameters {
             .ok_or(ParameterError::NoLayout { lane_bits, contributors: contributors_max })
     }
 
+    /// Parameters that drop more bits than the failure bound allows, to watch them fail.
+    #[cfg(test)]
+    pub(crate) const fn with_dropped_bits(self, dropped_bits: u8) -> Self {
+        Self { dropped_bits, ..self }
+    }
+
     /// What the parameters were derived from.
     #[must_use]
     pub const fn requirements(&self) -> &FheRequirements {

@@ -4,9 +4,9 @@
 //! b = a·s + ε + Δ·Σ v_l·2^(w·l)      P = Σ p_l·2^(w·(lanes−1−l))      per coefficient, lanes·w + shift = 64
 //!
 //! aggregator   T = Σ_j Σ_k P_jk · b_jk                 one pass over the body
-//! everybody    A = Σ_j P_j(X) · a_j(X^−1)              public, once a round;  A' = ⌊A / 2^21⌉
+//! everybody    A = Σ_j P_j(X) · a_j(X^−1)              public, once a round;  A' = ⌊A / 2^g⌉, g = 58 − w
 //! custodians   ⟨A', s⟩                                 a linear form of their shares, interpolated
-//! opened       (T − 2^21·⟨A', s⟩) / 2^(64−w) = ⟨v, p⟩   centred modulo 2^w, up to `error_max`
+//! opened       (T − 2^g·⟨A', s⟩) / 2^(64−w) = ⟨v, p⟩   centred modulo 2^w, up to `error_max`
 //! ```
 //!
 //! Modulo 2^64 only what is at or below the top lane survives of the products of multipliers and messages:
@@ -36,9 +36,19 @@ pub const PROBE_COORDINATE_MAX: u32 = 1 << 15;
 /// Forms that one order may ask for: the value probe and the innovation probe of a round.
 pub const FORMS_MAX: usize = 2;
 
-/// Bits by which A is switched down. Coefficients of A' are at most 2^42, those of a key at most 58 <
-/// 2^5.86: ⟨A', s⟩ < 2^(42 + 12 + 5.86) < 2^60, half of the field, always.
-const SWITCHED_BITS: u8 = 21;
+/// Fewest bits by which A is switched down. Coefficients of A' are then at most 2^42, those of a key at
+/// most 58 < 2^5.86: ⟨A', s⟩ < 2^(42 + 12 + 5.86) < 2^60, half of the field, always.
+const SWITCHED_BITS_MIN: u8 = 21;
+
+/// g: bits by which A is switched down.
+///
+/// Threat: at full precision the difference T − ⟨A, s⟩ would show, below the inner product, what lower lanes hold:
+/// more linear forms of the update. What switching drops, ⟨A − 2^g·A', s⟩, stays unknown with the key and has a
+/// standard deviation of 2^g·√(4096/12)·6.36 = 2^(g + 6.9): at g = 58 − w that is 1.8 units of the reading, where
+/// lower lanes are at most ½ unit (mutual information below ½·log2(1 + (0.5/1.8)²) = 0.06 bits).
+fn switched_bits(parameters: &FheParameters) -> u8 {
+    58_u8.saturating_sub(parameters.lane_bits()).max(SWITCHED_BITS_MIN)
+}
 
 /// Standard deviations that `error_max` allows for: exceeded with probability 2·exp(−9²/2) < 2^-57.
 const DEVIATIONS: f64 = 9.0;
@@ -214,7 +224,7 @@ impl LinearProbe {
                 *form = form.wrapping_add(sum << shift);
             }
         }
-        ProbeForm::switched(&form)
+        ProbeForm::switched(&form, switched_bits(&self.parameters))
     }
 
     /// The inner product of the update whose body gave `product`, from the opened form of its key.
@@ -223,7 +233,7 @@ impl LinearProbe {
     #[must_use]
     pub fn reading(&self, product: BodyProduct, form: OpenedForm) -> i64 {
         #[expect(clippy::cast_sign_loss, reason = "two's complement is the representative")]
-        let masked = (form.0 as u64) << SWITCHED_BITS;
+        let masked = (form.0 as u64) << switched_bits(&self.parameters);
         let below = 64 - self.parameters.lane_bits();
         let rounded = product.0.wrapping_sub(masked).wrapping_add(1 << (below - 1));
         #[expect(clippy::cast_possible_wrap, reason = "centred modulo 2^lane_bits")]
@@ -241,7 +251,7 @@ fn error_max(parameters: &FheParameters, norm: f64) -> f64 {
     let lower = 1.0 / (1.0 - f64::from(-i16::from(parameters.lane_bits())).exp2());
     let body = parameters.noise_variance(1).sqrt() * norm * top * lower;
     let sigma = (f64::from(crate::GAUSSIAN_VARIANCE_DOUBLED) / 2.0).sqrt();
-    let switching = sigma * f64::from(SWITCHED_BITS - 1).exp2() * 64.0;
+    let switching = sigma * f64::from(switched_bits(parameters) - 1).exp2() * 64.0;
     0.5 + 0.5 * lower + DEVIATIONS * (body + switching) / unit
 }
 
@@ -259,7 +269,7 @@ fn adjoint(mask: &[u64; DEGREE]) -> [u64; DEGREE] {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyProduct(u64);
 
-/// A public linear form of keys, A' with coefficients of 43 bits.
+/// A public linear form of keys: A', with coefficients of at most 43 bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProbeForm(Box<[i64; DEGREE]>);
 
@@ -270,13 +280,13 @@ impl std::fmt::Debug for ProbeForm {
 }
 
 impl ProbeForm {
-    fn switched(form: &[u64; DEGREE]) -> Self {
+    fn switched(form: &[u64; DEGREE], bits: u8) -> Self {
         let mut switched = Box::new([0; DEGREE]);
         for (switched, word) in switched.iter_mut().zip(form) {
             #[expect(clippy::cast_possible_wrap, reason = "centred modulo 2^64")]
             let rounded = *word as i64;
             // Rounded half up without overflow: floor, plus the bit below.
-            *switched = (rounded >> SWITCHED_BITS) + (rounded >> (SWITCHED_BITS - 1) & 1);
+            *switched = (rounded >> bits) + ((rounded >> (bits - 1)) & 1);
         }
         Self(switched)
     }

@@ -5,8 +5,8 @@
 mod support;
 
 use privacy_fhe::{
-    CustodianError, FheParameters, FheRequirements, FormReply, LinearProbe, OpenedForms,
-    ProbeError, ProbeOrder, ShareError, TfheEngine,
+    CustodianError, FheParameters, FheRequirements, FormReply, LinearProbe, NttEngine, OpenedForms,
+    ProbeError, ProbeOrder, ShareError,
 };
 use privacy_identity::{Decode as _, Encode as _};
 use rand::{Rng as _, SeedableRng as _};
@@ -40,7 +40,7 @@ fn random_probe(dimension: u32, magnitude: i32, seed: u8) -> Vec<i32> {
 
 /// Opens `probes` in a round and returns the opened forms, asking the custodians in `asked`.
 fn opened(round: &Round, probes: &[LinearProbe], asked: &[u8]) -> (ProbeOrder, Vec<FormReply>) {
-    let forms = probes.iter().map(|probe| probe.form(&round.mask, &TfheEngine)).collect();
+    let forms = probes.iter().map(|probe| probe.form(&round.mask, &NttEngine::new())).collect();
     let order = ProbeOrder::new(&round.mask, round.opening().set(), forms).unwrap();
     let replies = asked.iter().map(|custodian| {
         let (custodian, opened) = open(round.custodian(*custodian), &round.opening());
@@ -113,6 +113,27 @@ fn updates_and_probes_of_one_sign_read_as_well_as_random_ones() {
 }
 
 #[test]
+fn readings_are_blurred_beyond_what_lower_lanes_hold() {
+    // A probe of norm 5: the noise of bodies adds nothing, what is seen is the switching of A.
+    let parameters = parameters(2, 127, 25);
+    let round = Round::new(parameters, 2, 3, 300);
+    let values = vec![3, -4];
+    let probe = LinearProbe::checked(parameters, values.clone(), 180.0).unwrap();
+    let (order, replies) = opened(&round, std::slice::from_ref(&probe), &[2, 3]);
+    let forms = order.open(round.custody, 300, &replies).unwrap();
+    check_readings(&round, std::slice::from_ref(&probe), std::slice::from_ref(&values), &forms);
+    let squares =
+        round.contributions.iter().zip(&forms.by_contributor).map(|(contribution, forms)| {
+            let product = probe.body_product(&contribution.ciphertext).unwrap();
+            (probe.reading(product, forms[0]) - exact(&contribution.values, &values)).pow(2)
+        });
+    let total = f64::from(i32::try_from(squares.sum::<i64>()).unwrap());
+    // Variance (117.5/64)² = 3.37 and 1/12 of rounding; 300 samples: relative error 0.082, five of it.
+    let variance = total / 300.0;
+    assert!((2.0..4.9).contains(&variance), "{variance}");
+}
+
+#[test]
 fn probes_that_could_leave_their_lane_are_refused() {
     let parameters = parameters(100, 127, 25);
     assert_eq!((parameters.lanes(), parameters.lane_bits()), (2, 26));
@@ -134,7 +155,7 @@ fn a_second_probe_is_refused_for_ever_and_the_first_is_answered_again() {
     let round = Round::new(parameters, 2, 3, 2);
     let order = |seed, set| {
         let probe = LinearProbe::checked(parameters, random_probe(50, 31, seed), 2000.0).unwrap();
-        let form = probe.form(&round.mask, &TfheEngine);
+        let form = probe.form(&round.mask, &NttEngine::new());
         ProbeOrder::new(&round.mask, set, vec![form]).unwrap()
     };
     let set = round.opening().set();
@@ -159,7 +180,7 @@ fn an_order_asks_for_at_most_two_forms() {
     let parameters = parameters(50, 127, 25);
     let round = Round::new(parameters, 2, 3, 2);
     let probe = LinearProbe::checked(parameters, random_probe(50, 31, 1), 2000.0).unwrap();
-    let form = probe.form(&round.mask, &TfheEngine);
+    let form = probe.form(&round.mask, &NttEngine::new());
     for count in [0, 3] {
         let refused =
             ProbeOrder::new(&round.mask, round.opening().set(), vec![form.clone(); count]);
@@ -180,7 +201,7 @@ fn a_custodian_that_shifts_a_form_is_named_with_two_spare_replies_and_detected_w
     let round = Round::new(parameters, 2, 4, 2);
     let values = random_probe(50, 31, 1);
     let probe = LinearProbe::checked(parameters, values.clone(), 2000.0).unwrap();
-    let (order, mut replies) = opened(&round, &[probe.clone()], &[1, 2, 3, 4]);
+    let (order, mut replies) = opened(&round, std::slice::from_ref(&probe), &[1, 2, 3, 4]);
     replies[2] = shifted(&replies[2], 1);
     let forms = order.open(round.custody, 2, &replies).unwrap();
     assert_eq!(forms.deviating, [3]);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use privacy_fhe::{CiphertextError, CiphertextSum, EncryptError, TfheEngine, encrypt, open_sum};
+use privacy_fhe::{CiphertextError, CiphertextSum, EncryptError, NttEngine, encrypt, open_sum};
 use support::{Round, parameters};
 
 fn check(dimension: u32, contributors: usize, coordinate_max: u32) {
@@ -13,8 +13,14 @@ fn check(dimension: u32, contributors: usize, coordinate_max: u32) {
         Round::new(parameters(dimension, coordinate_max, contributors_max), 2, 3, contributors);
     let (mask, custody) = (&round.mask, round.custody);
     // One contributor alone is below every custodian's minimum: its key is opened by hand elsewhere.
-    let opened =
-        open_sum(&round.sum(), mask, &round.opening(), custody, &round.replies(), &TfheEngine);
+    let opened = open_sum(
+        &round.sum(),
+        mask,
+        &round.opening(),
+        custody,
+        &round.replies(),
+        &NttEngine::new(),
+    );
     let opened = opened.unwrap();
     assert_eq!(opened.values, round.plain_sum(), "d = {dimension}, n = {contributors}");
     assert!(opened.deviating.is_empty());
@@ -59,10 +65,26 @@ fn extreme_coordinates_do_not_leave_their_lanes() {
             &round.opening(),
             round.custody,
             &round.replies(),
-            &TfheEngine,
+            &NttEngine::new(),
         );
         assert_eq!(opened.unwrap().values, round.plain_sum());
     }
+}
+
+#[cfg(feature = "tfhe")]
+#[test]
+fn both_engines_encrypt_and_open_alike() {
+    let tfhe = privacy_fhe::TfheEngine;
+    let round = Round::new(parameters(10_000, 32_767, 1000), 2, 3, 2);
+    let values = &round.contributions[0].values;
+    let body = |bytes: privacy_fhe::Encryption| bytes.ciphertext.packed().to_vec();
+    let (parameters, mask, custody) = (&round.parameters, &round.mask, round.custody);
+    let ours =
+        encrypt(values, parameters, mask, custody, &NttEngine::new(), &mut round.rng.clone());
+    let theirs = encrypt(values, parameters, mask, custody, &tfhe, &mut round.rng.clone());
+    assert!(body(ours.unwrap()) == body(theirs.unwrap()));
+    let opened = open_sum(&round.sum(), mask, &round.opening(), custody, &round.replies(), &tfhe);
+    assert_eq!(opened.unwrap().values, round.plain_sum());
 }
 
 #[test]
@@ -92,7 +114,7 @@ fn updates_of_other_length_or_range_are_not_encrypted() {
     let mut refused = |values: &[i32]| {
         let (parameters, custody) = (&round.parameters, round.custody);
         let encryption =
-            encrypt(values, parameters, &round.mask, custody, &TfheEngine, &mut round.rng);
+            encrypt(values, parameters, &round.mask, custody, &NttEngine::new(), &mut round.rng);
         encryption.err().unwrap()
     };
     assert_eq!(refused(&[1, 2]), EncryptError::Dimension { expected: 3, got: 2 });

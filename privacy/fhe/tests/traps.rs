@@ -3,8 +3,8 @@
 mod support;
 
 use privacy_fhe::{
-    CiphertextSum, CustodianError, CustodianInput, CustodianOutput, OpenError, OpenedSum, Opening,
-    OpeningError, ShareError, TfheEngine, open_sum,
+    CiphertextSum, CustodianError, CustodianInput, CustodianOutput, NttEngine, OpenError,
+    OpenedSum, Opening, OpeningError, ShareError, open_sum,
 };
 use privacy_identity::{Digest, Tag};
 use support::{Round, lie, member, open, parameters};
@@ -14,7 +14,7 @@ fn small_round(threshold: u8, custodians: u8) -> Round {
 }
 
 fn opened(round: &Round, replies: &[privacy_fhe::KeyShareSum]) -> Result<OpenedSum, OpenError> {
-    open_sum(&round.sum(), &round.mask, &round.opening(), round.custody, replies, &TfheEngine)
+    open_sum(&round.sum(), &round.mask, &round.opening(), round.custody, replies, &NttEngine::new())
 }
 
 #[test]
@@ -255,8 +255,9 @@ fn a_sum_of_another_set_than_the_opened_one_is_not_opened() {
         sum.add(&round.contributions[index].ciphertext).unwrap();
     }
     let replies = round.replies();
-    let open =
-        |sum| open_sum(sum, &round.mask, &round.opening(), round.custody, &replies, &TfheEngine);
+    let open = |sum| {
+        open_sum(sum, &round.mask, &round.opening(), round.custody, &replies, &NttEngine::new())
+    };
     // One dropped and one counted twice: the keys do not fit.
     let error = open(&sum).unwrap_err();
     assert!(matches!(error, OpenError::Share(ShareError::Unacceptable { .. })), "{error:?}");

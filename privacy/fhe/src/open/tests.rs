@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::{
-    AcceptedUpdate, Encryption, FheParameters, FheRequirements, KeyShare, MemberId, TfheEngine,
+    AcceptedUpdate, Encryption, FheParameters, FheRequirements, KeyShare, MemberId, NttEngine,
     encrypt, field,
 };
 
@@ -28,6 +28,11 @@ fn case(dimension: u32, contributors_max: u32, count: u8) -> Case {
         inner_product_bits: 0,
     })
     .unwrap();
+    case_under(parameters, count)
+}
+
+fn case_under(parameters: FheParameters, count: u8) -> Case {
+    let dimension = parameters.requirements().dimension;
     let mut rng = ChaCha20Rng::from_seed([count; 32]);
     let custody = Custody::new(2, 3).unwrap();
     let mask = RoundMask::from_transcript(Digest::of(Tag::RoundOrder, b"case"));
@@ -43,7 +48,7 @@ fn case(dimension: u32, contributors_max: u32, count: u8) -> Case {
             .collect();
         exact.iter_mut().zip(&values).for_each(|(sum, value)| *sum += i64::from(*value));
         let Encryption { ciphertext, shares: dealt } =
-            encrypt(&values, &parameters, &mask, custody, &TfheEngine, &mut rng).unwrap();
+            encrypt(&values, &parameters, &mask, custody, &NttEngine::new(), &mut rng).unwrap();
         sum.add(&ciphertext).unwrap();
         shares.push(dealt);
         updates.push(AcceptedUpdate { member: MemberId([index; 32]), update: Digest([1; 32]) });
@@ -64,7 +69,7 @@ fn case(dimension: u32, contributors_max: u32, count: u8) -> Case {
 
 impl Case {
     fn opened(&self, replies: &[KeyShareSum]) -> Result<OpenedSum, OpenError> {
-        open_sum(&self.sum, &self.mask, &self.opening, self.custody, replies, &TfheEngine)
+        open_sum(&self.sum, &self.mask, &self.opening, self.custody, replies, &NttEngine::new())
     }
 }
 
@@ -93,6 +98,17 @@ fn a_lie_that_keeps_the_key_small_is_caught_by_the_noise_it_leaves() {
 }
 
 #[test]
+fn in_an_update_too_small_for_the_residual_test_liars_must_be_outvoted() {
+    let case = case(4, 1000, 3);
+    let mut replies = case.replies.clone();
+    replies[1].elements[4000] = field::subtract(replies[1].elements[4000], 1);
+    let error = case.opened(&replies).unwrap_err();
+    let expected = ShareError::Contradiction { custodians: vec![1, 2, 3] };
+    assert_eq!(error, expected.into());
+    assert_eq!(case.opened(&case.replies).unwrap().values, case.exact);
+}
+
+#[test]
 fn the_noise_has_the_variance_that_the_failure_bound_is_derived_from() {
     for (contributors_max, count) in [(1000, 10), (1000, 100), (100, 100)] {
         let case = case(16_384, contributors_max, count);
@@ -103,6 +119,18 @@ fn the_noise_has_the_variance_that_the_failure_bound_is_derived_from() {
         let ratio = opened.noise_mean_square / expected;
         assert!((ratio - 1.0).abs() < 0.094, "{ratio} with at most {contributors_max}");
     }
+}
+
+#[test]
+fn parameters_beyond_the_bound_fail_at_the_rate_that_the_noise_predicts() {
+    let checked = case(16_384, 1000, 1).parameters;
+    // 8 instead of 3 dropped bits: √V = 742 at n = 100, Δ/2 = 2048 is 2.76 of it, and 2·Q(2.76) = 0.00578 of 8192
+    // coefficients, 47, are wrong. Standard deviation 6.9; six of it.
+    let case = case_under(checked.with_dropped_bits(8), 100);
+    let opened = case.opened(&case.replies).unwrap();
+    let pairs = opened.values.chunks(2).zip(case.exact.chunks(2));
+    let wrong = pairs.filter(|(opened, exact)| opened != exact).count();
+    assert!((6..89).contains(&wrong), "{wrong}");
 }
 
 #[test]

@@ -12,7 +12,7 @@
 use privacy_fhe::{
     AcceptedUpdate, Ciphertext, CiphertextSum, Custodian, CustodianError, CustodianInput,
     CustodianOutput, CustodianTerms, Custody, FheParameters, FheRequirements, FormReply, KeyShare,
-    KeyShareSum, MemberId, Opening, ProbeOrder, RoundMask, TfheEngine, encrypt,
+    KeyShareSum, MemberId, NttEngine, Opening, ProbeOrder, RoundMask, encrypt,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _, Tag};
 use rand::{Rng as _, SeedableRng as _};
@@ -162,7 +162,7 @@ pub fn contribution(
     mask: &RoundMask,
     rng: &mut ChaCha20Rng,
 ) -> Contribution {
-    let encryption = encrypt(&values, parameters, mask, custody, &TfheEngine, rng).unwrap();
+    let encryption = encrypt(&values, parameters, mask, custody, &NttEngine::new(), rng).unwrap();
     let bytes = encryption.ciphertext.to_bytes();
     let ciphertext = Ciphertext::from_bytes(&bytes).unwrap();
     let update = Digest::of(Tag::SealedUpdate, &bytes);
