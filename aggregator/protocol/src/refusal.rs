@@ -55,16 +55,13 @@ pub enum Refusal {
     /// Too few custodians echoed the set.
     #[error("too few custodians agree on the set")]
     NoAgreement,
-    /// This build leaves out the federation's sealing mode.
-    #[error("this build does not have the federation's sealing mode")]
-    ModeAbsent,
     /// Nothing of the kind is under way.
     #[error("not expected now")]
     Unexpected,
 }
 
 impl Refusal {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 17] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -82,7 +79,6 @@ impl Refusal {
         Self::Unexpected,
         Self::BadProof,
         Self::NoAgreement,
-        Self::ModeAbsent,
     ];
 
     /// The stable name under which refusals are counted.
@@ -106,7 +102,6 @@ impl Refusal {
             Self::Unexpected => "unexpected",
             Self::BadProof => "bad-proof",
             Self::NoAgreement => "no-agreement",
-            Self::ModeAbsent => "mode-absent",
         }
     }
 }

@@ -11,10 +11,6 @@
 //!  scalar        inner product in the ring  inner product in the field    ⟨body, p⟩ and forms of the key
 //! ```
 
-#[cfg(feature = "fhe")]
-mod fhe;
-#[cfg(not(feature = "fhe"))]
-#[path = "mode/without_fhe.rs"]
 mod fhe;
 mod mpc;
 mod verified;

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("privacy-dp", 0),
     ("privacy-fhe", 1),
     ("privacy-cohort", 1),
+    ("privacy-pine", 1),
     ("privacy-secagg", 1),
     ("data-dao-governance", 1),
     ("data-dao-ledger", 1),
@@ -50,6 +51,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("axum", &["web-api", "web-api-cli"]),
     ("tfhe", &["privacy-fhe"]),
     ("openmls", &["privacy-cohort"]),
+    ("prio", &["privacy-pine", "benches"]),
     ("eframe", &["trainer-desktop"]),
 ];
 
@@ -59,6 +61,8 @@ const PURE: &[&str] = &[
     "privacy-dp",
     "privacy-secagg",
     "privacy-fhe",
+    "privacy-pine",
+    "privacy-cohort",
     "data-dao-ledger",
     "data-dao-governance",
     "data-dao-market",

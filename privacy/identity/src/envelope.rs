@@ -11,8 +11,8 @@
 use std::fmt;
 
 use hpke::{
-    Deserializable as _, OpModeR, OpModeS, Serializable as _, aead::AesGcm256,
-    kdf::HkdfSha256, kem::X25519HkdfSha256, single_shot_open, single_shot_seal_with_rng,
+    Deserializable as _, OpModeR, OpModeS, Serializable as _, aead::AesGcm256, kdf::HkdfSha256,
+    kem::X25519HkdfSha256, single_shot_open, single_shot_seal_with_rng,
 };
 use rand::CryptoRng;
 use thiserror::Error;
@@ -131,16 +131,15 @@ impl SealingPublicKey {
     ) -> Result<Envelope, EnvelopeError> {
         let recipient = <Kem as hpke::Kem>::PublicKey::from_bytes(&self.0)
             .map_err(|_source| EnvelopeError::BadRecipient)?;
-        let (encapsulated, ciphertext) =
-            single_shot_seal_with_rng::<AesGcm256, HkdfSha256, Kem>(
-                &OpModeS::Base,
-                &recipient,
-                tag.as_str().as_bytes(),
-                plaintext,
-                associated,
-                rng,
-            )
-            .map_err(|_source| EnvelopeError::BadRecipient)?;
+        let (encapsulated, ciphertext) = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, Kem>(
+            &OpModeS::Base,
+            &recipient,
+            tag.as_str().as_bytes(),
+            plaintext,
+            associated,
+            rng,
+        )
+        .map_err(|_source| EnvelopeError::BadRecipient)?;
         let mut encapsulated_key = [0; KEY_LEN];
         encapsulated.write_exact(&mut encapsulated_key);
         Ok(Envelope { encapsulated_key, ciphertext })

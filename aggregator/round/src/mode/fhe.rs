@@ -10,7 +10,7 @@ use aggregator_protocol::{CustodyTerms, FederationTerms, ProbeOrder, Refusal, Ro
 use privacy_fhe::{
     AcceptedUpdate, Ciphertext, CiphertextSum, Custodian, CustodianInput, CustodianOutput,
     CustodianTerms, Custody, FheParameters, FheRequirements, FormReply, KeyShare, KeyShareSum,
-    LinearProbe, MemberId, Opening, ProbeOrder as FormOrder, RoundMask, TfheEngine, encrypt,
+    LinearProbe, MemberId, NttEngine, Opening, ProbeOrder as FormOrder, RoundMask, encrypt,
     open_sum as open_ciphertexts,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _, Tag};
@@ -59,8 +59,9 @@ pub(super) fn payloads(
     let text = |refusal: Refusal| refusal.to_string();
     let parameters = parameters(&terms.encoding).map_err(text)?;
     let custody = custody(custody_terms).map_err(text)?;
-    let sealed = encrypt(update.values(), &parameters, &mask(grant), custody, &TfheEngine, rng)
-        .map_err(|error| error.to_string())?;
+    let sealed =
+        encrypt(update.values(), &parameters, &mask(grant), custody, &NttEngine::new(), rng)
+            .map_err(|error| error.to_string())?;
     let ciphertext = Zeroizing::new(sealed.ciphertext.to_bytes());
     let shares = sealed.shares.iter().map(|share| Zeroizing::new(share.to_bytes()));
     Ok(Payloads::new(std::iter::once(ciphertext).chain(shares).collect()))
@@ -178,8 +179,9 @@ pub(super) fn open_sum(
     let opening = opening(grant, own).map_err(own_error)?;
     let custody = custody(custody_terms).map_err(own_error)?;
     let replies = replies(others)?;
-    let opened = open_ciphertexts(&sum, &mask(grant), &opening, custody, &replies, &TfheEngine)
-        .map_err(OpenError::shares)?;
+    let opened =
+        open_ciphertexts(&sum, &mask(grant), &opening, custody, &replies, &NttEngine::new())
+            .map_err(OpenError::shares)?;
     let liars = opened.deviating.iter().copied().map(usize::from).collect();
     Ok(Opened { sum: opened.values, tag: None, liars })
 }
@@ -213,7 +215,7 @@ impl Forms {
         let probes =
             [linear_probe(encoding, &order.value)?, linear_probe(encoding, &order.innovation)?];
         let mask = mask(grant);
-        let forms = probes.iter().map(|probe| probe.form(&mask, &TfheEngine)).collect();
+        let forms = probes.iter().map(|probe| probe.form(&mask, &NttEngine::new())).collect();
         let set = opening(grant, parts)?.set();
         let order = FormOrder::new(&mask, set, forms).map_err(|_source| Refusal::Malformed)?;
         Ok(Self { probes, order })
