@@ -64,7 +64,8 @@ fn in_every_mode_the_opened_scalars_are_the_inner_products() {
         };
         let probes = federation.dao.probes.values().next().unwrap().unverified_body();
         let (probe, exponent) = probe_in_the_clear(&probes.value);
-        let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT) / 2_f64.powi(exponent as i32);
+        let unit =
+            2_f64.powi(privacy_secagg::VALUE_SHIFT) / 2_f64.powi(i32::try_from(exponent).unwrap());
         let count = contributions.len() as f64;
         for (contribution, scalars) in contributions.iter().zip(&receipt.unverified_body().scalars)
         {
