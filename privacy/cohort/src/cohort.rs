@@ -21,7 +21,7 @@ use crate::{
     provider::Provider,
 };
 
-/// Most members of a cohort: a little above the largest that was measured (`examples/measure.rs`).
+/// Most members of a cohort: a little above the largest that was measured (`examples/measure_cohort.rs`).
 pub const COHORT_MEMBERS_MAX: usize = 1024;
 
 /// Exporter label of the key under which models travel. The label, not the length, separates it.

@@ -8,7 +8,7 @@ use privacy_identity::Digest;
 
 use crate::CohortError;
 
-/// Largest message that is read: 4 MiB, ten times the welcome of 1 000 members (`examples/measure.rs`).
+/// Largest message that is read: 4 MiB, ten times the welcome of 1 000 members (`examples/measure_cohort.rs`).
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Decodes exactly one message. The slice decoder is used because it checks lengths against what is

@@ -21,7 +21,7 @@ use crate::{
     provider::{Provider, Stored},
 };
 
-/// Largest state that is read: 64 MiB, about ten times that of 1 000 members (`examples/measure.rs`).
+/// Largest state that is read: 64 MiB, about ten times that of 1 000 members (`examples/measure_cohort.rs`).
 const STATE_BYTES_MAX: usize = 64 << 20;
 
 /// Most entries of a store; openmls keeps about a dozen for a group.

@@ -1,6 +1,6 @@
 //! Sizes and times of cohorts of 10, 100 and 1 000 members.
 //!
-//! `cargo run --release -p privacy-cohort --example measure [members …]`
+//! `cargo run --release -p privacy-cohort --example measure_cohort [members …]`
 #![expect(clippy::disallowed_methods, reason = "an example that measures reads the clock")]
 
 use std::time::Instant;

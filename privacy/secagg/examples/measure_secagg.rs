@@ -1,6 +1,6 @@
 //! Milliseconds and bytes of each part of MPC mode, beside the limits of the machine.
 //!
-//! `cargo run --release -p privacy-secagg --example measure [log10 of the largest dimension, 4..=7]`
+//! `cargo run --release -p privacy-secagg --example measure_secagg [log10 of the largest dimension, 4..=7]`
 #![expect(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
 #![expect(clippy::cast_precision_loss, reason = "sizes in a table")]
 

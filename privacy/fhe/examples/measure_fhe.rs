@@ -1,4 +1,4 @@
-//! Prints what a round costs: `cargo run --release -p privacy-fhe --example measure`.
+//! Prints what a round costs: `cargo run --release -p privacy-fhe --example measure_fhe`.
 //!
 //! Times are the least CPU time of several repetitions, one thread.
 

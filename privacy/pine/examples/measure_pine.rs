@@ -1,7 +1,7 @@
 //! Prints what PINE costs: milliseconds to seal and to verify and bytes per parameter, for
 //! d = 10⁴, 10⁵, 10⁶ (or the dimensions given as arguments), with either XOF, on one core.
 //!
-//! `cargo run --release -p privacy-pine --example measure`
+//! `cargo run --release -p privacy-pine --example measure_pine`
 
 use std::time::Instant;
 
