@@ -5,10 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use aggregator_network::{
     Address, Inbox, Limits, Link, LinkConfig, ListenAddress, PeerKey, load_or_create_key,
 };
-use aggregator_protocol::{
-    DaoReply, DaoRequest, FederationTerms, MESSAGE_BYTES_MAX, from_wire, to_wire,
-};
-use aggregator_round::AggregatorContext;
+use aggregator_protocol::{DaoReply, DaoRequest, FederationTerms, from_wire, to_wire};
+use aggregator_round::{AggregatorContext, message_bytes_max};
 use anyhow::{Context as _, bail};
 use privacy_identity::{SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use tracing::info;
@@ -17,9 +15,6 @@ use crate::{NodeEvent, ask::Routes, coordinator::CoordinatorShell, peer, store::
 
 /// Pause between attempts to reach the DAO node at start, in milliseconds.
 const DAO_RETRY_MS: u64 = 250;
-
-/// What one contributor adds to the largest message, beside its share: header, signature, envelope.
-const CONTRIBUTOR_BYTES_MAX: usize = 1024;
 
 /// How an aggregator is run.
 #[derive(Debug, Clone)]
@@ -79,9 +74,7 @@ async fn start_link(
     terms: &FederationTerms,
 ) -> anyhow::Result<(Link, Inbox)> {
     let contributors = terms.encoding.contributors_max();
-    let largest =
-        (64 << 10) + 8 * terms.encoding.dimension() + contributors * CONTRIBUTOR_BYTES_MAX;
-    let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
+    let largest = u32::try_from(message_bytes_max(terms)).context("message limit")?;
     let limits = Limits {
         request_bytes_max: largest,
         response_bytes_max: largest,

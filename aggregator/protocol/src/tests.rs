@@ -146,7 +146,7 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
 fn the_wire_form_of_a_fetch_is_pinned() {
     let wire = to_wire(&ContributorRequest::Fetch { known: Some(RoundId(0x0102)) });
     let expected = [
-        1, // version
+        2, // version
         2, // kind: fetch
         1, // a round is known
         0, 0, 0, 0, 0, 0, 1, 2, // its number, big-endian
@@ -156,8 +156,8 @@ fn the_wire_form_of_a_fetch_is_pinned() {
 
 #[test]
 fn another_version_is_named_in_the_refusal() {
-    let error = from_wire::<ContributorRequest>(&[2, 0]).unwrap_err().to_string();
-    assert!(error.contains("wire version 2"), "{error}");
+    let error = from_wire::<ContributorRequest>(&[1, 0]).unwrap_err().to_string();
+    assert!(error.contains("wire version 1"), "{error}");
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use privacy_identity::{Decode, DecodeError, Encode};
 
-/// The version of the wire form that this build speaks.
-pub const WIRE_VERSION: u8 = 1;
+/// The version of the wire form that this build speaks. 2: sealing modes, custodians, cohorts.
+pub const WIRE_VERSION: u8 = 2;
 
-/// Largest message: a model or an explicit share of 20 million parameters takes 80 MB.
-pub const MESSAGE_BYTES_MAX: usize = 96 << 20;
+/// Largest message: an update of 20 million parameters with a proof of its norm takes 161 MB.
+pub const MESSAGE_BYTES_MAX: usize = 192 << 20;
 
 /// The wire form of `message`.
 pub fn to_wire(message: &impl Encode) -> Vec<u8> {

@@ -70,6 +70,26 @@ pub(crate) const fn proves(terms: &FederationTerms) -> Result<bool, Unsupported>
     }
 }
 
+/// Bytes of payloads and evidence, for limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PayloadSizes {
+    /// The coordinator's payload.
+    pub(crate) first: usize,
+    /// The largest of any other party.
+    pub(crate) other: usize,
+    /// What one contributor adds to the evidence of a set.
+    pub(crate) evidence: usize,
+}
+
+/// The sizes under `terms`.
+pub(crate) fn payload_sizes(terms: &FederationTerms) -> PayloadSizes {
+    match terms.sealing {
+        SealingTerms::Mpc => mpc::payload_sizes(terms),
+        SealingTerms::MpcVerified => verified::payload_sizes(terms),
+        SealingTerms::Fhe(_) => fhe::payload_sizes(terms),
+    }
+}
+
 /// Seals `update` to the parties of the round of `grant`.
 pub(crate) fn seal(
     update: &NoisyUpdate,

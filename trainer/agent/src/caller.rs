@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use aggregator_network::{Address, Limits, Link, LinkConfig, RequestError};
 use aggregator_protocol::{
-    ContributorReply, ContributorRequest, FederationTerms, MESSAGE_BYTES_MAX, Refusal, RoundId,
-    from_wire, to_wire,
+    ContributorReply, ContributorRequest, FederationTerms, Refusal, RoundId, from_wire, to_wire,
 };
+use aggregator_round::message_bytes_max;
 use privacy_identity::Digest;
 use zeroize::Zeroizing;
 
@@ -15,9 +15,6 @@ use crate::{AgentError, backoff, backoff::Backoff, sent_log::SentLog};
 /// Longest message before the terms are known, in bytes. The longest terms have 15 MB; a model of
 /// four million parameters fits as well, and more is allowed only to terms that name one.
 const MESSAGE_BYTES: usize = 16 << 20;
-/// What a message has besides a vector, in bytes: an order with the largest cohort (131 kB), a
-/// receipt of the largest round (about 600 kB), a sealed update's header and envelopes (6 kB).
-const BESIDES_BYTES: usize = 1 << 20;
 /// Time for an exchange besides what its bytes take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The slowest line on which an exchange is waited for, in bytes a second.
@@ -89,7 +86,7 @@ impl Caller {
         secret: Zeroizing<[u8; 32]>,
         terms: &FederationTerms,
     ) -> Result<(), AgentError> {
-        let needed = message_bytes(terms.encoding.dimension());
+        let needed = message_bytes_max(terms);
         if needed > MESSAGE_BYTES {
             let wider = start_link(secret, needed).await?;
             std::mem::replace(&mut self.link, wider).shutdown().await;
@@ -167,12 +164,6 @@ impl Caller {
     }
 }
 
-/// Longest message of a federation whose updates have `dimension` coordinates: a model in `f32`, which
-/// no packed share exceeds (at most 32 bits a coordinate).
-fn message_bytes(dimension: usize) -> usize {
-    (dimension * size_of::<f32>() + BESIDES_BYTES).min(MESSAGE_BYTES_MAX)
-}
-
 async fn start_link(secret: Zeroizing<[u8; 32]>, message_bytes: usize) -> Result<Link, AgentError> {
     let bytes_max = u32::try_from(message_bytes).expect("at most MESSAGE_BYTES_MAX");
     let transfer = Duration::from_secs((message_bytes / BYTES_PER_SECOND_MIN) as u64);
@@ -209,13 +200,6 @@ const fn stayed_here(error: &RequestError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn messages_are_as_long_as_the_model_needs_and_no_longer() {
-        assert_eq!(message_bytes(450), 1_800 + BESIDES_BYTES);
-        assert!(message_bytes(20_000_000) > 80_000_000);
-        assert!(message_bytes(usize::MAX / 8) == MESSAGE_BYTES_MAX);
-    }
 
     #[test]
     fn a_stranger_at_the_address_is_final_only_before_the_first_answer() {

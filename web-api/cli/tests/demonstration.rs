@@ -29,6 +29,39 @@ fn run_demo(dir: &Path, seed: &str) -> Value {
 }
 
 #[test]
+fn in_all_three_modes_the_models_are_equally_good_and_the_same_are_paid() {
+    let reports = ["mpc", "mpc-verified", "fhe"].map(|mode| {
+        let dir = tempfile::tempdir().unwrap();
+        let report = dir.path().join("report.json");
+        let output = sahakar()
+            .args(["demo", "--rounds", "3", "--device", "cpu", "--mode", mode, "--report"])
+            .arg(&report)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{mode}: {}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
+        assert_eq!(report["config"]["mode"], mode);
+        assert_eq!(report["ledger"]["audit"], "ok", "{mode}");
+        report
+    });
+    let accuracy = |report: &Value, round: usize| {
+        report["rounds"][round]["test_accuracy"].as_f64().unwrap()
+    };
+    let paid = |report: &Value| {
+        let rows = report["contributors"].as_array().unwrap().iter();
+        rows.map(|row| row["credits"].as_u64().unwrap() > 0).collect::<Vec<_>>()
+    };
+    for report in &reports[1..] {
+        for round in 0..3 {
+            // The same seed: the updates are the same integers, and so is their sum.
+            let difference = accuracy(report, round) - accuracy(&reports[0], round);
+            assert!(difference.abs() < 1e-9, "round {round} differs by {difference}");
+        }
+        assert_eq!(paid(report), paid(&reports[0]));
+    }
+}
+
+#[test]
 fn the_report_has_every_key_and_the_ledger_adds_up() {
     let dir = tempfile::tempdir().unwrap();
     let report = run_demo(dir.path(), "7");

@@ -18,7 +18,7 @@ use privacy_secagg::{EncodingParameters, NoisyUpdate, Payloads, QuantizedProbe, 
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{OpenError, Opened, payload};
+use super::{OpenError, Opened, PayloadSizes, payload};
 use crate::AggregatorContext;
 
 /// Bits of the inner products that are opened: parameters of the encoding keep |⟨x, p⟩| below
@@ -47,6 +47,14 @@ fn custody(terms: CustodyTerms) -> Result<Custody, Refusal> {
     let byte = |count: usize| u8::try_from(count).map_err(|_source| Refusal::Malformed);
     Custody::new(byte(terms.threshold())?, byte(terms.custodians())?)
         .map_err(|_source| Refusal::Malformed)
+}
+
+/// A share of a key: 4096 elements of 61 bits, and what frames them.
+const KEY_SHARE_BYTES: usize = 32 << 10;
+
+pub(super) fn payload_sizes(terms: &FederationTerms) -> PayloadSizes {
+    let body = parameters(&terms.encoding).map_or(0, |parameters| parameters.body_bytes());
+    PayloadSizes { first: body + KEY_SHARE_BYTES, other: KEY_SHARE_BYTES, evidence: 0 }
 }
 
 pub(super) fn payloads(

@@ -9,8 +9,17 @@ use privacy_secagg::{
 };
 use rand::CryptoRng;
 
-use super::{OpenError, Opened};
+use super::{OpenError, Opened, PayloadSizes};
 use crate::AggregatorContext;
+
+/// Form byte and tag beside the packed vector or the seed.
+const BESIDE_BYTES: usize = 64;
+
+pub(super) fn payload_sizes(terms: &FederationTerms) -> PayloadSizes {
+    let encoding = &terms.encoding;
+    let packed = encoding.ring().packed_len(encoding.vector_len());
+    PayloadSizes { first: packed + BESIDE_BYTES, other: BESIDE_BYTES, evidence: 0 }
+}
 
 pub(super) fn payloads(
     update: &NoisyUpdate,

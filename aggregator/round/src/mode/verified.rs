@@ -22,11 +22,27 @@ use privacy_secagg::{
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{OpenError, Opened, payload};
+use super::{OpenError, Opened, PayloadSizes, payload};
 use crate::AggregatorContext;
 
 /// Bytes of a share of a tag.
 const TAG_BYTES: usize = 16;
+/// Length prefixes and the tag beside the shares.
+const BESIDE_BYTES: usize = 64;
+
+/// Sizes do not depend on the binding; terms for which there is no instance have no updates either.
+pub(super) fn payload_sizes(terms: &FederationTerms) -> PayloadSizes {
+    let digest = Digest([0; Digest::LEN]);
+    let member = terms.coordinator().verifying;
+    let binding = Binding { dao: digest, federation: digest, round: 0, model: digest, member };
+    let Ok(pine) = pine(terms, &binding) else {
+        return PayloadSizes { first: 0, other: 0, evidence: 0 };
+    };
+    let size = |place| pine.public_share_bytes() + pine.input_share_bytes(place) + BESIDE_BYTES;
+    let evidence = terms.aggregators.len() * (pine.prep_share_bytes() + BESIDE_BYTES);
+    PayloadSizes { first: size(0), other: size(1), evidence }
+}
+
 pub(super) fn payloads(
     update: &NoisyUpdate,
     terms: &FederationTerms,
