@@ -4,23 +4,18 @@
 
 mod world;
 
-use aggregator_protocol::{CustodyTerms, SealingTerms};
+use aggregator_protocol::SealingTerms;
 use world::{
-    Contribution, World,
+    Contribution,
     dao::{Logged, probe_in_the_clear},
     federation::{Federation, asks_measure, asks_score},
+    modes,
 };
 
 const MEMBERS: usize = 6;
 
 fn federation(sealing: SealingTerms, seed: u64) -> Federation {
-    let aggregators = if sealing.custody().is_some() { 1 } else { 2 };
-    Federation::of(World::sealed(sealing, seed, aggregators, MEMBERS))
-}
-
-fn modes() -> [SealingTerms; 3] {
-    let custody = CustodyTerms::new(3, 2).unwrap();
-    [SealingTerms::Mpc, SealingTerms::MpcVerified, SealingTerms::Fhe(custody)]
+    Federation::sealed(sealing, seed, MEMBERS)
 }
 
 /// A federation whose first round has all members' updates.

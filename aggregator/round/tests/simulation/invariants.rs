@@ -6,7 +6,7 @@ use privacy_identity::Signed;
 
 use crate::{
     network::Simulation,
-    world::{MINIMUM_COHORT, dao::Logged, dao::probe_in_the_clear, value_in_the_clear},
+    world::{dao::Logged, dao::probe_in_the_clear, value_in_the_clear},
 };
 
 /// All of them.
@@ -42,10 +42,10 @@ fn invariant_sum_is_the_integer_sum_of_the_accepted_set(simulation: &Simulation)
 
 fn invariant_no_sum_below_the_minimum_cohort(simulation: &Simulation) {
     for sum in &simulation.dao.sums {
-        assert!(sum.accepted.contributions().len() >= MINIMUM_COHORT as usize);
+        assert!(sum.accepted.contributions().len() >= simulation.world.minimum());
     }
     for commitment in simulation.observed.commitments.values().flatten() {
-        assert!(commitment.count >= MINIMUM_COHORT, "{commitment:?}");
+        assert!(commitment.count as usize >= simulation.world.minimum(), "{commitment:?}");
     }
 }
 
