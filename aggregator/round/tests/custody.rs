@@ -150,11 +150,7 @@ fn promise_1_a_custodian_sums_only_what_enough_distinct_custodians_echoed() {
 }
 
 /// What does not make up for a missing echo of the last custodian.
-fn useless_echoes(
-    world: &World,
-    round: RoundId,
-    set: &AcceptedSet,
-) -> Vec<Vec<Signed<SetEcho>>> {
+fn useless_echoes(world: &World, round: RoundId, set: &AcceptedSet) -> Vec<Vec<Signed<SetEcho>>> {
     let custody = world.terms.sealing.custody().unwrap();
     let body = echo_body(world, round, set);
     let last = &world.members[custody.custodians() - 1];

@@ -253,12 +253,21 @@ impl Federation {
     /// time passes where nobody does.
     pub(crate) fn end_round(
         &mut self,
-        mut conduct: impl FnMut(&World, usize, &AggregatorRequest, AggregatorReply) -> Option<AggregatorReply>,
+        mut conduct: impl FnMut(
+            &World,
+            usize,
+            &AggregatorRequest,
+            AggregatorReply,
+        ) -> Option<AggregatorReply>,
     ) -> Logged {
         let round = self.coordinator.machine.current_round().unwrap();
         while !self.dao.log.contains_key(&round) {
             let mut answered = false;
             for ask in self.outstanding() {
+                // An answer before may have ended the step.
+                if !self.outstanding().contains(&ask) {
+                    break;
+                }
                 let input = match &ask {
                     Ask::Dao(_) => Some(self.answer(&ask)),
                     Ask::Aggregator(place, request) | Ask::Custodian(place, request) => {
@@ -268,7 +277,7 @@ impl Federation {
                         reply.map(|reply| Input::from_party(*place, reply))
                     }
                 };
-                // An answer that is refused is none; one that ends the step leaves others unasked for.
+                // An answer that is refused is none.
                 answered |= input.is_some_and(|input| self.feed(&input).is_ok());
             }
             if !answered {
