@@ -16,6 +16,7 @@ use rand::RngExt as _;
 use crate::world::{
     Contribution, World,
     dao::{Logged, probe_in_the_clear},
+    dishonest::{payloads, with_payloads},
     federation::Federation,
     rng_for,
 };
@@ -101,14 +102,16 @@ fn custodians_that_go_missing_at_any_step_stop_a_round_only_when_too_few_are_lef
     for (custodians, threshold) in [(3_u8, 2_u8), (4, 2), (5, 3)] {
         let custody = CustodyTerms::new(custodians, threshold).unwrap();
         for from in STEPS {
-            for missing in 1..=usize::from(custodians) {
+            let agreeing = matches!(from, Step::Prepare | Step::Agree);
+            let needed = if agreeing { custody.agreement() } else { custody.threshold() };
+            // As many as may be missing, and one more.
+            let most = custody.custodians() - needed;
+            for missing in [most, most + 1] {
                 let (mut federation, contributions) = federation(custodians, threshold);
                 let ended = federation.end_round(|_, place, request, reply| {
                     (place > missing || step(request) < from).then_some(reply)
                 });
                 let left = custody.custodians() - missing;
-                let agreeing = matches!(from, Step::Prepare | Step::Agree);
-                let needed = if agreeing { custody.agreement() } else { custody.threshold() };
                 if left >= needed {
                     check_settled(&federation, &contributions, &ended);
                 } else {
@@ -132,7 +135,10 @@ fn custodians_that_decline_are_asked_no_more_and_stop_a_round_only_when_too_few_
     for (custodians, threshold) in [(4_u8, 2_u8), (5, 3)] {
         let custody = CustodyTerms::new(custodians, threshold).unwrap();
         for at in STEPS {
-            for declining in 1..=usize::from(custodians) {
+            let agreeing = matches!(at, Step::Prepare | Step::Agree);
+            let needed = if agreeing { custody.agreement() } else { custody.threshold() };
+            let most = custody.custodians() - needed;
+            for declining in [most, most + 1] {
                 let (mut federation, contributions) = federation(custodians, threshold);
                 let mut declined = 0;
                 let ended = federation.end_round(|_, place, request, reply| {
@@ -144,8 +150,6 @@ fn custodians_that_decline_are_asked_no_more_and_stop_a_round_only_when_too_few_
                     Some(reply)
                 });
                 let left = custody.custodians() - declining;
-                let agreeing = matches!(at, Step::Prepare | Step::Agree);
-                let needed = if agreeing { custody.agreement() } else { custody.threshold() };
                 if left >= needed {
                     check_settled(&federation, &contributions, &ended);
                     assert_eq!(declined, declining);
@@ -267,6 +271,95 @@ fn liars_that_are_too_many_to_be_outvoted_end_the_round_and_never_make_a_sum() {
                     assert!(reason.contains(&place.to_string()), "{place} is not named: {reason}");
                 }
             }
+        }
+    }
+}
+
+/// A round in which member 0, whose payloads were altered, is the first to send.
+fn with_forged(
+    alter: impl Fn(&mut Vec<Vec<u8>>),
+) -> (Federation, Result<(), Refusal>, Vec<Contribution>) {
+    let custody = CustodyTerms::new(4, 2).unwrap();
+    let mut federation = Federation::sealed(SealingTerms::Fhe(custody), 1, MEMBERS);
+    let everybody: Vec<_> = (0..MEMBERS).collect();
+    federation.dao.open(federation.world.grant(0, &everybody));
+    federation.run_grant();
+    let order = federation.order().unwrap();
+    let honest = federation.contribution(0);
+    let mut altered = payloads(&federation.world, &order, &honest);
+    alter(&mut altered);
+    let forged = with_payloads(&federation.world, 0, &order, &honest, altered);
+    let submission = federation.submission(0, &forged);
+    let taken = federation.feed(&submission).map(drop);
+    let mut contributions = federation.submit(&[1, 2, 3, 4, 5]);
+    if taken.is_ok() {
+        contributions.insert(0, forged);
+    } else {
+        federation.pass_deadline();
+    }
+    (federation, taken, contributions)
+}
+
+#[test]
+fn a_ciphertext_that_is_none_is_refused_at_once() {
+    let spoilt: [fn(&mut Vec<Vec<u8>>); 4] = [
+        |payloads| payloads[0].truncate(40),
+        |payloads| payloads[0].push(0),
+        |payloads| payloads[0] = payloads[1].clone(),
+        |payloads| payloads[0].clear(),
+    ];
+    for alter in spoilt {
+        let (mut federation, taken, contributions) = with_forged(alter);
+        assert_eq!(taken, Err(Refusal::Unopenable));
+        let ended = federation.end_round(|_, _, _, reply| Some(reply));
+        check_settled(&federation, &contributions, &ended);
+    }
+}
+
+#[test]
+fn who_deals_a_custodian_what_is_no_share_is_taken_out_and_counted() {
+    let spoilt: [fn(&mut Vec<Vec<u8>>); 4] = [
+        |payloads| payloads[2].truncate(20),
+        |payloads| payloads[4].push(0),
+        |payloads| payloads[4] = payloads[0].clone(),
+        // Elements that are none.
+        |payloads| payloads[4][1..].fill(0xFF),
+    ];
+    for alter in spoilt {
+        let (mut federation, taken, mut contributions) = with_forged(alter);
+        assert_eq!(taken, Ok(()));
+        contributions.remove(0);
+        let ended = federation.end_round(|_, _, _, reply| Some(reply));
+        check_settled(&federation, &contributions, &ended);
+        let Logged::Settled(receipt) = ended else { panic!() };
+        assert_eq!(receipt.unverified_body().refused, [(Refusal::Unopenable, 1)]);
+    }
+}
+
+#[test]
+fn false_shares_of_a_contributor_and_keys_of_others_never_make_a_sum() {
+    let spoilt: [(&str, fn(&mut Vec<Vec<u8>>)); 3] = [
+        // One custodian's share is off the polynomial: it is outvoted, though it did not lie.
+        ("one share", |payloads| payloads[4][100] ^= 1),
+        ("two shares", |payloads| {
+            payloads[3][100] ^= 1;
+            payloads[4][100] ^= 1;
+        }),
+        ("exchanged shares", |payloads| payloads.swap(3, 4)),
+    ];
+    for (name, alter) in spoilt {
+        let (mut federation, taken, contributions) = with_forged(alter);
+        assert_eq!(taken, Ok(()));
+        let ended = federation.end_round(|_, _, _, reply| Some(reply));
+        check_right(&federation, &contributions, &ended);
+        match (name, &ended) {
+            ("one share", Logged::Settled(_)) => {
+                assert_eq!(named(&federation)[0], federation.world.member(3));
+            }
+            (_, Logged::Aborted(reason)) => {
+                assert!(reason.starts_with("shares do not open: "), "{name}: {reason}");
+            }
+            _ => panic!("{name}: {ended:?}"),
         }
     }
 }

@@ -244,9 +244,14 @@ impl Federation {
         let everybody: Vec<_> = (0..self.world.members.len()).collect();
         let round = self.dao.log.len() as u64;
         self.dao.open(self.world.grant(round, &everybody));
+        self.run_grant();
+        self.submit(&everybody)
+    }
+
+    /// Lets the coordinator have the round that the DAO node opened.
+    pub(crate) fn run_grant(&mut self) {
         let grant = self.answer(&Ask::Dao(Box::new(DaoRequest::Grant)));
         self.feed(&grant).unwrap();
-        self.submit(&everybody)
     }
 
     /// Runs a round to its end where the other parties answer what `conduct` makes of the honest reply;

@@ -2,6 +2,7 @@
 //! Everything follows from one seed.
 
 pub(crate) mod dao;
+pub(crate) mod dishonest;
 pub(crate) mod federation;
 pub(crate) mod shell;
 
