@@ -14,7 +14,7 @@ use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 use rand::RngExt as _;
 
 use crate::world::{
-    Contribution, World,
+    Contribution, READING_ERROR_MAX, World,
     dao::{Logged, probe_in_the_clear},
     dishonest::{payloads, with_payloads},
     federation::Federation,
@@ -78,8 +78,7 @@ fn check_right(federation: &Federation, contributions: &[Contribution], ended: &
             let exact: i64 = contribution.values.iter().zip(&probe).map(|(v, p)| v * p).sum();
             let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT) / 2_f64.powi(exponent as i32);
             let error = (got as f64 - exact as f64 * unit / count).abs() / unit * count;
-            // Ten deviations of a reading, as in `modes`.
-            assert!(error <= 65.0, "a scalar is off by {error}");
+            assert!(error <= READING_ERROR_MAX, "a scalar is off by {error}");
         }
     }
 }

@@ -45,6 +45,10 @@ impl Drop for Named {
 /// Coordinates of a synthetic update.
 pub(crate) const DIMENSION: u32 = 6;
 pub(crate) const MINIMUM_COHORT: u32 = 3;
+/// What a reading in FHE mode may be off by, in units of the inner product of integers: ten deviations
+/// of a body's noise (variance 1406 in these parameters, of 12 bits below the message) along a probe of
+/// norm 2^12, which is √1406 · 2^12 / 2^12 = 37.5. A false alarm has a probability below 2^-70.
+pub(crate) const READING_ERROR_MAX: f64 = 376.0;
 pub(crate) const ROUND_DEADLINE_MS: u64 = 400;
 pub(crate) const STEP_DEADLINE_MS: u64 = 300;
 
