@@ -134,6 +134,15 @@ impl PeerAggregator {
             {
                 return Err(Refusal::AlreadyAnswered);
             }
+            // Threat: each challenge opens the proofs at another point, and their zero knowledge is for
+            // one: a coordinator that asks with many learns the updates. One challenge per round.
+            (Phase::Prepared(held), Some(current))
+                if round == current
+                    && held.challenge != challenge
+                    && mode::proves(context.terms()) == Ok(true) =>
+            {
+                return Err(Refusal::AlreadyAnswered);
+            }
             _ => {}
         }
         let parts = BTreeMap::new();

@@ -4,23 +4,18 @@
 
 mod world;
 
-use aggregator_protocol::{CustodyTerms, SealingTerms};
+use aggregator_protocol::SealingTerms;
 use world::{
-    Contribution, World,
+    Contribution, READING_ERROR_MAX,
     dao::{Logged, probe_in_the_clear},
     federation::{Federation, asks_measure, asks_score},
+    modes,
 };
 
 const MEMBERS: usize = 6;
 
 fn federation(sealing: SealingTerms, seed: u64) -> Federation {
-    let aggregators = if sealing.custody().is_some() { 1 } else { 2 };
-    Federation::of(World::sealed(sealing, seed, aggregators, MEMBERS))
-}
-
-fn modes() -> [SealingTerms; 3] {
-    let custody = CustodyTerms::new(3, 2).unwrap();
-    [SealingTerms::Mpc, SealingTerms::MpcVerified, SealingTerms::Fhe(custody)]
+    Federation::sealed(sealing, seed, MEMBERS)
 }
 
 /// A federation whose first round has all members' updates.
@@ -70,10 +65,8 @@ fn in_every_mode_the_opened_scalars_are_the_inner_products() {
         for (contribution, scalars) in contributions.iter().zip(&receipt.unverified_body().scalars)
         {
             let exact: i64 = contribution.values.iter().zip(&probe).map(|(v, p)| v * p).sum();
-            // In FHE mode a reading is off by the body's noise along the probe: a deviation of about 6.5
-            // for a probe of norm 2^12, of which ten are allowed (false alarm below 2^-70).
             let error = (scalars.value as f64 - exact as f64 * unit / count).abs() / unit * count;
-            let bound = if sealing.custody().is_some() { 65.0 } else { 1.0 };
+            let bound = if sealing.custody().is_some() { READING_ERROR_MAX } else { 1.0 };
             assert!(error <= bound, "mode {}: off by {error}", sealing.name());
         }
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{AggregatorContext, Output, mode};
 
-/// How long the coordinator waits for the other custodians once enough have answered, in milliseconds:
+/// How long the coordinator waits at most for the other custodians once enough have answered, in milliseconds:
 /// some polls of a custodian, and short beside a round.
 const PATIENCE_MS: u64 = 400;
 
@@ -108,6 +108,9 @@ impl Coordinator {
         let Some(custody) = context.terms().sealing.custody() else {
             return Ok(self.step_refused(refusal));
         };
+        // While the set is being agreed on, more are needed than open a sum.
+        let agreeing = matches!(self.phase, Phase::Preparing { .. } | Phase::Agreeing { .. });
+        let needed = if agreeing { custody.agreement() } else { custody.threshold() };
         let Some(closed) = self.closed_mut() else {
             return Err(Refusal::Unexpected);
         };
@@ -115,7 +118,7 @@ impl Coordinator {
         if !closed.asked.remove(&party) {
             return Err(Refusal::Unexpected);
         }
-        if closed.asked.len() < custody.threshold() {
+        if closed.asked.len() < needed {
             return Ok(self.abort(round, AbortReason::StepRefused { refusal }));
         }
         Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
@@ -157,7 +160,7 @@ impl Coordinator {
             updates: collecting.accepted,
             dropped,
             asked: (1..parties(context.terms(), &grant).len()).collect(),
-            patience_ms: patience(now_ms),
+            patience_ms: patience(context, now_ms),
             step_deadline_ms: step_deadline(context, now_ms),
         };
         self.phase = Phase::Preparing { closed, prepared: BTreeMap::new() };
@@ -250,13 +253,15 @@ impl Coordinator {
 impl Closed {
     /// Starts the clocks of the next step.
     pub(super) const fn begin_step(&mut self, context: &AggregatorContext, now_ms: u64) {
-        self.patience_ms = patience(now_ms);
+        self.patience_ms = patience(context, now_ms);
         self.step_deadline_ms = step_deadline(context, now_ms);
     }
 }
 
-const fn patience(now_ms: u64) -> u64 {
-    now_ms.saturating_add(PATIENCE_MS)
+/// At most half of a step: were it longer, the step would end before it and no custodian could be missing.
+const fn patience(context: &AggregatorContext, now_ms: u64) -> u64 {
+    let half = context.terms().step_deadline_ms / 2;
+    now_ms.saturating_add(if half < PATIENCE_MS { half } else { PATIENCE_MS })
 }
 
 const fn step_deadline(context: &AggregatorContext, now_ms: u64) -> u64 {

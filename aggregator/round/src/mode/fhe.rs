@@ -186,24 +186,38 @@ pub(super) fn open_sum(
     }
     let opening = opening(grant, own).map_err(own_error)?;
     let custody = custody(custody_terms).map_err(own_error)?;
-    let replies = replies(others)?;
+    let (replies, misfits) = replies(&opening, others)?;
     let opened =
         open_ciphertexts(&sum, &mask(grant), &opening, custody, &replies, &NttEngine::new())
             .map_err(OpenError::shares)?;
-    let liars = opened.deviating.iter().copied().map(usize::from).collect();
-    Ok(Opened { sum: opened.values, tag: None, liars })
+    Ok(Opened { sum: opened.values, tag: None, liars: liars(misfits, &opened.deviating) })
 }
 
-/// The custodians' answers; one that speaks for another place is left out.
-fn replies(others: &BTreeMap<usize, &[u8]>) -> Result<Vec<KeyShareSum>, OpenError> {
-    let mut replies = Vec::new();
+/// The custodians' answers, and the places of those that speak for another place or set.
+///
+/// Threat: one such answer among many would otherwise keep the sum from being opened.
+fn replies(
+    opening: &Opening,
+    others: &BTreeMap<usize, &[u8]>,
+) -> Result<(Vec<KeyShareSum>, Vec<usize>), OpenError> {
+    let (mut replies, mut misfits) = (Vec::new(), Vec::new());
     for (&place, share) in others {
         let reply = KeyShareSum::from_bytes(share).map_err(OpenError::shares)?;
-        if usize::from(reply.custodian) == place {
+        if usize::from(reply.custodian) == place && reply.set == opening.set() {
             replies.push(reply);
+        } else {
+            misfits.push(place);
         }
     }
-    Ok(replies)
+    Ok((replies, misfits))
+}
+
+/// The places of all that lied, in increasing order.
+fn liars(misfits: Vec<usize>, deviating: &[u8]) -> Vec<usize> {
+    let mut liars = misfits;
+    liars.extend(deviating.iter().copied().map(usize::from));
+    liars.sort_unstable();
+    liars
 }
 
 /// What belongs to the two probes of a round: their checked form and the linear forms of keys.
@@ -238,12 +252,14 @@ impl Forms {
         others: &BTreeMap<usize, &[[u64; 2]]>,
     ) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
         let custody = custody(custody_terms).map_err(OpenError::shares)?;
-        let mut replies = Vec::new();
+        let (mut replies, mut misfits) = (Vec::new(), Vec::new());
         for (&place, shares) in others {
             let custodian = u8::try_from(place).map_err(OpenError::shares)?;
-            let reply =
-                FormReply::new(custodian, self.order.digest(), shares.as_flattened().to_vec());
-            replies.push(reply.map_err(OpenError::shares)?);
+            match FormReply::new(custodian, self.order.digest(), shares.as_flattened().to_vec()) {
+                Ok(reply) => replies.push(reply),
+                // Not elements of the field: as little as no answer, but its sender is named.
+                Err(_) => misfits.push(place),
+            }
         }
         let opened = self.order.open(custody, own.len(), &replies).map_err(OpenError::shares)?;
         let mut readings = Vec::new();
@@ -256,7 +272,7 @@ impl Forms {
             }
             readings.push(scalars);
         }
-        Ok((readings, opened.deviating.iter().copied().map(usize::from).collect()))
+        Ok((readings, liars(misfits, &opened.deviating)))
     }
 }
 

@@ -1,11 +1,16 @@
 //! A contributor, honest or not, that asks until it is answered.
 
-use aggregator_protocol::{ContributorReply, ContributorRequest, Refusal, RoundId, to_wire};
+use aggregator_protocol::{
+    ContributorReply, ContributorRequest, CustodyTerms, Refusal, RoundId, SealingTerms, to_wire,
+};
 use aggregator_round::{Acknowledged, Outcome, ReceiptError};
 use privacy_identity::{Digest, SealingKey};
 use rand::{CryptoRng, RngExt as _};
 
-use crate::world::{Contribution, World};
+use crate::world::{
+    Contribution, World,
+    dishonest::{payloads, with_payloads},
+};
 
 /// What a contributor does besides what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +20,10 @@ enum Behaviour {
     Doubles,
     /// Sends its update of an earlier round again.
     Replays,
-    /// Seals the part of the aggregator with this index to another key.
+    /// Makes the part of the party at this place such that it does not open.
     Spoils(usize),
+    /// Verified mode: its proof does not hold.
+    Forges,
     Silent,
 }
 
@@ -45,12 +52,21 @@ impl Contributor {
         let behaviour = match rng.random_range(0..12) {
             0 => Behaviour::Doubles,
             1 => Behaviour::Replays,
-            2 | 3 => Behaviour::Spoils(rng.random_range(0..world.terms.aggregators.len())),
+            2 | 3 => {
+                let custodians = world.terms.sealing.custody().map_or(0, CustodyTerms::custodians);
+                let parties = world.terms.aggregators.len() + custodians;
+                Behaviour::Spoils(rng.random_range(0..parties))
+            }
             4 => Behaviour::Silent,
+            5 | 6 if world.terms.sealing == SealingTerms::MpcVerified => Behaviour::Forges,
             _ => Behaviour::Honest,
         };
         let (earlier, outcomes) = (Vec::new(), Vec::new());
         Self { index, behaviour, last: None, step: Step::Asking, earlier, outcomes }
+    }
+
+    pub(crate) fn forges(&self) -> bool {
+        self.behaviour == Behaviour::Forges
     }
 
     pub(crate) const fn finished(&self) -> bool {
@@ -125,14 +141,24 @@ impl Contributor {
     ) -> Option<(Digest, Contribution)> {
         self.last = Some(order.unverified_body().grant.unverified_body().round);
         let mut terms = world.terms.clone();
-        match self.behaviour {
+        let altered: Option<fn(&mut Vec<u8>)> = match self.behaviour {
             Behaviour::Silent => return None,
-            Behaviour::Spoils(aggregator) => {
-                terms.aggregators[aggregator].sealing = SealingKey::from_seed(&[9; 32]).public();
+            Behaviour::Spoils(place) if place < terms.aggregators.len() => {
+                terms.aggregators[place].sealing = SealingKey::from_seed(&[9; 32]).public();
+                None
             }
-            Behaviour::Honest | Behaviour::Doubles | Behaviour::Replays => {}
+            Behaviour::Spoils(_) => Some(|payload| payload.truncate(20)),
+            // A blind: the share opens, and proves nothing.
+            Behaviour::Forges => Some(|payload| *payload.last_mut().unwrap() ^= 1),
+            Behaviour::Honest | Behaviour::Doubles | Behaviour::Replays => None,
+        };
+        let mut mine = world.contribution_to(&terms, self.index, order, 0);
+        if let Some(alter) = altered {
+            let mut payloads = payloads(world, order, &mine);
+            let place = if let Behaviour::Spoils(place) = self.behaviour { place } else { 0 };
+            alter(&mut payloads[place]);
+            mine = with_payloads(world, self.index, order, &mine, payloads);
         }
-        let mine = world.contribution_to(&terms, self.index, order, 0);
         let update = |contribution: &Contribution| {
             ContributorRequest::Submit(Box::new(contribution.sealed.update().clone()))
         };

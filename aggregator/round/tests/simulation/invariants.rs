@@ -1,19 +1,23 @@
 //! What holds after every event.
 
-use aggregator_protocol::{FetchedReceipt, Refusal, RoundReceipt};
+use std::collections::BTreeSet;
+
+use aggregator_protocol::{FetchedReceipt, Refusal, RoundReceipt, SealingTerms};
 use aggregator_round::{Outcome, ReceiptError};
 use privacy_identity::Signed;
 
 use crate::{
     network::Simulation,
-    world::{MINIMUM_COHORT, dao::Logged, dao::probe_in_the_clear, value_in_the_clear},
+    world::{READING_ERROR_MAX, dao::Logged, dao::probe_in_the_clear, value_in_the_clear},
 };
 
 /// All of them.
-pub(crate) const INVARIANTS: [fn(&Simulation); 8] = [
+pub(crate) const INVARIANTS: [fn(&Simulation); 10] = [
     invariant_sum_is_the_integer_sum_of_the_accepted_set,
     invariant_no_sum_below_the_minimum_cohort,
     invariant_one_commitment_and_one_probe_per_peer_and_round,
+    invariant_custodians_answer_for_one_set_per_round,
+    invariant_one_challenge_per_peer_and_round,
     invariant_rounds_end_once,
     invariant_what_was_acknowledged_is_not_lost,
     invariant_a_restart_gives_the_same_machine,
@@ -42,10 +46,10 @@ fn invariant_sum_is_the_integer_sum_of_the_accepted_set(simulation: &Simulation)
 
 fn invariant_no_sum_below_the_minimum_cohort(simulation: &Simulation) {
     for sum in &simulation.dao.sums {
-        assert!(sum.accepted.contributions().len() >= MINIMUM_COHORT as usize);
+        assert!(sum.accepted.contributions().len() >= simulation.world.minimum());
     }
     for commitment in simulation.observed.commitments.values().flatten() {
-        assert!(commitment.count >= MINIMUM_COHORT, "{commitment:?}");
+        assert!(commitment.count as usize >= simulation.world.minimum(), "{commitment:?}");
     }
 }
 
@@ -55,6 +59,32 @@ fn invariant_one_commitment_and_one_probe_per_peer_and_round(simulation: &Simula
     }
     for ((peer, round), signed) in &simulation.observed.scalars {
         assert_eq!(signed.len(), 1, "aggregator {peer}, round {round}: {signed:?}");
+    }
+}
+
+/// Each echoed one set at most, all that summed did so over the same, and no sum without agreement.
+fn invariant_custodians_answer_for_one_set_per_round(simulation: &Simulation) {
+    let Some(custody) = simulation.world.terms.sealing.custody() else { return };
+    let observed = &simulation.observed;
+    for ((custodian, round), roots) in &observed.echoed {
+        assert_eq!(roots.len(), 1, "custodian {custodian}, round {round}: {roots:?}");
+    }
+    for ((custodian, round), signed) in &observed.commitments {
+        let root = signed[0].set_root;
+        let same =
+            |((_, at), roots): &(&(usize, _), &BTreeSet<_>)| at == round && roots.contains(&root);
+        let echoes = observed.echoed.iter().filter(same).count();
+        assert!(echoes >= custody.agreement(), "{custodian} summed after {echoes} echoes");
+        let others = observed.commitments.iter().filter(|((_, at), _)| at == round);
+        others.for_each(|(_, other)| assert_eq!(other[0].set_root, root, "round {round}"));
+    }
+}
+
+fn invariant_one_challenge_per_peer_and_round(simulation: &Simulation) {
+    if simulation.world.terms.sealing == SealingTerms::MpcVerified {
+        for ((peer, round), challenges) in &simulation.observed.challenges {
+            assert_eq!(challenges.len(), 1, "aggregator {peer}, round {round}");
+        }
     }
 }
 
@@ -88,7 +118,10 @@ fn invariant_what_was_acknowledged_is_not_lost(simulation: &Simulation) {
                 let counted = receipt.accepted.contributions().contains(&(*member, *digest));
                 let refused = receipt.refused.iter().any(|(why, _)| *why == Refusal::Unopenable);
                 let by_a_peer = simulation.observed.refused_by_peers.contains(&(*round, *member));
-                assert!(counted || (refused && by_a_peer), "round {round}: {member} is left out");
+                let forged = receipt.refused.iter().any(|(why, _)| *why == Refusal::BadProof)
+                    && simulation.observed.forged.contains(digest);
+                let fairly = (refused && by_a_peer) || forged;
+                assert!(counted != fairly, "round {round}: {member} is left out, or let in");
             }
             Some(Logged::Aborted(reason)) => assert!(!reason.is_empty()),
         }
@@ -114,8 +147,20 @@ fn invariant_scalars_are_the_exact_inner_products(simulation: &Simulation) {
             let exact = |(probe, exponent): &(Vec<i64>, i64)| {
                 value_in_the_clear(values, probe, *exponent, count)
             };
-            assert_eq!(opened.value, exact(&value), "round {}", receipt.round);
-            assert_eq!(opened.innovation, exact(&innovation), "round {}", receipt.round);
+            for (got, (probe, exponent)) in
+                [(opened.value, &value), (opened.innovation, &innovation)]
+            {
+                let off = (got - exact(&(probe.clone(), *exponent))).unsigned_abs();
+                // In FHE mode readings have noise.
+                let noisy = simulation.world.terms.sealing.custody().is_some();
+                let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT - *exponent as i32);
+                let bound = if noisy { READING_ERROR_MAX * unit / count as f64 + 1.0 } else { 0.0 };
+                assert!(
+                    off as f64 <= bound,
+                    "round {}: off by {off}, {bound} at most",
+                    receipt.round
+                );
+            }
         }
     }
 }
@@ -134,7 +179,11 @@ fn invariant_contributors_are_told_the_truth(simulation: &Simulation) {
                 }
                 (Err(ReceiptError::LeftOut), Logged::Settled(_)) => {
                     let refused = &simulation.observed.refused_by_peers;
-                    assert!(refused.contains(&(*round, member)), "round {round}: {member}");
+                    let forged = simulation.observed.forged.contains(digest);
+                    assert!(
+                        forged || refused.contains(&(*round, member)),
+                        "round {round}: {member}"
+                    );
                 }
                 (told, logged) => panic!("round {round}: told {told:?}, logged {logged:?}"),
             }

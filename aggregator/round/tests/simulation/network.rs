@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator_protocol::{
     AcceptedSet, AggregatorReply, AggregatorRequest, ContributorReply, ContributorRequest,
-    DaoReply, DaoRequest, Refusal, RoundId, ScalarShares, SumCommitment, from_wire, to_wire,
+    CustodyTerms, DaoReply, DaoRequest, Evidence, Refusal, RoundId, ScalarShares, SealingTerms,
+    SetEcho, SumCommitment, from_wire, to_wire,
 };
 use aggregator_round::{Ask, Input, Output};
-use privacy_identity::{Digest, VerifyingKey};
+use privacy_identity::{Digest, Signed, VerifyingKey};
 use rand::RngExt as _;
 use rand_chacha::ChaCha20Rng;
 
@@ -56,6 +57,14 @@ pub(crate) struct Observed {
     pub(crate) commitments: BTreeMap<(usize, RoundId), Vec<SumCommitment>>,
     /// Each aggregator's answers to probes by round.
     pub(crate) scalars: BTreeMap<(usize, RoundId), Vec<ScalarShares>>,
+    /// Digests of updates whose proof does not hold.
+    pub(crate) forged: BTreeSet<Digest>,
+    /// Roots of the sets that each custodian echoed, by round.
+    pub(crate) echoed: BTreeMap<(usize, RoundId), BTreeSet<Digest>>,
+    /// The echoes themselves, as a thief would use them.
+    echoes: Vec<Signed<SetEcho>>,
+    /// The challenges under which each peer showed verifier shares.
+    pub(crate) challenges: BTreeMap<(usize, RoundId), BTreeSet<Digest>>,
     /// Members whose part each peer refused.
     pub(crate) refused_by_peers: BTreeSet<(RoundId, VerifyingKey)>,
     crashes: usize,
@@ -67,6 +76,8 @@ pub(crate) struct Simulation {
     pub(crate) dao: Dao,
     pub(crate) coordinator: CoordinatorShell,
     peers: Vec<PeerShell>,
+    /// The members as custodians.
+    custodians: Vec<PeerShell>,
     pub(crate) contributors: Vec<Contributor>,
     pub(crate) observed: Observed,
     pub(crate) log: Vec<String>,
@@ -80,10 +91,16 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(sealing: SealingTerms, seed: u64) -> Self {
         let mut rng = rng_for(&[seed, 8]);
-        let aggregators = if seed.is_multiple_of(2) { 2 } else { 3 };
-        let world = World::new(seed, aggregators, rng.random_range(3..=6));
+        let aggregators = match sealing {
+            SealingTerms::Fhe(_) => 1,
+            _ if seed.is_multiple_of(2) => 2,
+            _ => 3,
+        };
+        let fewest = sealing.custody().map_or(3, CustodyTerms::custodians);
+        let members = rng.random_range(fewest..=fewest + 3);
+        let world = World::sealed(sealing, seed, aggregators, members);
         let contributors = (0..world.members.len())
             .map(|index| Contributor::new(&world, index, &mut rng))
             .collect();
@@ -91,6 +108,9 @@ impl Simulation {
         let mut simulation = Self {
             coordinator: CoordinatorShell::new(world.context(0)),
             dao: Dao::default(),
+            custodians: (0..world.members.len())
+                .map(|index| PeerShell::new(world.custodian_context(index)))
+                .collect(),
             peers,
             contributors,
             observed: Observed::default(),
@@ -125,6 +145,8 @@ impl Simulation {
         seen.crashes += self.observed.crashes;
         seen.refusals += self.observed.refusals;
         seen.left_out_by_peers += self.observed.refused_by_peers.len();
+        seen.forged += self.observed.forged.len();
+        seen.echoes += self.observed.echoes.len();
     }
 
     fn schedule(&mut self, event: Event, delay_ms_max: u64) {
@@ -190,6 +212,7 @@ impl Simulation {
             Party::Contributor(index) => {
                 if self.happens(self.faults.crash) {
                     self.contributors[index].crash();
+                    self.custodians[index].restart();
                 }
                 let mut requests = self.contributors[index].requests(&mut self.rng);
                 if let Some(second) = self.contributors[index].second(&self.world) {
@@ -217,7 +240,8 @@ impl Simulation {
             return;
         }
         for ask in self.outstanding() {
-            let (to, bytes) = addressed(&ask);
+            // Custodians ask themselves what is wanted of them.
+            let Some((to, bytes)) = addressed(&ask) else { continue };
             self.send(Event::Request { from: Party::Aggregator(0), to, bytes });
         }
     }
@@ -263,7 +287,12 @@ impl Simulation {
                 let request = from_wire::<DaoRequest>(bytes).unwrap();
                 Some(to_wire(&self.dao.handle(&self.world, request)))
             }
-            Party::Contributor(_) | Party::Thief => None,
+            // Only a thief asks a custodian; a coordinator waits to be asked.
+            Party::Contributor(index) => {
+                let request = from_wire::<AggregatorRequest>(bytes).unwrap();
+                self.custodian_answers(index, &request).map(|r| to_wire(&r))
+            }
+            Party::Thief => None,
         };
         if let Some(reply) = reply {
             let request = bytes.to_vec();
@@ -279,6 +308,14 @@ impl Simulation {
             self.coordinator.machine.count(Refusal::Malformed);
             return Some(ContributorReply::Refused(Refusal::Malformed));
         };
+        let CoordinatorShell { machine, context, .. } = &self.coordinator;
+        let polls = matches!(
+            request,
+            ContributorRequest::Fetch { .. } | ContributorRequest::Receipt { .. }
+        );
+        if let Some(asked) = machine.custody_for(context, &member).filter(|_| polls) {
+            return Some(ContributorReply::Custody(asked));
+        }
         match request {
             ContributorRequest::Fetch { known } => {
                 Some(self.coordinator.machine.order_for(&member, known))
@@ -288,10 +325,35 @@ impl Simulation {
                 Some(ContributorReply::Receipt(fetched))
             }
             ContributorRequest::Submit(update) => self.submitted(member, update),
-            ContributorRequest::Terms
-            | ContributorRequest::Join(_)
-            | ContributorRequest::Custody(_) => None,
+            ContributorRequest::Custody(answer) => {
+                let Some(place) = machine.custodian(context, &member) else {
+                    self.coordinator.machine.count(Refusal::Stranger);
+                    return Some(ContributorReply::Refused(Refusal::Stranger));
+                };
+                // It may be late: the step is over, or the round.
+                let taken = self.feed(&Input::from_party(place, *answer));
+                taken.err().map(ContributorReply::Refused)
+            }
+            ContributorRequest::Terms | ContributorRequest::Join(_) => None,
         }
+    }
+
+    /// A member answers as a custodian; it may be killed before or after it stored that.
+    fn custodian_answers(
+        &mut self,
+        index: usize,
+        request: &AggregatorRequest,
+    ) -> Option<AggregatorReply> {
+        let (crash, stored) = (self.happens(self.faults.crash), self.rng.random_bool(0.5));
+        let result = self.custodians[index].request(request, stored || !crash);
+        if crash {
+            self.observed.crashes += 1;
+            self.custodians[index].restart();
+            return None;
+        }
+        let reply = result.unwrap_or_else(AggregatorReply::Refused);
+        self.observe(index, request, &reply);
+        Some(reply)
     }
 
     fn submitted(
@@ -344,8 +406,9 @@ impl Simulation {
     fn observe(&mut self, index: usize, request: &AggregatorRequest, reply: &AggregatorReply) {
         match reply {
             AggregatorReply::Prepared { refused, .. } => {
-                let AggregatorRequest::Prepare { order, .. } = request else { panic!() };
+                let AggregatorRequest::Prepare { order, challenge, .. } = request else { panic!() };
                 let round = order.unverified_body().grant.unverified_body().round;
+                self.observed.challenges.entry((index, round)).or_default().insert(*challenge);
                 let members = refused.iter().map(|(member, _)| (round, *member));
                 self.observed.refused_by_peers.extend(members);
             }
@@ -361,7 +424,13 @@ impl Simulation {
                 signed.push(body.clone());
                 signed.dedup();
             }
-            AggregatorReply::Agreed(_) => {}
+            AggregatorReply::Agreed(echo) => {
+                let body = echo.unverified_body();
+                self.observed.echoed.entry((index, body.round)).or_default().insert(body.set_root);
+                if !self.observed.echoes.contains(echo) {
+                    self.observed.echoes.push(echo.clone());
+                }
+            }
             AggregatorReply::Refused(_) => self.observed.refusals += 1,
         }
     }
@@ -369,17 +438,28 @@ impl Simulation {
     fn reply(&mut self, to: Party, from: Party, request: &[u8], bytes: &[u8]) {
         match to {
             Party::Contributor(index) => {
-                let reply = from_wire(bytes).unwrap();
+                let reply = from_wire(bytes);
+                // What a thief asked is answered to the thief.
+                let reply = reply.unwrap();
+                if let ContributorReply::Custody(asked) = reply {
+                    if let Some(answer) = self.custodian_answers(index, &asked) {
+                        let bytes = to_wire(&ContributorRequest::Custody(Box::new(answer)));
+                        self.send(Event::Request { from: to, to: from, bytes });
+                    }
+                    return;
+                }
                 let sealed = self.contributors[index].answered(&self.world, request, reply);
                 if let Some((digest, contribution)) = sealed {
+                    if self.contributors[index].forges() {
+                        self.observed.forged.insert(digest);
+                    }
                     self.observed.quantised.insert(digest, contribution.values);
                 }
             }
             Party::Aggregator(0) if !self.down.contains(&0) => {
                 // Only what is still asked: a shell gives up what is no longer outstanding.
                 let asked = self.outstanding().iter().any(|ask| {
-                    let (asked, wire) = addressed(ask);
-                    asked == from && wire == request
+                    addressed(ask).is_some_and(|(asked, wire)| asked == from && wire == request)
                 });
                 let input = match from {
                     Party::Dao => input_from_dao(from_wire::<DaoReply>(bytes).unwrap()),
@@ -407,20 +487,45 @@ impl Simulation {
             return;
         }
         let requests = asks.iter().filter_map(|ask| match ask {
-            Ask::Aggregator(index, request) => Some((*index, request.as_ref().clone())),
-            Ask::Dao(_) | Ask::Custodian(..) => None,
+            Ask::Aggregator(place, request) => {
+                Some((Party::Aggregator(*place), request.as_ref().clone()))
+            }
+            Ask::Custodian(place, request) => {
+                let CoordinatorShell { machine, context, .. } = &self.coordinator;
+                let at = |index: &usize| {
+                    machine.custodian(context, &self.world.member(*index)) == Some(*place)
+                };
+                let index = (0..self.world.members.len()).find(at).unwrap();
+                Some((Party::Contributor(index), request.as_ref().clone()))
+            }
+            Ask::Dao(_) => None,
         });
-        for (index, request) in requests.collect::<Vec<_>>() {
+        for (to, request) in requests.collect::<Vec<_>>() {
             let stolen = match request {
-                AggregatorRequest::Prepare { order, mut deliveries, challenge } => {
-                    deliveries.pop();
+                AggregatorRequest::Prepare { order, mut deliveries, mut challenge } => {
+                    if self.rng.random_bool(0.5) {
+                        deliveries.pop();
+                    } else {
+                        challenge.0[0] ^= 1;
+                    }
                     AggregatorRequest::Prepare { order, deliveries, challenge }
                 }
-                AggregatorRequest::Agree { .. } => continue,
+                AggregatorRequest::Agree { round, set } => {
+                    // Another set, or a sum at once, with all echoes of it that there are.
+                    let set = if self.rng.random_bool(0.5) { self.fewer(&set) } else { set };
+                    if self.rng.random_bool(0.5) {
+                        AggregatorRequest::Agree { round, set }
+                    } else {
+                        let evidence = Evidence::Echoes(self.observed.echoes.clone());
+                        AggregatorRequest::Sum { round, set, evidence }
+                    }
+                }
                 AggregatorRequest::Sum { round, set, evidence } => {
-                    let mut fewer = set.contributions().to_vec();
-                    fewer.remove(self.rng.random_range(0..fewer.len()));
-                    let set = AcceptedSet::new(fewer).unwrap();
+                    let set = self.fewer(&set);
+                    let evidence = match evidence {
+                        Evidence::Echoes(_) => Evidence::Echoes(self.observed.echoes.clone()),
+                        other => other,
+                    };
                     AggregatorRequest::Sum { round, set, evidence }
                 }
                 AggregatorRequest::Score(probes) => {
@@ -429,17 +534,28 @@ impl Simulation {
                     AggregatorRequest::Score(Box::new(second))
                 }
             };
-            let (to, bytes) = (Party::Aggregator(index), to_wire(&stolen));
+            let bytes = to_wire(&stolen);
             self.send(Event::Request { from: Party::Thief, to, bytes });
         }
     }
 }
 
-fn addressed(ask: &Ask) -> (Party, Vec<u8>) {
+impl Simulation {
+    /// The set without one contribution: the difference of the sums would be a person.
+    fn fewer(&mut self, set: &AcceptedSet) -> AcceptedSet {
+        let mut fewer = set.contributions().to_vec();
+        fewer.remove(self.rng.random_range(0..fewer.len()));
+        AcceptedSet::new(fewer).unwrap()
+    }
+}
+
+/// Where a request is sent, if it is not left to be fetched.
+fn addressed(ask: &Ask) -> Option<(Party, Vec<u8>)> {
     match ask {
-        Ask::Dao(request) => (Party::Dao, to_wire(request.as_ref())),
-        Ask::Aggregator(index, request) | Ask::Custodian(index, request) => {
-            (Party::Aggregator(*index), to_wire(request.as_ref()))
+        Ask::Dao(request) => Some((Party::Dao, to_wire(request.as_ref()))),
+        Ask::Aggregator(index, request) => {
+            Some((Party::Aggregator(*index), to_wire(request.as_ref())))
         }
+        Ask::Custodian(..) => None,
     }
 }

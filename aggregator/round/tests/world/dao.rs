@@ -11,7 +11,7 @@ use privacy_identity::{Decode as _, Digest, Encode as _, Signed, SigningKey, Tag
 use privacy_secagg::{EncodingParameters, QuantizedProbe};
 use rand::RngExt as _;
 
-use super::{MINIMUM_COHORT, World, rng_for};
+use super::{World, rng_for};
 
 /// What the log says of a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,12 @@ impl Dao {
         DaoReply::Settled { entry: round.0 }
     }
 
+    /// Opens a round by this grant: the next that is asked for gets it.
+    pub(crate) fn open(&mut self, grant: Signed<RoundGrant>) {
+        self.granted = grant.unverified_body().round.0 + 1;
+        self.open = Some(grant);
+    }
+
     /// Who is invited to the round under way.
     pub(crate) fn cohort(&self) -> &[VerifyingKey] {
         self.open.as_ref().map_or(&[], |grant| &grant.unverified_body().cohort)
@@ -115,7 +121,7 @@ impl Dao {
 fn cohort(world: &World, round: u64) -> Vec<usize> {
     let mut rng = rng_for(&[world.seed, 6, round]);
     let mut cohort: Vec<_> = (0..world.members.len()).collect();
-    while cohort.len() > MINIMUM_COHORT as usize && rng.random_bool(0.3) {
+    while cohort.len() > world.minimum() && rng.random_bool(0.3) {
         let out = rng.random_range(0..cohort.len());
         cohort.remove(out);
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use aggregator_protocol::{
     AcceptedSet, AggregatorReply, AggregatorRequest, ContributorReply, DaoRequest, Refusal,
-    RoundId, RoundOrder, RoundSum,
+    RoundId, RoundOrder, RoundSum, SealingTerms,
 };
 use aggregator_round::{Ask, Input, Output};
 use privacy_identity::{Digest, Signed, VerifyingKey};
 
 use super::{
-    Contribution, MINIMUM_COHORT, World,
-    dao::Dao,
+    Contribution, World,
+    dao::{Dao, Logged},
     shell::{ALL, CoordinatorShell, PeerShell, input_from_dao},
 };
 
@@ -52,11 +52,25 @@ impl Federation {
         }
     }
 
+    /// A federation in this mode: one coordinator, and one other aggregator where there are others.
+    pub(crate) fn sealed(sealing: SealingTerms, seed: u64, members: usize) -> Self {
+        let aggregators = if sealing.custody().is_some() { 1 } else { 2 };
+        Self::of(World::sealed(sealing, seed, aggregators, members))
+    }
+
     /// A federation whose first round collects, with all members invited.
     pub(crate) fn collecting(seed: u64, aggregators: usize, members: usize) -> Self {
-        let mut federation = Self::new(seed, aggregators, members);
-        federation.grant(0);
-        federation
+        Self::new(seed, aggregators, members).granted()
+    }
+
+    /// As [`Self::sealed`], and its first round collects, with all members invited.
+    pub(crate) fn sealed_collecting(sealing: SealingTerms, seed: u64, members: usize) -> Self {
+        Self::sealed(sealing, seed, members).granted()
+    }
+
+    fn granted(mut self) -> Self {
+        self.grant(0);
+        self
     }
 
     /// Grants `round` to all members behind the DAO node's back.
@@ -177,16 +191,20 @@ impl Federation {
                 let reply = self.dao.handle(&self.world, request.as_ref().clone());
                 input_from_dao(reply).unwrap()
             }
-            Ask::Aggregator(index, request) => {
-                let reply = self.peers[*index - 1].request(request, true);
-                Input::from_party(*index, reply.unwrap_or_else(AggregatorReply::Refused))
-            }
-            Ask::Custodian(place, request) => {
-                let index = self.custodian(*place);
-                let reply = self.custodians[index].request(request, true);
+            Ask::Aggregator(place, request) | Ask::Custodian(place, request) => {
+                let reply = self.party(*place).request(request, true);
                 Input::from_party(*place, reply.unwrap_or_else(AggregatorReply::Refused))
             }
         }
+    }
+
+    /// The other party at `place` of the round under way.
+    pub(crate) fn party(&mut self, place: usize) -> &mut PeerShell {
+        if self.world.terms.sealing.custody().is_none() {
+            return &mut self.peers[place - 1];
+        }
+        let index = self.custodian(place);
+        &mut self.custodians[index]
     }
 
     /// The member that is the custodian at `place` of the round under way.
@@ -221,12 +239,66 @@ impl Federation {
         Some(Input::Tick)
     }
 
+    /// Grants the next round to all members, who send their updates.
+    pub(crate) fn open_to_all(&mut self) -> Vec<Contribution> {
+        let everybody: Vec<_> = (0..self.world.members.len()).collect();
+        let round = self.dao.log.len() as u64;
+        self.dao.open(self.world.grant(round, &everybody));
+        self.run_grant();
+        self.submit(&everybody)
+    }
+
+    /// Lets the coordinator have the round that the DAO node opened.
+    pub(crate) fn run_grant(&mut self) {
+        let grant = self.answer(&Ask::Dao(Box::new(DaoRequest::Grant)));
+        self.feed(&grant).unwrap();
+    }
+
+    /// Runs a round to its end where the other parties answer what `conduct` makes of the honest reply;
+    /// time passes where nobody does.
+    pub(crate) fn end_round(
+        &mut self,
+        mut conduct: impl FnMut(
+            &World,
+            usize,
+            &AggregatorRequest,
+            AggregatorReply,
+        ) -> Option<AggregatorReply>,
+    ) -> Logged {
+        let round = self.coordinator.machine.current_round().unwrap();
+        while !self.dao.log.contains_key(&round) {
+            let mut answered = false;
+            for ask in self.outstanding() {
+                // An answer before may have ended the step.
+                if !self.outstanding().contains(&ask) {
+                    break;
+                }
+                let input = match &ask {
+                    Ask::Dao(_) => Some(self.answer(&ask)),
+                    Ask::Aggregator(place, request) | Ask::Custodian(place, request) => {
+                        let reply = self.party(*place).request(request, true);
+                        let reply = reply.unwrap_or_else(AggregatorReply::Refused);
+                        let reply = conduct(&self.world, *place, request, reply);
+                        reply.map(|reply| Input::from_party(*place, reply))
+                    }
+                };
+                // An answer that is refused is none.
+                answered |= input.is_some_and(|input| self.feed(&input).is_ok());
+            }
+            if !answered {
+                self.now_ms += 20;
+                self.feed(&Input::Tick).unwrap();
+            }
+        }
+        self.dao.log[&round].clone()
+    }
+
     /// The first invited member that still waits for an answer to its update.
     fn unanswered(&self) -> Option<usize> {
         let round = self.coordinator.machine.current_round()?;
         let cohort = self.dao.cohort();
         // Nobody is silent in a cohort that could not do without.
-        let needed = cohort.len() <= MINIMUM_COHORT as usize;
+        let needed = cohort.len() <= self.world.minimum();
         let invited = |index: &usize| {
             let speaks = needed || !self.silent.contains(index);
             cohort.contains(&self.world.member(*index)) && speaks
@@ -254,6 +326,10 @@ impl Federation {
 
 pub(crate) fn asks_prepare(ask: &Ask) -> bool {
     matches!(ask, Ask::Aggregator(_, request) | Ask::Custodian(_, request) if matches!(**request, AggregatorRequest::Prepare { .. }))
+}
+
+pub(crate) fn asks_agree(ask: &Ask) -> bool {
+    matches!(ask, Ask::Custodian(_, request) if matches!(**request, AggregatorRequest::Agree { .. }))
 }
 
 pub(crate) fn asks_sum(ask: &Ask) -> bool {

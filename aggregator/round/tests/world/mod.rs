@@ -2,6 +2,7 @@
 //! Everything follows from one seed.
 
 pub(crate) mod dao;
+pub(crate) mod dishonest;
 pub(crate) mod federation;
 pub(crate) mod shell;
 
@@ -16,9 +17,38 @@ use privacy_secagg::{AggregatorKeys, EncodingParameters, QuantizedUpdate};
 use rand::RngExt as _;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
+/// Three custodians of which two open.
+pub(crate) fn modes() -> [SealingTerms; 3] {
+    let custody = CustodyTerms::new(3, 2).unwrap();
+    [SealingTerms::Mpc, SealingTerms::MpcVerified, SealingTerms::Fhe(custody)]
+}
+
+/// Checks something in every mode of sealing.
+pub(crate) fn every_mode(check: impl Fn(SealingTerms)) {
+    for sealing in modes() {
+        let _named = Named(sealing.name());
+        check(sealing);
+    }
+}
+
+/// Names the mode when a check fails somewhere below.
+struct Named(&'static str);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the failure above happened in mode {}", self.0);
+        }
+    }
+}
+
 /// Coordinates of a synthetic update.
 pub(crate) const DIMENSION: u32 = 6;
 pub(crate) const MINIMUM_COHORT: u32 = 3;
+/// What a reading in FHE mode may be off by, in units of the inner product of integers: ten deviations
+/// of a body's noise (variance 1406 in these parameters, of 12 bits below the message) along a probe of
+/// norm 2^12, which is √1406 · 2^12 / 2^12 = 37.5. A false alarm has a probability below 2^-70.
+pub(crate) const READING_ERROR_MAX: f64 = 376.0;
 pub(crate) const ROUND_DEADLINE_MS: u64 = 400;
 pub(crate) const STEP_DEADLINE_MS: u64 = 300;
 
@@ -60,6 +90,8 @@ impl World {
         members: usize,
     ) -> Self {
         let dao_key = key_for(seed, 0, 0);
+        let custodians = sealing.custody().map_or(0, CustodyTerms::custodians);
+        let minimum_cohort = MINIMUM_COHORT.max(custodians as u32);
         let keys = |index| AggregatorKeys {
             verifying: key_for(seed, 1, index).verifying_key(),
             sealing: SealingKey::derived_from(&key_for(seed, 1, index)).public(),
@@ -83,7 +115,7 @@ impl World {
                 deviation: vec![1.0],
             },
             rounds: 3,
-            minimum_cohort: MINIMUM_COHORT,
+            minimum_cohort,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,
         };
@@ -120,6 +152,11 @@ impl World {
 
     pub(crate) fn aggregator_key(&self, index: usize) -> SigningKey {
         key_for(self.seed, 1, index)
+    }
+
+    /// Contributions that a round needs.
+    pub(crate) const fn minimum(&self) -> usize {
+        self.terms.minimum_cohort as usize
     }
 
     pub(crate) fn member(&self, index: usize) -> VerifyingKey {
@@ -173,11 +210,24 @@ impl World {
         draw: u64,
     ) -> Contribution {
         let round = order.unverified_body().grant.unverified_body().round;
+        self.contribution_of(terms, index, order, draw, self.delta(index, round, draw))
+    }
+
+    /// As [`Self::contribution_to`], of what training changed.
+    pub(crate) fn contribution_of(
+        &self,
+        terms: &FederationTerms,
+        index: usize,
+        order: &Signed<RoundOrder>,
+        draw: u64,
+        delta: Vec<f32>,
+    ) -> Contribution {
+        let round = order.unverified_body().grant.unverified_body().round;
         let key = &self.members[index];
         let ordered = Ordered::accept(&self.terms, key, None, order, &self.model(round.0)).unwrap();
         let purpose = [self.seed, 4, round.0, index as u64, draw];
         let mut rng = rng_for(&purpose);
-        let update = LocalUpdate::new(self.delta(index, round, draw)).unwrap();
+        let update = LocalUpdate::new(delta).unwrap();
         let clipped = update.clone().clip(terms.encoding.clip_norm());
         let rounding = rng_for(&[&purpose[..], &[1]].concat());
         let rotation = terms.encoding.rotation(&self.terms.id(), round.0);

@@ -153,12 +153,15 @@ impl CoordinatorShell {
 pub(crate) struct PeerShell {
     pub(crate) context: AggregatorContext,
     pub(crate) machine: PeerAggregator,
+    /// What a restart at this moment would give, kept by feeding it what is stored.
+    restored: PeerAggregator,
     requests: Vec<Vec<u8>>,
 }
 
 impl PeerShell {
     pub(crate) fn new(context: AggregatorContext) -> Self {
-        Self { context, machine: PeerAggregator::default(), requests: Vec::new() }
+        let (machine, restored) = (PeerAggregator::default(), PeerAggregator::default());
+        Self { context, machine, restored, requests: Vec::new() }
     }
 
     /// Answers a request; without `stored` the process dies before it stores anything, and has to be
@@ -182,24 +185,30 @@ impl PeerShell {
             if forget_earlier {
                 self.requests.clear();
             }
-            self.requests.push(request.to_bytes());
-            assert!(self.machine == self.replay(), "a restart would give another machine");
+            let bytes = request.to_bytes();
+            // From the bytes, and for a newer round from nothing: the others were forgotten.
+            let restored = mem::take(&mut self.restored);
+            let restored = if forget_earlier { PeerAggregator::default() } else { restored };
+            self.restored = self.replayed(restored, &bytes);
+            self.requests.push(bytes);
+            assert!(self.machine == self.restored, "a restart would give another machine");
         }
         Ok(reply)
     }
 
-    fn replay(&self) -> PeerAggregator {
-        self.requests.iter().fold(PeerAggregator::default(), |machine, bytes| {
-            let request = AggregatorRequest::from_bytes(bytes).unwrap();
-            let (machine, result) = machine.handle(&self.context, request);
-            assert!(result.is_ok(), "a stored request is refused when it is replayed");
-            machine
-        })
+    fn replayed(&self, machine: PeerAggregator, bytes: &[u8]) -> PeerAggregator {
+        let request = AggregatorRequest::from_bytes(bytes).unwrap();
+        let (machine, result) = machine.handle(&self.context, request);
+        assert!(result.is_ok(), "a stored request is refused when it is replayed");
+        machine
     }
 
     /// A fresh process on the same store.
     pub(crate) fn restart(&mut self) {
-        self.machine = self.replay();
+        let requests = self.requests.iter();
+        self.machine = requests
+            .fold(PeerAggregator::default(), |machine, bytes| self.replayed(machine, bytes));
+        assert!(self.machine == self.restored, "two replays of one store differ");
     }
 }
 

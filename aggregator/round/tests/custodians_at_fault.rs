@@ -1,0 +1,364 @@
+//! FHE mode: custodians that are missing, decline or lie, and contributors that deal them false
+//! shares: the round gives the right sum or none, with a reason, and says who it was where that can be
+//! told.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(dead_code, reason = "other test files use the rest of the world")]
+
+mod world;
+
+use aggregator_protocol::{
+    AggregatorReply, AggregatorRequest, CustodyTerms, Refusal, ScalarShares, SealingTerms,
+};
+use aggregator_round::RoundEvent;
+use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
+use rand::RngExt as _;
+
+use crate::world::{
+    Contribution, READING_ERROR_MAX, World,
+    dao::{Logged, probe_in_the_clear},
+    dishonest::{payloads, with_payloads},
+    federation::Federation,
+    rng_for,
+};
+
+const MEMBERS: usize = 6;
+
+fn federation(custodians: u8, threshold: u8) -> (Federation, Vec<Contribution>) {
+    let custody = CustodyTerms::new(custodians, threshold).unwrap();
+    let mut federation = Federation::sealed(SealingTerms::Fhe(custody), 1, MEMBERS);
+    let contributions = federation.open_to_all();
+    (federation, contributions)
+}
+
+/// The steps in which a custodian is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Step {
+    Prepare,
+    Agree,
+    Sum,
+    Score,
+}
+
+const STEPS: [Step; 4] = [Step::Prepare, Step::Agree, Step::Sum, Step::Score];
+
+const fn step(request: &AggregatorRequest) -> Step {
+    match request {
+        AggregatorRequest::Prepare { .. } => Step::Prepare,
+        AggregatorRequest::Agree { .. } => Step::Agree,
+        AggregatorRequest::Sum { .. } => Step::Sum,
+        AggregatorRequest::Score(_) => Step::Score,
+    }
+}
+
+/// The custodians that were said to lie.
+fn named(federation: &Federation) -> Vec<VerifyingKey> {
+    let liars = federation.coordinator.reports.iter().filter_map(|event| match event {
+        RoundEvent::Lied { custodians, .. } => Some(custodians.clone()),
+        _ => None,
+    });
+    liars.flatten().collect()
+}
+
+/// Every sum that was ever opened is right, and so are the scalars of a round that was settled, up to
+/// the noise along the probe.
+fn check_right(federation: &Federation, contributions: &[Contribution], ended: &Logged) {
+    let length = federation.world.terms.encoding.vector_len();
+    let exact: Vec<i64> =
+        (0..length).map(|j| contributions.iter().map(|c| c.values[j]).sum()).collect();
+    for sum in &federation.dao.sums {
+        assert_eq!(sum.sum, exact);
+    }
+    let Logged::Settled(receipt) = ended else { return };
+    let receipt = receipt.unverified_body();
+    let order = federation.dao.probes[&receipt.round].unverified_body();
+    let count = contributions.len() as f64;
+    for (contribution, opened) in contributions.iter().zip(&receipt.scalars) {
+        for (probe, got) in [(&order.value, opened.value), (&order.innovation, opened.innovation)] {
+            let (probe, exponent) = probe_in_the_clear(probe);
+            let exact: i64 = contribution.values.iter().zip(&probe).map(|(v, p)| v * p).sum();
+            let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT) / 2_f64.powi(exponent as i32);
+            let error = (got as f64 - exact as f64 * unit / count).abs() / unit * count;
+            assert!(error <= READING_ERROR_MAX, "a scalar is off by {error}");
+        }
+    }
+}
+
+fn check_settled(federation: &Federation, contributions: &[Contribution], ended: &Logged) {
+    assert!(matches!(ended, Logged::Settled(_)), "{ended:?}");
+    assert_eq!(federation.dao.sums.len(), 1);
+    check_right(federation, contributions, ended);
+}
+
+fn reason(ended: &Logged) -> &str {
+    match ended {
+        Logged::Aborted(reason) => reason,
+        Logged::Settled(_) => panic!("it was settled"),
+    }
+}
+
+#[test]
+fn custodians_that_go_missing_at_any_step_stop_a_round_only_when_too_few_are_left() {
+    for (custodians, threshold) in [(3_u8, 2_u8), (4, 2), (5, 3)] {
+        let custody = CustodyTerms::new(custodians, threshold).unwrap();
+        for from in STEPS {
+            let agreeing = matches!(from, Step::Prepare | Step::Agree);
+            let needed = if agreeing { custody.agreement() } else { custody.threshold() };
+            // As many as may be missing, and one more.
+            let most = custody.custodians() - needed;
+            for missing in [most, most + 1] {
+                let (mut federation, contributions) = federation(custodians, threshold);
+                let ended = federation.end_round(|_, place, request, reply| {
+                    (place > missing || step(request) < from).then_some(reply)
+                });
+                let left = custody.custodians() - missing;
+                if left >= needed {
+                    check_settled(&federation, &contributions, &ended);
+                } else {
+                    let waited = match from {
+                        Step::Prepare => "prepare",
+                        Step::Agree => "agree on the set",
+                        Step::Sum => "sum",
+                        Step::Score => "score",
+                    };
+                    assert_eq!(reason(&ended), format!("no answer in time to {waited}"));
+                    check_right(&federation, &contributions, &ended);
+                }
+                assert_eq!(named(&federation), []);
+            }
+        }
+    }
+}
+
+#[test]
+fn custodians_that_decline_are_asked_no_more_and_stop_a_round_only_when_too_few_are_left() {
+    for (custodians, threshold) in [(4_u8, 2_u8), (5, 3)] {
+        let custody = CustodyTerms::new(custodians, threshold).unwrap();
+        for at in STEPS {
+            let agreeing = matches!(at, Step::Prepare | Step::Agree);
+            let needed = if agreeing { custody.agreement() } else { custody.threshold() };
+            let most = custody.custodians() - needed;
+            for declining in [most, most + 1] {
+                let (mut federation, contributions) = federation(custodians, threshold);
+                let mut declined = 0;
+                let ended = federation.end_round(|_, place, request, reply| {
+                    if place <= declining && step(request) == at {
+                        declined += 1;
+                        return Some(AggregatorReply::Refused(Refusal::Unexpected));
+                    }
+                    assert!(place > declining || step(request) < at, "{place} is asked again");
+                    Some(reply)
+                });
+                let left = custody.custodians() - declining;
+                if left >= needed {
+                    check_settled(&federation, &contributions, &ended);
+                    assert_eq!(declined, declining);
+                } else {
+                    // Known at once: nobody waits for the deadline.
+                    assert_eq!(reason(&ended), "a step was refused: not expected now");
+                    check_right(&federation, &contributions, &ended);
+                }
+            }
+        }
+    }
+}
+
+/// How a custodian lies about what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lie {
+    /// One bit of one element.
+    Bit,
+    /// Many elements, at random.
+    Noise,
+    /// For another custodian.
+    Place,
+    /// For another set, or not an element of the field.
+    Other,
+    /// What does not decode, or of another length.
+    Junk,
+}
+
+const LIES: [Lie; 5] = [Lie::Bit, Lie::Noise, Lie::Place, Lie::Other, Lie::Junk];
+
+impl Lie {
+    /// A false reply that the custodian signs as it should.
+    fn told(self, world: &World, place: usize, reply: AggregatorReply) -> AggregatorReply {
+        let key = &world.members[place - 1];
+        let mut rng = rng_for(&[20, place as u64]);
+        match reply {
+            AggregatorReply::Sum { commitment, mut share } => {
+                // Place, set, packed elements of 61 bits.
+                match self {
+                    Self::Bit => share[33 + 8] ^= 2,
+                    Self::Noise => {
+                        (33..share.len() - 8).for_each(|at| share[at] ^= rng.random::<u8>() & 0x11)
+                    }
+                    Self::Place => share[0] = share[0] % 3 + 1,
+                    Self::Other => share[1] ^= 1,
+                    Self::Junk => share.truncate(100),
+                }
+                let mut body = commitment.unverified_body().clone();
+                body.share = Digest::of(Tag::PackedShare, &share);
+                let commitment = Signed::new(body, Tag::SumShare, key);
+                AggregatorReply::Sum { commitment, share }
+            }
+            AggregatorReply::Scalars(shares) => {
+                let mut body: ScalarShares = shares.unverified_body().clone();
+                match self {
+                    Self::Bit => body.shares[0][0] ^= 2,
+                    Self::Noise => {
+                        body.shares.iter_mut().for_each(|share| share[1] = rng.random::<u64>() >> 4)
+                    }
+                    Self::Place => body.shares.reverse(),
+                    Self::Other => body.shares[2][1] = u64::MAX,
+                    Self::Junk => drop(body.shares.pop()),
+                }
+                let shares = Signed::new(body, Tag::ScalarShares, key);
+                AggregatorReply::Scalars(Box::new(shares))
+            }
+            other => other,
+        }
+    }
+}
+
+/// A round in which the custodians at `liars` tell `lie` at one step.
+fn lied(
+    custody: (u8, u8),
+    at: Step,
+    lie: Lie,
+    liars: &[usize],
+) -> (Federation, Vec<Contribution>, Logged) {
+    let (mut federation, contributions) = federation(custody.0, custody.1);
+    let ended = federation.end_round(|world, place, request, reply| {
+        let lies = liars.contains(&place) && step(request) == at;
+        Some(if lies { lie.told(world, place, reply) } else { reply })
+    });
+    (federation, contributions, ended)
+}
+
+#[test]
+fn one_custodian_that_lies_is_outvoted_by_threshold_and_two_and_named() {
+    for custody in [(4, 2), (5, 3)] {
+        for at in [Step::Sum, Step::Score] {
+            for lie in LIES {
+                for liar in [1, usize::from(custody.0)] {
+                    let (federation, contributions, ended) = lied(custody, at, lie, &[liar]);
+                    check_settled(&federation, &contributions, &ended);
+                    let expected = if lie == Lie::Junk {
+                        vec![]
+                    } else {
+                        vec![federation.world.member(liar - 1)]
+                    };
+                    assert_eq!(named(&federation), expected, "{custody:?} {at:?} {lie:?} {liar}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn liars_that_are_too_many_to_be_outvoted_end_the_round_and_never_make_a_sum() {
+    for (custody, liars) in
+        [((3, 2), &[2_usize][..]), ((4, 2), &[1, 3]), ((5, 3), &[2, 5]), ((3, 2), &[1, 2, 3])]
+    {
+        for at in [Step::Sum, Step::Score] {
+            for lie in [Lie::Bit, Lie::Noise] {
+                let (federation, contributions, ended) = lied(custody, at, lie, liars);
+                check_right(&federation, &contributions, &ended);
+                let reason = reason(&ended);
+                assert!(reason.starts_with("shares do not open: "), "{reason}");
+                for place in liars {
+                    assert!(reason.contains(&place.to_string()), "{place} is not named: {reason}");
+                }
+            }
+        }
+    }
+}
+
+/// A round in which member 0, whose payloads were altered, is the first to send.
+fn with_forged(
+    alter: impl Fn(&mut Vec<Vec<u8>>),
+) -> (Federation, Result<(), Refusal>, Vec<Contribution>) {
+    let custody = CustodyTerms::new(4, 2).unwrap();
+    let mut federation = Federation::sealed(SealingTerms::Fhe(custody), 1, MEMBERS);
+    let everybody: Vec<_> = (0..MEMBERS).collect();
+    federation.dao.open(federation.world.grant(0, &everybody));
+    federation.run_grant();
+    let order = federation.order().unwrap();
+    let honest = federation.contribution(0);
+    let mut altered = payloads(&federation.world, &order, &honest);
+    alter(&mut altered);
+    let forged = with_payloads(&federation.world, 0, &order, &honest, altered);
+    let submission = federation.submission(0, &forged);
+    let taken = federation.feed(&submission).map(drop);
+    let mut contributions = federation.submit(&[1, 2, 3, 4, 5]);
+    if taken.is_ok() {
+        contributions.insert(0, forged);
+    } else {
+        federation.pass_deadline();
+    }
+    (federation, taken, contributions)
+}
+
+#[test]
+fn a_ciphertext_that_is_none_is_refused_at_once() {
+    let spoilt: [fn(&mut Vec<Vec<u8>>); 4] = [
+        |payloads| payloads[0].truncate(40),
+        |payloads| payloads[0].push(0),
+        |payloads| payloads[0] = payloads[1].clone(),
+        |payloads| payloads[0].clear(),
+    ];
+    for alter in spoilt {
+        let (mut federation, taken, contributions) = with_forged(alter);
+        assert_eq!(taken, Err(Refusal::Unopenable));
+        let ended = federation.end_round(|_, _, _, reply| Some(reply));
+        check_settled(&federation, &contributions, &ended);
+    }
+}
+
+#[test]
+fn who_deals_a_custodian_what_is_no_share_is_taken_out_and_counted() {
+    let spoilt: [fn(&mut Vec<Vec<u8>>); 4] = [
+        |payloads| payloads[2].truncate(20),
+        |payloads| payloads[4].push(0),
+        |payloads| payloads[4] = payloads[0].clone(),
+        // Elements that are none.
+        |payloads| payloads[4][1..].fill(0xFF),
+    ];
+    for alter in spoilt {
+        let (mut federation, taken, mut contributions) = with_forged(alter);
+        assert_eq!(taken, Ok(()));
+        contributions.remove(0);
+        let ended = federation.end_round(|_, _, _, reply| Some(reply));
+        check_settled(&federation, &contributions, &ended);
+        let Logged::Settled(receipt) = ended else { panic!() };
+        assert_eq!(receipt.unverified_body().refused, [(Refusal::Unopenable, 1)]);
+    }
+}
+
+#[test]
+fn false_shares_of_a_contributor_and_keys_of_others_never_make_a_sum() {
+    let spoilt: [(&str, fn(&mut Vec<Vec<u8>>)); 3] = [
+        // One custodian's share is off the polynomial: it is outvoted, though it did not lie.
+        ("one share", |payloads| payloads[4][100] ^= 1),
+        ("two shares", |payloads| {
+            payloads[3][100] ^= 1;
+            payloads[4][100] ^= 1;
+        }),
+        ("exchanged shares", |payloads| payloads.swap(3, 4)),
+    ];
+    for (name, alter) in spoilt {
+        let (mut federation, taken, contributions) = with_forged(alter);
+        assert_eq!(taken, Ok(()));
+        let ended = federation.end_round(|_, _, _, reply| Some(reply));
+        check_right(&federation, &contributions, &ended);
+        match (name, &ended) {
+            ("one share", Logged::Settled(_)) => {
+                assert_eq!(named(&federation)[0], federation.world.member(3));
+            }
+            (_, Logged::Aborted(reason)) => {
+                assert!(reason.starts_with("shares do not open: "), "{name}: {reason}");
+            }
+            _ => panic!("{name}: {ended:?}"),
+        }
+    }
+}
