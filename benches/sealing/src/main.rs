@@ -39,6 +39,9 @@ struct Arguments {
     /// Contributors of a round.
     #[arg(long, value_delimiter = ',', default_value = "10,100,1000")]
     contributors: Vec<u32>,
+    /// Only schemes whose names begin with this: MPC, FHE.
+    #[arg(long, default_value = "")]
+    only: String,
     /// Rows of another program (`tenseal_ckks.py`) for the same table.
     #[arg(long)]
     merge: Option<PathBuf>,
@@ -61,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     for &dimension in &arguments.dimensions {
         all_limits.push(limits::of_plain(dimension)?);
         for &contributors in &arguments.contributors {
-            cell(dimension, contributors, &mut rows)?;
+            cell(dimension, contributors, &arguments.only, &mut rows)?;
         }
         if dimension <= prio_sum::DIMENSION_MAX {
             rows.push(prio_sum::measure(&mut World::new(dimension, 1))?);
@@ -86,19 +89,41 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// All of our modes at one dimension and one number of contributors.
-fn cell(dimension: u32, contributors: u32, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+fn cell(dimension: u32, contributors: u32, only: &str, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     eprintln!("d = {dimension}, n = {contributors}");
     let clip = World::clip_norm()?;
     let standard = EncodingParameters::standard(clip, dimension, contributors)?;
     let compact = EncodingParameters::compact(clip, dimension, contributors)?;
     let mut world = World::new(dimension, contributors);
+    if "MPC".starts_with(only) {
+        mpc_modes(&mut world, [standard, compact], rows)?;
+    }
+    if "FHE".starts_with(only) {
+        fhe_modes(&mut world, &standard, rows)?;
+    }
+    Ok(())
+}
+
+fn mpc_modes(
+    world: &mut World,
+    [standard, compact]: [EncodingParameters; 2],
+    rows: &mut Vec<Row>,
+) -> anyhow::Result<()> {
     let bits = |parameters: &EncodingParameters| parameters.ring().bits();
     let name = format!("MPC standard, {} bits, with values", bits(&standard));
-    rows.push(mpc::measure(&name, &mut world, &standard)?);
+    rows.push(mpc::measure(&name, world, &standard)?);
     let name = format!("MPC compact, {} bits, no values", bits(&compact));
-    rows.push(mpc::measure(&name, &mut world, &compact)?);
-    rows.push(verified::measure("MPC verified (PINE), with values", &mut world, &standard)?);
+    rows.push(mpc::measure(&name, world, &compact)?);
+    rows.push(verified::measure("MPC verified (PINE), with values", world, &standard)?);
+    Ok(())
+}
 
+fn fhe_modes(
+    world: &mut World,
+    standard: &EncodingParameters,
+    rows: &mut Vec<Row>,
+) -> anyhow::Result<()> {
+    let World { dimension, contributors, .. } = *world;
     let requirements = |value_bits: u32, contributors_max| FheRequirements {
         dimension,
         coordinate_max: (1 << (value_bits - 1)) - 1,
@@ -108,14 +133,14 @@ fn cell(dimension: u32, contributors: u32, rows: &mut Vec<Row>) -> anyhow::Resul
     let wide = FheParameters::checked(requirements(16, contributors))?;
     let values = world.integers(16);
     let engine = NttEngine::new();
-    rows.push(fhe::measure("FHE 16 bits, NTT", &mut world, wide, &values, &engine)?);
-    rows.push(fhe::measure("FHE 16 bits, tfhe", &mut world, wide, &values, &TfheEngine)?);
+    rows.push(fhe::measure("FHE 16 bits, NTT", world, wide, &values, &engine)?);
+    rows.push(fhe::measure("FHE 16 bits, tfhe", world, wide, &values, &TfheEngine)?);
     drop(values);
     if contributors <= FEW_CONTRIBUTORS {
         let narrow = FheParameters::checked(requirements(12, FEW_CONTRIBUTORS))?;
         let values = world.integers(12);
         let name = "FHE 12 bits (n ≤ 32), NTT";
-        rows.push(fhe::measure(name, &mut world, narrow, &values, &engine)?);
+        rows.push(fhe::measure(name, world, narrow, &values, &engine)?);
     }
     let valued = FheParameters::checked(FheRequirements {
         dimension,
@@ -124,10 +149,10 @@ fn cell(dimension: u32, contributors: u32, rows: &mut Vec<Row>) -> anyhow::Resul
         inner_product_bits: standard.ring().bits() - 1,
     })?;
     let values: Vec<_> =
-        world.updates(&standard)?.iter().map(|update| update.values().to_vec()).collect();
+        world.updates(standard)?.iter().map(|update| update.values().to_vec()).collect();
     rows.push(fhe::measure(
         "FHE with values (standard encoding), NTT",
-        &mut world,
+        world,
         valued,
         &values,
         &engine,

@@ -120,7 +120,7 @@ fn seal(
     };
     let payloads = Payloads::new(report.inputs.iter().map(plaintext).collect());
     drop(report);
-    world.sealed(&payloads, 0)
+    world.sealed(payloads, 0)
 }
 
 fn pine(parameters: &EncodingParameters, binding: &Binding) -> anyhow::Result<IntegerPine> {

@@ -99,11 +99,7 @@ impl World {
     }
 
     /// The last part of sealing, the same in all modes.
-    pub(crate) fn sealed(
-        &mut self,
-        payloads: &Payloads,
-        index: u8,
-    ) -> anyhow::Result<SealedUpdate> {
+    pub(crate) fn sealed(&mut self, payloads: Payloads, index: u8) -> anyhow::Result<SealedUpdate> {
         let recipients = self.public_keys(payloads.len());
         let member = Self::member(index);
         Ok(seal_payloads(payloads, Self::binding(index), &recipients, &member, &mut self.rng)?)
