@@ -107,7 +107,7 @@ pub(crate) fn seal(
         }
         SealingTerms::Fhe(custody) => fhe::payloads(update, terms, grant, custody, rng)?,
     };
-    seal_payloads(&payloads, binding, &recipients, key, rng).map_err(|error| error.to_string())
+    seal_payloads(payloads, binding, &recipients, key, rng).map_err(|error| error.to_string())
 }
 
 /// Decrypts a party's part.

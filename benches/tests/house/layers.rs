@@ -31,6 +31,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("web-api", 5),
     ("web-api-cli", 6),
     ("benches", 7),
+    ("benches-sealing", 7),
 ];
 
 /// Contexts that must not know about each other, whatever their layers say. Names of crates, or
@@ -51,7 +52,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("axum", &["web-api", "web-api-cli"]),
     ("tfhe", &["privacy-fhe"]),
     ("openmls", &["privacy-cohort"]),
-    ("prio", &["privacy-pine", "benches"]),
+    ("prio", &["privacy-pine", "benches-sealing"]),
     ("eframe", &["trainer-desktop"]),
 ];
 

@@ -12,7 +12,7 @@ use std::fmt;
 
 use hpke::{
     Deserializable as _, OpModeR, OpModeS, Serializable as _, aead::AesGcm256, kdf::HkdfSha256,
-    kem::X25519HkdfSha256, single_shot_open, single_shot_seal_with_rng,
+    kem::X25519HkdfSha256, single_shot_open, single_shot_seal_inout_detached_with_rng,
 };
 use rand::CryptoRng;
 use thiserror::Error;
@@ -24,6 +24,8 @@ type Kem = X25519HkdfSha256;
 
 /// Bytes of an X25519 public key and of an encapsulated key.
 const KEY_LEN: usize = 32;
+/// Bytes of an authentication tag of AES-256-GCM.
+const TAG_LEN: usize = 16;
 
 /// Largest ciphertext that is decoded: 192 MiB, a share with a norm proof of 20 M parameters (8.4 bytes
 /// each).
@@ -129,17 +131,38 @@ impl SealingPublicKey {
         plaintext: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Result<Envelope, EnvelopeError> {
+        let mut copy = Zeroizing::new(Vec::with_capacity(plaintext.len() + TAG_LEN));
+        copy.extend_from_slice(plaintext);
+        self.seal_in_place(tag, associated, copy, rng)
+    }
+
+    /// As [`SealingPublicKey::seal`], in the memory of the plaintext: an update is megabytes, and to
+    /// copy and to wipe it takes as long as to encrypt it.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::BadRecipient`].
+    pub fn seal_in_place(
+        &self,
+        tag: Tag,
+        associated: &[u8],
+        mut plaintext: Zeroizing<Vec<u8>>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Envelope, EnvelopeError> {
         let recipient = <Kem as hpke::Kem>::PublicKey::from_bytes(&self.0)
             .map_err(|_source| EnvelopeError::BadRecipient)?;
-        let (encapsulated, ciphertext) = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, Kem>(
-            &OpModeS::Base,
-            &recipient,
-            tag.as_str().as_bytes(),
-            plaintext,
-            associated,
-            rng,
-        )
-        .map_err(|_source| EnvelopeError::BadRecipient)?;
+        let (encapsulated, authentication) =
+            single_shot_seal_inout_detached_with_rng::<AesGcm256, HkdfSha256, Kem>(
+                &OpModeS::Base,
+                &recipient,
+                tag.as_str().as_bytes(),
+                plaintext.as_mut_slice().into(),
+                associated,
+                rng,
+            )
+            .map_err(|_source| EnvelopeError::BadRecipient)?;
+        // Encrypted from here on: growing may leave a copy behind.
+        let mut ciphertext = std::mem::take(&mut *plaintext);
+        ciphertext.extend_from_slice(&authentication.to_bytes());
         let mut encapsulated_key = [0; KEY_LEN];
         encapsulated.write_exact(&mut encapsulated_key);
         Ok(Envelope { encapsulated_key, ciphertext })
@@ -167,7 +190,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// Bytes that an envelope adds to its plaintext: encapsulated key, authentication tag, length.
-    pub const OVERHEAD_BYTES: usize = KEY_LEN + 16 + 4;
+    pub const OVERHEAD_BYTES: usize = KEY_LEN + TAG_LEN + 4;
 
     /// The digest of its encoding under `tag`, as [`Digest::of_encoded`] without the copy.
     ///

@@ -39,7 +39,7 @@ impl Payloads {
         self.0.is_empty()
     }
 
-    pub(crate) fn plaintexts(&self) -> &[Zeroizing<Vec<u8>>] {
-        &self.0
+    pub(crate) fn into_plaintexts(self) -> Vec<Zeroizing<Vec<u8>>> {
+        self.0
     }
 }

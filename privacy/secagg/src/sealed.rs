@@ -176,16 +176,16 @@ pub fn seal(
     }
     let shares = Share::split(update, aggregators.len(), &binding, parameters, rng);
     let recipients: Vec<_> = aggregators.iter().map(|aggregator| aggregator.sealing).collect();
-    seal_payloads(&Payloads::from_shares(shares), binding, &recipients, key, rng)
+    seal_payloads(Payloads::from_shares(shares), binding, &recipients, key, rng)
 }
 
-/// Encrypts each of `payloads` to its recipient and signs the whole: the part of sealing that all
-/// modes share.
+/// Encrypts each of `payloads` to its recipient, in its own memory, and signs the whole: the part of
+/// sealing that all modes share.
 ///
 /// # Errors
 /// [`SealError::Recipients`] or [`SealError::Envelope`] (an unusable key among the recipients).
 pub fn seal_payloads(
-    payloads: &Payloads,
+    payloads: Payloads,
     binding: Binding,
     recipients: &[SealingPublicKey],
     key: &SigningKey,
@@ -197,8 +197,10 @@ pub fn seal_payloads(
     }
     let associated = binding.to_bytes();
     let mut envelopes = Vec::with_capacity(recipient_count);
-    for (index, (payload, recipient)) in payloads.plaintexts().iter().zip(recipients).enumerate() {
-        let sealed = recipient.seal(Tag::ShareEnvelope, &associated, payload, rng);
+    for (index, (payload, recipient)) in
+        payloads.into_plaintexts().into_iter().zip(recipients).enumerate()
+    {
+        let sealed = recipient.seal_in_place(Tag::ShareEnvelope, &associated, payload, rng);
         envelopes.push(sealed.map_err(|source| SealError::Envelope { index, source })?);
     }
     let digests = envelopes.iter().map(envelope_digest).collect();

@@ -58,7 +58,7 @@ impl World {
         let payloads = Payloads::new(payloads);
         let binding = self.binding();
         let sealed =
-            seal_payloads(&payloads, binding, &recipients, &self.signing, &mut self.rng).unwrap();
+            seal_payloads(payloads, binding, &recipients, &self.signing, &mut self.rng).unwrap();
         self.open(index, &sealed)
     }
 }
@@ -212,13 +212,13 @@ fn payloads_and_recipients_must_fit_and_any_mode_opens_its_own() {
     let binding = world.binding();
     for (count, recipients) in [(2, &recipients[..]), (0, &[]), (65, &[recipients[0]; 65])] {
         let refused =
-            seal_payloads(&payloads(count), binding, recipients, &world.signing, &mut world.rng);
+            seal_payloads(payloads(count), binding, recipients, &world.signing, &mut world.rng);
         let expected = SealError::Recipients { payloads: count, recipients: recipients.len() };
         assert_eq!(refused.unwrap_err(), expected);
     }
     assert_eq!(RECIPIENTS_MAX, 64);
     let sealed =
-        seal_payloads(&payloads(3), binding, &recipients, &world.signing, &mut world.rng).unwrap();
+        seal_payloads(payloads(3), binding, &recipients, &world.signing, &mut world.rng).unwrap();
     let verified = sealed.verify().unwrap();
     for index in 0..3 {
         let delivery = verified.delivery(index).unwrap().verify(index).unwrap();
