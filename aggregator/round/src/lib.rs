@@ -26,8 +26,10 @@ mod context;
 mod coordinator;
 mod input;
 mod mode;
+mod noise;
 mod participant;
 mod peer;
+mod privacy_loss;
 mod value;
 
 pub use commitments::missing_commitment;
@@ -36,4 +38,5 @@ pub use coordinator::{AbortReason, Coordinator, Ended, RoundEvent};
 pub use input::{Ask, Input, Output};
 pub use participant::{Acknowledged, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed};
 pub use peer::{PeerAggregator, PeerStep};
+pub use privacy_loss::{privacy_loss, round_loss_micro};
 pub use value::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
