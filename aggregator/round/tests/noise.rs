@@ -40,11 +40,7 @@ fn federation(sealing: SealingTerms, seed: u64, multiplier: f64) -> Federation {
 }
 
 /// A federation whose first round has all invited members' updates.
-fn submitted(
-    sealing: SealingTerms,
-    seed: u64,
-    multiplier: f64,
-) -> (Federation, Vec<Contribution>) {
+fn submitted(sealing: SealingTerms, seed: u64, multiplier: f64) -> (Federation, Vec<Contribution>) {
     let mut federation = federation(sealing, seed, multiplier);
     let asked = federation.outstanding().remove(0);
     let granted = federation.answer(&asked);

@@ -414,6 +414,6 @@ fn in_range(name: &'static str, got: u64, (min, max): (u64, u64)) -> Result<(), 
 
 mod codec;
 mod sealed;
-mod valued;
 #[cfg(test)]
 mod tests;
+mod valued;

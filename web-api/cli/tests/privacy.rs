@@ -60,10 +60,20 @@ fn the_least_noise_is_that_of_an_independent_accountant() {
 
 #[test]
 fn people_are_told_mechanism_adjacency_accountant_and_both_numbers() {
-    let output =
-        sahakar("privacy epsilon --sampling-rate 0.01 --noise-multiplier 1 --steps 1000 --delta 1e-5");
+    let output = sahakar(
+        "privacy epsilon --sampling-rate 0.01 --noise-multiplier 1 --steps 1000 --delta 1e-5",
+    );
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["ε = 1.82", "Gaussian", "added or removed", "PLD", "RDP", "2.1013", "cross-check", "secret"] {
+    for part in [
+        "ε = 1.82",
+        "Gaussian",
+        "added or removed",
+        "PLD",
+        "RDP",
+        "2.1013",
+        "cross-check",
+        "secret",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let output = sahakar(

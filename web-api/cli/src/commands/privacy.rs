@@ -145,7 +145,8 @@ impl TrainingArgs {
             _ if self.sampling_rate >= 1.0 => "all contributors".to_owned(),
             _ => format!("each contributor with probability {}", self.sampling_rate),
         };
-        let times = if self.steps == 1 { "one sum".to_owned() } else { format!("{} sums", self.steps) };
+        let times =
+            if self.steps == 1 { "one sum".to_owned() } else { format!("{} sums", self.steps) };
         format!("Gaussian noise of {noise_multiplier:.6} × the clip norm in {times} over {who}")
     }
 }
@@ -214,7 +215,9 @@ impl Answer {
             print(format!("least noise {} by PLD, {} by RDP", number(pld), number(rdp)))?;
         }
         if training.sampling()? != Sampling::Full {
-            print("Sampling lowers ε only while who takes part stays secret from all who see a sum.")?;
+            print(
+                "Sampling lowers ε only while who takes part stays secret from all who see a sum.",
+            )?;
         }
         Ok(())
     }
