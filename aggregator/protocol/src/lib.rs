@@ -20,6 +20,7 @@
 mod aggregation;
 mod contribution;
 mod dao;
+mod noise;
 mod order;
 mod receipt;
 mod refusal;
@@ -35,6 +36,7 @@ pub use contribution::{
     Acknowledgement, ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest,
 };
 pub use dao::{DaoReply, DaoRequest, RoundSum};
+pub use noise::NoiseTerms;
 pub use order::{RoundGrant, RoundId, RoundOrder};
 pub use receipt::{OpenedScalars, RoundReceipt};
 pub use refusal::Refusal;

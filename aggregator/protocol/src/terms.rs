@@ -7,7 +7,7 @@ use privacy_identity::{
 use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters};
 use thiserror::Error;
 
-use crate::{CustodyTerms, SealingTerms};
+use crate::{CustodyTerms, NoiseTerms, SealingTerms};
 
 /// Longest name of a federation, column or class, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -80,6 +80,8 @@ pub struct FederationTerms {
     pub sealing: SealingTerms,
     /// Fixed point, ring and bounds of updates.
     pub encoding: EncodingParameters,
+    /// The noise that contributors add.
+    pub noise: NoiseTerms,
     /// How contributors train.
     pub training: TrainingTerms,
     /// The model's architecture, as `trainer-model` describes it (JSON).
@@ -141,6 +143,7 @@ impl FederationTerms {
             let max = self.encoding.contributors_max();
             format!("must be 2..={max}, got {cohort}: the sum over one contributor is its update")
         })?;
+        self.noise.check(&self.encoding, self.minimum_cohort)?;
         check("rounds", (1..=ROUNDS_MAX).contains(&self.rounds), || {
             format!("must be 1..={ROUNDS_MAX}, got {}", self.rounds)
         })?;
@@ -182,7 +185,7 @@ impl SchemaTerms {
     }
 }
 
-fn check(
+pub(crate) fn check(
     field: &'static str,
     holds: bool,
     reason: impl FnOnce() -> String,
@@ -252,6 +255,7 @@ impl Encode for FederationTerms {
         list_to_writer(&self.aggregators, writer);
         self.sealing.encode(writer);
         self.encoding.encode(writer);
+        self.noise.encode(writer);
         writer.u32(self.training.local_epochs);
         writer.u32(self.training.batch_size);
         writer.f64(self.training.learning_rate);
@@ -274,6 +278,7 @@ impl Decode for FederationTerms {
             aggregators: list_from_reader(reader, "aggregators", AGGREGATORS_MAX)?,
             sealing: Decode::decode(reader)?,
             encoding: Decode::decode(reader)?,
+            noise: Decode::decode(reader)?,
             training: TrainingTerms {
                 local_epochs: reader.u32()?,
                 batch_size: reader.u32()?,

@@ -1,6 +1,8 @@
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
-use privacy_secagg::{AggregatorKeys, EncodingParameters, NoisyUpdate, QuantizedUpdate, seal};
+use privacy_secagg::{
+    AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, QuantizedUpdate, seal,
+};
 use proptest::prelude::*;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
@@ -26,6 +28,7 @@ fn terms() -> FederationTerms {
         aggregators: vec![aggregator(1), aggregator(2)],
         sealing: SealingTerms::Mpc,
         encoding: EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 8).unwrap(),
+        noise: NoiseTerms::ABSENT,
         training: TrainingTerms { local_epochs: 2, batch_size: 16, learning_rate: 0.05 },
         architecture: "{}".to_owned(),
         schema: SchemaTerms {
@@ -179,6 +182,46 @@ fn terms_that_would_let_somebody_read_an_update_are_refused() {
 }
 
 #[test]
+fn noise_other_than_what_the_terms_state_is_refused_by_name() {
+    let clip = ClipNorm::new(2.0).unwrap();
+    let noise = NoiseTerms { multiplier: 1.5, honest_minimum: 2, delta: 1e-5 };
+    let options = EncodingOptions::default();
+    let plan = noise.plan().unwrap();
+    let encoding = EncodingParameters::valued_with_noise(clip, 3, 8, options, plan).unwrap();
+    let noised = FederationTerms { noise, encoding, ..terms() };
+    assert!(noised.clone().checked().is_ok());
+    check_round_trip(&noised);
+    let share = noise.share(&encoding).unwrap().unwrap();
+    assert!((share.std() * 2_f64.sqrt() - 1.5 * encoding.sensitivity_l2()).abs() < 1e-9);
+
+    let check = |terms: FederationTerms, field: &str| {
+        let refused = terms.clone().checked().unwrap_err();
+        assert!(matches!(&refused, TermsError::Field { field: f, .. } if *f == field), "{refused}");
+        assert!(FederationTerms::from_bytes(&terms.to_bytes()).is_err());
+    };
+    let with = |noise| FederationTerms { noise, ..noised.clone() };
+    // Less noise than stated, more, none, and noise that is not stated.
+    check(with(NoiseTerms { multiplier: 1.6, ..noise }), "encoding.noise_deviation");
+    check(with(NoiseTerms { multiplier: 1.4, ..noise }), "encoding.noise_deviation");
+    check(with(NoiseTerms { honest_minimum: 1, ..noise }), "encoding.noise_deviation");
+    check(with(NoiseTerms::ABSENT), "encoding.noise_deviation");
+    check(FederationTerms { noise, ..terms() }, "encoding.noise_deviation");
+    let next = share.std().next_up();
+    let options = EncodingOptions { noise_deviation: next, ..options };
+    let encoding = encoding.with_options(options).unwrap();
+    check(FederationTerms { encoding, ..noised.clone() }, "encoding.noise_deviation");
+    // Nobody to count on, or more than are certain.
+    check(with(NoiseTerms { honest_minimum: 0, ..noise }), "noise.honest_minimum");
+    check(with(NoiseTerms { honest_minimum: 4, ..noise }), "noise.honest_minimum");
+    for multiplier in [-0.0, -1.0, 1e-3, 1e7] {
+        check(with(NoiseTerms { multiplier, ..noise }), "noise.multiplier");
+    }
+    for delta in [0.0, 1.0, -1e-5] {
+        check(with(NoiseTerms { delta, ..noise }), "noise.delta");
+    }
+}
+
+#[test]
 fn a_custody_key_that_another_member_signed_is_not_taken() {
     let federation = terms().id();
     let custodian = grant().custodians.remove(0);
@@ -193,6 +236,8 @@ fn every_term_is_part_of_the_federations_id() {
     let base = terms().id();
     assert_ne!(FederationTerms { rounds: 16, ..terms() }.id(), base);
     assert_ne!(FederationTerms { minimum_cohort: 4, ..terms() }.id(), base);
+    let noise = NoiseTerms { delta: 1e-6, ..NoiseTerms::ABSENT };
+    assert_ne!(FederationTerms { noise, ..terms() }.id(), base);
     assert_ne!(FederationTerms { purpose: "other".to_owned(), ..terms() }.id(), base);
 }
 

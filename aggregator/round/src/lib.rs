@@ -27,8 +27,10 @@ mod coordinator;
 mod input;
 mod message_size;
 mod mode;
+mod noise;
 mod participant;
 mod peer;
+mod privacy_loss;
 mod value;
 
 pub use commitments::missing_commitment;
@@ -38,4 +40,5 @@ pub use input::{Ask, Input, Output};
 pub use message_size::message_bytes_max;
 pub use participant::{Acknowledged, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed};
 pub use peer::{PeerAggregator, PeerStep};
+pub use privacy_loss::{privacy_loss, round_loss_micro};
 pub use value::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};

@@ -9,11 +9,11 @@ use aggregator_protocol::{
 };
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Digest, Signed, SigningKey, Tag};
-use privacy_secagg::{Binding, NoisyUpdate, QuantizedUpdate, SealedUpdate};
+use privacy_secagg::{Binding, QuantizedUpdate, SealedUpdate};
 use rand::CryptoRng;
 use thiserror::Error;
 
-use crate::{context::recipients, missing_commitment, mode};
+use crate::{context::recipients, missing_commitment, mode, noise::noised};
 
 /// Why a device does not train for an order.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -129,7 +129,7 @@ impl Ordered {
     /// Clips, quantises, shares, encrypts and signs what training changed. Nothing else leaves.
     ///
     /// * `rounding_rng` — draws the stochastic rounding; seeded where training is to be repeatable.
-    /// * `rng` — draws the shares and the encryption; never seeded outside tests.
+    /// * `rng` — draws the noise, the shares and the encryption; never seeded outside tests.
     ///
     /// # Errors
     /// [`OrderRefusal::Sealing`].
@@ -147,7 +147,7 @@ impl Ordered {
         let rotation = encoding.rotation(&self.binding.federation, self.binding.round);
         let quantised = QuantizedUpdate::quantise(&clipped, &rotation, encoding, rounding_rng)
             .map_err(|error| sealing(error.to_string()))?;
-        let noisy = NoisyUpdate::without_noise(&quantised);
+        let noisy = noised(&quantised, encoding, rng).map_err(sealing)?;
         let update = mode::seal(&noisy, terms, &self.grant, key, rng).map_err(sealing)?;
         let verified = update.verify().map_err(|error| sealing(error.to_string()))?;
         let digest = verified.digest();

@@ -26,7 +26,7 @@ pub struct OpenRound {
     pub cohort_size: u32,
     /// Credits of the round, as they were when it opened.
     pub budget: u128,
-    /// Privacy loss in millionths of ε, if noise is added.
+    /// What it adds to the privacy loss, in millionths of ε, if noise is added.
     pub epsilon_micro: Option<u64>,
 }
 
@@ -49,6 +49,8 @@ pub struct SettledRound {
     pub dropped: u32,
     /// Credits paid.
     pub credits: u128,
+    /// Privacy loss of the federation's rounds so far, this one included, in millionths of ε; absent: unbounded.
+    pub epsilon_micro: Option<u64>,
 }
 
 /// A federation: its terms, members and rounds.
@@ -64,6 +66,7 @@ pub struct Federation {
     pub(crate) last_round: Option<u64>,
     pub(crate) settled: Vec<SettledRound>,
     pub(crate) aborted: u64,
+    pub(crate) epsilon_micro: Option<u64>,
 }
 
 impl Federation {
@@ -78,6 +81,7 @@ impl Federation {
             last_round: None,
             settled: Vec::new(),
             aborted: 0,
+            epsilon_micro: Some(0),
         }
     }
 
@@ -133,6 +137,13 @@ impl Federation {
     #[must_use]
     pub const fn aborted(&self) -> u64 {
         self.aborted
+    }
+
+    /// Privacy loss of all rounds opened so far, aborted ones included, in millionths of ε; absent: a round
+    /// without noise was among them, and nothing bounds it.
+    #[must_use]
+    pub const fn epsilon_micro(&self) -> Option<u64> {
+        self.epsilon_micro
     }
 
     /// The model of the last settled round.

@@ -39,7 +39,7 @@ pub use binding::Binding;
 pub use decode::{decode_clip_fraction, decode_mean};
 pub use noisy::NoisyUpdate;
 pub use options::{EncodingOptions, Tagging};
-pub use parameters::{EncodingParameters, ParameterError, VALUE_SHIFT};
+pub use parameters::{EncodingParameters, NoisePlan, ParameterError, VALUE_MAX, VALUE_SHIFT};
 pub use payloads::Payloads;
 pub use probe::{ProbeError, QuantizedProbe, ScalarShare, open_scalar};
 pub use quantise::QuantizedUpdate;

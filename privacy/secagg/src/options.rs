@@ -26,7 +26,7 @@ pub struct EncodingOptions {
     /// Source: Andrew et al. 2021, "Differentially Private Learning with Adaptive Clipping", Algorithm 1.
     pub clip_indicator: u32,
     /// σ: standard deviation of the integer noise that each contributor adds to each coordinate, in
-    /// integer units; Skellam or discrete Gaussian. 0: none.
+    /// integer units: discrete Gaussian. 0: none.
     pub noise_deviation: f64,
     /// Whether sums carry linear tags.
     pub tagging: Tagging,

@@ -10,6 +10,8 @@ use privacy_dp::ClipNorm;
 use privacy_identity::Digest;
 use thiserror::Error;
 
+pub use self::valued::NoisePlan;
+
 use crate::{
     EncodingOptions, Ring, RingError, Rotation,
     wrap::{Reach, rounded_norm_squared, rounded_probe_norm},
@@ -22,6 +24,10 @@ use crate::{
 /// |opened| · 2^(16 − e) ≤ 2^40, which is the bound of the ledger's scalars. One unit, 2^−28 of the clip
 /// norm in loss, is a thousandth of the smallest value that a probe of 12 bits resolves.
 pub const VALUE_SHIFT: i32 = 16;
+
+/// Largest magnitude of a value: what the ledger takes. With 12 norm bits of updates it is a loss of 2^12
+/// per unit of the clip norm; no loss that has not diverged comes near.
+pub const VALUE_MAX: i64 = 1 << 40;
 
 /// Why encoding parameters were refused.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -69,6 +75,9 @@ pub enum ParameterError {
         /// 2^(k−1).
         limit: u64,
     },
+    /// The contributors' shares of the noise.
+    #[error("unusable noise")]
+    NoiseShare(#[from] privacy_dp::NoiseError),
     /// No ring is wide enough.
     #[error("no ring of up to {max} bits holds a sum of these updates")]
     NoRing {
@@ -407,3 +416,4 @@ mod codec;
 mod sealed;
 #[cfg(test)]
 mod tests;
+mod valued;

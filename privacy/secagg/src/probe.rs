@@ -9,7 +9,7 @@
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 use thiserror::Error;
 
-use crate::{EncodingParameters, RingVector, Rotation, VALUE_SHIFT};
+use crate::{EncodingParameters, RingVector, Rotation, VALUE_MAX, VALUE_SHIFT};
 
 /// Why a probe was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -151,11 +151,16 @@ impl QuantizedProbe {
     }
 
     /// Converts an opened inner product to units of [`EncodingParameters::value_unit`], rounded
-    /// towards zero: the same integers give the same value everywhere.
+    /// towards zero, at most [`VALUE_MAX`] in magnitude: the same integers give the same value everywhere.
+    ///
+    /// Threat: one contributor whose scalar the ledger refuses would stop the round for all. In rings
+    /// above 26 bits, and where an update only has to prove the norm of noise, a dishonest one can get there.
     #[must_use]
-    pub const fn value_from_opened(&self, opened: i64) -> i64 {
+    pub fn value_from_opened(&self, opened: i64) -> i64 {
         let shift = VALUE_SHIFT - self.exponent;
-        if shift >= 0 { opened << shift } else { opened / (1 << -shift) }
+        let value =
+            if shift >= 0 { opened.saturating_mul(1 << shift) } else { opened / (1 << -shift) };
+        value.clamp(-VALUE_MAX, VALUE_MAX)
     }
 }
 

@@ -20,9 +20,17 @@
 //! Extra coordinates are not rotated: n times their largest value, plus N.
 //!
 //! **An inner product with a probe** p: ⟨x, p⟩ ≤ ‖x‖·‖p‖ (Cauchy–Schwarz) with the norms that conditional
-//! rounding and the aggregators' check of the probe make certain. Noise adds ⟨N, p⟩: by superadditivity of
-//! cosh(√s) − 1 its log-MGF is at most σ²·(cosh(λ‖p‖) − 1), so |⟨N, p⟩| ≤ ‖p‖·(√(2σ²L) + L/3) but with probability
-//! 2e^(−L); two probes for each of n: L = ln(2^41 · 4n).
+//! rounding and the aggregators' check of the probe make certain. Noise adds ⟨N, p⟩ ≤ ‖N‖·‖p‖, and not the √(2L)·σ·‖p‖
+//! of a direction that is chosen without N: **p is made from the sum, and N is in the sum**. Where noise drowns the
+//! updates and the loss curves alike in all directions, p is parallel to the noise of the mean, and
+//! ⟨N, p⟩ is about σ·√(d/n)·‖p‖; a dishonest DAO node may choose p as it likes. So the bound is one on ‖N‖.
+//!
+//! **The norm of noise** of d' coordinates: a discrete Gaussian is sub-Gaussian with proxy σ² (Canonne, Kamath &
+//! Steinke 2020), hence E e^(λN²) = E e^(√(2λ)·g·N) ≤ E e^(λσ²g²) = (1 − 2λσ²)^(−1/2) with an independent
+//! standard normal g: ‖N‖²/σ² has the moment generating function of χ² with d' degrees at most, and
+//! P(‖N‖ ≥ σ·(√d' + √(2t))) ≤ e^(−t) (Laurent & Massart 2000, lemma 1). √(2t) = 10: e^(−50) < 2^−72 for one
+//! contributor, below 2^−60 for all of a round. (Not proved for Skellam noise, whose tail is heavier: what
+//! contributors add is discrete Gaussian.)
 //!
 //! Both together: an honest round wraps with probability at most **2^−40**.
 //!
@@ -33,6 +41,9 @@ const FAILURE_BITS: f64 = 41.0;
 
 /// ln(1/(1 − e^(−1/2))).
 const CONDITIONING: f64 = 0.932_752;
+
+/// √(2t) with e^(−t) < 2^−72: deviations by which the norm of noise may exceed σ·√d.
+const NOISE_NORM_SLACK: f64 = 10.0;
 
 /// Relative error of the rotation in f32, with room: see [`crate::Rotation::apply`].
 const ROTATION_ERROR: f64 = 1.0 / 262_144.0;
@@ -70,14 +81,14 @@ impl Reach {
     /// Largest |inner product| of an update of norm `rounded_norm` with a probe.
     pub(crate) fn of_value(&self, rounded_norm: f64) -> f64 {
         let probe = rounded_probe_norm(self.probe_norm, self.dimension);
-        probe * (rounded_norm + self.noise_along_probe())
+        probe * (rounded_norm + self.noise_norm())
     }
 
-    /// Largest |inner product| of one contributor's noise with a probe of norm 1, over all contributors
-    /// and both probes of a round.
-    pub(crate) fn noise_along_probe(&self) -> f64 {
-        let exponent = FAILURE_BITS * std::f64::consts::LN_2 + (4.0 * self.contributors).ln();
-        self.noise(1.0, exponent)
+    /// Largest L2 norm of one contributor's noise; exceeded with probability below 2^−72.
+    pub(crate) fn noise_norm(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "at most DIMENSION_MAX + 2")]
+        let root = (self.vector_len as f64).sqrt();
+        self.noise_deviation * (root + NOISE_NORM_SLACK)
     }
 
     /// Largest |noise| in one coordinate of one contributor, over all coordinates and contributors.

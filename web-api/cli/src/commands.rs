@@ -7,6 +7,7 @@ pub mod key;
 pub mod member;
 mod output;
 pub mod predict;
+pub mod privacy;
 pub mod proposal;
 mod rows;
 pub mod vote;
@@ -69,6 +70,9 @@ pub enum Command {
     Buy(buy::BuyArgs),
     /// Ask a model for predictions; each request costs one call
     Predict(predict::PredictArgs),
+    /// Compute what noise protects: ε from noise, noise from ε
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
     /// Recompute a ledger from its log
     Audit(audit::AuditArgs),
 }
@@ -87,6 +91,7 @@ impl Command {
             Self::Vote(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),
+            Self::Privacy(command) => command.run(),
             Self::Audit(args) => args.run(),
         }
     }

@@ -45,6 +45,10 @@ pub struct DemoArgs {
     /// How updates are sealed
     #[arg(long, value_enum, default_value_t = SealingMode::Mpc)]
     pub mode: SealingMode,
+    /// Noise of the contributors together, over the most that one changes a sum; 0: none, ε is unbounded.
+    /// What protects eight contributors drowns their model
+    #[arg(long, default_value_t = 0.0, value_name = "S", value_parser = multiplier)]
+    pub noise_multiplier: f64,
     /// Which data: wine (UCI red wine quality, built in)
     #[arg(long, default_value = "wine", value_name = "NAME")]
     pub dataset: String,
@@ -69,6 +73,13 @@ pub struct DemoArgs {
     /// Leave the node up at the end and print its address and an API key to try
     #[arg(long)]
     pub serve: bool,
+}
+
+/// A noise multiplier as terms take it.
+fn multiplier(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().map(|number| number + 0.0);
+    let usable = number.filter(|number| *number == 0.0 || (0.01..=1e6).contains(number));
+    usable.ok_or_else(|| "0, or a number from 0.01 to 1000000, is needed".to_owned())
 }
 
 /// Runs the demonstration. Whatever happens, no process is left behind.
@@ -154,6 +165,7 @@ fn plan(args: &DemoArgs, vintage: &Vintage, dir: &Path) -> anyhow::Result<Cooper
         dir: dir.to_owned(),
         rounds: args.rounds,
         mode: args.mode,
+        noise_multiplier: args.noise_multiplier,
         device: args.device,
         seed: args.seed,
         round_deadline_ms: args.round_deadline_ms,
@@ -238,8 +250,9 @@ fn show_round(bar: &ProgressBar, progress: &Progress, round: u64) {
         0 => String::new(),
         dropped => format!(" ({dropped} dropped out)"),
     };
+    let epsilon = stats.epsilon.map_or_else(|| "∞".to_owned(), |epsilon| format!("{epsilon:.2}"));
     let line = format!(
-        "{} of {} sealed updates summed{dropped} · accuracy {:.1} % · {bytes} bytes each · ε ∞",
+        "{} of {} sealed updates summed{dropped} · accuracy {:.1} % · {bytes} bytes each · ε {epsilon}",
         stats.participants,
         stats.participants + stats.dropped,
         100.0 * stats.test_accuracy,

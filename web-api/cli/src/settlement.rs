@@ -63,6 +63,27 @@ pub fn millionths(value: f64) -> u32 {
     (value * 1e6).round().clamp(0.0, f64::from(u32::MAX)) as u32
 }
 
+/// ε from the ledger's millionths, for people.
+#[expect(clippy::cast_precision_loss, reason = "for people; the ledger has the integer")]
+#[must_use]
+pub fn epsilon_from_micro(micro: u64) -> f64 {
+    micro as f64 / 1e6
+}
+
+/// The noise in readable form: null without.
+fn noise_json(terms: &FederationTerms) -> Value {
+    if !terms.noise.is_present() {
+        return Value::Null;
+    }
+    json!({
+        "multiplier": terms.noise.multiplier,
+        "honest_minimum": terms.noise.honest_minimum,
+        "delta": terms.noise.delta,
+        "deviation": terms.encoding.options().noise_deviation,
+        "sensitivity": terms.encoding.sensitivity_l2(),
+    })
+}
+
 /// The terms in readable form, for the ledger and the REST interface. Their digest is over the
 /// canonical encoding, not over this text.
 #[must_use]
@@ -82,7 +103,7 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "parameters": terms.encoding.dimension(),
         "members_max": terms.encoding.contributors_max(),
         "value_unit": terms.encoding.value_unit(),
-        "noise": null,
+        "noise": noise_json(terms),
         "architecture": serde_json::from_str::<Value>(&terms.architecture).unwrap_or(Value::Null),
         "features": terms.schema.features,
         "label": terms.schema.label,

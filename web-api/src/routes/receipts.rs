@@ -2,7 +2,8 @@
 
 use axum::{Json, extract::State};
 use data_dao_journal::{
-    Body, Entry, Predicted, Prediction, PredictionProgress, RevenueLine, State as Ledger,
+    Body, Entry, ModelReleased, Predicted, Prediction, PredictionProgress, RevenueLine,
+    State as Ledger,
 };
 use data_dao_ledger::Name;
 use data_dao_market::Recipient;
@@ -70,7 +71,8 @@ pub(crate) struct LineageView {
     contributors: u64,
     /// Accuracy on the test set, 0 to 1.
     test_accuracy: Option<f64>,
-    /// Privacy loss of a contributor's record; null: no bound is guaranteed.
+    /// Privacy loss of a contributor's data, over the rounds that made it, at the terms' δ; null: no bound
+    /// is guaranteed.
     epsilon: Option<f64>,
 }
 
@@ -150,9 +152,17 @@ impl LineageView {
             rounds: release.rounds,
             contributors: count(release.weights.len()),
             test_accuracy: release.test_accuracy_ppm.map(share),
-            epsilon: None,
+            epsilon: epsilon(state, release),
         })
     }
+}
+
+/// ε of the rounds that led to a release.
+fn epsilon(state: &Ledger, release: &ModelReleased) -> Option<f64> {
+    let settled = state.federation(&release.federation)?.settled();
+    let last = settled.iter().find(|round| round.model_after == release.digest)?;
+    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has the integer")]
+    last.epsilon_micro.map(|micro| micro as f64 / 1e6)
 }
 
 fn label(state: &Ledger, federation: &Name, recipient: &Recipient) -> String {

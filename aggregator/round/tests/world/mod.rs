@@ -7,8 +7,8 @@ pub(crate) mod federation;
 pub(crate) mod shell;
 
 use aggregator_protocol::{
-    Custodian, CustodyKey, CustodyTerms, FederationTerms, RoundGrant, RoundId, RoundOrder,
-    SchemaTerms, SealingTerms, TrainingTerms,
+    Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms, RoundGrant, RoundId,
+    RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, Sealed};
 use privacy_dp::{ClipNorm, LocalUpdate};
@@ -105,6 +105,7 @@ impl World {
             aggregators: (0..aggregators).map(keys).collect(),
             sealing,
             encoding: EncodingParameters::standard(clip, DIMENSION, 16).unwrap(),
+            noise: NoiseTerms::ABSENT,
             training: TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 0.1 },
             architecture: "{}".to_owned(),
             schema: SchemaTerms {

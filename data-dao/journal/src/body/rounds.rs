@@ -19,7 +19,11 @@ pub struct RoundOpened {
     pub model: Digest,
     /// How many contributors are invited.
     pub cohort_size: u32,
-    /// Privacy loss of the round in millionths of ε; absent if no noise is added.
+    /// What the round adds to the federation's privacy loss, in millionths of ε; absent if no noise is added.
+    ///
+    /// The loss of all rounds opened so far, this one included, less the loss of those before it, both
+    /// composed and rounded up: the entries of any first rounds add up to their composed loss. A round that is
+    /// aborted counts: its sum may have been opened. A single entry but the first is no loss of its round alone.
     pub epsilon_micro: Option<u64>,
 }
 

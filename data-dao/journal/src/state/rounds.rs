@@ -31,6 +31,8 @@ impl State {
             same("model", &model, &body.model)?;
         }
         federation.last_round = Some(body.round);
+        let so_far = federation.epsilon_micro.zip(body.epsilon_micro);
+        federation.epsilon_micro = so_far.map(|(before, added)| before.saturating_add(added));
         federation.open_round = Some(OpenRound {
             round: body.round,
             model: body.model,
@@ -48,6 +50,7 @@ impl State {
         check_cohort(federation, &open, body)?;
         self.check_updates(body)?;
         let standings = recomputed_standings(federation, &open, body)?;
+        let epsilon_micro = federation.epsilon_micro;
         let transfers = self.round_transfers(body);
         self.accounts.apply(&transfers, now_ms)?;
 
@@ -61,6 +64,7 @@ impl State {
             participants: small(body.participants.len()),
             dropped: small(body.dropped.len()),
             credits,
+            epsilon_micro,
         };
         self.updates.extend(body.participants.iter().map(|p| p.update));
         self.counts.rounds_settled += 1;

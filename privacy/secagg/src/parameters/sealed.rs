@@ -2,24 +2,16 @@
 
 use super::EncodingParameters;
 
-/// Standard deviations by which the norm of a contributor's noise may exceed its root mean square σ√d
-/// before the bound fails an honest update: a tail of e^(−10²/2) < 2^−72, as the norm is a 1-Lipschitz
-/// function of d independent draws that are at most as spread as Gaussians of deviation σ.
-const NOISE_SLACK: f64 = 10.0;
-
 impl EncodingParameters {
     /// Largest L2 norm of what one contributor seals, in integer units: the sensitivity, and room for its
-    /// noise, which it exceeds with probability below 2^−72. Without noise: certain.
+    /// noise, which it exceeds with probability below 2^−72 (derivation in [`crate::wrap`]). Without
+    /// noise: certain.
+    ///
+    /// It is what a norm proof can ask for, since the noise is part of what is proved: with noise of
+    /// deviation σ a dishonest contributor may use σ·√d of it for something else.
     #[must_use]
     pub fn sealed_norm(&self) -> f64 {
-        let deviation = self.options.noise_deviation;
-        if deviation > 0.0 {
-            #[expect(clippy::cast_precision_loss, reason = "at most 2·10^7 coordinates")]
-            let root = (self.vector_len() as f64).sqrt();
-            self.sensitivity_l2() + deviation * (root + NOISE_SLACK)
-        } else {
-            self.sensitivity_l2()
-        }
+        self.sensitivity_l2() + self.reach().noise_norm()
     }
 
     /// Largest magnitude of a coordinate of what one contributor seals; exceeded with probability below
@@ -35,11 +27,10 @@ impl EncodingParameters {
         most
     }
 
-    /// N with |⟨x, p⟩| ≤ N · ‖p‖ for what one contributor seals and any probe p; exceeded with
-    /// probability below 2^−40 per round, without noise never. Far below [`Self::sealed_norm`]: noise is
-    /// hardly ever parallel to a probe.
+    /// N with |⟨x, p⟩| ≤ N · ‖p‖ for what one contributor seals and any probe p, be it made from that very
+    /// noise; exceeded with probability below 2^−60 per round, without noise never.
     #[must_use]
     pub fn value_norm(&self) -> f64 {
-        self.rounded_norm() + self.reach().noise_along_probe()
+        self.rounded_norm() + self.reach().noise_norm()
     }
 }

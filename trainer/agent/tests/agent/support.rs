@@ -52,6 +52,7 @@ pub(crate) fn terms() -> FederationTerms {
         aggregators: vec![aggregator(COORDINATOR), aggregator(HELPER)],
         sealing: SealingTerms::Mpc,
         encoding: EncodingParameters::standard(clip, 6, 8).unwrap(),
+        noise: NoiseTerms::ABSENT,
         training: TrainingTerms { local_epochs: 2, batch_size: 2, learning_rate: 0.1 },
         architecture: ARCHITECTURE.to_owned(),
         schema: SchemaTerms {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::serve::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
-    SecretsConfig, ServeConfig,
+    SecretsConfig, ServeConfig, delta_by_default,
 };
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
@@ -51,6 +51,8 @@ pub struct CooperativePlan {
     pub rounds: u32,
     /// How updates are sealed.
     pub mode: SealingMode,
+    /// The federation's noise multiplier; 0: no noise.
+    pub noise_multiplier: f64,
     /// Device of every process.
     pub device: DeviceChoice,
     /// Seed of data, model and training.
@@ -461,6 +463,9 @@ fn federation_config(
     FederationConfig {
         sealing: plan.mode,
         custody: custody(minimum_cohort),
+        noise_multiplier: plan.noise_multiplier,
+        honest_minimum: None,
+        delta: delta_by_default(),
         name: "wine".to_owned(),
         purpose: "Grade red wine as good or ordinary from eleven laboratory values".to_owned(),
         validation: plan.validation.clone(),

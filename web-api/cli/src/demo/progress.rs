@@ -22,6 +22,8 @@ pub struct RoundStats {
     pub test_accuracy: f64,
     /// Loss on the test set.
     pub test_loss: f64,
+    /// Privacy loss so far; none: unbounded.
+    pub epsilon: Option<f64>,
     /// Bytes of each contributor's upload.
     pub upload_bytes: Vec<u64>,
     /// Bytes of the plain f32 vector.
@@ -101,6 +103,7 @@ impl Progress {
                 stats.refused = event["refused"].as_u64()?;
                 stats.test_accuracy = event["test_accuracy"].as_f64()?;
                 stats.test_loss = event["test_loss"].as_f64()?;
+                stats.epsilon = event["epsilon"].as_f64();
                 stats.times_ms[2] = event["at_ms"].as_u64()?;
                 let stats = self.open.remove(&round)?;
                 self.settled.insert(round, stats);

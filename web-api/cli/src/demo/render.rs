@@ -91,8 +91,11 @@ fn bytes(report: &DemoReport, style: Style) -> Vec<String> {
     let bits = u64::from(report.config.ring_bits);
     let ratio = sent as f64 / (4 * parameters.max(1)) as f64;
     let epsilon = last.epsilon.map_or_else(
-        || "∞ (no noise in this version)".to_owned(),
-        |epsilon| format!("{epsilon:.2}"),
+        || "∞ (no noise is added)".to_owned(),
+        |epsilon| match report.config.delta {
+            Some(delta) => format!("{epsilon:.2} at δ = {delta:e}"),
+            None => format!("{epsilon:.2}"),
+        },
     );
     let constant = sent.saturating_sub((parameters * bits).div_ceil(8));
     let size =

@@ -44,6 +44,10 @@ pub struct DemoConfig {
     pub parameters: u64,
     /// Bits of one sealed parameter.
     pub ring_bits: u8,
+    /// The federation's noise multiplier; 0: no noise.
+    pub noise_multiplier: f64,
+    /// δ for which ε is stated, with noise.
+    pub delta: Option<f64>,
     /// Norm to which updates are clipped.
     pub clip_norm: f64,
     /// Epochs of a round.
@@ -75,7 +79,7 @@ pub struct RoundRow {
     pub refused: u64,
     /// Bytes that left each contributor's machine; the largest.
     pub upload_bytes_per_contributor: u64,
-    /// Privacy loss so far; none is unbounded, since no noise is added.
+    /// Privacy loss so far, at the federation's δ; none is unbounded: no noise is added.
     pub epsilon: Option<f64>,
     /// Mean seconds of a contributor's training.
     pub train_seconds: f64,
@@ -212,6 +216,8 @@ impl DemoConfig {
             "device": self.device,
             "parameters": self.parameters,
             "ring_bits": self.ring_bits,
+            "noise_multiplier": self.noise_multiplier,
+            "delta": self.delta,
             "clip_norm": self.clip_norm,
             "local_epochs": self.local_epochs,
             "batch_size": self.batch_size,

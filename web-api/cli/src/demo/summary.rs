@@ -22,6 +22,7 @@ use super::{
 use crate::{
     process::{now_ms, program},
     serve::SealingMode,
+    settlement::epsilon_from_micro,
 };
 
 /// Name of the demonstration's federation.
@@ -54,11 +55,11 @@ pub(crate) async fn summarise(
     let federation = state.federation(&name).context("the federation is in the ledger")?;
     let terms: serde_json::Value = serde_json::from_str(&federation.opened().terms)?;
     let unit = terms["value_unit"].as_f64().context("the terms name the unit of values")?;
-    let parameters = terms["parameters"].as_u64().context("the terms name the parameters")?;
     let rounds = gathered.progress.settled.iter();
+    let epsilon = |round| epsilon_so_far(federation, round);
     Ok(DemoReport {
-        config: config(args, vintage, &gathered.device, parameters),
-        rounds: rounds.map(|(round, stats)| round_row(*round, stats)).collect(),
+        config: config(args, vintage, &gathered.device, &terms)?,
+        rounds: rounds.map(|(round, stats)| round_row(*round, stats, epsilon(*round))).collect(),
         central: gathered.central,
         contributors: contributors(vintage, federation, unit)?,
         ledger: LedgerSummary { entries: ledger.entries, root: ledger.root.to_string(), audit },
@@ -96,8 +97,17 @@ async fn recount(cooperative: &Cooperative) -> anyhow::Result<(Replay, String)> 
     Ok((replay, audit))
 }
 
-fn config(args: &DemoArgs, vintage: &Vintage, device: &str, parameters: u64) -> DemoConfig {
-    DemoConfig {
+fn config(
+    args: &DemoArgs,
+    vintage: &Vintage,
+    device: &str,
+    terms: &serde_json::Value,
+) -> anyhow::Result<DemoConfig> {
+    let parameters = terms["parameters"].as_u64().context("the terms name the parameters")?;
+    let ring_bits = terms["ring_bits"].as_u64().and_then(|bits| u8::try_from(bits).ok());
+    Ok(DemoConfig {
+        noise_multiplier: args.noise_multiplier,
+        delta: terms["noise"]["delta"].as_f64(),
         contributors: vintage.wineries.len(),
         rounds: args.rounds,
         mode: mode_name(args.mode),
@@ -105,14 +115,14 @@ fn config(args: &DemoArgs, vintage: &Vintage, device: &str, parameters: u64) -> 
         seed: args.seed,
         device: device.to_owned(),
         parameters,
-        ring_bits: 26,
+        ring_bits: ring_bits.context("the terms name the ring")?,
         clip_norm: CLIP_NORM,
         local_epochs: SETTINGS.local_epochs,
         batch_size: SETTINGS.batch_size,
         learning_rate: f64::from(SETTINGS.learning_rate),
         novelty_percent: NOVELTY_PERCENT,
         round_budget: u128::from(ROUND_BUDGET),
-    }
+    })
 }
 
 /// The mode's name on the command line.
@@ -120,7 +130,13 @@ fn mode_name(mode: SealingMode) -> String {
     mode.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-fn round_row(round: u64, stats: &RoundStats) -> RoundRow {
+/// The loss so far when `round` settled, as the ledger has it.
+fn epsilon_so_far(federation: &Federation, round: u64) -> Option<f64> {
+    let settled = federation.settled().iter().find(|settled| settled.round == round)?;
+    settled.epsilon_micro.map(epsilon_from_micro)
+}
+
+fn round_row(round: u64, stats: &RoundStats, epsilon: Option<f64>) -> RoundRow {
     let [started, collected, settled] = stats.times_ms;
     RoundRow {
         round,
@@ -130,7 +146,7 @@ fn round_row(round: u64, stats: &RoundStats) -> RoundRow {
         dropped: stats.dropped,
         refused: stats.refused,
         upload_bytes_per_contributor: stats.upload_bytes.iter().copied().max().unwrap_or_default(),
-        epsilon: None,
+        epsilon,
         train_seconds: mean(&stats.train_seconds),
         seal_seconds: mean(&stats.seal_seconds),
         aggregate_seconds: seconds(collected, settled),

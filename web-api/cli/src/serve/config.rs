@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
-use aggregator_protocol::{CustodyTerms, SealingTerms};
+use aggregator_protocol::{CustodyTerms, NoiseTerms, SealingTerms};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::CharterParameters;
@@ -92,6 +92,16 @@ pub struct FederationConfig {
     /// Who keeps the keys, in mode `fhe`.
     #[serde(default)]
     pub custody: CustodyConfig,
+    /// Standard deviation of the noise that `honest_minimum` contributors add together, over the most that one
+    /// contributor changes a sum; 0 (the default): no noise, and ε is unbounded.
+    #[serde(default)]
+    pub noise_multiplier: f64,
+    /// Contributors of every sum who are counted on to add their noise; by default the minimum cohort.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub honest_minimum: Option<u32>,
+    /// δ for which ε is stated; by default 10⁻⁵.
+    #[serde(default = "delta_by_default")]
+    pub delta: f64,
     /// How many rounds are run.
     pub rounds: u32,
     /// Members that must have joined before the first round starts.
@@ -122,6 +132,11 @@ pub struct FederationConfig {
     pub price: u64,
     /// Seed of the initial parameters.
     pub seed: u64,
+}
+
+/// δ where none is configured: below one over the contributors of any federation.
+pub(crate) const fn delta_by_default() -> f64 {
+    1e-5
 }
 
 /// How updates are sealed.
@@ -155,6 +170,16 @@ impl Default for CustodyConfig {
 }
 
 impl FederationConfig {
+    /// The terms' noise.
+    #[must_use]
+    pub fn noise(&self) -> NoiseTerms {
+        NoiseTerms {
+            multiplier: self.noise_multiplier,
+            honest_minimum: self.honest_minimum.unwrap_or(self.minimum_cohort),
+            delta: self.delta,
+        }
+    }
+
     /// The terms' sealing.
     ///
     /// # Errors

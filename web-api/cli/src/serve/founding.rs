@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use aggregator_protocol::{FederationTerms, SchemaTerms, TrainingTerms};
+use aggregator_round::round_loss_micro;
 use anyhow::{Context as _, bail};
 use data_dao_journal::{Body, BoundsKind, FederationOpened, Genesis, State};
 use data_dao_ledger::Name;
@@ -10,7 +11,7 @@ use data_dao_store::Store;
 use datasets::{Schema, Standardiser, Table, read_csv};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
-use privacy_secagg::{AggregatorKeys, EncodingParameters};
+use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters};
 use trainer_model::{Architecture, MlpShape};
 
 use super::config::{FederationConfig, ServeConfig};
@@ -139,7 +140,15 @@ fn make_terms(
     let architecture = architecture(federation)?;
     let dimension = u32::try_from(architecture.parameter_count()).context("model too large")?;
     let clip_norm = ClipNorm::new(federation.clip_norm).context("federation.clip_norm")?;
-    let encoding = EncodingParameters::standard(clip_norm, dimension, federation.members_max)?;
+    let (noise, options) = (federation.noise(), EncodingOptions::default());
+    let members_max = federation.members_max;
+    let encoding = match noise.plan() {
+        None => EncodingParameters::valued(clip_norm, dimension, members_max, options),
+        Some(plan) => {
+            EncodingParameters::valued_with_noise(clip_norm, dimension, members_max, options, plan)
+        }
+    };
+    let encoding = encoding.context("federation.noise_multiplier, members_max and the model")?;
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
     let terms = FederationTerms {
         name: federation.name.clone(),
@@ -149,6 +158,7 @@ fn make_terms(
         aggregators: aggregators(federation)?,
         sealing: federation.sealing()?,
         encoding,
+        noise,
         training: TrainingTerms {
             local_epochs: federation.local_epochs,
             batch_size: federation.batch_size,
@@ -167,5 +177,8 @@ fn make_terms(
         round_deadline_ms: federation.round_deadline_ms,
         step_deadline_ms: federation.step_deadline_ms,
     };
-    terms.checked().context("the federation's configuration")
+    let terms = terms.checked().context("the federation's configuration")?;
+    // What cannot be accounted for is refused before the first round, not in the middle.
+    round_loss_micro(&terms, u64::from(terms.rounds)).context("federation.noise_multiplier")?;
+    Ok(terms)
 }

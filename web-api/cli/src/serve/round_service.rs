@@ -8,7 +8,7 @@ use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
     RoundId, RoundReceipt, RoundSum, from_wire, to_wire,
 };
-use aggregator_round::{PAST_UPDATES_MAX, missing_commitment};
+use aggregator_round::{PAST_UPDATES_MAX, missing_commitment, round_loss_micro};
 use anyhow::Context as _;
 use data_dao_journal::{
     Body, Federation, MemberAdmitted, ModelReleased, PriceSet, RoundAborted, RoundOpened,
@@ -23,7 +23,7 @@ use super::{config::ServeConfig, custodians, vault::Vault};
 use crate::{
     measure::Evaluator,
     process::{Events, now_ms},
-    settlement::{millionths, round_settled},
+    settlement::{epsilon_from_micro, millionths, round_settled},
 };
 
 /// How soon the coordinator may ask again while the federation waits for members, in milliseconds.
@@ -159,9 +159,10 @@ impl RoundService {
             }
             return self.abort(RoundId(open.round), "its grant was lost".to_owned()).await;
         }
-        let (settled, next, cohort) = self.federation(|f| {
+        let (settled, aborted, next, cohort) = self.federation(|f| {
             let next = f.last_round().map_or(0, |last| last + 1);
-            (f.settled().len(), next, f.members().keys().copied().collect::<Vec<_>>())
+            let cohort = f.members().keys().copied().collect::<Vec<_>>();
+            (f.settled().len(), f.aborted(), next, cohort)
         })?;
         if settled >= self.config.federation.rounds as usize {
             return Ok(DaoReply::Finished);
@@ -185,7 +186,7 @@ impl RoundService {
             round: next,
             model: grant.model,
             cohort_size,
-            epsilon_micro: None,
+            epsilon_micro: round_loss_micro(terms, settled as u64 + aborted)?,
         };
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         self.vault.keep(GRANT_FILE, &grant)?;
@@ -312,7 +313,7 @@ impl RoundService {
             }
             Err(error) => return Err(error.into()),
         };
-        self.report(body, &test);
+        self.report(body, &test)?;
         self.release(&after, millionths(test.accuracy)).await?;
         Ok(DaoReply::Settled { entry: appended.index })
     }
@@ -339,7 +340,12 @@ impl RoundService {
         Ok(if right { Ok(()) } else { Err(Refusal::BadSet) })
     }
 
-    fn report(&self, receipt: &RoundReceipt, test: &trainer_model::Evaluation) {
+    fn report(
+        &self,
+        receipt: &RoundReceipt,
+        test: &trainer_model::Evaluation,
+    ) -> anyhow::Result<()> {
+        let epsilon = self.federation(Federation::epsilon_micro)?.map(epsilon_from_micro);
         self.events.emit(json!({
             "event": "settled",
             "round": receipt.round.0,
@@ -348,7 +354,9 @@ impl RoundService {
             "refused": receipt.refused.iter().map(|(_, count)| count).sum::<u64>(),
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
+            "epsilon": epsilon,
         }));
+        Ok(())
     }
 
     /// Puts the model of the last round into the catalogue.

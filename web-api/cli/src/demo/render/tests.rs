@@ -23,7 +23,7 @@ fn every_part_of_the_report_is_there() {
             "26 bits per parameter + 514 bytes of keys and signatures",
             "value without credits",
             "each alone sees noise",
-            "ε so far: ∞ (no noise in this version)",
+            "ε so far: ∞ (no noise is added)",
             "wine-quality v1 says “good” at 81.3 % (it is) for 0.0250 EUR",
             "treasury 0.0025 · winery-1 0.0058",
             "✓ receipt abababababab…",

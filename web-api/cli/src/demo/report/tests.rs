@@ -28,6 +28,8 @@ fn config() -> DemoConfig {
         device: "CPU (flex)".to_owned(),
         parameters: 450,
         ring_bits: 26,
+        noise_multiplier: 0.0,
+        delta: None,
         clip_norm: 0.5,
         local_epochs: 2,
         batch_size: 16,
