@@ -61,10 +61,13 @@ pub enum Refusal {
     /// Nothing of the kind is under way.
     #[error("not expected now")]
     Unexpected,
+    /// The cohort does not change while a round collects.
+    #[error("a round is collecting")]
+    Busy,
 }
 
 impl Refusal {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -83,6 +86,7 @@ impl Refusal {
         Self::BadProof,
         Self::NoAgreement,
         Self::ModeAbsent,
+        Self::Busy,
     ];
 
     /// The stable name under which refusals are counted.
@@ -104,6 +108,7 @@ impl Refusal {
             Self::BadSet => "bad-set",
             Self::AlreadyAnswered => "already-answered",
             Self::Unexpected => "unexpected",
+            Self::Busy => "busy",
             Self::BadProof => "bad-proof",
             Self::NoAgreement => "no-agreement",
             Self::ModeAbsent => "mode-absent",

@@ -6,7 +6,7 @@ pub(crate) mod federation;
 pub(crate) mod shell;
 
 use aggregator_protocol::{
-    Custodian, CustodyKey, CustodyTerms, FederationTerms, RoundGrant, RoundId, RoundOrder,
+    CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, RoundGrant, RoundId, RoundOrder,
     SchemaTerms, SealingTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, Sealed};
@@ -72,6 +72,7 @@ impl World {
             dao_node: dao_key.verifying_key(),
             aggregators: (0..aggregators).map(keys).collect(),
             sealing,
+            cohort: CohortTerms::Absent,
             encoding: EncodingParameters::standard(clip, DIMENSION, 16).unwrap(),
             training: TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 0.1 },
             architecture: "{}".to_owned(),
@@ -141,6 +142,7 @@ impl World {
             model: Digest::of(Tag::Model, &self.model(round)),
             cohort: cohort.iter().map(|&index| self.member(index)).collect(),
             custodians: self.custodians(cohort),
+            cohort_epoch: None,
         }
     }
 
