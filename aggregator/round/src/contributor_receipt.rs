@@ -33,12 +33,12 @@ pub struct ContributorReceipt {
 }
 
 /// A check and its result.
-pub type Check = (&'static str, Result<(), String>);
+pub type ReceiptCheck = (&'static str, Result<(), String>);
 
 impl ContributorReceipt {
     /// What can be checked with the terms alone, in order, up to the first failure.
     #[must_use]
-    pub fn checks(&self, terms: &Signed<FederationTerms>) -> Vec<Check> {
+    pub fn checks(&self, terms: &Signed<FederationTerms>) -> Vec<ReceiptCheck> {
         let steps: [(&'static str, fn(&Self, &Signed<FederationTerms>) -> Result<(), String>); 4] = [
             ("the DAO node signed these terms, and the receipt is for them", Self::check_terms),
             (

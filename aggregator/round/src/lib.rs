@@ -38,7 +38,7 @@ mod value;
 
 pub use commitments::missing_commitment;
 pub use context::{AggregatorContext, ContextError};
-pub use contributor_receipt::{ContributorReceipt, NOT_CHECKED};
+pub use contributor_receipt::{ContributorReceipt, NOT_CHECKED, ReceiptCheck};
 pub use coordinator::{AbortReason, Coordinator, Ended, RoundEvent, SUMS_MAX};
 pub use dispute::{Dispute, Finding};
 pub use input::{Ask, Input, Output};

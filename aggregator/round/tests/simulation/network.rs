@@ -290,7 +290,9 @@ impl Simulation {
             ContributorRequest::Submit(update) => self.submitted(member, update),
             ContributorRequest::Terms
             | ContributorRequest::Join(_)
-            | ContributorRequest::Custody(_) => None,
+            | ContributorRequest::Custody(_)
+            | ContributorRequest::Cohort(_)
+            | ContributorRequest::Sum { .. } => None,
         }
     }
 
