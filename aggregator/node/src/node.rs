@@ -21,6 +21,10 @@ const DAO_RETRY_MS: u64 = 250;
 /// What one contributor adds to the largest message, beside its share: header, signature, envelope.
 const CONTRIBUTOR_BYTES_MAX: usize = 1024;
 
+/// What one member adds to the largest message of its cohort: its key package in the delivery's news, and
+/// its part of a welcome or of commits.
+const COHORT_BYTES_MAX: usize = 4096;
+
 /// How an aggregator is run.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
@@ -79,8 +83,9 @@ async fn start_link(
     terms: &FederationTerms,
 ) -> anyhow::Result<(Link, Inbox)> {
     let contributors = terms.encoding.contributors_max();
+    let cohort = if terms.cohort.is_present() { contributors * COHORT_BYTES_MAX } else { 0 };
     let largest =
-        (64 << 10) + 8 * terms.encoding.dimension() + contributors * CONTRIBUTOR_BYTES_MAX;
+        (64 << 10) + 8 * terms.encoding.dimension() + contributors * CONTRIBUTOR_BYTES_MAX + cohort;
     let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
     let limits = Limits {
         request_bytes_max: largest,

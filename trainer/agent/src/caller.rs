@@ -38,6 +38,10 @@ pub(crate) enum Question {
     Receipt,
     /// What a custodian answers.
     Custody,
+    /// Something of the cohort's delivery.
+    Cohort,
+    /// The sum of a round.
+    Sum,
 }
 
 impl Question {
@@ -50,6 +54,8 @@ impl Question {
             Self::Submit => "submit",
             Self::Receipt => "receipt",
             Self::Custody => "custody",
+            Self::Cohort => "cohort",
+            Self::Sum => "sum",
         }
     }
 

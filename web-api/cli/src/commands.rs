@@ -8,6 +8,7 @@ pub mod member;
 mod output;
 pub mod predict;
 pub mod proposal;
+pub mod receipt;
 mod rows;
 pub mod vote;
 
@@ -63,6 +64,9 @@ pub enum Command {
     /// Make, show and carry out proposals
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
+    /// Check what a contributor kept of its rounds
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
     Vote(vote::VoteArgs),
     /// Buy calls of a model
@@ -84,6 +88,7 @@ impl Command {
             Self::Federation(command) => command.run(),
             Self::Member(command) => command.run(),
             Self::Proposal(command) => command.run(),
+            Self::Receipt(command) => command.run(),
             Self::Vote(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),

@@ -1,5 +1,6 @@
 //! `sahakar serve`: the DAO node. REST, ledger, market, governance, and the DAO's part of each round.
 
+mod cohort;
 mod config;
 mod custodians;
 mod founding;

@@ -10,7 +10,7 @@ use aggregator_network::{
     Address, Inbound, Inbox, Limits, Link, LinkConfig, ListenAddress, Transport,
 };
 use aggregator_protocol::{
-    AcceptedSet, Acknowledgement, ContributorReply, ContributorRequest, FederationTerms,
+    AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest, FederationTerms,
     FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt,
     SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
 };
@@ -51,6 +51,7 @@ pub(crate) fn terms() -> FederationTerms {
         dao_node: key(DAO_NODE).verifying_key(),
         aggregators: vec![aggregator(COORDINATOR), aggregator(HELPER)],
         sealing: SealingTerms::Mpc,
+        cohort: CohortTerms::Absent,
         encoding: EncodingParameters::standard(clip, 6, 8).unwrap(),
         training: TrainingTerms { local_epochs: 2, batch_size: 2, learning_rate: 0.1 },
         architecture: ARCHITECTURE.to_owned(),
@@ -226,7 +227,9 @@ fn answer(
                 }
             }
         }
-        ContributorRequest::Custody(_) => ContributorReply::Refused(Refusal::Stranger),
+        ContributorRequest::Custody(_)
+        | ContributorRequest::Cohort(_)
+        | ContributorRequest::Sum { .. } => ContributorReply::Refused(Refusal::Stranger),
         ContributorRequest::Receipt { round } => {
             heard.receipts += 1;
             ContributorReply::Receipt(receipt(script.receipt, round, member, heard.taken.as_ref()))
@@ -251,6 +254,7 @@ fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
         model: Digest::of(Tag::Model, &model()),
         cohort,
         custodians: Vec::new(),
+        cohort_epoch: None,
     };
     Signed::new(grant, Tag::RoundGrant, &key(DAO_NODE))
 }

@@ -15,11 +15,16 @@ use data_dao_journal::{
 };
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
-use privacy_identity::{Digest, Signed, SigningKey, Tag};
+use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
 use serde_json::json;
 use trainer_model::Parameters;
 
-use super::{config::ServeConfig, custodians, vault::Vault};
+use super::{
+    cohort::{self, Travel},
+    config::ServeConfig,
+    custodians,
+    vault::Vault,
+};
 use crate::{
     measure::Evaluator,
     process::{Events, now_ms},
@@ -92,12 +97,23 @@ impl RoundService {
             DaoRequest::Measure(sum) => self.measure(*sum),
             DaoRequest::Settle(receipt) => self.settle(*receipt).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
+            DaoRequest::Roster => {
+                Ok(cohort::roster(self.terms.unverified_body(), self.members()?, &self.key))
+            }
+            DaoRequest::HandKey(handed) => {
+                let terms = self.terms.unverified_body();
+                cohort::keep_key(&self.vault, terms, &self.members()?, &self.key, *handed)
+            }
         }
     }
 
     fn federation<T>(&self, look: impl FnOnce(&Federation) -> T) -> anyhow::Result<T> {
         let found = self.store.view(|state| state.federation(&self.name).map(look));
         found.context("the federation is in the ledger since the node was founded")
+    }
+
+    fn members(&self) -> anyhow::Result<Vec<VerifyingKey>> {
+        self.federation(|f| f.members().keys().copied().collect())
     }
 
     async fn join(&self, request: Signed<JoinRequest>) -> anyhow::Result<DaoReply> {
@@ -154,8 +170,10 @@ impl RoundService {
             let kept: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
             if let Some(grant) = kept
                 && grant.unverified_body().round.0 == open.round
+                && let Some(model) =
+                    cohort::sealed_again(&self.vault, self.terms.unverified_body(), wire)?
             {
-                return Ok(DaoReply::Granted { grant: Box::new(grant), model: wire });
+                return Ok(DaoReply::Granted { grant: Box::new(grant), model });
             }
             return self.abort(RoundId(open.round), "its grant was lost".to_owned()).await;
         }
@@ -171,6 +189,13 @@ impl RoundService {
         }
         let terms = self.terms.unverified_body();
         let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
+        let round = (RoundId(next), wire.as_slice());
+        let (cohort_epoch, sealed) =
+            match cohort::seal(&self.vault, terms, &cohort, &self.key, round)? {
+                Travel::Clear => (None, wire.clone()),
+                Travel::Sealed(epoch, sealed) => (Some(epoch), sealed),
+                Travel::NotYet => return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS }),
+            };
         let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
         let grant = RoundGrant {
             dao: terms.dao,
@@ -179,6 +204,7 @@ impl RoundService {
             model: Digest::of(Tag::Model, &wire),
             cohort,
             custodians,
+            cohort_epoch,
         };
         let opened = RoundOpened {
             federation: self.name.clone(),
@@ -190,7 +216,7 @@ impl RoundService {
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         self.vault.keep(GRANT_FILE, &grant)?;
         self.store.append(now_ms(), vec![Body::RoundOpened(opened)]).await?;
-        Ok(DaoReply::Granted { grant: Box::new(grant), model: wire })
+        Ok(DaoReply::Granted { grant: Box::new(grant), model: sealed })
     }
 
     fn measure(&self, sum: Signed<RoundSum>) -> anyhow::Result<DaoReply> {
