@@ -204,7 +204,9 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                 self.delivery.join(DaoRequest::Join(request), reply, cohort);
                 return Ok(());
             }
-            ContributorRequest::Cohort(request) => return self.cohort(member, request, reply).await,
+            ContributorRequest::Cohort(request) => {
+                return self.cohort(member, request, reply).await;
+            }
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }

@@ -1,7 +1,8 @@
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
-    AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, QuantizedUpdate, Tagging, seal,
+    AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, QuantizedUpdate, Tagging,
+    seal,
 };
 use proptest::prelude::*;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -84,7 +85,13 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     let order = Box::new(Signed::new(order, Tag::RoundOrder, &key(1)));
     let parameters = terms().encoding;
     let clipped = LocalUpdate::new(vec![0.1; 3]).unwrap().clip(parameters.clip_norm());
-    let quantised = QuantizedUpdate::quantise(&clipped, &parameters.rotation(&terms().id(), 7), &parameters, &mut rng).unwrap();
+    let quantised = QuantizedUpdate::quantise(
+        &clipped,
+        &parameters.rotation(&terms().id(), 7),
+        &parameters,
+        &mut rng,
+    )
+    .unwrap();
     let noisy = NoisyUpdate::without_noise(&quantised);
     let binding = grant().binding(key(3).verifying_key());
     let keys = terms().aggregators;
@@ -193,7 +200,8 @@ fn a_cohort_has_tags_where_sums_cannot_be_added_again_and_only_there() {
     let dao_sealing = SealingKey::from_seed(&[9; 32]).public();
     let cohorts = [CohortTerms::Absent, CohortTerms::Mls { dao_sealing }];
     let fhe = SealingTerms::Fhe(CustodyTerms::new(3, 2).unwrap());
-    for (sealing, aggregators) in [(SealingTerms::Mpc, 2), (SealingTerms::MpcVerified, 2), (fhe, 1)] {
+    for (sealing, aggregators) in [(SealingTerms::Mpc, 2), (SealingTerms::MpcVerified, 2), (fhe, 1)]
+    {
         for cohort in cohorts {
             for tagging in [Tagging::Absent, Tagging::Linear] {
                 let options = EncodingOptions { tagging, ..EncodingOptions::default() };

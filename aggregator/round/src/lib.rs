@@ -23,8 +23,8 @@
 mod collect;
 mod commitments;
 mod context;
-mod coordinator;
 mod contributor_receipt;
+mod coordinator;
 mod dispute;
 mod input;
 mod mailbox;

@@ -19,8 +19,9 @@ use aggregator_protocol::{
     RoundGrant, RoundId, Welcome, checked_roster,
 };
 use privacy_cohort::{
-    AllowList, BroadcastError, COHORT_MEMBERS_MAX, Candidate, Cohort, CohortError, CohortIdentity, Disagreement,
-    EpochAuthenticator, KeyPackage, ModelContext, OutgoingCommit, SealedModel, StateKey,
+    AllowList, BroadcastError, COHORT_MEMBERS_MAX, Candidate, Cohort, CohortError, CohortIdentity,
+    Disagreement, EpochAuthenticator, KeyPackage, ModelContext, OutgoingCommit, SealedModel,
+    StateKey,
 };
 use privacy_identity::{
     Decode as _, DecodeError, Digest, EnvelopeError, Reader, SealingPublicKey, Signed, SigningKey,
@@ -187,9 +188,8 @@ impl Membership {
         let parts = parts_from_bytes(bytes).map_err(damaged)?;
         let (federation, state_key) = (membership.federation, StateKey::derived_from(key));
         let identity = || CohortIdentity::new(key);
-        let candidate = |bytes| {
-            Candidate::from_encrypted_bytes(bytes, identity(), federation, &state_key)
-        };
+        let candidate =
+            |bytes| Candidate::from_encrypted_bytes(bytes, identity(), federation, &state_key);
         let cohort =
             |bytes| Cohort::from_encrypted_bytes(bytes, identity(), federation, &state_key);
         membership.adding = parts.adding;
@@ -206,10 +206,7 @@ impl Membership {
     ///
     /// # Errors
     /// [`MembershipError::Cohort`], which no input is known to cause.
-    pub fn to_encrypted_bytes(
-        &self,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Vec<u8>, MembershipError> {
+    pub fn to_encrypted_bytes(&self, rng: &mut impl CryptoRng) -> Result<Vec<u8>, MembershipError> {
         let key = StateKey::derived_from(&self.signing);
         let (candidate, cohort) = match &self.standing {
             Standing::Candidate(candidate) => (Some(candidate), None),

@@ -30,8 +30,7 @@ struct Settled {
 
 impl Settled {
     fn new(sealing: SealingTerms, aggregators: usize) -> Self {
-        let mut federation =
-            Federation::of(World::with_cohort(sealing, 4, aggregators, MEMBERS));
+        let mut federation = Federation::of(World::with_cohort(sealing, 4, aggregators, MEMBERS));
         federation.grant_through_dao();
         let everybody: Vec<_> = (0..MEMBERS).collect();
         let contributions = federation.submit(&everybody);
@@ -88,11 +87,8 @@ impl Settled {
     fn known(&self, index: usize) -> (Vec<i64>, LinearTag) {
         let world = self.world();
         let values = self.contributions[index].values.clone();
-        let key = TagKey::of_round(
-            world.secret.as_ref().unwrap().expose(),
-            &world.terms.id(),
-            ROUND.0,
-        );
+        let key =
+            TagKey::of_round(world.secret.as_ref().unwrap().expose(), &world.terms.id(), ROUND.0);
         let small: Vec<i32> = values.iter().map(|&value| i32::try_from(value).unwrap()).collect();
         (values, key.tag(&small, &world.member(index)))
     }
@@ -174,7 +170,8 @@ fn promise_2_a_coordinator_that_shows_two_contributors_different_sets_is_found_b
         let settled = Settled::new(sealing, aggregators);
         let world = settled.world();
         // To member 1 it shows a round without member 0, true in every number.
-        let rest = AcceptedSet::new(settled.receipt.accepted.contributions()[1..].to_vec()).unwrap();
+        let rest =
+            AcceptedSet::new(settled.receipt.accepted.contributions()[1..].to_vec()).unwrap();
         let (values, tag) = settled.known(0);
         let mut body = settled.sum_body();
         body.accepted = rest.clone();
@@ -281,9 +278,8 @@ fn an_update_without_a_tag_is_not_sealed_where_the_terms_ask_for_one() {
     let order = world.order(0, &[0, 1, 2]);
     world.contribution(0, &order, 0);
     world.secret = None;
-    let sealed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        world.contribution(0, &order, 0)
-    }));
+    let sealed =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.contribution(0, &order, 0)));
     assert!(sealed.is_err());
 }
 
@@ -319,5 +315,8 @@ fn promise_2_what_a_contributor_keeps_is_checked_offline_and_no_changed_byte_pas
         }
     }
     let without = ContributorReceipt { sum: None, ..kept };
-    assert_eq!(without.checks(&terms).last().unwrap().1, Err("the file does not hold the sum".to_owned()));
+    assert_eq!(
+        without.checks(&terms).last().unwrap().1,
+        Err("the file does not hold the sum".to_owned())
+    );
 }

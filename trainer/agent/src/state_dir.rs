@@ -189,8 +189,9 @@ impl StateDir {
     }
 
     fn load<T: Decode>(&self, name: &str) -> Result<Option<T>, AgentError> {
-        let decode =
-            |bytes: Vec<u8>| T::from_bytes(&bytes).map_err(AgentError::damaged(&self.path.join(name)));
+        let decode = |bytes: Vec<u8>| {
+            T::from_bytes(&bytes).map_err(AgentError::damaged(&self.path.join(name)))
+        };
         self.bytes(name)?.map(decode).transpose()
     }
 

@@ -132,6 +132,7 @@ impl Node {
             initial,
             publish,
             events,
+            joined_ms: now_ms().into(),
         };
         service.resume().await?;
         Ok(Self { service, api, http, link, inbox })

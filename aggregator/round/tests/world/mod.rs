@@ -6,8 +6,8 @@ pub(crate) mod federation;
 pub(crate) mod shell;
 
 use aggregator_protocol::{
-    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, RoundGrant, RoundId, RoundOrder,
-    SchemaTerms, SealingTerms, TrainingTerms,
+    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, RoundGrant,
+    RoundId, RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
 use privacy_dp::{ClipNorm, LocalUpdate};

@@ -10,8 +10,8 @@ use aggregator_protocol::{
     RoundId, RoundReceipt, RoundSum,
 };
 use aggregator_round::{
-    ContributorReceipt, Dispute, Membership, MembershipError, Now, Ordered, RoundSecret, check_model,
-    check_sum,
+    ContributorReceipt, Dispute, Membership, MembershipError, Now, Ordered, RoundSecret,
+    check_model, check_sum,
 };
 use privacy_identity::{Digest, Signed};
 use trainer_model::Parameters;
@@ -177,10 +177,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
 
     /// The model of an order, opened where it is sealed to the cohort; nothing if this member and the
     /// DAO node do not come to mean the same cohort before the round's deadline.
-    pub(super) async fn opened(
-        &mut self,
-        order: &Order,
-    ) -> Result<Option<Vec<u8>>, AgentError> {
+    pub(super) async fn opened(&mut self, order: &Order) -> Result<Option<Vec<u8>>, AgentError> {
         if self.cohort.is_none() {
             return Ok(Some(order.model.clone()));
         }
@@ -208,7 +205,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                 return Ok(None);
             }
             cohort.looked = None;
-            if !handed && cohort.membership.state().is_some_and(|(ours, _)| is_same(&grant, ours.epoch)) {
+            if !handed
+                && cohort.membership.state().is_some_and(|(ours, _)| is_same(&grant, ours.epoch))
+            {
                 // The DAO node was handed something else for this very epoch.
                 handed = true;
                 let request = cohort.membership.hand_over(&mut randomness::key());
@@ -283,8 +282,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         let own = contributions.iter().find(|(other, _)| *other == member);
         let Some((_, update)) = own else { return Ok(()) };
         let (federation, update) = (terms.id(), *update);
-        let kept =
-            ContributorReceipt { federation, member, update, receipt: *signed, proof, sum };
+        let kept = ContributorReceipt { federation, member, update, receipt: *signed, proof, sum };
         state.store_receipt(receipt.round, &kept)
     }
 }

@@ -10,9 +10,9 @@ use aggregator_network::{
     Address, Inbound, Inbox, Limits, Link, LinkConfig, ListenAddress, Transport,
 };
 use aggregator_protocol::{
-    AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest, FederationTerms,
-    FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt,
-    SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
+    AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest,
+    FederationTerms, FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder,
+    RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
 };
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};

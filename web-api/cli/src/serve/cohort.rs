@@ -2,7 +2,8 @@
 //!
 //! The node is no member of the MLS group. A member hands it the key of models of each epoch, sealed to
 //! its own key; it learns nothing else of the epoch, and grants no round before it has the key of a
-//! cohort that is exactly the list.
+//! cohort. Whoever has just joined is waited for; one that joined and went away is not, so that no
+//! member can keep the others from their rounds by staying out of the cohort.
 
 use aggregator_protocol::{
     CohortEpoch, DaoReply, FederationTerms, KeyHandOver, Refusal, Roster, RoundId,
@@ -17,6 +18,9 @@ use super::vault::Vault;
 const KEY_FILE: &str = "cohort-key.bin";
 /// File of the sealed model of the open round.
 const MODEL_FILE: &str = "sealed-model.bin";
+/// How long a member that has joined may take into the cohort before a round is granted without it, in
+/// milliseconds: some polls of every member on a loaded machine.
+const JOIN_GRACE_MS: u64 = 10_000;
 
 /// The list of `members`, signed.
 pub(crate) fn roster(
@@ -52,7 +56,7 @@ pub(crate) fn keep_key(
     if body.federation != terms.id() {
         return Ok(DaoReply::Refused(Refusal::WrongFederation));
     }
-    if body.roster != members {
+    if !body.roster.iter().all(|member| members.binary_search(member).is_ok()) {
         return Ok(DaoReply::Refused(Refusal::BadSet));
     }
     if opened(body, key).is_none() {
@@ -71,37 +75,55 @@ fn opened(handed: &KeyHandOver, key: &SigningKey) -> Option<BroadcastKey> {
     Some(BroadcastKey::from_parts(*federation, cohort.epoch, bytes))
 }
 
-/// How the model of a round travels.
-pub(crate) enum Travel {
-    /// As it is: the federation has no cohort.
-    Clear,
-    /// Not yet: nobody has handed over the key of a cohort that is the list.
-    NotYet,
-    /// Sealed to the cohort in this state.
-    Sealed(CohortEpoch, Vec<u8>),
+/// Who is invited to a round, and with which key its model is sealed.
+pub(crate) struct Invited {
+    /// The members, in increasing order.
+    pub(crate) cohort: Vec<VerifyingKey>,
+    /// The state of the cohort and the key of its models; none in a federation without.
+    key: Option<(CohortEpoch, BroadcastKey)>,
 }
 
-/// Seals the model of `round` to the cohort, and keeps what it sealed: the same answer is given again.
-pub(crate) fn seal(
-    vault: &Vault,
-    terms: &FederationTerms,
-    members: &[VerifyingKey],
-    key: &SigningKey,
-    (round, model): (RoundId, &[u8]),
-) -> anyhow::Result<Travel> {
-    if !terms.cohort.is_present() {
-        return Ok(Travel::Clear);
+impl Invited {
+    /// The members on the list, or those of them that are in the cohort; nothing if it has to be waited
+    /// for.
+    ///
+    /// * `since_join_ms` — how long ago the last member was admitted.
+    pub(crate) fn now(
+        vault: &Vault,
+        terms: &FederationTerms,
+        members: Vec<VerifyingKey>,
+        key: &SigningKey,
+        since_join_ms: u64,
+    ) -> anyhow::Result<Option<Self>> {
+        if !terms.cohort.is_present() {
+            return Ok(Some(Self { cohort: members, key: None }));
+        }
+        let handed: Option<Signed<KeyHandOver>> = vault.record(KEY_FILE)?;
+        let Some(handed) = handed else { return Ok(None) };
+        let body = handed.unverified_body();
+        let complete = body.roster == members;
+        let enough = body.roster.len() >= terms.minimum_cohort as usize;
+        if !complete && (!enough || since_join_ms < JOIN_GRACE_MS) {
+            return Ok(None);
+        }
+        let broadcast = opened(body, key).context("the key of models on disk does not open")?;
+        Ok(Some(Self { cohort: body.roster.clone(), key: Some((body.cohort, broadcast)) }))
     }
-    let handed: Option<Signed<KeyHandOver>> = vault.record(KEY_FILE)?;
-    let Some(handed) = handed.filter(|handed| handed.unverified_body().roster == members) else {
-        return Ok(Travel::NotYet);
-    };
-    let body = handed.unverified_body();
-    let broadcast = opened(body, key).context("the key of models on disk does not open")?;
-    let context = ModelContext { round: round.0, model: Digest::of(Tag::Model, model) };
-    let sealed = broadcast.seal(model, &context, &mut rand::rng())?;
-    vault.keep(MODEL_FILE, &sealed)?;
-    Ok(Travel::Sealed(body.cohort, sealed.to_bytes()))
+
+    /// The model as it travels, and the state of the cohort that opens it. What is sealed is kept: the
+    /// same answer is given again.
+    pub(crate) fn seal(
+        &self,
+        vault: &Vault,
+        round: RoundId,
+        model: Vec<u8>,
+    ) -> anyhow::Result<(Option<CohortEpoch>, Vec<u8>)> {
+        let Some((epoch, key)) = &self.key else { return Ok((None, model)) };
+        let context = ModelContext { round: round.0, model: Digest::of(Tag::Model, &model) };
+        let sealed = key.seal(&model, &context, &mut rand::rng())?;
+        vault.keep(MODEL_FILE, &sealed)?;
+        Ok((Some(*epoch), sealed.to_bytes()))
+    }
 }
 
 /// What was sealed for the open round, or the model as it is.

@@ -143,8 +143,7 @@ fn make_terms(
     // Where somebody could publish another sum than the sum, each member of the cohort checks it.
     let sealing = federation.sealing()?;
     let tagging = if sealing.custody().is_some() { Tagging::Absent } else { Tagging::Linear };
-    let encoding =
-        encoding.with_options(EncodingOptions { tagging, ..*encoding.options() })?;
+    let encoding = encoding.with_options(EncodingOptions { tagging, ..*encoding.options() })?;
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
     let terms = FederationTerms {
         name: federation.name.clone(),

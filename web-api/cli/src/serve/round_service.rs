@@ -20,7 +20,7 @@ use serde_json::json;
 use trainer_model::Parameters;
 
 use super::{
-    cohort::{self, Travel},
+    cohort::{self, Invited},
     config::ServeConfig,
     custodians,
     vault::Vault,
@@ -52,6 +52,8 @@ pub(crate) struct RoundService {
     pub(crate) initial: Parameters,
     pub(crate) publish: super::Publish,
     pub(crate) events: Events,
+    /// When a member was admitted last, or else when this process started.
+    pub(crate) joined_ms: std::sync::atomic::AtomicU64,
 }
 
 impl RoundService {
@@ -145,6 +147,7 @@ impl RoundService {
         }
         let label = body.label.clone();
         self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
+        self.joined_ms.store(now_ms(), std::sync::atomic::Ordering::Relaxed);
         let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
             Ok(_) => Ok(DaoReply::Joined),
@@ -188,20 +191,22 @@ impl RoundService {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         }
         let terms = self.terms.unverified_body();
+        let since_join_ms =
+            now_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
+        let invited = Invited::now(&self.vault, terms, cohort, &self.key, since_join_ms)?;
+        let Some(invited) = invited else {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        };
+        let cohort = invited.cohort.clone();
         let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
-        let round = (RoundId(next), wire.as_slice());
-        let (cohort_epoch, sealed) =
-            match cohort::seal(&self.vault, terms, &cohort, &self.key, round)? {
-                Travel::Clear => (None, wire.clone()),
-                Travel::Sealed(epoch, sealed) => (Some(epoch), sealed),
-                Travel::NotYet => return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS }),
-            };
+        let model = Digest::of(Tag::Model, &wire);
+        let (cohort_epoch, sealed) = invited.seal(&self.vault, RoundId(next), wire)?;
         let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
         let grant = RoundGrant {
             dao: terms.dao,
             federation: terms.id(),
             round: RoundId(next),
-            model: Digest::of(Tag::Model, &wire),
+            model,
             cohort,
             custodians,
             cohort_epoch,
