@@ -307,7 +307,6 @@ pub enum AggregatorRequest {
 
 /// What the other party answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, encoded or taken apart at once")]
 pub enum AggregatorReply {
     /// It holds all parts but those of these members.
     Prepared {

@@ -35,11 +35,13 @@ pub struct ContributorReceipt {
 /// A check and its result.
 pub type ReceiptCheck = (&'static str, Result<(), String>);
 
+type Step = fn(&ContributorReceipt, &Signed<FederationTerms>) -> Result<(), String>;
+
 impl ContributorReceipt {
     /// What can be checked with the terms alone, in order, up to the first failure.
     #[must_use]
     pub fn checks(&self, terms: &Signed<FederationTerms>) -> Vec<ReceiptCheck> {
-        let steps: [(&'static str, fn(&Self, &Signed<FederationTerms>) -> Result<(), String>); 4] = [
+        let steps: [(&'static str, Step); 4] = [
             ("the DAO node signed these terms, and the receipt is for them", Self::check_terms),
             (
                 "the coordinator signed the receipt, the DAO node granted the round, the other \

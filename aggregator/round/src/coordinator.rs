@@ -80,7 +80,6 @@ struct Preparation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one per process")]
 enum Phase {
     Idle,
     Finished,

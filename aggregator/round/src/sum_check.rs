@@ -32,9 +32,9 @@ pub fn check_sum(
     receipt: &RoundReceipt,
     sum: &Signed<RoundSum>,
     secret: Option<&RoundSecret>,
-) -> Result<CheckedSum, Dispute> {
+) -> Result<CheckedSum, Box<Dispute>> {
     found(terms, receipt, sum, secret)
-        .map_err(|finding| Dispute::new(terms, receipt.round, *finder, finding))
+        .map_err(|finding| Box::new(Dispute::new(terms, receipt.round, *finder, finding)))
 }
 
 fn found(
@@ -89,11 +89,11 @@ pub fn check_model(
     finder: &VerifyingKey,
     receipt: &RoundReceipt,
     got: Digest,
-) -> Result<(), Dispute> {
+) -> Result<(), Box<Dispute>> {
     let named = receipt.model_after;
     if got == named {
         return Ok(());
     }
     let finding = Finding::OtherModel { named, got };
-    Err(Dispute::new(terms, receipt.round, *finder, finding))
+    Err(Box::new(Dispute::new(terms, receipt.round, *finder, finding)))
 }

@@ -277,7 +277,8 @@ fn a_grant_for_another_cohort_than_ones_own_is_not_trained_for() {
     check(&|grant| grant.cohort.push(puppet), |refused| {
         matches!(refused, MembershipError::Disagreement(Disagreement::NotInCohort { .. }))
     });
-    check(&|grant| drop(grant.cohort.pop()), |refused| {
+    let unnamed = |grant: &mut RoundGrant| assert!(grant.cohort.pop().is_some());
+    check(&unnamed, |refused| {
         matches!(refused, MembershipError::Disagreement(Disagreement::NotNamed { .. }))
     });
     let epoch = |grant: &mut RoundGrant| grant.cohort_epoch.as_mut().unwrap().epoch += 1;

@@ -53,7 +53,7 @@ impl Settled {
 
     /// What member `finder` makes of a record that the aggregators made up: a sum, and a receipt that
     /// names it, both signed by the coordinator.
-    fn check(&self, finder: usize, body: RoundSum) -> Result<CheckedSum, Dispute> {
+    fn check(&self, finder: usize, body: RoundSum) -> Result<CheckedSum, Box<Dispute>> {
         let world = self.world();
         let mut receipt = self.receipt.clone();
         receipt.sum = Digest::of_encoded(Tag::RoundSum, &body);

@@ -223,7 +223,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         &mut self,
         receipt: &RoundReceipt,
         fetched: FetchedReceipt,
-    ) -> Result<Result<(), Dispute>, AgentError> {
+    ) -> Result<Result<(), Box<Dispute>>, AgentError> {
         let round = receipt.round;
         if self.cohort.is_none() {
             return Ok(Ok(()));
@@ -248,7 +248,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         &self,
         receipt: &RoundReceipt,
         sum: &Signed<RoundSum>,
-    ) -> Result<Result<(), Dispute>, AgentError> {
+    ) -> Result<Result<(), Box<Dispute>>, AgentError> {
         let Contributor { terms, key, state, learner, .. } = &*self.contributor;
         let (me, round) = (key.verifying_key(), receipt.round);
         let secret = state.round_secret(round)?;
