@@ -48,7 +48,7 @@ impl Errand {
                     DaoRequest::Measure(_) => Kind::Measure,
                     DaoRequest::Settle(_) => Kind::Settle,
                     DaoRequest::Abort { .. } => Kind::Abort,
-                    DaoRequest::Grant | DaoRequest::Terms | DaoRequest::Join(_) => Kind::Grant,
+                    _ => Kind::Grant,
                 };
                 Self { address: routes.dao, body: to_wire(request.as_ref()), kind }
             }

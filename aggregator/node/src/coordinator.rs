@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aggregator_network::{Counters, Inbound, Inbox, Link, ReplySender};
 use aggregator_protocol::{
-    AggregatorReply, ContributorReply, ContributorRequest, DaoReply, DaoRequest, FederationTerms,
-    Refusal, from_wire, to_wire,
+    AggregatorReply, CohortRequest, ContributorReply, ContributorRequest, DaoRequest,
+    FederationTerms, Refusal, from_wire, to_wire,
 };
 use aggregator_round::{AggregatorContext, Ask, Coordinator, Input, Output};
 use anyhow::bail;
@@ -17,6 +17,7 @@ use crate::{
     NodeEvent,
     ask::{Errand, Routes},
     clock::now_ms,
+    delivery::{Delivery, Word},
     store::Store,
 };
 
@@ -36,6 +37,7 @@ pub(crate) struct CoordinatorShell<E> {
     machine: Coordinator,
     terms: Signed<FederationTerms>,
     store: Store,
+    delivery: Delivery,
     link: Link,
     routes: Routes,
     events: E,
@@ -73,7 +75,9 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         events(NodeEvent::Ready { index: 0, resumed });
         let (answers, answers_in) = mpsc::channel(ANSWERS_MAX);
         let errands = BTreeMap::new();
+        let (delivery, words) = Delivery::open(&context, &store, &link, routes.dao).await?;
         let shell = Self {
+            delivery,
             context,
             machine,
             terms,
@@ -85,13 +89,14 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             answers,
             frames: Counters::default(),
         };
-        shell.serve(inbox, answers_in).await
+        shell.serve(inbox, answers_in, words).await
     }
 
     async fn serve(
         mut self,
         mut inbox: Inbox,
         mut answers: mpsc::Receiver<(Digest, Input)>,
+        mut words: mpsc::Receiver<Word>,
     ) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         self.dispatch()?;
@@ -108,6 +113,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                         self.dispatch()?;
                     }
                 }
+                Some(word) = words.recv() => self.delivery.hear(word).await?,
                 _ = tick.tick() => {
                     self.count_frames();
                     if self.step(Input::Tick, None).await? {
@@ -194,8 +200,15 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                 return self.custodian_answered(member, *answer, reply).await;
             }
             ContributorRequest::Join(request) => {
-                self.forward_join(DaoRequest::Join(request), reply);
+                let cohort = self.context.terms().cohort.is_present();
+                self.delivery.join(DaoRequest::Join(request), reply, cohort);
                 return Ok(());
+            }
+            ContributorRequest::Cohort(request) => {
+                return self.cohort(member, request, reply).await;
+            }
+            ContributorRequest::Sum { round } => {
+                ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
             ContributorRequest::Submit(update) => {
                 let input = Input::Submitted { peer: member, update };
@@ -242,20 +255,24 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         send(reply, &ContributorReply::Refused(refusal));
     }
 
-    /// Passes a request to join to the DAO node and its answer back.
-    fn forward_join(&self, request: DaoRequest, reply: ReplySender) {
-        let (link, dao) = (self.link.clone(), self.routes.dao);
-        // Not joined: it ends with its one request, which the link bounds in time.
-        drop(tokio::spawn(async move {
-            let Ok(answer) = link.request(&dao, to_wire(&request)).await else {
-                return;
-            };
-            match from_wire(&answer) {
-                Ok(DaoReply::Joined) => send(reply, &ContributorReply::Joined),
-                Ok(DaoReply::Refused(refusal)) => send(reply, &ContributorReply::Refused(refusal)),
-                _ => send(reply, &ContributorReply::Refused(Refusal::Unexpected)),
-            }
-        }));
+    /// Answers a member as the delivery of its cohort.
+    async fn cohort(
+        &mut self,
+        member: VerifyingKey,
+        request: CohortRequest,
+        reply: ReplySender,
+    ) -> anyhow::Result<()> {
+        if !self.context.terms().cohort.is_present() {
+            self.machine.count(Refusal::Unexpected);
+            self.refuse(member, Refusal::Malformed, reply);
+            return Ok(());
+        }
+        let collecting = self.machine.collecting();
+        if let Some(refusal) = self.delivery.answer(member, request, collecting, reply).await? {
+            self.machine.count(refusal);
+            (self.events)(NodeEvent::Refused { peer: member, reason: refusal.name() });
+        }
+        Ok(())
     }
 
     /// Feeds one input to the machine and performs its outputs in order. Returns whether anything

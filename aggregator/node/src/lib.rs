@@ -13,6 +13,7 @@
 mod ask;
 mod clock;
 mod coordinator;
+mod delivery;
 mod event;
 mod node;
 mod peer;

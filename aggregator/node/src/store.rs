@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aggregator_protocol::FederationTerms;
-use aggregator_round::Ended;
+use aggregator_round::{Ended, Mailbox, SUMS_MAX};
 use anyhow::Context as _;
 use privacy_identity::{Decode, Encode as _, Signed};
 use sqlx::{
@@ -87,7 +87,36 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         sqlx::query("DELETE FROM inputs").execute(&mut *transaction).await?;
+        // A sum is as long as a model: those that are no longer answered with are let go.
+        let offset = i64::try_from(SUMS_MAX).context("number of sums")?;
+        let row = sqlx::query("SELECT ended FROM ended ORDER BY round DESC LIMIT 1 OFFSET ?");
+        if let Some(row) = row.bind(offset).fetch_optional(&mut *transaction).await? {
+            let mut old: Ended = decode(&row.get::<Vec<u8>, _>(0), "an ended round")?;
+            old.forget_sum();
+            sqlx::query("UPDATE ended SET ended = ? WHERE round = ?")
+                .bind(old.to_bytes())
+                .bind(i64::try_from(old.round().0).context("round out of range")?)
+                .execute(&mut *transaction)
+                .await?;
+        }
         transaction.commit().await.context("storing an ended round")
+    }
+
+    /// What the cohort's delivery keeps.
+    pub(crate) async fn mailbox(&self) -> anyhow::Result<Option<Mailbox>> {
+        let row = sqlx::query("SELECT mailbox FROM mailbox WHERE id = 0");
+        let row = row.fetch_optional(&self.pool).await.context("reading the mailbox")?;
+        row.map(|row| decode(&row.get::<Vec<u8>, _>(0), "a mailbox")).transpose()
+    }
+
+    /// Keeps what the cohort's delivery keeps, whole.
+    pub(crate) async fn keep_mailbox(&self, mailbox: &Mailbox) -> anyhow::Result<()> {
+        sqlx::query("INSERT OR REPLACE INTO mailbox (id, mailbox) VALUES (0, ?)")
+            .bind(mailbox.to_bytes())
+            .execute(&self.pool)
+            .await
+            .context("storing the mailbox")?;
+        Ok(())
     }
 
     /// The stored inputs with their times, in order.

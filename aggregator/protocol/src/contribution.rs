@@ -6,8 +6,8 @@ use privacy_identity::{
 use privacy_secagg::SealedUpdate;
 
 use crate::{
-    AggregatorReply, AggregatorRequest, CustodyKey, FederationTerms, MESSAGE_BYTES_MAX, Refusal,
-    RoundId, RoundOrder, RoundReceipt,
+    AggregatorReply, AggregatorRequest, CohortNews, CohortRequest, CustodyKey, FederationTerms,
+    MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt, RoundSum,
 };
 
 /// Longest name a member gives itself, in bytes.
@@ -72,6 +72,13 @@ pub enum ContributorRequest {
     },
     /// What a custodian answers to what it was asked ([`ContributorReply::Custody`]).
     Custody(Box<AggregatorReply>),
+    /// Something of the cohort's delivery.
+    Cohort(CohortRequest),
+    /// The sum of a settled round.
+    Sum {
+        /// The round.
+        round: RoundId,
+    },
 }
 
 /// An aggregator's promise that it holds an update durably.
@@ -140,7 +147,7 @@ pub enum ContributorReply {
     Order {
         /// The order.
         order: Box<Signed<RoundOrder>>,
-        /// The model's parameters in canonical bytes.
+        /// The model's parameters in canonical bytes, or sealed to the cohort.
         model: Vec<u8>,
     },
     /// All rounds were run.
@@ -152,8 +159,12 @@ pub enum ContributorReply {
     /// Instead of what was asked for: this member is a custodian and a round waits for it. It asks
     /// again after it has answered.
     Custody(Box<AggregatorRequest>),
-    /// The custodian's answer was taken.
+    /// What the member brought was taken.
     Taken,
+    /// What the delivery has for the member.
+    Cohort(Box<CohortNews>),
+    /// The sum of the round; none if it is not, or no longer, kept.
+    Sum(Option<Box<Signed<RoundSum>>>),
     /// Refused, with the reason under which it was counted.
     Refused(Refusal),
 }
@@ -185,6 +196,14 @@ impl Encode for ContributorRequest {
                 writer.u8(5);
                 reply.encode(writer);
             }
+            Self::Cohort(request) => {
+                writer.u8(6);
+                request.encode(writer);
+            }
+            Self::Sum { round } => {
+                writer.u8(7);
+                round.encode(writer);
+            }
         }
     }
 }
@@ -204,6 +223,8 @@ impl Decode for ContributorRequest {
             3 => Self::Submit(Box::new(Decode::decode(reader)?)),
             4 => Self::Receipt { round: Decode::decode(reader)? },
             5 => Self::Custody(Box::new(Decode::decode(reader)?)),
+            6 => Self::Cohort(Decode::decode(reader)?),
+            7 => Self::Sum { round: Decode::decode(reader)? },
             other => return Err(DecodeError::invalid("contributor request", other)),
         })
     }
@@ -284,6 +305,17 @@ impl Encode for ContributorReply {
                 request.encode(writer);
             }
             Self::Taken => writer.u8(9),
+            Self::Cohort(news) => {
+                writer.u8(10);
+                news.encode(writer);
+            }
+            Self::Sum(sum) => {
+                writer.u8(11);
+                writer.u8(u8::from(sum.is_some()));
+                if let Some(sum) = sum {
+                    sum.encode(writer);
+                }
+            }
         }
     }
 }
@@ -304,6 +336,12 @@ impl Decode for ContributorReply {
             7 => Self::Refused(Decode::decode(reader)?),
             8 => Self::Custody(Box::new(Decode::decode(reader)?)),
             9 => Self::Taken,
+            10 => Self::Cohort(Box::new(Decode::decode(reader)?)),
+            11 => Self::Sum(match reader.u8()? {
+                0 => None,
+                1 => Some(Box::new(Decode::decode(reader)?)),
+                other => return Err(DecodeError::invalid("sum", other)),
+            }),
             other => return Err(DecodeError::invalid("contributor reply", other)),
         })
     }

@@ -6,8 +6,8 @@ use privacy_identity::{
 use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
 
 use crate::{
-    AcceptedSet, FederationTerms, JoinRequest, MESSAGE_BYTES_MAX, ProbeOrder, Refusal, RoundGrant,
-    RoundId, RoundReceipt, SumCommitment,
+    AcceptedSet, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX, ProbeOrder, Refusal,
+    Roster, RoundGrant, RoundId, RoundReceipt, SumCommitment,
 };
 
 /// Longest reason of an abort, in bytes.
@@ -88,6 +88,10 @@ pub enum DaoRequest {
         /// Why.
         reason: String,
     },
+    /// Whom it admitted.
+    Roster,
+    /// To keep the key under which it seals models to the cohort.
+    HandKey(Box<Signed<KeyHandOver>>),
 }
 
 /// What the DAO node answers.
@@ -101,7 +105,7 @@ pub enum DaoReply {
     Granted {
         /// The grant.
         grant: Box<Signed<RoundGrant>>,
-        /// The model from which the cohort trains, in canonical bytes.
+        /// The model from which the cohort trains: in canonical bytes, or sealed to the cohort.
         model: Vec<u8>,
     },
     /// Not now; ask again.
@@ -118,6 +122,10 @@ pub enum DaoReply {
         /// Index of its ledger entry.
         entry: u64,
     },
+    /// Whom it admitted.
+    Roster(Box<Signed<Roster>>),
+    /// The key is kept.
+    KeyTaken,
     /// Refused.
     Refused(Refusal),
 }
@@ -144,6 +152,11 @@ impl Encode for DaoRequest {
                 round.encode(writer);
                 writer.text(reason);
             }
+            Self::Roster => writer.u8(6),
+            Self::HandKey(key) => {
+                writer.u8(7);
+                key.encode(writer);
+            }
         }
     }
 }
@@ -160,6 +173,8 @@ impl Decode for DaoRequest {
                 round: Decode::decode(reader)?,
                 reason: reader.text("reason", REASON_BYTES_MAX)?,
             },
+            6 => Self::Roster,
+            7 => Self::HandKey(Box::new(Decode::decode(reader)?)),
             other => return Err(DecodeError::invalid("dao request", other)),
         })
     }
@@ -195,6 +210,11 @@ impl Encode for DaoReply {
                 writer.u8(7);
                 refusal.encode(writer);
             }
+            Self::Roster(roster) => {
+                writer.u8(8);
+                roster.encode(writer);
+            }
+            Self::KeyTaken => writer.u8(9),
         }
     }
 }
@@ -213,6 +233,8 @@ impl Decode for DaoReply {
             5 => Self::Probes(Box::new(Decode::decode(reader)?)),
             6 => Self::Settled { entry: reader.u64()? },
             7 => Self::Refused(Decode::decode(reader)?),
+            8 => Self::Roster(Box::new(Decode::decode(reader)?)),
+            9 => Self::KeyTaken,
             other => return Err(DecodeError::invalid("dao reply", other)),
         })
     }

@@ -4,6 +4,8 @@
 //!  contributor                coordinator (first aggregator)      other aggregators        DAO node
 //!      │ Join ──────────────────────►│ Join ─────────────────────────────┼──────────────────►│
 //!      │                             │ Grant ────────────────────────────┼──────────────────►│ logs
+//!      │ Cohort(Offer, Sync, Commit)►│ CohortNews; Roster ───────────────┼──────────────────►│ signs
+//!      │ Cohort(HandKey) ───────────►│ HandKey ──────────────────────────┼──────────────────►│ keeps
 //!      │ Fetch ─────────────────────►│ Signed<RoundOrder>, model         │                   │
 //!      │ Submit(SealedUpdate) ──────►│ Signed<Acknowledgement>           │                   │
 //!      │                             │ Prepare(deliveries) ─────────────►│ refused members   │
@@ -12,12 +14,14 @@
 //!      │                             │ Score(probes) ───────────────────►│ scalar shares     │
 //!      │                             │ Settle(Signed<RoundReceipt>) ─────┼──────────────────►│ credits
 //!      │ Receipt ───────────────────►│ receipt, inclusion proof          │                   │
+//!      │ Sum ───────────────────────►│ Signed<RoundSum>                  │                   │
 //! ```
 //!
 //! Requests go upward only. Each has one answer and may be repeated: whoever answers gives the same
 //! answer again. A message starts with the version of the wire form; others are refused by number.
 
 mod aggregation;
+mod cohort;
 mod contribution;
 mod dao;
 mod noise;
@@ -31,6 +35,10 @@ mod version;
 pub use aggregation::{
     AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, ScalarShares, SetEcho,
     SumCommitment,
+};
+pub use cohort::{
+    COMMIT_BYTES_MAX, CohortEpoch, CohortNews, CohortRequest, CohortTerms, KeyHandOver,
+    NEWS_COMMITS_MAX, PACKAGE_BYTES_MAX, Roster, Welcome, checked_roster,
 };
 pub use contribution::{
     Acknowledgement, ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest,

@@ -8,7 +8,7 @@ use privacy_identity::{
 };
 use privacy_secagg::{AGGREGATORS_MAX, Binding, EncodingParameters};
 
-use crate::Custodian;
+use crate::{CohortEpoch, Custodian};
 
 /// A round's number within its federation, 0-based. Never used twice, not even after an abort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +49,8 @@ pub struct RoundGrant {
     /// Who holds the shares of the round's keys, in FHE mode: members of the cohort, in the order in
     /// which updates are sealed to them.
     pub custodians: Vec<Custodian>,
+    /// The state of the cohort to which the model is sealed, in a federation that has one.
+    pub cohort_epoch: Option<CohortEpoch>,
 }
 
 impl RoundGrant {
@@ -73,6 +75,10 @@ impl Encode for RoundGrant {
         self.model.encode(writer);
         list_to_writer(&self.cohort, writer);
         list_to_writer(&self.custodians, writer);
+        writer.u8(u8::from(self.cohort_epoch.is_some()));
+        if let Some(epoch) = &self.cohort_epoch {
+            epoch.encode(writer);
+        }
     }
 }
 
@@ -89,6 +95,11 @@ impl Decode for RoundGrant {
                 EncodingParameters::CONTRIBUTORS_MAX as usize,
             )?,
             custodians: list_from_reader(reader, "custodians", AGGREGATORS_MAX)?,
+            cohort_epoch: match reader.u8()? {
+                0 => None,
+                1 => Some(Decode::decode(reader)?),
+                other => return Err(DecodeError::invalid("epoch of the cohort", other)),
+            },
         };
         if grant.cohort.is_sorted_by(|a, b| a < b) {
             Ok(grant)

@@ -58,10 +58,13 @@ pub enum Refusal {
     /// Nothing of the kind is under way.
     #[error("not expected now")]
     Unexpected,
+    /// The cohort does not change while a round collects.
+    #[error("a round is collecting")]
+    Busy,
 }
 
 impl Refusal {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -79,6 +82,7 @@ impl Refusal {
         Self::Unexpected,
         Self::BadProof,
         Self::NoAgreement,
+        Self::Busy,
     ];
 
     /// The stable name under which refusals are counted.
@@ -100,6 +104,7 @@ impl Refusal {
             Self::BadSet => "bad-set",
             Self::AlreadyAnswered => "already-answered",
             Self::Unexpected => "unexpected",
+            Self::Busy => "busy",
             Self::BadProof => "bad-proof",
             Self::NoAgreement => "no-agreement",
         }

@@ -4,10 +4,10 @@ use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
 };
-use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters};
+use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters, Tagging};
 use thiserror::Error;
 
-use crate::{CustodyTerms, NoiseTerms, SealingTerms};
+use crate::{CohortTerms, CustodyTerms, NoiseTerms, SealingTerms};
 
 /// Longest name of a federation, column or class, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -19,6 +19,8 @@ const ARCHITECTURE_BYTES_MAX: usize = 64 << 10;
 const FEATURES_MAX: usize = 100_000;
 /// Most classes of a label.
 const CLASSES_MAX: usize = 100_000;
+/// Most members of a cohort, as `privacy-cohort` bounds it.
+const COHORT_MEMBERS_MAX: usize = 1024;
 /// Most rounds of a federation.
 const ROUNDS_MAX: u32 = 1_000_000;
 
@@ -78,6 +80,8 @@ pub struct FederationTerms {
     pub aggregators: Vec<AggregatorKeys>,
     /// How updates are sealed.
     pub sealing: SealingTerms,
+    /// Whether the members are a cohort with keys of its own.
+    pub cohort: CohortTerms,
     /// Fixed point, ring and bounds of updates.
     pub encoding: EncodingParameters,
     /// The noise that contributors add.
@@ -135,6 +139,17 @@ impl FederationTerms {
         let custodians = self.sealing.custody().map_or(0, CustodyTerms::custodians);
         check("custodians", custodians <= cohort, || {
             format!("{custodians} are drawn from a cohort that may be as small as {cohort}")
+        })?;
+        // In FHE mode whoever has the ciphertexts adds them again; no tags are needed.
+        let tagged = self.encoding.options().tagging == Tagging::Linear;
+        let expected = self.cohort.is_present() && self.sealing.custody().is_none();
+        check("tagging", tagged == expected, || {
+            let (mode, is) = (self.sealing.name(), if expected { "needed" } else { "impossible" });
+            format!("tags are {is} in mode {mode} with this cohort")
+        })?;
+        let (members, most) = (self.encoding.contributors_max(), COHORT_MEMBERS_MAX);
+        check("cohort", !self.cohort.is_present() || members <= most, || {
+            format!("has at most {most} members, these terms allow {members}")
         })?;
         check("aggregators", distinct.len() == aggregators, || {
             "one key is listed twice: it could read every update".to_owned()
@@ -254,6 +269,7 @@ impl Encode for FederationTerms {
         self.dao_node.encode(writer);
         list_to_writer(&self.aggregators, writer);
         self.sealing.encode(writer);
+        self.cohort.encode(writer);
         self.encoding.encode(writer);
         self.noise.encode(writer);
         writer.u32(self.training.local_epochs);
@@ -277,6 +293,7 @@ impl Decode for FederationTerms {
             dao_node: Decode::decode(reader)?,
             aggregators: list_from_reader(reader, "aggregators", AGGREGATORS_MAX)?,
             sealing: Decode::decode(reader)?,
+            cohort: Decode::decode(reader)?,
             encoding: Decode::decode(reader)?,
             noise: Decode::decode(reader)?,
             training: TrainingTerms {

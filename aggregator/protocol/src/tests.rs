@@ -1,7 +1,8 @@
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
-    AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, QuantizedUpdate, seal,
+    AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, QuantizedUpdate, Tagging,
+    seal,
 };
 use proptest::prelude::*;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -27,6 +28,7 @@ fn terms() -> FederationTerms {
         dao_node: key(9).verifying_key(),
         aggregators: vec![aggregator(1), aggregator(2)],
         sealing: SealingTerms::Mpc,
+        cohort: CohortTerms::Absent,
         encoding: EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 8).unwrap(),
         noise: NoiseTerms::ABSENT,
         training: TrainingTerms { local_epochs: 2, batch_size: 16, learning_rate: 0.05 },
@@ -57,6 +59,7 @@ fn grant() -> RoundGrant {
             cohort
         },
         custodians: vec![Custodian { member: key(3).verifying_key(), key: custody_key() }],
+        cohort_epoch: Some(CohortEpoch { epoch: 3, authenticator: [4; 32] }),
     }
 }
 
@@ -143,6 +146,75 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     check_round_trip(&DaoRequest::Abort { round: RoundId(7), reason: "helper lost".to_owned() });
     check_round_trip(&DaoRequest::Join(join));
     check_round_trip(&DaoReply::Granted { grant: Box::new(signed_grant), model: vec![] });
+}
+
+#[test]
+fn every_message_of_the_cohort_round_trips() {
+    let members = grant().cohort;
+    let roster = Roster { federation: terms().id(), version: 2, members: members.clone() };
+    let roster = Signed::new(roster, Tag::Roster, &key(9));
+    assert!(checked_roster(&roster, &terms().id(), &key(9).verifying_key()).is_ok());
+    assert!(checked_roster(&roster, &terms().id(), &key(3).verifying_key()).is_err());
+    assert!(checked_roster(&roster, &Digest([0; 32]), &key(9).verifying_key()).is_err());
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let cohort = CohortEpoch { epoch: 3, authenticator: [4; 32] };
+    let associated = KeyHandOver::associated(&terms().id(), &cohort);
+    let dao = SealingKey::from_seed(&[9; 32]).public();
+    let key_of_models = dao.seal(Tag::ModelKeyEnvelope, &associated, &[5; 32], &mut rng).unwrap();
+    let hand_over = KeyHandOver {
+        federation: terms().id(),
+        cohort,
+        roster: members.clone(),
+        key: key_of_models,
+    };
+    let hand_over = Box::new(Signed::new(hand_over, Tag::KeyHandOver, &key(3)));
+    let welcome = Some(Welcome { members: members.clone(), message: vec![1, 2] });
+    for request in [
+        CohortRequest::Offer { package: vec![1] },
+        CohortRequest::Sync { epoch: None },
+        CohortRequest::Sync { epoch: Some(4) },
+        CohortRequest::Commit { epoch: 4, commit: vec![2], welcome },
+        CohortRequest::Commit { epoch: 4, commit: vec![2], welcome: None },
+        CohortRequest::HandKey(hand_over.clone()),
+    ] {
+        check_round_trip(&ContributorRequest::Cohort(request));
+    }
+    let news = CohortNews {
+        roster: roster.clone(),
+        epoch: 5,
+        offers: vec![(members[0], vec![7])],
+        commits: vec![vec![8], vec![9]],
+        welcome: Some(vec![1]),
+        handed: Some(4),
+    };
+    check_round_trip(&ContributorReply::Cohort(Box::new(news)));
+    check_round_trip(&ContributorRequest::Sum { round: RoundId(1) });
+    check_round_trip(&ContributorReply::Sum(None));
+    check_round_trip(&DaoRequest::Roster);
+    check_round_trip(&DaoRequest::HandKey(hand_over));
+    check_round_trip(&DaoReply::Roster(Box::new(roster)));
+    check_round_trip(&DaoReply::KeyTaken);
+}
+
+#[test]
+fn a_cohort_has_tags_where_sums_cannot_be_added_again_and_only_there() {
+    let dao_sealing = SealingKey::from_seed(&[9; 32]).public();
+    let cohorts = [CohortTerms::Absent, CohortTerms::Mls { dao_sealing }];
+    let fhe = SealingTerms::Fhe(CustodyTerms::new(3, 2).unwrap());
+    for (sealing, aggregators) in [(SealingTerms::Mpc, 2), (SealingTerms::MpcVerified, 2), (fhe, 1)]
+    {
+        for cohort in cohorts {
+            for tagging in [Tagging::Absent, Tagging::Linear] {
+                let options = EncodingOptions { tagging, ..EncodingOptions::default() };
+                let encoding = terms().encoding.with_options(options).unwrap();
+                let aggregators = (1..=aggregators).map(aggregator).collect();
+                let terms = FederationTerms { sealing, cohort, encoding, aggregators, ..terms() };
+                let tagged = tagging == Tagging::Linear;
+                let expected = cohort.is_present() && sealing.custody().is_none();
+                assert_eq!(terms.checked().is_ok(), tagged == expected);
+            }
+        }
+    }
 }
 
 #[test]
@@ -238,6 +310,9 @@ fn every_term_is_part_of_the_federations_id() {
     assert_ne!(FederationTerms { minimum_cohort: 4, ..terms() }.id(), base);
     let noise = NoiseTerms { delta: 1e-6, ..NoiseTerms::ABSENT };
     assert_ne!(FederationTerms { noise, ..terms() }.id(), base);
+    let dao_sealing = SealingKey::from_seed(&[9; 32]).public();
+    let cohort = CohortTerms::Mls { dao_sealing };
+    assert_ne!(FederationTerms { cohort, ..terms() }.id(), base);
     assert_ne!(FederationTerms { purpose: "other".to_owned(), ..terms() }.id(), base);
 }
 

@@ -116,6 +116,9 @@ impl AggregatorContext {
         if body.cohort.len() > self.terms.encoding.contributors_max() {
             return Err(Refusal::BadSet);
         }
+        if body.cohort_epoch.is_some() != self.terms.cohort.is_present() {
+            return Err(Refusal::BadSet);
+        }
         recipients(&self.terms, body).map(|_keys| ())
     }
 

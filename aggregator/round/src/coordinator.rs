@@ -27,6 +27,9 @@ use crate::{
 /// How many ended rounds are kept to answer contributors.
 const HISTORY_MAX: usize = 64;
 
+/// Of how many of them the sum is kept, too: it is as long as a model.
+pub const SUMS_MAX: usize = 4;
+
 /// How soon a contributor that asked for an order may ask again, in milliseconds. Short beside a
 /// round and long beside a loopback round trip; a contributor adds jitter of its own.
 const RETRY_MS: u64 = 50;
@@ -77,7 +80,6 @@ struct Preparation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one per process")]
 enum Phase {
     Idle,
     Finished,
@@ -107,6 +109,7 @@ enum Phase {
     },
     Settling {
         receipt: Signed<RoundReceipt>,
+        sum: Signed<RoundSum>,
     },
     Aborting {
         round: RoundId,
@@ -127,7 +130,9 @@ impl Coordinator {
     #[must_use]
     pub fn new(ended: Vec<Ended>) -> Self {
         let history = ended.into_iter().map(|ended| (ended.round(), ended)).collect();
-        Self { phase: Phase::Idle, history, refused: BTreeMap::new() }
+        let mut machine = Self { phase: Phase::Idle, history, refused: BTreeMap::new() };
+        machine.shorten();
+        machine
     }
 
     /// Takes one input. A refused input changes nothing but the count of its reason.
@@ -215,6 +220,18 @@ impl Coordinator {
         }
     }
 
+    /// The sum of `round`, for those who were invited to it, while it is kept.
+    #[must_use]
+    pub fn sum_for(&self, round: RoundId, member: &VerifyingKey) -> Option<Box<Signed<RoundSum>>> {
+        self.history.get(&round)?.sum_for(member)
+    }
+
+    /// Whether members may be at work on an order: meanwhile their cohort stays as it is.
+    #[must_use]
+    pub const fn collecting(&self) -> bool {
+        matches!(self.phase, Phase::Collecting(_))
+    }
+
     /// The requests that the current phase waits for. They are idempotent: repeat them until they
     /// are answered.
     ///
@@ -254,7 +271,7 @@ impl Coordinator {
                     AggregatorRequest::Score(Box::new(probes.clone()))
                 })
             }
-            Phase::Settling { receipt } => dao(DaoRequest::Settle(Box::new(receipt.clone()))),
+            Phase::Settling { receipt, .. } => dao(DaoRequest::Settle(Box::new(receipt.clone()))),
             Phase::Aborting { round, reason } => {
                 dao(DaoRequest::Abort { round: *round, reason: reason.to_string() })
             }
@@ -288,7 +305,7 @@ impl Coordinator {
     pub fn current_round(&self) -> Option<RoundId> {
         match &self.phase {
             Phase::Collecting(collecting) => Some(collecting.grant().round),
-            Phase::Settling { receipt } => Some(receipt.unverified_body().round),
+            Phase::Settling { receipt, .. } => Some(receipt.unverified_body().round),
             Phase::Aborting { round, .. } => Some(*round),
             _ => self.closed().map(|closed| closed.grant().round),
         }
@@ -321,7 +338,9 @@ impl Coordinator {
         if Some(body.round) <= newest {
             return Err(Refusal::WrongRound);
         }
-        if Digest::of(Tag::Model, &model) != body.model {
+        // A model that is sealed to the cohort is passed on unread.
+        let sealed = context.terms().cohort.is_present();
+        if !sealed && Digest::of(Tag::Model, &model) != body.model {
             return Err(Refusal::WrongModel);
         }
         let (round, cohort) = (body.round, body.cohort.len());
@@ -388,9 +407,22 @@ impl Coordinator {
         Ok(vec![Output::Acknowledge(Box::new(context.acknowledge(round, held.digest())))])
     }
 
+    /// Keeps what contributors may still ask for.
+    fn shorten(&mut self) {
+        while self.history.len() > HISTORY_MAX {
+            self.history.pop_first();
+        }
+        for ended in self.history.values_mut().rev().skip(SUMS_MAX) {
+            ended.forget_sum();
+        }
+    }
+
     fn logged(&mut self) -> Result<Vec<Output>, Refusal> {
         let ended = match &self.phase {
-            Phase::Settling { receipt } => Ended::Settled(Box::new(receipt.clone())),
+            Phase::Settling { receipt, sum } => {
+                let (receipt, sum) = (Box::new(receipt.clone()), Some(Box::new(sum.clone())));
+                Ended::Settled { receipt, sum }
+            }
             Phase::Aborting { round, reason } => {
                 Ended::Aborted { round: *round, reason: reason.to_string() }
             }
@@ -399,9 +431,7 @@ impl Coordinator {
         self.phase = Phase::Idle;
         let report = ended.event();
         self.history.insert(ended.round(), ended.clone());
-        while self.history.len() > HISTORY_MAX {
-            self.history.pop_first();
-        }
+        self.shorten();
         Ok(vec![Output::Persist, Output::Conclude(Box::new(ended)), Output::Report(report)])
     }
 }

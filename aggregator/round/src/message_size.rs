@@ -11,6 +11,9 @@ const BASE_BYTES: usize = 1 << 20;
 const COORDINATE_BYTES: usize = 8;
 /// What one contributor adds to the longest list: header, signature, envelope, entry of a receipt.
 const CONTRIBUTOR_BYTES: usize = 1 << 10;
+/// What one member adds to the longest message of a cohort: its key package in the delivery's news, and its
+/// part of a welcome or of commits.
+const COHORT_BYTES: usize = 4 << 10;
 
 /// Longest message that a party of a round under `terms` sends or takes, in bytes; at most
 /// [`MESSAGE_BYTES_MAX`].
@@ -23,7 +26,8 @@ pub fn message_bytes_max(terms: &FederationTerms) -> usize {
     let sizes = mode::payload_sizes(terms);
     let update = sizes.first + sizes.other * (parties(terms) - 1);
     let parts = contributors * (CONTRIBUTOR_BYTES + sizes.other + sizes.evidence);
-    let longest = update.max(parts).max(COORDINATE_BYTES * vector_len);
+    let cohort = if terms.cohort.is_present() { contributors * COHORT_BYTES } else { 0 };
+    let longest = update.max(parts).max(cohort).max(COORDINATE_BYTES * vector_len);
     BASE_BYTES.saturating_add(longest).min(MESSAGE_BYTES_MAX)
 }
 

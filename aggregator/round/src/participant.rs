@@ -13,7 +13,7 @@ use privacy_secagg::{Binding, QuantizedUpdate, SealedUpdate};
 use rand::CryptoRng;
 use thiserror::Error;
 
-use crate::{context::recipients, missing_commitment, mode, noise::noised};
+use crate::{RoundSecret, context::recipients, missing_commitment, mode, noise::noised};
 
 /// Why a device does not train for an order.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -47,6 +47,9 @@ pub enum OrderRefusal {
     /// The custodians are not members of the cohort who signed their own keys.
     #[error("the round's custodians are not members of its cohort under keys of their own")]
     Custodians,
+    /// It names no state of the cohort, or one in a federation that has none.
+    #[error("the grant does not fit a federation with this cohort")]
+    Cohort,
     /// The update could not be encoded or sealed.
     #[error("update cannot be sealed: {reason}")]
     Sealing {
@@ -95,6 +98,24 @@ impl Ordered {
         order: &Signed<RoundOrder>,
         model: &[u8],
     ) -> Result<Self, OrderRefusal> {
+        let grant = Self::check(terms, key, last, order)?;
+        let got = Digest::of(Tag::Model, model);
+        if got != grant.model {
+            return Err(OrderRefusal::WrongModel { expected: grant.model, got });
+        }
+        Ok(Self { binding: grant.binding(key.verifying_key()), grant })
+    }
+
+    /// As [`Ordered::accept`], before the model could be opened: what the DAO node granted.
+    ///
+    /// # Errors
+    /// [`OrderRefusal`].
+    pub fn check(
+        terms: &FederationTerms,
+        key: &SigningKey,
+        last: Option<RoundId>,
+        order: &Signed<RoundOrder>,
+    ) -> Result<RoundGrant, OrderRefusal> {
         let order = order.clone().verify_by(Tag::RoundOrder, &terms.coordinator().verifying);
         let order = order.map_err(|_source| OrderRefusal::Unsigned)?;
         let grant = order.body().grant.clone().verify_by(Tag::RoundGrant, &terms.dao_node);
@@ -112,12 +133,11 @@ impl Ordered {
         if grant.cohort.binary_search(&member).is_err() {
             return Err(OrderRefusal::NotInvited);
         }
-        let got = Digest::of(Tag::Model, model);
-        if got != grant.model {
-            return Err(OrderRefusal::WrongModel { expected: grant.model, got });
-        }
         recipients(terms, grant).map_err(|_refusal| OrderRefusal::Custodians)?;
-        Ok(Self { binding: grant.binding(member), grant: grant.clone() })
+        if grant.cohort_epoch.is_some() != terms.cohort.is_present() {
+            return Err(OrderRefusal::Cohort);
+        }
+        Ok(grant.clone())
     }
 
     /// The round.
@@ -141,6 +161,24 @@ impl Ordered {
         rounding_rng: &mut impl CryptoRng,
         rng: &mut impl CryptoRng,
     ) -> Result<Sealed, OrderRefusal> {
+        self.seal_tagged(update, terms, key, None, (rounding_rng, rng))
+    }
+
+    /// As [`Ordered::seal`], with the tag that the member owes its cohort where the terms ask for one.
+    ///
+    /// * `secret` — the cohort's of this round.
+    /// * the generators — of the rounding, and of the shares and the encryption.
+    ///
+    /// # Errors
+    /// [`OrderRefusal::Sealing`], also if the terms ask for tags and there is no secret.
+    pub fn seal_tagged(
+        self,
+        update: LocalUpdate,
+        terms: &FederationTerms,
+        key: &SigningKey,
+        secret: Option<&RoundSecret>,
+        (rounding_rng, rng): (&mut impl CryptoRng, &mut impl CryptoRng),
+    ) -> Result<Sealed, OrderRefusal> {
         let sealing = |reason: String| OrderRefusal::Sealing { reason };
         let encoding = &terms.encoding;
         let clipped = update.clip(encoding.clip_norm());
@@ -148,6 +186,8 @@ impl Ordered {
         let quantised = QuantizedUpdate::quantise(&clipped, &rotation, encoding, rounding_rng)
             .map_err(|error| sealing(error.to_string()))?;
         let noisy = noised(&quantised, encoding, rng).map_err(sealing)?;
+        let noisy = RoundSecret::tag(secret, noisy, terms, &self.binding)
+            .ok_or_else(|| sealing("the cohort's secret of the round is needed".to_owned()))?;
         let update = mode::seal(&noisy, terms, &self.grant, key, rng).map_err(sealing)?;
         let verified = update.verify().map_err(|error| sealing(error.to_string()))?;
         let digest = verified.digest();
@@ -268,6 +308,11 @@ pub enum Outcome {
 }
 
 impl Acknowledged {
+    /// An update with this digest and binding.
+    pub(crate) const fn of(digest: Digest, binding: Binding) -> Self {
+        Self { digest, binding }
+    }
+
     /// The round.
     #[must_use]
     pub const fn round(&self) -> RoundId {

@@ -72,6 +72,12 @@ pub enum Tag {
     NormProof,
     /// The transcript from which the public mask of a round is expanded.
     RoundMask,
+    /// Whom the DAO admitted to a federation, signed by its node.
+    Roster,
+    /// A member's hand-over of the cohort's key of models to the DAO node.
+    KeyHandOver,
+    /// The HPKE context of that key.
+    ModelKeyEnvelope,
 }
 
 impl Tag {
@@ -111,6 +117,9 @@ impl Tag {
             Self::Challenge => "sahakar/challenge/v1",
             Self::NormProof => "sahakar/norm-proof/v1",
             Self::RoundMask => "sahakar/round-mask/v1",
+            Self::Roster => "sahakar/roster/v1",
+            Self::KeyHandOver => "sahakar/key-hand-over/v1",
+            Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
         }
     }
 }

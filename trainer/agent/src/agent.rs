@@ -109,7 +109,7 @@ impl Agent {
         let terms = terms.body().clone();
         let custody = Custody::open(&terms, &key, &state)?;
         let contributor = Contributor { terms, key, state, custody, learner, randomness };
-        Session::new(Arc::new(contributor), caller, events).run().await
+        Session::new(Arc::new(contributor), caller, events)?.run().await
     }
 }
 

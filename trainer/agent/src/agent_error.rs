@@ -4,7 +4,7 @@ use std::{error::Error, io, path::Path};
 
 use aggregator_network::{KeyFileError, LinkError, RequestError};
 use aggregator_protocol::Refusal;
-use aggregator_round::OrderRefusal;
+use aggregator_round::{MembershipError, OrderRefusal};
 use datasets::CsvReadError;
 use privacy_identity::{DecodeError, Digest};
 use trainer_model::{DeviceError, ModelError, ModelWireError};
@@ -164,6 +164,9 @@ pub enum AgentError {
     /// The update could not be sealed.
     #[error("the update cannot be sealed")]
     Sealing(#[source] OrderRefusal),
+    /// The cohort cannot be gone on with.
+    #[error("the cohort cannot be gone on with")]
+    Cohort(#[source] MembershipError),
     /// The runtime is shutting down.
     #[error("the agent was stopped")]
     Stopped,

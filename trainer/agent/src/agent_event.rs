@@ -24,6 +24,13 @@ pub enum AgentEvent {
     },
     /// The coordinator admitted this contributor.
     Joined,
+    /// The cohort is in a new state, and this contributor is in it.
+    Cohort {
+        /// How many changes the cohort has seen.
+        epoch: u64,
+        /// How many members it has.
+        members: usize,
+    },
     /// An order came and passed every check.
     Ordered {
         /// The round.
@@ -105,6 +112,9 @@ impl AgentEvent {
                 "samples": samples, "device": device,
             }),
             Self::Joined => json!({"event": "joined"}),
+            Self::Cohort { epoch, members } => {
+                json!({"event": "cohort", "epoch": epoch, "members": members})
+            }
             Self::Ordered { round } => json!({"event": "ordered", "round": round.0}),
             Self::Trained { round, loss, seconds, steps } => json!({
                 "event": "trained", "round": round.0,
@@ -150,6 +160,8 @@ mod tests {
         let started = format!(r#"{{"event":"started","member":"{member}"}}"#);
         check(&AgentEvent::Started { member }, &started);
         check(&AgentEvent::Joined, r#"{"event":"joined"}"#);
+        let cohort = r#"{"event":"cohort","epoch":2,"members":8}"#;
+        check(&AgentEvent::Cohort { epoch: 2, members: 8 }, cohort);
         check(&AgentEvent::Ordered { round }, r#"{"event":"ordered","round":3}"#);
         check(
             &AgentEvent::Trained { round, loss: Some(0.5), seconds: 0.25, steps: 7 },

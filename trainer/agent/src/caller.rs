@@ -35,6 +35,10 @@ pub(crate) enum Question {
     Receipt,
     /// What a custodian answers.
     Custody,
+    /// Something of the cohort's delivery.
+    Cohort,
+    /// The sum of a round.
+    Sum,
 }
 
 impl Question {
@@ -47,6 +51,8 @@ impl Question {
             Self::Submit => "submit",
             Self::Receipt => "receipt",
             Self::Custody => "custody",
+            Self::Cohort => "cohort",
+            Self::Sum => "sum",
         }
     }
 

@@ -6,7 +6,7 @@ use aggregator_protocol::{
     AggregatorReply, AggregatorRequest, ContributorRequest, FederationTerms, RoundId, from_wire,
     to_wire,
 };
-use aggregator_round::{Ordered, Sealed};
+use aggregator_round::{Ordered, RoundSecret, Sealed};
 use privacy_dp::LocalUpdate;
 use privacy_identity::SigningKey;
 use trainer_model::{ModelError, Parameters};
@@ -56,9 +56,10 @@ impl Contributor {
         self: &Arc<Self>,
         ordered: Ordered,
         update: LocalUpdate,
+        secret: Option<RoundSecret>,
     ) -> Result<Submission, AgentError> {
         let own = Arc::clone(self);
-        blocking(move || own.seal_and_store(ordered, update)).await?
+        blocking(move || own.seal_and_store(ordered, update, secret.as_ref())).await?
     }
 
     /// Answers as a custodian, on a blocking thread.
@@ -74,10 +75,16 @@ impl Contributor {
         &self,
         ordered: Ordered,
         update: LocalUpdate,
+        secret: Option<&RoundSecret>,
     ) -> Result<Submission, AgentError> {
-        let mut rounding = self.randomness.rounding(ordered.round());
+        let round = ordered.round();
+        let mut rounding = self.randomness.rounding(round);
+        if let Some(secret) = secret {
+            self.state.store_round_secret(round, secret)?;
+        }
+        let generators = (&mut rounding, &mut randomness::sealing());
         let sealed = ordered
-            .seal(update, &self.terms, &self.key, &mut rounding, &mut randomness::sealing())
+            .seal_tagged(update, &self.terms, &self.key, secret, generators)
             .map_err(AgentError::Sealing)?;
         let wire = to_wire(&ContributorRequest::Submit(Box::new(sealed.update().clone())));
         self.state.store_round(&StoredRound::Sealed { wire: wire.clone() })?;

@@ -5,9 +5,10 @@ use std::{fs::File, path::Path};
 use aggregator_protocol::{FederationTerms, RoundId, SchemaTerms, TrainingTerms};
 use datasets::{CsvReadError, Schema, Standardiser, read_csv};
 use privacy_dp::{ClipNorm, LocalUpdate};
+use privacy_identity::Digest;
 use trainer_model::{
     Architecture, ComputeDevice, DeviceChoice, Examples, ModelError, Parameters, TrainingPlan,
-    TrainingSettings, model_from_wire, train,
+    TrainingSettings, model_digest, model_from_wire, train,
 };
 
 use crate::{AgentError, Behaviour, behaviour::noise, randomness::Randomness};
@@ -86,6 +87,12 @@ impl Learner {
     /// Reads a model of the terms' architecture.
     pub(crate) fn model(&self, wire: &[u8]) -> Result<Parameters, AgentError> {
         Ok(model_from_wire(&self.architecture, wire)?)
+    }
+
+    /// The digest of the model to which a mean update leads; none if it leads nowhere.
+    pub(crate) fn digest_after(&self, before: &Parameters, mean: &[f32]) -> Option<Digest> {
+        let after = before.plus(mean).ok()?;
+        Some(model_digest(&self.architecture, &after))
     }
 
     /// Trains from `model`, or does what the behaviour asks for instead. Takes long: blocks.

@@ -1,12 +1,14 @@
 //! The rounds of a contributor that was admitted.
 
+mod cohort;
+
 use std::sync::Arc;
 
 use aggregator_protocol::{
     Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms,
     FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
 };
-use aggregator_round::{Acknowledged, Ordered, Outcome, ReceiptError};
+use aggregator_round::{Acknowledged, Dispute, Finding, Ordered, Outcome, ReceiptError};
 use privacy_identity::{Signed, VerifyingKey};
 use trainer_model::ModelError;
 
@@ -18,6 +20,7 @@ use crate::{
     contributor::{Contributor, Submission},
     stored_round::StoredRound,
 };
+use cohort::Cohort;
 
 /// Bytes of a parameter in the plain vector.
 const PARAMETER_BYTES: usize = size_of::<f32>();
@@ -35,6 +38,8 @@ pub(crate) struct Session<F> {
     told: Option<(RoundId, String)>,
     orders: Backoff,
     global: GlobalMemory,
+    /// In a federation that has one.
+    cohort: Option<Cohort>,
     summary: Summary,
 }
 
@@ -54,7 +59,12 @@ enum Claim {
 
 impl<F: Fn(AgentEvent) + Send> Session<F> {
     /// A session that has done nothing yet.
-    pub(crate) fn new(contributor: Arc<Contributor>, caller: Caller, events: F) -> Self {
+    pub(crate) fn new(
+        contributor: Arc<Contributor>,
+        caller: Caller,
+        events: F,
+    ) -> Result<Self, AgentError> {
+        let cohort = Cohort::open(&contributor)?;
         let summary = Summary {
             member: contributor.key.verifying_key(),
             federation: contributor.terms.id(),
@@ -64,7 +74,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             disputed: 0,
             value: 0.0,
         };
-        Self {
+        Ok(Self {
+            cohort,
             contributor,
             caller,
             events,
@@ -74,7 +85,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             orders: Backoff::for_connection(),
             global: GlobalMemory::default(),
             summary,
-        }
+        })
     }
 
     /// Ends what an earlier run began, then contributes until all rounds were run.
@@ -124,7 +135,10 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         loop {
             let request = ContributorRequest::Fetch { known: self.known };
             match self.ask(Question::Fetch, &request).await? {
-                ContributorReply::Wait { retry_ms } => backoff::wait(retry_ms).await,
+                ContributorReply::Wait { retry_ms } => {
+                    self.tend_cohort().await?;
+                    backoff::wait(retry_ms).await;
+                }
                 ContributorReply::Order { order, model } => {
                     return Ok(Some(Order { order, model }));
                 }
@@ -164,7 +178,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     }
 
     /// Has a part in one round, if the order is one that the owner agreed to.
-    async fn contribute(&mut self, Order { order, model }: Order) -> Result<(), AgentError> {
+    async fn contribute(&mut self, order: Order) -> Result<(), AgentError> {
+        let Some(model) = self.opened(&order).await? else { return Ok(()) };
+        let Order { order, .. } = order;
         let Contributor { terms, key, learner, .. } = &*self.contributor;
         let ordered = match Ordered::accept(terms, key, self.last, &order, &model) {
             Ok(ordered) => ordered,
@@ -185,6 +201,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         if behaviour == Behaviour::Replay {
             self.global.observe(&model);
         }
+        // Before anything can change the cohort: the tags of this round belong to this epoch.
+        let secret = self.cohort.as_mut().map(|cohort| cohort.enter(round, &model)).transpose()?;
         let watch = crate::clock::Stopwatch::start();
         let last_global = self.global.last_update();
         let learned = match self.contributor.learn(round, model, last_global).await? {
@@ -200,7 +218,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
 
         let watch = crate::clock::Stopwatch::start();
-        let submission = self.contributor.seal(ordered, learned.update).await?;
+        let submission = self.contributor.seal(ordered, learned.update, secret).await?;
         self.note_sealed(round);
         (self.events)(AgentEvent::Sealed { round, seconds: watch.seconds() });
         self.deliver(submission).await
@@ -265,8 +283,15 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                 ContributorReply::Receipt(fetched) => fetched,
                 other => return Err(Question::Receipt.unanswered(&other)),
             };
-            match claim.check(&self.contributor.terms, fetched) {
+            match claim.check(&self.contributor.terms, fetched.clone()) {
                 Ok(Outcome::Pending) => polls.pause().await,
+                Ok(Outcome::Counted(receipt)) => {
+                    match self.check_record(&receipt, fetched).await? {
+                        Ok(()) => self.counted(round, &receipt),
+                        Err(dispute) => self.disputed(round, dispute.to_string()),
+                    }
+                    return self.end(round);
+                }
                 ended => {
                     self.conclude(round, &claim, ended);
                     return self.end(round);
@@ -277,8 +302,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
 
     fn conclude(&mut self, round: RoundId, claim: &Claim, ended: Result<Outcome, ReceiptError>) {
         match (ended, claim) {
-            (Ok(Outcome::Pending), _) => {}
-            (Ok(Outcome::Counted(receipt)), _) => self.counted(round, &receipt),
+            (Ok(Outcome::Pending | Outcome::Counted(_)), _) => {}
             (Ok(Outcome::Aborted { reason }), _) => {
                 self.summary.aborted += 1;
                 (self.events)(AgentEvent::Aborted { round, reason });
@@ -289,7 +313,12 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             (Ok(Outcome::Unknown), Claim::Promised(_)) => {
                 self.disputed(round, "the coordinator no longer answers for the round".to_owned());
             }
-            (Err(error), Claim::Promised(_)) => self.disputed(round, error.to_string()),
+            (Err(error), Claim::Promised(_)) => {
+                let Contributor { terms, key, .. } = &*self.contributor;
+                let finding = Finding::Receipt(error);
+                let dispute = Dispute::new(terms, round, key.verifying_key(), finding);
+                self.disputed(round, dispute.to_string());
+            }
         }
     }
 
@@ -316,7 +345,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     }
 
     fn end(&self, round: RoundId) -> Result<(), AgentError> {
-        self.contributor.state.store_round(&StoredRound::Ended { round })
+        self.contributor.state.store_round(&StoredRound::Ended { round })?;
+        self.contributor.state.forget_round_secret()
     }
 }
 

@@ -6,6 +6,9 @@
 //!   terms.bin    the signed terms that the owner agreed to
 //!   round.bin    how far the last round got
 //!   custody.bin  what this member answered as a custodian in the newest such round
+//!   cohort.bin   this member's state in its cohort, encrypted
+//!   tag.bin      the cohort's secret of the round under way, until its sum was checked
+//!   receipts/    of each counted round: receipt, proof and sum, for whoever checks later
 //!   sent.jsonl   what left this machine
 //! ```
 
@@ -16,7 +19,8 @@ use std::{
 };
 
 use aggregator_network::load_or_create_key;
-use aggregator_protocol::FederationTerms;
+use aggregator_protocol::{FederationTerms, RoundId};
+use aggregator_round::{ContributorReceipt, RoundSecret};
 use privacy_identity::{Decode, Encode, Signed};
 use zeroize::Zeroizing;
 
@@ -29,6 +33,9 @@ const KEY: &str = "key";
 const TERMS: &str = "terms.bin";
 const ROUND: &str = "round.bin";
 const CUSTODY: &str = "custody.bin";
+const COHORT: &str = "cohort.bin";
+const TAG: &str = "tag.bin";
+const RECEIPTS: &str = "receipts";
 const SENT: &str = "sent.jsonl";
 
 /// An agent's directory, which no other agent uses until this value is dropped.
@@ -99,6 +106,72 @@ impl StateDir {
         self.store(CUSTODY, custody)
     }
 
+    /// This member's state in its cohort, encrypted.
+    pub(crate) fn cohort(&self) -> Result<Option<Vec<u8>>, AgentError> {
+        self.bytes(COHORT)
+    }
+
+    /// Stores this member's state in its cohort, before anything that it justifies leaves.
+    pub(crate) fn store_cohort(&self, bytes: &[u8]) -> Result<(), AgentError> {
+        let path = self.path.join(COHORT);
+        replace(&self.path, &path, bytes).map_err(AgentError::state(&path))
+    }
+
+    /// Says that the stored cohort is not what an agent stores.
+    pub(crate) fn cohort_damaged<E>(&self) -> impl FnOnce(E) -> AgentError + use<E>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        AgentError::damaged(&self.path.join(COHORT))
+    }
+
+    /// The cohort's secret of `round`, if it is the one that is kept.
+    pub(crate) fn round_secret(&self, round: RoundId) -> Result<Option<RoundSecret>, AgentError> {
+        let bytes = self.bytes(TAG)?.map(Zeroizing::new);
+        let Some((number, secret)) = bytes.as_ref().and_then(|bytes| bytes.split_first_chunk())
+        else {
+            return Ok(None);
+        };
+        let secret: Option<&[u8; 32]> = secret.try_into().ok();
+        let same = u64::from_be_bytes(*number) == round.0;
+        Ok(secret.filter(|_| same).map(RoundSecret::from_bytes))
+    }
+
+    /// Keeps the cohort's secret of `round` until its sum was checked. The directory is its owner's alone.
+    pub(crate) fn store_round_secret(
+        &self,
+        round: RoundId,
+        secret: &RoundSecret,
+    ) -> Result<(), AgentError> {
+        let mut bytes = Zeroizing::new(round.0.to_be_bytes().to_vec());
+        bytes.extend_from_slice(secret.expose());
+        let path = self.path.join(TAG);
+        replace(&self.path, &path, &bytes).map_err(AgentError::state(&path))
+    }
+
+    /// Deletes the secret of a round that ended.
+    pub(crate) fn forget_round_secret(&self) -> Result<(), AgentError> {
+        let path = self.path.join(TAG);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(AgentError::state(&path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps the record of a counted round.
+    pub(crate) fn store_receipt(
+        &self,
+        round: RoundId,
+        receipt: &ContributorReceipt,
+    ) -> Result<(), AgentError> {
+        let dir = self.path.join(RECEIPTS);
+        create_dir(&dir).map_err(AgentError::state(&dir))?;
+        let path = dir.join(format!("{round}.bin"));
+        replace(&dir, &path, &receipt.to_bytes()).map_err(AgentError::state(&path))
+    }
+
     /// Says that what is stored of custody is not what an agent stores.
     pub(crate) fn custody_damaged<E>(&self) -> impl FnOnce(E) -> AgentError + use<E>
     where
@@ -116,9 +189,16 @@ impl StateDir {
     }
 
     fn load<T: Decode>(&self, name: &str) -> Result<Option<T>, AgentError> {
+        let decode = |bytes: Vec<u8>| {
+            T::from_bytes(&bytes).map_err(AgentError::damaged(&self.path.join(name)))
+        };
+        self.bytes(name)?.map(decode).transpose()
+    }
+
+    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, AgentError> {
         let path = self.path.join(name);
         match fs::read(&path) {
-            Ok(bytes) => T::from_bytes(&bytes).map(Some).map_err(AgentError::damaged(&path)),
+            Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(AgentError::state(&path)(error)),
         }

@@ -9,6 +9,7 @@ mod output;
 pub mod predict;
 pub mod privacy;
 pub mod proposal;
+pub mod receipt;
 mod rows;
 pub mod vote;
 
@@ -64,6 +65,9 @@ pub enum Command {
     /// Make, show and carry out proposals
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
+    /// Check what a contributor kept of its rounds
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
     Vote(vote::VoteArgs),
     /// Buy calls of a model
@@ -88,6 +92,7 @@ impl Command {
             Self::Federation(command) => command.run(),
             Self::Member(command) => command.run(),
             Self::Proposal(command) => command.run(),
+            Self::Receipt(command) => command.run(),
             Self::Vote(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),

@@ -1,5 +1,6 @@
 //! `sahakar serve`: the DAO node. REST, ledger, market, governance, and the DAO's part of each round.
 
+mod cohort;
 mod config;
 mod custodians;
 mod founding;
@@ -132,6 +133,7 @@ impl Node {
             initial,
             publish,
             events,
+            joined_ms: now_ms().into(),
         };
         service.resume().await?;
         Ok(Self { service, api, http, link, inbox })

@@ -98,6 +98,8 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "seal": terms.sealing.name(),
         "custodians": terms.sealing.custody().map(CustodyTerms::custodians),
         "custodian_threshold": terms.sealing.custody().map(CustodyTerms::threshold),
+        "cohort": if terms.cohort.is_present() { "mls" } else { "absent" },
+        "tags": terms.encoding.options().tagging == privacy_secagg::Tagging::Linear,
         "clip_norm": terms.encoding.clip_norm().get(),
         "ring_bits": terms.encoding.ring().bits(),
         "parameters": terms.encoding.dimension(),

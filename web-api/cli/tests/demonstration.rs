@@ -44,9 +44,8 @@ fn in_all_three_modes_the_models_are_equally_good_and_the_same_are_paid() {
         assert_eq!(report["ledger"]["audit"], "ok", "{mode}");
         report
     });
-    let accuracy = |report: &Value, round: usize| {
-        report["rounds"][round]["test_accuracy"].as_f64().unwrap()
-    };
+    let accuracy =
+        |report: &Value, round: usize| report["rounds"][round]["test_accuracy"].as_f64().unwrap();
     let paid = |report: &Value| {
         let rows = report["contributors"].as_array().unwrap().iter();
         rows.map(|row| row["credits"].as_u64().unwrap() > 0).collect::<Vec<_>>()

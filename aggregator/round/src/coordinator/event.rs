@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt};
+use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt, RoundSum};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, VerifyingKey, Writer};
 
 /// Longest reason that is kept, in bytes.
@@ -53,8 +53,13 @@ impl fmt::Display for AbortReason {
 /// How a round ended. Kept to answer contributors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// Settled, with the signed receipt.
-    Settled(Box<Signed<RoundReceipt>>),
+    /// Settled.
+    Settled {
+        /// The signed receipt.
+        receipt: Box<Signed<RoundReceipt>>,
+        /// The sum, while it is kept.
+        sum: Option<Box<Signed<RoundSum>>>,
+    },
     /// Given up.
     Aborted {
         /// The round.
@@ -69,7 +74,7 @@ impl Ended {
     #[must_use]
     pub fn round(&self) -> RoundId {
         match self {
-            Self::Settled(receipt) => receipt.unverified_body().round,
+            Self::Settled { receipt, .. } => receipt.unverified_body().round,
             Self::Aborted { round, .. } => *round,
         }
     }
@@ -81,7 +86,7 @@ impl Ended {
     #[must_use]
     pub fn fetched(&self, member: &VerifyingKey) -> FetchedReceipt {
         match self {
-            Self::Settled(receipt) => {
+            Self::Settled { receipt, .. } => {
                 let set = &receipt.unverified_body().accepted;
                 let index = set.contributions().binary_search_by_key(member, |(key, _)| *key);
                 let proof = index.ok().map(|index| {
@@ -93,9 +98,25 @@ impl Ended {
         }
     }
 
+    /// The sum, for a member that was invited.
+    ///
+    /// Threat: a stranger that reads along what the cohort learns.
+    pub(super) fn sum_for(&self, member: &VerifyingKey) -> Option<Box<Signed<RoundSum>>> {
+        let Self::Settled { receipt, sum } = self else { return None };
+        let grant = receipt.unverified_body().grant.unverified_body();
+        grant.cohort.binary_search(member).ok().and_then(|_at| sum.clone())
+    }
+
+    /// Lets go of the sum.
+    pub fn forget_sum(&mut self) {
+        if let Self::Settled { sum, .. } = self {
+            *sum = None;
+        }
+    }
+
     pub(super) fn event(&self) -> RoundEvent {
         match self {
-            Self::Settled(receipt) => {
+            Self::Settled { receipt, .. } => {
                 let body = receipt.unverified_body();
                 RoundEvent::Settled {
                     round: body.round,
@@ -113,9 +134,13 @@ impl Ended {
 impl Encode for Ended {
     fn encode(&self, writer: &mut Writer) {
         match self {
-            Self::Settled(receipt) => {
+            Self::Settled { receipt, sum } => {
                 writer.u8(0);
                 receipt.encode(writer);
+                writer.u8(u8::from(sum.is_some()));
+                if let Some(sum) = sum {
+                    sum.encode(writer);
+                }
             }
             Self::Aborted { round, reason } => {
                 writer.u8(1);
@@ -129,7 +154,14 @@ impl Encode for Ended {
 impl Decode for Ended {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match reader.u8()? {
-            0 => Self::Settled(Box::new(Decode::decode(reader)?)),
+            0 => Self::Settled {
+                receipt: Box::new(Decode::decode(reader)?),
+                sum: match reader.u8()? {
+                    0 => None,
+                    1 => Some(Box::new(Decode::decode(reader)?)),
+                    other => return Err(DecodeError::invalid("sum", other)),
+                },
+            },
             1 => Self::Aborted {
                 round: Decode::decode(reader)?,
                 reason: reader.text("reason", REASON_BYTES_MAX)?,

@@ -56,7 +56,8 @@ impl Coordinator {
         let receipt = receipt(closed, sum.unverified_body(), probes, scalars, self.refused.clone());
         let lied = self.lied(context, &liars);
         let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());
-        self.phase = Phase::Settling { receipt };
+        let sum = sum.clone();
+        self.phase = Phase::Settling { receipt, sum };
         let counted = Input::Counted(self.refused.clone());
         let outputs = [Output::PersistFirst(Box::new(counted)), Output::Persist];
         Some(outputs.into_iter().chain(lied).collect())

@@ -91,7 +91,7 @@ impl Coordinator {
     /// Another party refused, or its answer was refused: the round cannot go on.
     pub(super) fn step_refused(&mut self, refusal: Refusal) -> Vec<Output> {
         let round = match &self.phase {
-            Phase::Settling { receipt } => Some(receipt.unverified_body().round),
+            Phase::Settling { receipt, .. } => Some(receipt.unverified_body().round),
             _ => self.closed().map(|closed| closed.grant().round),
         };
         round.map_or_else(Vec::new, |round| self.abort(round, AbortReason::StepRefused { refusal }))

@@ -334,7 +334,10 @@ impl Simulation {
                 let taken = self.feed(&Input::from_party(place, *answer));
                 taken.err().map(ContributorReply::Refused)
             }
-            ContributorRequest::Terms | ContributorRequest::Join(_) => None,
+            ContributorRequest::Terms
+            | ContributorRequest::Join(_)
+            | ContributorRequest::Cohort(_)
+            | ContributorRequest::Sum { .. } => None,
         }
     }
 

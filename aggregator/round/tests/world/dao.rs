@@ -35,7 +35,10 @@ pub(crate) struct Dao {
 impl Dao {
     pub(crate) fn handle(&mut self, world: &World, request: DaoRequest) -> DaoReply {
         match request {
-            DaoRequest::Terms | DaoRequest::Join(_) => DaoReply::Refused(Refusal::Unexpected),
+            DaoRequest::Terms
+            | DaoRequest::Join(_)
+            | DaoRequest::Roster
+            | DaoRequest::HandKey(_) => DaoReply::Refused(Refusal::Unexpected),
             DaoRequest::Grant => self.grant(world),
             DaoRequest::Measure(sum) => self.measure(world, *sum),
             DaoRequest::Settle(receipt) => {

@@ -53,7 +53,7 @@ pub(crate) fn with_payloads(
     let payloads = Payloads::new(payloads.into_iter().map(Zeroizing::new).collect());
     let binding = grant.binding(key.verifying_key());
     let mut rng = rng_for(&[world.seed, 9, binding.round, index as u64]);
-    let update = seal_payloads(&payloads, binding, &recipients, key, &mut rng).unwrap();
+    let update = seal_payloads(payloads, binding, &recipients, key, &mut rng).unwrap();
     let sealed = Sealed::resume(update, &world.terms, key).unwrap();
     Contribution { sealed, values: honest.values.clone() }
 }

@@ -7,13 +7,15 @@ pub(crate) mod federation;
 pub(crate) mod shell;
 
 use aggregator_protocol::{
-    Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms, RoundGrant, RoundId,
-    RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
+    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms,
+    RoundGrant, RoundId, RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
 };
-use aggregator_round::{AggregatorContext, Ordered, Sealed};
+use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
-use privacy_secagg::{AggregatorKeys, EncodingParameters, QuantizedUpdate};
+use privacy_secagg::{
+    AggregatorKeys, EncodingOptions, EncodingParameters, QuantizedUpdate, Tagging,
+};
 use rand::RngExt as _;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
@@ -51,6 +53,8 @@ pub(crate) const MINIMUM_COHORT: u32 = 3;
 pub(crate) const READING_ERROR_MAX: f64 = 376.0;
 pub(crate) const ROUND_DEADLINE_MS: u64 = 400;
 pub(crate) const STEP_DEADLINE_MS: u64 = 300;
+/// The state of the cohort in every round, where there is one.
+const EPOCH: CohortEpoch = CohortEpoch { epoch: 5, authenticator: [6; 32] };
 
 /// A generator that depends on all of `parts`, and on their order.
 pub(crate) fn rng_for(parts: &[u64]) -> ChaCha20Rng {
@@ -69,6 +73,8 @@ pub(crate) struct World {
     pub(crate) dao_key: SigningKey,
     /// In the order of their public keys, so that an index is a place in a full cohort.
     pub(crate) members: Vec<SigningKey>,
+    /// The cohort's secret of every round, in a federation that has a cohort.
+    pub(crate) secret: Option<RoundSecret>,
 }
 
 /// An update on its way, with the integers that only its owner knows.
@@ -104,6 +110,7 @@ impl World {
             dao_node: dao_key.verifying_key(),
             aggregators: (0..aggregators).map(keys).collect(),
             sealing,
+            cohort: CohortTerms::Absent,
             encoding: EncodingParameters::standard(clip, DIMENSION, 16).unwrap(),
             noise: NoiseTerms::ABSENT,
             training: TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 0.1 },
@@ -122,7 +129,27 @@ impl World {
         };
         let mut members: Vec<_> = (0..members).map(|index| key_for(seed, 2, index)).collect();
         members.sort_by_key(SigningKey::verifying_key);
-        Self { seed, terms: terms.checked().unwrap(), dao_key, members }
+        Self { seed, terms: terms.checked().unwrap(), dao_key, members, secret: None }
+    }
+
+    /// As [`Self::sealed`], with a cohort whose secret is the same in each round.
+    pub(crate) fn with_cohort(
+        sealing: SealingTerms,
+        seed: u64,
+        aggregators: usize,
+        members: usize,
+    ) -> Self {
+        let mut world = Self::sealed(sealing, seed, aggregators, members);
+        let dao_sealing = SealingKey::derived_from(&world.dao_key).public();
+        world.terms.cohort = CohortTerms::Mls { dao_sealing };
+        if sealing.custody().is_none() {
+            let options =
+                EncodingOptions { tagging: Tagging::Linear, ..*world.terms.encoding.options() };
+            world.terms.encoding = world.terms.encoding.with_options(options).unwrap();
+        }
+        world.terms = world.terms.checked().unwrap();
+        world.secret = Some(RoundSecret::from_bytes(&[7; 32]));
+        world
     }
 
     /// The context of aggregator `index`, as after a restart from its key file.
@@ -179,6 +206,7 @@ impl World {
             model: Digest::of(Tag::Model, &self.model(round)),
             cohort: cohort.iter().map(|&index| self.member(index)).collect(),
             custodians: self.custodians(cohort),
+            cohort_epoch: self.terms.cohort.is_present().then_some(EPOCH),
         }
     }
 
@@ -235,7 +263,9 @@ impl World {
         let values =
             QuantizedUpdate::quantise(&clipped, &rotation, &terms.encoding, &mut rounding.clone());
         let values = values.unwrap().values().iter().map(|&value| i64::from(value)).collect();
-        let sealed = ordered.seal(update, terms, key, &mut rounding.clone(), &mut rng).unwrap();
+        let generators = (&mut rounding.clone(), &mut rng);
+        let secret = self.secret.as_ref();
+        let sealed = ordered.seal_tagged(update, terms, key, secret, generators).unwrap();
         Contribution { sealed, values }
     }
 

@@ -220,6 +220,6 @@ pub(crate) fn input_from_dao(reply: DaoReply) -> Option<Input> {
         DaoReply::Probes(probes) => Some(Input::Probed(probes)),
         DaoReply::Settled { .. } => Some(Input::Logged),
         DaoReply::Refused(refusal) => Some(Input::StepRefused(refusal)),
-        DaoReply::Terms(_) | DaoReply::Joined | DaoReply::Wait { .. } => None,
+        _ => None,
     }
 }

@@ -135,9 +135,15 @@ async fn an_aborted_round_is_told_with_the_reason() {
 
 #[tokio::test]
 async fn a_broken_promise_is_disputed() {
-    let reason = "the acknowledged update is not in the accepted set".to_owned();
-    let expected = AgentEvent::Disputed { round: ROUND, reason };
-    check_end(Script { receipt: OnReceipt::LeftOut, ..Script::default() }, expected).await;
+    let script = Script { receipt: OnReceipt::LeftOut, ..Script::default() };
+    let coordinator = Coordinator::start(script).await;
+    let machine = Machine::with_data(GOOD_CSV);
+    let (ended, events) = machine.run(machine.config(&coordinator)).await;
+    let (finder, accused) = (ended.unwrap().member, terms().coordinator().verifying);
+    let reason = format!(
+        "the acknowledged update is not in the accepted set; found by {finder}; accused: {accused}"
+    );
+    assert!(events.contains(&AgentEvent::Disputed { round: ROUND, reason }), "{events:?}");
 }
 
 #[tokio::test]

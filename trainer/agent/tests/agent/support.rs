@@ -10,9 +10,9 @@ use aggregator_network::{
     Address, Inbound, Inbox, Limits, Link, LinkConfig, ListenAddress, Transport,
 };
 use aggregator_protocol::{
-    AcceptedSet, Acknowledgement, ContributorReply, ContributorRequest, FederationTerms,
-    FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt,
-    SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
+    AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest,
+    FederationTerms, FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder,
+    RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
 };
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
@@ -51,6 +51,7 @@ pub(crate) fn terms() -> FederationTerms {
         dao_node: key(DAO_NODE).verifying_key(),
         aggregators: vec![aggregator(COORDINATOR), aggregator(HELPER)],
         sealing: SealingTerms::Mpc,
+        cohort: CohortTerms::Absent,
         encoding: EncodingParameters::standard(clip, 6, 8).unwrap(),
         noise: NoiseTerms::ABSENT,
         training: TrainingTerms { local_epochs: 2, batch_size: 2, learning_rate: 0.1 },
@@ -227,7 +228,9 @@ fn answer(
                 }
             }
         }
-        ContributorRequest::Custody(_) => ContributorReply::Refused(Refusal::Stranger),
+        ContributorRequest::Custody(_)
+        | ContributorRequest::Cohort(_)
+        | ContributorRequest::Sum { .. } => ContributorReply::Refused(Refusal::Stranger),
         ContributorRequest::Receipt { round } => {
             heard.receipts += 1;
             ContributorReply::Receipt(receipt(script.receipt, round, member, heard.taken.as_ref()))
@@ -252,6 +255,7 @@ fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
         model: Digest::of(Tag::Model, &model()),
         cohort,
         custodians: Vec::new(),
+        cohort_epoch: None,
     };
     Signed::new(grant, Tag::RoundGrant, &key(DAO_NODE))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aggregator_protocol::{FederationTerms, SchemaTerms, TrainingTerms};
+use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms, TrainingTerms};
 use aggregator_round::round_loss_micro;
 use anyhow::{Context as _, bail};
 use data_dao_journal::{Body, BoundsKind, FederationOpened, Genesis, State};
@@ -10,8 +10,8 @@ use data_dao_ledger::Name;
 use data_dao_store::Store;
 use datasets::{Schema, Standardiser, Table, read_csv};
 use privacy_dp::ClipNorm;
-use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
-use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters};
+use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters, Tagging};
 use trainer_model::{Architecture, MlpShape};
 
 use super::config::{FederationConfig, ServeConfig};
@@ -92,7 +92,7 @@ async fn open_federation(
     key: &SigningKey,
     (tables, dao): (&Tables, Digest),
 ) -> anyhow::Result<Signed<FederationTerms>> {
-    let terms = make_terms(config, tables, dao, key.verifying_key())?;
+    let terms = make_terms(config, tables, dao, key)?;
     let federation = &config.federation;
     let opened = FederationOpened {
         federation: Name::new(federation.name.clone())?,
@@ -134,13 +134,17 @@ fn make_terms(
     config: &ServeConfig,
     tables: &Tables,
     dao: Digest,
-    dao_node: VerifyingKey,
+    key: &SigningKey,
 ) -> anyhow::Result<FederationTerms> {
     let federation = &config.federation;
     let architecture = architecture(federation)?;
     let dimension = u32::try_from(architecture.parameter_count()).context("model too large")?;
     let clip_norm = ClipNorm::new(federation.clip_norm).context("federation.clip_norm")?;
-    let (noise, options) = (federation.noise(), EncodingOptions::default());
+    // Where somebody could publish another sum than the sum, each member of the cohort checks it.
+    let sealing = federation.sealing()?;
+    let tagging = if sealing.custody().is_some() { Tagging::Absent } else { Tagging::Linear };
+    let (noise, options) =
+        (federation.noise(), EncodingOptions { tagging, ..EncodingOptions::default() });
     let members_max = federation.members_max;
     let encoding = match noise.plan() {
         None => EncodingParameters::valued(clip_norm, dimension, members_max, options),
@@ -154,9 +158,10 @@ fn make_terms(
         name: federation.name.clone(),
         purpose: federation.purpose.clone(),
         dao,
-        dao_node,
+        dao_node: key.verifying_key(),
         aggregators: aggregators(federation)?,
-        sealing: federation.sealing()?,
+        sealing,
+        cohort: CohortTerms::Mls { dao_sealing: SealingKey::derived_from(key).public() },
         encoding,
         noise,
         training: TrainingTerms {

@@ -15,11 +15,16 @@ use data_dao_journal::{
 };
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
-use privacy_identity::{Digest, Signed, SigningKey, Tag};
+use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
 use serde_json::json;
 use trainer_model::Parameters;
 
-use super::{config::ServeConfig, custodians, vault::Vault};
+use super::{
+    cohort::{self, Invited},
+    config::ServeConfig,
+    custodians,
+    vault::Vault,
+};
 use crate::{
     measure::Evaluator,
     process::{Events, now_ms},
@@ -47,6 +52,8 @@ pub(crate) struct RoundService {
     pub(crate) initial: Parameters,
     pub(crate) publish: super::Publish,
     pub(crate) events: Events,
+    /// When a member was admitted last, or else when this process started.
+    pub(crate) joined_ms: std::sync::atomic::AtomicU64,
 }
 
 impl RoundService {
@@ -92,12 +99,23 @@ impl RoundService {
             DaoRequest::Measure(sum) => self.measure(*sum),
             DaoRequest::Settle(receipt) => self.settle(*receipt).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
+            DaoRequest::Roster => {
+                Ok(cohort::roster(self.terms.unverified_body(), self.members()?, &self.key))
+            }
+            DaoRequest::HandKey(handed) => {
+                let terms = self.terms.unverified_body();
+                cohort::keep_key(&self.vault, terms, &self.members()?, &self.key, *handed)
+            }
         }
     }
 
     fn federation<T>(&self, look: impl FnOnce(&Federation) -> T) -> anyhow::Result<T> {
         let found = self.store.view(|state| state.federation(&self.name).map(look));
         found.context("the federation is in the ledger since the node was founded")
+    }
+
+    fn members(&self) -> anyhow::Result<Vec<VerifyingKey>> {
+        self.federation(|f| f.members().keys().copied().collect())
     }
 
     async fn join(&self, request: Signed<JoinRequest>) -> anyhow::Result<DaoReply> {
@@ -129,6 +147,7 @@ impl RoundService {
         }
         let label = body.label.clone();
         self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
+        self.joined_ms.store(now_ms(), std::sync::atomic::Ordering::Relaxed);
         let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
             Ok(_) => Ok(DaoReply::Joined),
@@ -154,8 +173,10 @@ impl RoundService {
             let kept: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
             if let Some(grant) = kept
                 && grant.unverified_body().round.0 == open.round
+                && let Some(model) =
+                    cohort::sealed_again(&self.vault, self.terms.unverified_body(), wire)?
             {
-                return Ok(DaoReply::Granted { grant: Box::new(grant), model: wire });
+                return Ok(DaoReply::Granted { grant: Box::new(grant), model });
             }
             return self.abort(RoundId(open.round), "its grant was lost".to_owned()).await;
         }
@@ -171,15 +192,25 @@ impl RoundService {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         }
         let terms = self.terms.unverified_body();
+        let since_join_ms =
+            now_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
+        let invited = Invited::now(&self.vault, terms, cohort, &self.key, since_join_ms)?;
+        let Some(invited) = invited else {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        };
+        let cohort = invited.cohort.clone();
         let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
+        let model = Digest::of(Tag::Model, &wire);
+        let (cohort_epoch, sealed) = invited.seal(&self.vault, RoundId(next), wire)?;
         let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
         let grant = RoundGrant {
             dao: terms.dao,
             federation: terms.id(),
             round: RoundId(next),
-            model: Digest::of(Tag::Model, &wire),
+            model,
             cohort,
             custodians,
+            cohort_epoch,
         };
         let opened = RoundOpened {
             federation: self.name.clone(),
@@ -191,7 +222,7 @@ impl RoundService {
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         self.vault.keep(GRANT_FILE, &grant)?;
         self.store.append(now_ms(), vec![Body::RoundOpened(opened)]).await?;
-        Ok(DaoReply::Granted { grant: Box::new(grant), model: wire })
+        Ok(DaoReply::Granted { grant: Box::new(grant), model: sealed })
     }
 
     fn measure(&self, sum: Signed<RoundSum>) -> anyhow::Result<DaoReply> {

@@ -1,0 +1,99 @@
+//! What a member found to be false, by whom it was found, and who can have done it.
+
+use std::fmt;
+
+use aggregator_protocol::{FederationTerms, RoundId};
+use privacy_identity::{Digest, VerifyingKey};
+use privacy_secagg::{AggregateError, TagError};
+use thiserror::Error;
+
+use crate::ReceiptError;
+
+/// What is false.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Finding {
+    /// The receipt.
+    #[error("{0}")]
+    Receipt(#[from] ReceiptError),
+    /// The sum is not the coordinator's for this round.
+    #[error("the sum is not the coordinator's for this round")]
+    NotOurs,
+    /// Another sum than the one that the receipt names.
+    #[error("the sum has digest {got}, the receipt names {expected}")]
+    OtherSum {
+        /// The receipt's.
+        expected: Digest,
+        /// The digest of what was shown.
+        got: Digest,
+    },
+    /// The sum is said to be over another set than the receipt's.
+    #[error("the sum is over another set than the receipt")]
+    OtherSet,
+    /// The terms ask for tags, and the sum has none; or the other way round.
+    #[error("the sum has no tag where the terms ask for one, or one where they do not")]
+    Untagged,
+    /// The sum is not the sum of what the members sealed.
+    #[error("{0}")]
+    Tags(#[from] TagError),
+    /// The sum has no mean.
+    #[error("the sum cannot be decoded: {0}")]
+    Undecodable(#[from] AggregateError),
+    /// The next model is not the model before plus the mean.
+    #[error("the model after the round has digest {named}, the sum leads to {got}")]
+    OtherModel {
+        /// What the receipt names.
+        named: Digest,
+        /// What the member computed.
+        got: Digest,
+    },
+}
+
+/// A round whose record is false: what, found by whom, and who is accused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispute {
+    /// The round.
+    pub round: RoundId,
+    /// The member that found it.
+    pub finder: VerifyingKey,
+    /// Who can have done it. With several it cannot be told apart which of them did.
+    pub accused: Vec<VerifyingKey>,
+    /// What is false.
+    pub finding: Finding,
+}
+
+impl Dispute {
+    /// Accuses those who can have brought about `finding`.
+    ///
+    /// * A receipt, a signature or a digest is the coordinator's alone.
+    /// * Tags that do not match: each aggregator whose share was added can have shifted its share or
+    ///   left one out, and so can a member that spoiled its own tag.
+    /// * A wrong model: the DAO node names it, and the coordinator signs it into the receipt.
+    #[must_use]
+    pub fn new(
+        terms: &FederationTerms,
+        round: RoundId,
+        finder: VerifyingKey,
+        finding: Finding,
+    ) -> Self {
+        let coordinator = terms.coordinator().verifying;
+        let accused = match finding {
+            Finding::Tags(_) | Finding::Undecodable(_) => {
+                terms.aggregators.iter().map(|keys| keys.verifying).collect()
+            }
+            Finding::OtherModel { .. } => vec![terms.dao_node, coordinator],
+            _ => vec![coordinator],
+        };
+        Self { round, finder, accused, finding }
+    }
+}
+
+impl fmt::Display for Dispute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accused: Vec<_> = self.accused.iter().map(ToString::to_string).collect();
+        let (finding, finder) = (&self.finding, &self.finder);
+        write!(f, "{finding}; found by {finder}; accused: {}", accused.join(", "))
+    }
+}
+
+impl std::error::Error for Dispute {}

@@ -1,0 +1,99 @@
+//! Whether a published sum is the sum of what the accepted members sealed (DESIGN §2, promise 2).
+//!
+//! Threat: aggregators, even all of them together, that publish another vector than the sum, leave a
+//! contributor out, or count one twice; a DAO node that goes on from another model. Where sums carry
+//! tags, any member of the cohort finds the first three (`privacy_secagg::TagKey`); with the model from
+//! which it trained, each finds the last.
+
+use aggregator_protocol::{FederationTerms, RoundReceipt, RoundSum};
+use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
+use privacy_secagg::{LinearTag, Tagging, decode_mean};
+
+use crate::{Dispute, Finding, RoundSecret};
+
+/// A sum that was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedSum {
+    /// The mean update in parameter units, `[dimension]`.
+    pub mean: Vec<f32>,
+}
+
+/// Checks the sum of a round against its receipt, which was checked before
+/// ([`crate::Acknowledged::check`]).
+///
+/// * `finder` — the member that checks.
+/// * `secret` — the cohort's of the round; needed where the terms ask for tags.
+///
+/// # Errors
+/// [`Dispute`].
+pub fn check_sum(
+    terms: &FederationTerms,
+    finder: &VerifyingKey,
+    receipt: &RoundReceipt,
+    sum: &Signed<RoundSum>,
+    secret: Option<&RoundSecret>,
+) -> Result<CheckedSum, Box<Dispute>> {
+    found(terms, receipt, sum, secret)
+        .map_err(|finding| Box::new(Dispute::new(terms, receipt.round, *finder, finding)))
+}
+
+fn found(
+    terms: &FederationTerms,
+    receipt: &RoundReceipt,
+    sum: &Signed<RoundSum>,
+    secret: Option<&RoundSecret>,
+) -> Result<CheckedSum, Finding> {
+    let verified = sum.clone().verify_by(Tag::RoundSum, &terms.coordinator().verifying);
+    let verified = verified.map_err(|_source| Finding::NotOurs)?;
+    let body = verified.body();
+    if body.federation != receipt.federation || body.round != receipt.round {
+        return Err(Finding::NotOurs);
+    }
+    let (expected, got) = (receipt.sum, Digest::of_encoded(Tag::RoundSum, body));
+    if got != expected {
+        return Err(Finding::OtherSum { expected, got });
+    }
+    if body.accepted != receipt.accepted {
+        return Err(Finding::OtherSet);
+    }
+    check_tags(terms, body, secret)?;
+    let rotation = terms.encoding.rotation(&terms.id(), body.round.0);
+    let count = body.accepted.contributions().len();
+    Ok(CheckedSum { mean: decode_mean(&body.sum, count, &rotation, &terms.encoding)? })
+}
+
+fn check_tags(
+    terms: &FederationTerms,
+    sum: &RoundSum,
+    secret: Option<&RoundSecret>,
+) -> Result<(), Finding> {
+    match (terms.encoding.options().tagging, sum.tag, secret) {
+        (Tagging::Absent, None, _) => Ok(()),
+        (Tagging::Linear, Some(tag), Some(secret)) => {
+            let members = sum.accepted.contributions().iter().map(|(member, _)| member);
+            let key = secret.tag_key(terms, sum.round);
+            Ok(key.check_sum(&sum.sum, LinearTag(tag), members, &terms.encoding)?)
+        }
+        _ => Err(Finding::Untagged),
+    }
+}
+
+/// Checks that the model after a round is the one to which the checked sum leads.
+///
+/// * `got` — the digest of the model before plus the mean.
+///
+/// # Errors
+/// [`Dispute`].
+pub fn check_model(
+    terms: &FederationTerms,
+    finder: &VerifyingKey,
+    receipt: &RoundReceipt,
+    got: Digest,
+) -> Result<(), Box<Dispute>> {
+    let named = receipt.model_after;
+    if got == named {
+        return Ok(());
+    }
+    let finding = Finding::OtherModel { named, got };
+    Err(Box::new(Dispute::new(terms, receipt.round, *finder, finding)))
+}

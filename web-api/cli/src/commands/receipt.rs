@@ -1,0 +1,71 @@
+//! `sahakar receipt`: what a contributor keeps of its rounds, checked offline by anybody.
+
+use std::path::{Path, PathBuf};
+
+use aggregator_protocol::FederationTerms;
+use aggregator_round::{ContributorReceipt, NOT_CHECKED};
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use privacy_identity::{Decode, Digest, Encode as _, Signed, Tag};
+
+use super::output::print;
+
+/// Receipts of rounds.
+#[derive(Debug, Subcommand)]
+pub enum ReceiptCommand {
+    /// Check a receipt from a contributor's `receipts` folder, without asking anybody
+    Verify(VerifyArgs),
+}
+
+/// Arguments of `sahakar receipt verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The receipt, `receipts/<round>.bin` of the contributor's state directory
+    #[arg(value_name = "FILE")]
+    pub receipt: PathBuf,
+    /// The signed terms, `terms.bin` of the contributor's or the DAO node's state directory
+    #[arg(long, value_name = "FILE")]
+    pub terms: PathBuf,
+}
+
+impl ReceiptCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or the first check that fails.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Verify(args) => args.run(),
+        }
+    }
+}
+
+impl VerifyArgs {
+    fn run(&self) -> anyhow::Result<()> {
+        let terms: Signed<FederationTerms> = read(&self.terms)?;
+        let kept: ContributorReceipt = read(&self.receipt)?;
+        let round = kept.receipt.unverified_body().round;
+        print(format_args!("round {round} of federation {}", kept.federation))?;
+        print(format_args!("contributor {}", kept.member))?;
+        for (what, result) in kept.checks(&terms) {
+            match result {
+                Ok(()) => print(format_args!("ok      {what}"))?,
+                Err(reason) => {
+                    print(format_args!("FAILED  {what}"))?;
+                    bail!("the receipt does not hold: {reason}");
+                }
+            }
+        }
+        let digest = Digest::of(Tag::RoundReceipt, &kept.receipt.to_bytes());
+        print(format_args!("receipt digest, as the ledger's entry of the round has it: {digest}"))?;
+        for what in NOT_CHECKED {
+            print(format_args!("not checked: {what}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn read<T: Decode>(path: &Path) -> anyhow::Result<T> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    T::from_bytes(&bytes).with_context(|| format!("understanding {}", path.display()))
+}
