@@ -19,6 +19,7 @@ use privacy_secagg::{Binding, EncodingParameters, SealedHeader, SealedUpdate, Ve
 use crate::world::{
     World,
     dao::{probe_order, wrong_probes},
+    every_mode,
     federation::{Federation, asks_measure, asks_prepare, asks_score, asks_sum},
     rng_for,
 };
@@ -80,151 +81,175 @@ fn rebound(federation: &Federation, alter: impl FnOnce(&mut Binding)) -> Input {
 
 #[test]
 fn an_update_reassembled_from_its_own_parts_is_accepted() {
-    // The other tests alter one thing each; this one shows that nothing else is wrong with them.
-    let mut federation = Federation::collecting(1, 2, 4);
-    let input = rebound(&federation, |_| {});
-    assert!(federation.feed(&input).is_ok());
+    every_mode(|sealing| {
+        // The other tests alter one thing each; this one shows that nothing else is wrong with them.
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let input = rebound(&federation, |_| {});
+        assert!(federation.feed(&input).is_ok());
+    });
 }
 
 #[test]
 fn an_update_signed_by_somebody_else_is_refused() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let honest = federation.contribution(0);
-    let update = honest.sealed.update();
-    let forger = &federation.world.members[1];
-    let forged = Box::new(resigned(update, |_| {}, &envelopes(update), forger));
-    let input = Input::Submitted { peer: federation.world.member(0), update: forged };
-    check_refused(&mut federation, &input, Refusal::BadSignature);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let honest = federation.contribution(0);
+        let update = honest.sealed.update();
+        let forger = &federation.world.members[1];
+        let forged = Box::new(resigned(update, |_| {}, &envelopes(update), forger));
+        let input = Input::Submitted { peer: federation.world.member(0), update: forged };
+        check_refused(&mut federation, &input, Refusal::BadSignature);
+    });
 }
 
 #[test]
 fn an_update_without_a_valid_signature_is_refused() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let honest = federation.contribution(0);
-    let update = honest.sealed.update();
-    let envelopes = envelopes(update);
-    let mut bytes = update.to_bytes();
-    let tail: usize = 4 + envelopes.iter().map(|e| e.to_bytes().len()).sum::<usize>();
-    let signature = bytes.len() - tail - 64;
-    bytes[signature] ^= 1;
-    let update = Box::new(SealedUpdate::from_bytes(&bytes).unwrap());
-    let input = Input::Submitted { peer: federation.world.member(0), update };
-    check_refused(&mut federation, &input, Refusal::BadSignature);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let honest = federation.contribution(0);
+        let update = honest.sealed.update();
+        let envelopes = envelopes(update);
+        let mut bytes = update.to_bytes();
+        let tail: usize = 4 + envelopes.iter().map(|e| e.to_bytes().len()).sum::<usize>();
+        let signature = bytes.len() - tail - 64;
+        bytes[signature] ^= 1;
+        let update = Box::new(SealedUpdate::from_bytes(&bytes).unwrap());
+        let input = Input::Submitted { peer: federation.world.member(0), update };
+        check_refused(&mut federation, &input, Refusal::BadSignature);
+    });
 }
 
 #[test]
 fn an_update_of_somebody_outside_the_cohort_is_refused() {
-    let mut federation = Federation::new(1, 2, 5);
-    let grant = Box::new(federation.world.grant(0, &[0, 1, 2, 3]));
-    federation.feed(&Input::Granted { grant, model: federation.world.model(0) }).unwrap();
-    let everybody = federation.world.order(0, &[0, 1, 2, 3, 4]);
-    let contribution = federation.world.contribution(4, &everybody, 0);
-    let input = federation.submission(4, &contribution);
-    check_refused(&mut federation, &input, Refusal::Stranger);
-    let reply = federation.coordinator.machine.order_for(&federation.world.member(4), None);
-    assert!(matches!(reply, ContributorReply::Wait { .. }));
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed(sealing, 1, 5);
+        let grant = Box::new(federation.world.grant(0, &[0, 1, 2, 3]));
+        federation.feed(&Input::Granted { grant, model: federation.world.model(0) }).unwrap();
+        let everybody = federation.world.order(0, &[0, 1, 2, 3, 4]);
+        let contribution = federation.world.contribution(4, &everybody, 0);
+        let input = federation.submission(4, &contribution);
+        check_refused(&mut federation, &input, Refusal::Stranger);
+        let reply = federation.coordinator.machine.order_for(&federation.world.member(4), None);
+        assert!(matches!(reply, ContributorReply::Wait { .. }));
+    });
 }
 
 #[test]
 fn an_update_sent_by_another_member_is_refused() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let contribution = federation.contribution(0);
-    let update = Box::new(contribution.sealed.update().clone());
-    let input = Input::Submitted { peer: federation.world.member(1), update };
-    check_refused(&mut federation, &input, Refusal::WrongSender);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let contribution = federation.contribution(0);
+        let update = Box::new(contribution.sealed.update().clone());
+        let input = Input::Submitted { peer: federation.world.member(1), update };
+        check_refused(&mut federation, &input, Refusal::WrongSender);
+    });
 }
 
 #[test]
 fn promise_4_an_update_bound_to_another_place_is_refused() {
-    let other = Digest([7; 32]);
-    let mut federation = Federation::new(1, 2, 4);
-    federation.grant(5);
-    let input = rebound(&federation, |binding| binding.federation = other);
-    check_refused(&mut federation, &input, Refusal::WrongFederation);
-    let input = rebound(&federation, |binding| binding.dao = other);
-    check_refused(&mut federation, &input, Refusal::WrongFederation);
-    let input = rebound(&federation, |binding| binding.round = 4);
-    check_refused(&mut federation, &input, Refusal::WrongRound);
-    let input = rebound(&federation, |binding| binding.round = 6);
-    check_refused(&mut federation, &input, Refusal::WrongRound);
-    let input = rebound(&federation, |binding| binding.model = other);
-    check_refused(&mut federation, &input, Refusal::WrongModel);
+    every_mode(|sealing| {
+        let other = Digest([7; 32]);
+        let mut federation = Federation::sealed(sealing, 1, 4);
+        federation.grant(5);
+        let input = rebound(&federation, |binding| binding.federation = other);
+        check_refused(&mut federation, &input, Refusal::WrongFederation);
+        let input = rebound(&federation, |binding| binding.dao = other);
+        check_refused(&mut federation, &input, Refusal::WrongFederation);
+        let input = rebound(&federation, |binding| binding.round = 4);
+        check_refused(&mut federation, &input, Refusal::WrongRound);
+        let input = rebound(&federation, |binding| binding.round = 6);
+        check_refused(&mut federation, &input, Refusal::WrongRound);
+        let input = rebound(&federation, |binding| binding.model = other);
+        check_refused(&mut federation, &input, Refusal::WrongModel);
+    });
 }
 
 #[test]
 fn promise_4_an_update_of_an_ended_round_is_refused_in_the_next() {
-    let mut federation = Federation::new(1, 2, 3);
-    federation.run_until(asks_prepare);
-    let first = federation.dao.open_round().unwrap();
-    let order = federation.world.order(first.0, &[0, 1, 2]);
-    let replayed = federation.world.contribution(0, &order, 0);
-    let input = federation.submission(0, &replayed);
-    while federation.dao.log.is_empty() || federation.order().is_none() {
-        let next = federation.next_input().unwrap();
-        federation.feed(&next).unwrap();
-    }
-    check_refused(&mut federation, &input, Refusal::WrongRound);
-    federation.run();
-    check_refused(&mut federation, &input, Refusal::Late);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed(sealing, 1, 3);
+        federation.run_until(asks_prepare);
+        let first = federation.dao.open_round().unwrap();
+        let order = federation.world.order(first.0, &[0, 1, 2]);
+        let replayed = federation.world.contribution(0, &order, 0);
+        let input = federation.submission(0, &replayed);
+        while federation.dao.log.is_empty() || federation.order().is_none() {
+            let next = federation.next_input().unwrap();
+            federation.feed(&next).unwrap();
+        }
+        check_refused(&mut federation, &input, Refusal::WrongRound);
+        federation.run();
+        check_refused(&mut federation, &input, Refusal::Late);
+    });
 }
 
 #[test]
 fn a_second_update_of_one_member_is_refused_and_the_same_bytes_are_acknowledged_again() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let first = federation.submit(&[0]).remove(0);
-    let repeated = federation.submission(0, &first);
-    let before = federation.coordinator.machine.clone();
-    let outputs = federation.feed(&repeated).unwrap();
-    let [Output::Acknowledge(promise)] = outputs.as_slice() else { panic!("{outputs:?}") };
-    assert_eq!(promise.unverified_body().update, *first.sealed.digest());
-    assert!(federation.coordinator.machine == before);
-    let second = federation.world.contribution(0, &federation.order().unwrap(), 1);
-    let second = federation.submission(0, &second);
-    check_refused(&mut federation, &second, Refusal::Duplicate);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let first = federation.submit(&[0]).remove(0);
+        let repeated = federation.submission(0, &first);
+        let before = federation.coordinator.machine.clone();
+        let outputs = federation.feed(&repeated).unwrap();
+        let [Output::Acknowledge(promise)] = outputs.as_slice() else { panic!("{outputs:?}") };
+        assert_eq!(promise.unverified_body().update, *first.sealed.digest());
+        assert!(federation.coordinator.machine == before);
+        let second = federation.world.contribution(0, &federation.order().unwrap(), 1);
+        let second = federation.submission(0, &second);
+        check_refused(&mut federation, &second, Refusal::Duplicate);
+    });
 }
 
 #[test]
 fn an_update_after_the_deadline_is_late_and_one_at_the_deadline_is_not() {
-    let mut federation = Federation::collecting(1, 2, 5);
-    let deadline_ms = federation.order().unwrap().unverified_body().deadline_ms;
-    let contributions: Vec<_> = (0..5).map(|index| federation.contribution(index)).collect();
-    federation.now_ms = deadline_ms;
-    for (index, contribution) in contributions.iter().enumerate().take(3) {
-        let input = federation.submission(index, contribution);
-        assert!(federation.feed(&input).is_ok());
-    }
-    federation.now_ms = deadline_ms + 1;
-    let late = federation.submission(3, &contributions[3]);
-    check_refused(&mut federation, &late, Refusal::Late);
-    federation.feed(&Input::Tick).unwrap();
-    check_refused(&mut federation, &late, Refusal::Late);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 5);
+        let deadline_ms = federation.order().unwrap().unverified_body().deadline_ms;
+        let contributions: Vec<_> = (0..5).map(|index| federation.contribution(index)).collect();
+        federation.now_ms = deadline_ms;
+        for (index, contribution) in contributions.iter().enumerate().take(3) {
+            let input = federation.submission(index, contribution);
+            assert!(federation.feed(&input).is_ok());
+        }
+        federation.now_ms = deadline_ms + 1;
+        let late = federation.submission(3, &contributions[3]);
+        check_refused(&mut federation, &late, Refusal::Late);
+        federation.feed(&Input::Tick).unwrap();
+        check_refused(&mut federation, &late, Refusal::Late);
+    });
 }
 
 #[test]
 fn an_update_sealed_to_other_keys_is_refused() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let terms = with_sealing_key(&federation.world, 0);
-    let order = federation.order().unwrap();
-    let contribution = federation.world.contribution_to(&terms, 0, &order, 0);
-    let input = federation.submission(0, &contribution);
-    check_refused(&mut federation, &input, Refusal::Unopenable);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let terms = with_sealing_key(&federation.world, 0);
+        let order = federation.order().unwrap();
+        let contribution = federation.world.contribution_to(&terms, 0, &order, 0);
+        let input = federation.submission(0, &contribution);
+        check_refused(&mut federation, &input, Refusal::Unopenable);
+    });
 }
 
 #[test]
 fn an_update_of_another_dimension_is_refused() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let order = federation.order().unwrap();
-    let encoding = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 5, 16).unwrap();
-    let terms = FederationTerms { encoding, ..federation.world.terms.clone() };
-    let key = &federation.world.members[0];
-    let model = federation.world.model(0);
-    let ordered = Ordered::accept(&federation.world.terms, key, None, &order, &model);
-    let update = privacy_dp::LocalUpdate::new(vec![0.1; 5]).unwrap();
-    let sealed =
-        ordered.unwrap().seal(update, &terms, key, &mut rng_for(&[1]), &mut rng_for(&[2])).unwrap();
-    let update = Box::new(sealed.update().clone());
-    let input = Input::Submitted { peer: key.verifying_key(), update };
-    check_refused(&mut federation, &input, Refusal::Unopenable);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let order = federation.order().unwrap();
+        let encoding = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 16).unwrap();
+        let terms = FederationTerms { encoding, ..federation.world.terms.clone() };
+        let key = &federation.world.members[0];
+        let model = federation.world.model(0);
+        let ordered = Ordered::accept(&federation.world.terms, key, None, &order, &model);
+        let update = privacy_dp::LocalUpdate::new(vec![0.1; 3]).unwrap();
+        let sealed = ordered
+            .unwrap()
+            .seal(update, &terms, key, &mut rng_for(&[1]), &mut rng_for(&[2]))
+            .unwrap();
+        let update = Box::new(sealed.update().clone());
+        let input = Input::Submitted { peer: key.verifying_key(), update };
+        check_refused(&mut federation, &input, Refusal::Unopenable);
+    });
 }
 
 /// The terms with another sealing key for one aggregator.
@@ -236,16 +261,18 @@ fn with_sealing_key(world: &World, index: usize) -> FederationTerms {
 
 #[test]
 fn an_update_with_a_swapped_envelope_is_malformed() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let (mine, other) = (federation.contribution(0), federation.contribution(1));
-    let mut bytes = mine.sealed.update().to_bytes();
-    let other = other.sealed.update().to_bytes();
-    // The last bytes are those of the last envelope's ciphertext.
-    let from = bytes.len() - 20;
-    bytes[from..].copy_from_slice(&other[from..]);
-    let update = Box::new(SealedUpdate::from_bytes(&bytes).unwrap());
-    let input = Input::Submitted { peer: federation.world.member(0), update };
-    check_refused(&mut federation, &input, Refusal::Malformed);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let (mine, other) = (federation.contribution(0), federation.contribution(1));
+        let mut bytes = mine.sealed.update().to_bytes();
+        let other = other.sealed.update().to_bytes();
+        // The last bytes are those of the last envelope's ciphertext.
+        let from = bytes.len() - 20;
+        bytes[from..].copy_from_slice(&other[from..]);
+        let update = Box::new(SealedUpdate::from_bytes(&bytes).unwrap());
+        let input = Input::Submitted { peer: federation.world.member(0), update };
+        check_refused(&mut federation, &input, Refusal::Malformed);
+    });
 }
 
 #[test]
@@ -306,28 +333,32 @@ fn a_grant_for_more_members_than_the_encoding_carries_is_refused() {
 
 #[test]
 fn promise_4_a_granted_round_is_never_run_twice() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    federation.pass_deadline();
-    federation.feed(&Input::Logged).unwrap();
-    let again = Box::new(federation.world.grant(0, &[0, 1, 2]));
-    let input = Input::Granted { grant: again, model: federation.world.model(0) };
-    check_refused(&mut federation, &input, Refusal::WrongRound);
-    federation.coordinator.restart();
-    check_refused(&mut federation, &input, Refusal::WrongRound);
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        federation.pass_deadline();
+        federation.feed(&Input::Logged).unwrap();
+        let again = Box::new(federation.world.grant(0, &[0, 1, 2]));
+        let input = Input::Granted { grant: again, model: federation.world.model(0) };
+        check_refused(&mut federation, &input, Refusal::WrongRound);
+        federation.coordinator.restart();
+        check_refused(&mut federation, &input, Refusal::WrongRound);
+    });
 }
 
 #[test]
 fn probes_that_are_not_the_dao_nodes_for_this_set_are_refused() {
-    let mut federation = Federation::new(1, 2, 4);
-    federation.run_until(asks_measure);
-    let round = federation.dao.open_round().unwrap();
-    let root = federation.measured_set().tree().root();
-    let world = World::new(1, 2, 4);
-    for (probes, refusal) in wrong_probes(&world, round, root) {
-        check_refused(&mut federation, &Input::Probed(Box::new(probes)), refusal);
-    }
-    let right = Box::new(probe_order(&world, round, root, 0));
-    assert!(federation.feed(&Input::Probed(right)).is_ok());
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed(sealing, 1, 4);
+        federation.run_until(asks_measure);
+        let round = federation.dao.open_round().unwrap();
+        let root = federation.measured_set().tree().root();
+        let world = Federation::sealed(sealing, 1, 4).world;
+        for (probes, refusal) in wrong_probes(&world, round, root) {
+            check_refused(&mut federation, &Input::Probed(Box::new(probes)), refusal);
+        }
+        let right = Box::new(probe_order(&world, round, root, 0));
+        assert!(federation.feed(&Input::Probed(right)).is_ok());
+    });
 }
 
 #[test]
@@ -372,12 +403,14 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
 
 #[test]
 fn an_answer_that_nobody_waits_for_is_refused() {
-    let mut federation = Federation::collecting(1, 2, 4);
-    let prepared = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
-    for input in [prepared, Input::Logged, Input::NoMoreRounds] {
-        check_refused(&mut federation, &input, Refusal::Unexpected);
-    }
-    assert_eq!(federation.feed(&Input::StepRefused(Refusal::BadSet)), Ok(Vec::new()));
+    every_mode(|sealing| {
+        let mut federation = Federation::sealed_collecting(sealing, 1, 4);
+        let prepared = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
+        for input in [prepared, Input::Logged, Input::NoMoreRounds] {
+            check_refused(&mut federation, &input, Refusal::Unexpected);
+        }
+        assert_eq!(federation.feed(&Input::StepRefused(Refusal::BadSet)), Ok(Vec::new()));
+    });
 }
 
 #[test]

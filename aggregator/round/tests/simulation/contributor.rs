@@ -43,6 +43,7 @@ pub(crate) struct Contributor {
     last: Option<RoundId>,
     step: Step,
     earlier: Vec<ContributorRequest>,
+    second: Option<(RoundId, Contribution)>,
     /// How rounds ended for it, as it proved to itself.
     pub(crate) outcomes: Vec<(RoundId, Digest, Result<Outcome, ReceiptError>)>,
 }
@@ -62,7 +63,8 @@ impl Contributor {
             _ => Behaviour::Honest,
         };
         let (earlier, outcomes) = (Vec::new(), Vec::new());
-        Self { index, behaviour, last: None, step: Step::Asking, earlier, outcomes }
+        let (last, second) = (None, None);
+        Self { index, behaviour, last, step: Step::Asking, earlier, second, outcomes }
     }
 
     pub(crate) fn forges(&self) -> bool {
@@ -169,14 +171,19 @@ impl Contributor {
         Some((*mine.sealed.digest(), mine))
     }
 
-    /// A second update for the round under way, from one that doubles.
-    pub(crate) fn second(&self, world: &World) -> Option<Contribution> {
+    /// A second update for the round under way, from one that doubles. Sealed once.
+    pub(crate) fn second(&mut self, world: &World) -> Option<Contribution> {
         let round = match (&self.step, self.behaviour) {
             (Step::Waiting(promised, _), Behaviour::Doubles) => promised.round(),
             _ => return None,
         };
+        if let Some((_, second)) = self.second.as_ref().filter(|(of, _)| *of == round) {
+            return Some(second.clone());
+        }
         let everybody: Vec<_> = (0..world.members.len()).collect();
-        Some(world.contribution(self.index, &world.order(round.0, &everybody), 1))
+        let second = world.contribution(self.index, &world.order(round.0, &everybody), 1);
+        self.second = Some((round, second.clone()));
+        Some(second)
     }
 
     /// Loses what is in memory; the last round that it trained for is stored.

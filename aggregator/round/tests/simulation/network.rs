@@ -28,6 +28,9 @@ use crate::{
 const CALM_MS: u64 = 3_000;
 /// How often a process looks whether it has something to ask.
 const WAKE_MS: u64 = 45;
+/// How long it waits for an answer before it asks the same again. Most of the time of a run goes into
+/// signatures and decryptions of requests that are repeated: without this, each came four times.
+const REPEAT_MS: u64 = 90;
 
 /// Who sends and receives. Aggregator 0 is the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +89,8 @@ pub(crate) struct Simulation {
     now_ms: u64,
     sequence: u64,
     queue: BTreeMap<(u64, u64), Event>,
+    /// When each party last sent what it may have to repeat.
+    asked: BTreeMap<(Party, Party), (Vec<u8>, u64)>,
     /// Aggregators that crashed and were not started again yet.
     down: BTreeSet<usize>,
 }
@@ -120,6 +125,7 @@ impl Simulation {
             now_ms: 0,
             sequence: 0,
             queue: BTreeMap::new(),
+            asked: BTreeMap::new(),
             down: BTreeSet::new(),
             world,
         };
@@ -206,6 +212,15 @@ impl Simulation {
         self.schedule(event, delay_ms_max);
     }
 
+    /// Sends a request, unless the same one is on its way.
+    fn ask(&mut self, from: Party, to: Party, bytes: Vec<u8>) {
+        let last = self.asked.get(&(from, to));
+        if last.is_none_or(|(last, at_ms)| *last != bytes || self.now_ms >= at_ms + REPEAT_MS) {
+            self.asked.insert((from, to), (bytes.clone(), self.now_ms));
+            self.send(Event::Request { from, to, bytes });
+        }
+    }
+
     fn wake(&mut self, party: Party) {
         self.schedule(Event::Wake(party), WAKE_MS);
         match party {
@@ -221,8 +236,7 @@ impl Simulation {
                     requests.push(ContributorRequest::Submit(Box::new(update)));
                 }
                 for request in requests {
-                    let (to, bytes) = (Party::Aggregator(0), to_wire(&request));
-                    self.send(Event::Request { from: party, to, bytes });
+                    self.ask(party, Party::Aggregator(0), to_wire(&request));
                 }
             }
             Party::Aggregator(_) => self.wake_coordinator(),
@@ -242,7 +256,7 @@ impl Simulation {
         for ask in self.outstanding() {
             // Custodians ask themselves what is wanted of them.
             let Some((to, bytes)) = addressed(&ask) else { continue };
-            self.send(Event::Request { from: Party::Aggregator(0), to, bytes });
+            self.ask(Party::Aggregator(0), to, bytes);
         }
     }
 
