@@ -1,6 +1,6 @@
 //! Time and bytes of every mode of sealing, beside the limits of the machine and other systems: one run, one table.
 //!
-//! `benches/sealing/run.sh` runs it with TenSEAL beside it; alone:
+//! `benches/sealing/run.sh` runs it with `TenSEAL` beside it; alone:
 //! `cargo run --release -p benches-sealing -- [--dimensions 10000,…] [--contributors 10,…] [--json FILE]`
 
 mod fhe;
@@ -165,4 +165,34 @@ fn parts() -> anyhow::Result<Vec<(String, f64)>> {
     let standard = EncodingParameters::standard(World::clip_norm()?, dimension, 1000)?;
     let parts = mpc::parts(&mut World::new(dimension, 1000), &standard)?;
     Ok(parts.into_iter().map(|(part, ms)| (part.to_owned(), ms)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_opens_to_the_plain_sum_and_is_in_the_table() {
+        let mut rows = Vec::new();
+        cell(2000, 4, "", &mut rows).unwrap();
+        rows.push(prio_sum::measure(&mut World::new(100, 1)).unwrap());
+        let machine = machine::Machine::observed();
+        let text = table::markdown(&machine, &[], &rows, &[], &[]).unwrap();
+        for scheme in
+            ["MPC standard", "MPC compact", "MPC verified", "FHE 16 bits, tfhe", "Prio3SumVec"]
+        {
+            assert!(rows.iter().any(|row| row.scheme.starts_with(scheme)), "{scheme}");
+            assert!(text.contains(scheme), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn rows_of_the_other_program_are_read() {
+        let text =
+            r#"[{"scheme": "other", "dimension": 10, "seal_ms": 1.5, "add_ms": 2, "bytes": 40}]"#;
+        let rows: Vec<Row> = serde_json::from_str(text).unwrap();
+        assert_eq!(rows[0].add_ms, Some(2.0));
+        assert!((rows[0].bytes_per_parameter() - 4.0).abs() < 1e-9);
+        assert!((rows[0].per_million(rows[0].seal_ms) - 150_000.0).abs() < 1e-6);
+    }
 }
