@@ -94,7 +94,8 @@ fn in_every_mode_the_scalars_are_of_noised_updates_and_add_up_to_the_noised_sum(
         };
         let probes = federation.dao.probes.values().next().unwrap().unverified_body();
         let (probe, exponent) = probe_in_the_clear(&probes.value);
-        let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT) / 2_f64.powi(exponent as i32);
+        let unit =
+            2_f64.powi(privacy_secagg::VALUE_SHIFT) / 2_f64.powi(i32::try_from(exponent).unwrap());
         let count = contributions.len() as f64;
         let opened = &receipt.unverified_body().scalars;
         let of_sum: i64 = sum.iter().zip(&probe).map(|(v, p)| v * p).sum();

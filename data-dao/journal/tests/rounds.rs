@@ -151,6 +151,33 @@ fn a_federation_settles_no_more_rounds_than_its_terms_say() {
 }
 
 #[test]
+fn the_privacy_loss_of_opened_rounds_adds_up_aborted_ones_included() {
+    let mut world = World::founded();
+    let open = |round, epsilon_micro| RoundOpened {
+        model: model_of(if round < 3 { 1 } else { round - 1 }),
+        epsilon_micro,
+        ..round_opened("wine", round)
+    };
+    let so_far = |world: &World| world.state.federation(&name("wine")).unwrap().epsilon_micro();
+    assert_eq!(so_far(&world), Some(0));
+    world.push(open(1, Some(1_000)));
+    world.push(RoundAborted { federation: name("wine"), round: 1, reason: "few".into() });
+    world.push(open(2, Some(500)));
+    assert_eq!(so_far(&world), Some(1_500));
+    let settlement = world.settlement(2, &[(0, 30, 10), (1, 10, 10)]);
+    let settlement =
+        RoundSettled { model_before: model_of(1), model_after: model_of(2), ..settlement };
+    world.push(settlement);
+    let settled = world.state.federation(&name("wine")).unwrap().settled()[0];
+    assert_eq!(settled.epsilon_micro, Some(1_500));
+    // One round without noise, and nothing bounds the loss any more.
+    world.push(open(3, None));
+    world.push(RoundAborted { federation: name("wine"), round: 3, reason: "few".into() });
+    world.push(RoundOpened { model: model_of(2), ..open(4, Some(1)) });
+    assert_eq!(so_far(&world), None);
+}
+
+#[test]
 fn if_nobody_is_of_value_nobody_is_paid() {
     let mut world = World::founded();
     world.open_round(1);

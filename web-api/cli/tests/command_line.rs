@@ -26,7 +26,9 @@ fn check(arguments: &[&str], code: i32, words: &str) {
 fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
     check(&[], 2, "Usage");
     check(&["fly"], 2, "unrecognized subcommand");
-    check(&["demo", "--mode", "fhe"], 2, "mpc");
+    check(&["demo", "--mode", "plain"], 2, "mpc-verified");
+    check(&["demo", "--noise-multiplier=-1"], 2, "--noise-multiplier");
+    check(&["demo", "--noise-multiplier=0.001"], 2, "0.01");
     check(&["demo", "--rounds", "0"], 2, "--rounds");
     check(&["demo", "--contributors", "many"], 2, "--contributors");
     check(&["demo", "--device", "abacus"], 2, "--device");
