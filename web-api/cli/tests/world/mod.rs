@@ -3,10 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
-use sahakar::demo::{
-    children::{ChildEvent, ChildNews},
-    cooperative::{Cooperative, CooperativePlan},
-    wineries::{Vintage, VintagePlan},
+use sahakar::{
+    demo::{
+        children::{ChildEvent, ChildNews},
+        cooperative::{Cooperative, CooperativePlan},
+        wineries::{Vintage, VintagePlan},
+    },
+    serve::SealingMode,
 };
 use serde_json::Value;
 use trainer_model::DeviceChoice;
@@ -16,12 +19,23 @@ const EVENT_MS_MAX: u64 = 60_000;
 
 /// Starts `contributors` wineries for `rounds` rounds.
 pub(crate) async fn start(dir: &Path, contributors: usize, rounds: u32) -> (Cooperative, Vintage) {
+    start_in(SealingMode::Mpc, dir, contributors, rounds).await
+}
+
+/// As [`start`], in another mode of sealing.
+pub(crate) async fn start_in(
+    mode: SealingMode,
+    dir: &Path,
+    contributors: usize,
+    rounds: u32,
+) -> (Cooperative, Vintage) {
     let plan = VintagePlan { dataset: "wine".to_owned(), data_dir: None, contributors, seed: 3 };
     let vintage = Vintage::prepare(&plan, dir).unwrap();
     let plan = CooperativePlan {
         program: env!("CARGO_BIN_EXE_sahakar").into(),
         dir: dir.to_owned(),
         rounds,
+        mode,
         device: DeviceChoice::Cpu,
         seed: 3,
         round_deadline_ms: 4_000,
