@@ -26,8 +26,8 @@ async fn a_round_closes_without_a_contributor_that_was_killed_and_says_so() {
     let (mut cooperative, vintage) = world::start(dir.path(), 4, 3).await;
     let mut seen = Vec::new();
     let victim = vintage.wineries[0].label.clone();
-    // In the middle of its first round: it has the order and has not delivered.
-    world::until(&mut cooperative, &victim, "joined", &mut seen).await;
+    // In the cohort, and with it in every grant; it has not delivered.
+    world::until(&mut cooperative, &victim, "cohort", &mut seen).await;
     cooperative.end(&victim, End::Kill).await;
     let settled = world::until(&mut cooperative, DAO, "settled", &mut seen).await;
     let dropped = settled["dropped"].as_u64().unwrap();

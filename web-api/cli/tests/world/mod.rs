@@ -22,7 +22,7 @@ pub(crate) async fn start(dir: &Path, contributors: usize, rounds: u32) -> (Coop
     start_in(SealingMode::Mpc, dir, contributors, rounds).await
 }
 
-/// As [`start`], in another mode.
+/// As [`start`], in another mode of sealing.
 pub(crate) async fn start_in(
     mode: SealingMode,
     dir: &Path,
