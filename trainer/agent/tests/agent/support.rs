@@ -11,8 +11,8 @@ use aggregator_network::{
 };
 use aggregator_protocol::{
     AcceptedSet, Acknowledgement, ContributorReply, ContributorRequest, FederationTerms,
-    FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt,
-    SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
+    FetchedReceipt, NoiseTerms, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder,
+    RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
 };
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
