@@ -55,7 +55,9 @@ impl Channel {
                 sum.resize(update.delta().len(), 0.0);
                 sum.iter_mut().zip(update.delta()).for_each(|(s, v)| *s += f64::from(*v));
             }
-            return Ok(sum.iter().map(|sum| (sum / count as f64) as f32).collect());
+            #[expect(clippy::cast_possible_truncation, reason = "a mean of f32 is one")]
+            let mean = |sum: &f64| (sum / count as f64) as f32;
+            return Ok(sum.iter().map(mean).collect());
         };
         let rotation = encoding.rotation(&Digest([7; 32]), u64::from(round));
         let (ring, mut sum) = (encoding.ring(), vec![0_u32; encoding.vector_len()]);

@@ -11,7 +11,8 @@ use aggregator_network::{
 };
 use aggregator_protocol::{
     AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest,
-    FederationTerms, FetchedReceipt, OpenedScalars, Refusal, RoundGrant, RoundId, RoundOrder,
+    FederationTerms, FetchedReceipt, NoiseTerms, OpenedScalars, Refusal, RoundGrant, RoundId,
+    RoundOrder,
     RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
 };
 use privacy_dp::ClipNorm;
