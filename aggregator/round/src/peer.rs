@@ -294,8 +294,10 @@ impl Held {
         }
     }
 
-    /// Decides each proof for itself: a coordinator cannot pass off an update that does not prove its
-    /// norm, unless it colludes with all others.
+    /// Decides each proof for itself: a coordinator that errs, or sums what others found unproven, is
+    /// found out. Not one that lies about its own verifier share: whoever sees the others' can choose
+    /// its own such that they add up, as it could add anything to the sum itself. Norms are proven
+    /// against contributors.
     fn check_proofs(
         &self,
         context: &AggregatorContext,

@@ -237,6 +237,14 @@ fn false_evidence_is_refused_by_the_peer() {
     altered(&|shares| shares[1][0][40] ^= 1, Refusal::BadProof);
     altered(&|shares| shares[1][1][40] ^= 1, Refusal::BadProof);
     altered(&|shares| shares[1].swap(0, 1), Refusal::BadProof);
+    // The same total, but not what this peer showed.
+    altered(
+        &|shares| {
+            add_to_element(&mut shares[1][0], 0, 1);
+            add_to_element(&mut shares[1][1], 0, -1);
+        },
+        Refusal::BadProof,
+    );
     altered(&|shares| shares.swap(1, 2), Refusal::BadProof);
     altered(&|shares| shares[2].truncate(1), Refusal::BadProof);
     altered(&|shares| shares[2].push(Vec::new()), Refusal::BadProof);

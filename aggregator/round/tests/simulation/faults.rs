@@ -33,7 +33,7 @@ impl Faults {
             duplication: 0.2 * harsh,
             garbling: 0.03 * harsh,
             crash: 0.03 * harsh,
-            hostile: if rng.random_bool(0.4) { 0.05 } else { 0.0 },
+            hostile: if rng.random_bool(0.4) { 0.15 } else { 0.0 },
             delay_ms_max: if rng.random_bool(0.2) { 250 } else { 40 },
         }
     }

@@ -517,7 +517,19 @@ impl Simulation {
             }
             Ask::Dao(_) => None,
         });
-        for (to, request) in requests.collect::<Vec<_>>() {
+        let mut requests: Vec<_> = requests.collect();
+        // The other steps are the same for all custodians: those that answered are asked again.
+        let same = requests.first().cloned();
+        if let Some((Party::Contributor(_), request)) = same
+            && !matches!(request, AggregatorRequest::Prepare { .. })
+        {
+            let CoordinatorShell { machine, context, .. } = &self.coordinator;
+            let custodian =
+                |index: &usize| machine.custodian(context, &self.world.member(*index)).is_some();
+            let indices = (0..self.world.members.len()).filter(custodian);
+            requests = indices.map(|index| (Party::Contributor(index), request.clone())).collect();
+        }
+        for (to, request) in requests {
             let stolen = match request {
                 AggregatorRequest::Prepare { order, mut deliveries, mut challenge } => {
                     if self.rng.random_bool(0.5) {
