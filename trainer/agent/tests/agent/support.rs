@@ -12,8 +12,8 @@ use aggregator_network::{
 use aggregator_protocol::{
     AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest,
     FederationTerms, FetchedReceipt, NoiseTerms, OpenedScalars, Refusal, RoundGrant, RoundId,
-    RoundOrder,
-    RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire, to_wire,
+    RoundOrder, RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire,
+    to_wire,
 };
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
