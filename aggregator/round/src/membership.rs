@@ -14,21 +14,23 @@
 //! Pure: the shell asks ([`Membership::question`]), gives the answer ([`Membership::take`]), stores the
 //! state if it changed, and only then sends what it is told to send.
 
+mod error;
+mod stored;
+
 use aggregator_protocol::{
     CohortEpoch, CohortNews, CohortRequest, CohortTerms, FederationTerms, KeyHandOver, Roster,
     RoundGrant, RoundId, Welcome, checked_roster,
 };
 use privacy_cohort::{
-    AllowList, BroadcastError, COHORT_MEMBERS_MAX, Candidate, Cohort, CohortError, CohortIdentity,
-    Disagreement, EpochAuthenticator, KeyPackage, ModelContext, OutgoingCommit, SealedModel,
-    StateKey,
+    AllowList, Candidate, Cohort, CohortError, CohortIdentity, EpochAuthenticator, KeyPackage,
+    ModelContext, OutgoingCommit, SealedModel,
 };
 use privacy_identity::{
-    Decode as _, DecodeError, Digest, EnvelopeError, Reader, SealingPublicKey, Signed, SigningKey,
-    Tag, VerifyingKey, Writer, list_from_reader, list_to_writer,
+    Decode as _, Digest, SealingPublicKey, Signed, SigningKey, Tag, VerifyingKey,
 };
 use rand::CryptoRng;
-use thiserror::Error;
+
+pub use error::MembershipError;
 
 use crate::RoundSecret;
 
@@ -37,52 +39,6 @@ const PATIENCE_MS: u64 = 2_000;
 /// How long a key package is good for, in seconds: a year. Offers lie with the delivery for
 /// seconds; a welcome is used once.
 const PACKAGE_SECONDS: u64 = 365 * 24 * 60 * 60;
-/// Largest state that is read: twice that of a cohort.
-const STATE_BYTES_MAX: usize = 128 << 20;
-
-/// Why a member cannot go on with its cohort, now or at all.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum MembershipError {
-    /// The federation has no cohort.
-    #[error("the federation's terms have no cohort")]
-    Absent,
-    /// The list did not come from the DAO node, or is an earlier one.
-    #[error("the list of members is not the DAO node's newest")]
-    Roster,
-    /// The delivery no longer keeps the commits that lead on from this member's epoch.
-    #[error("at epoch {ours}, the cohort at {theirs}: the commits between are no longer kept")]
-    Behind {
-        /// This member's epoch.
-        ours: u64,
-        /// The delivery's.
-        theirs: u64,
-    },
-    /// Not a member, or not yet.
-    #[error("not in the cohort yet")]
-    Outside,
-    /// The cohort refused a commit, a welcome or an offer.
-    #[error("the cohort refused: {0}")]
-    Cohort(#[from] CohortError),
-    /// The round is for another state of the cohort.
-    #[error("the round is for another cohort than this member's: {0}")]
-    Disagreement(#[from] Disagreement),
-    /// The model does not open.
-    #[error("the model does not open: {0}")]
-    Model(#[from] BroadcastError),
-    /// The grant names no state of the cohort, or the model is not one.
-    #[error("the round's model is not sealed to the cohort")]
-    Unsealed,
-    /// The DAO node's key is not usable.
-    #[error("the DAO node's sealing key is not usable: {0}")]
-    Envelope(#[from] EnvelopeError),
-    /// Stored state is not what was stored.
-    #[error("the stored cohort is damaged: {reason}")]
-    Stored {
-        /// What is wrong.
-        reason: String,
-    },
-}
 
 /// The time, as the shell reads it.
 #[derive(Debug, Clone, Copy)]
@@ -172,56 +128,6 @@ impl Membership {
             began: None,
             adding: Vec::new(),
         })
-    }
-
-    /// Takes up what [`Membership::to_encrypted_bytes`] made for the same member and federation.
-    ///
-    /// # Errors
-    /// [`MembershipError::Stored`], [`MembershipError::Cohort`].
-    pub fn from_encrypted_bytes(
-        bytes: &[u8],
-        terms: &FederationTerms,
-        key: &SigningKey,
-    ) -> Result<Self, MembershipError> {
-        let mut membership = Self::outside(terms, key)?;
-        let damaged = |error: DecodeError| MembershipError::Stored { reason: error.to_string() };
-        let parts = parts_from_bytes(bytes).map_err(damaged)?;
-        let (federation, state_key) = (membership.federation, StateKey::derived_from(key));
-        let identity = || CohortIdentity::new(key);
-        let candidate =
-            |bytes| Candidate::from_encrypted_bytes(bytes, identity(), federation, &state_key);
-        let cohort =
-            |bytes| Cohort::from_encrypted_bytes(bytes, identity(), federation, &state_key);
-        membership.adding = parts.adding;
-        membership.standing = match (parts.candidate, parts.cohort) {
-            ([], []) => Standing::Outside,
-            (only, []) => Standing::Candidate(candidate(only)?),
-            ([], only) => Standing::Member(cohort(only)?),
-            (first, second) => Standing::Founding(candidate(first)?, cohort(second)?),
-        };
-        Ok(membership)
-    }
-
-    /// The whole state, encrypted under a key that is derived from the member's own.
-    ///
-    /// # Errors
-    /// [`MembershipError::Cohort`], which no input is known to cause.
-    pub fn to_encrypted_bytes(&self, rng: &mut impl CryptoRng) -> Result<Vec<u8>, MembershipError> {
-        let key = StateKey::derived_from(&self.signing);
-        let (candidate, cohort) = match &self.standing {
-            Standing::Candidate(candidate) => (Some(candidate), None),
-            Standing::Founding(candidate, cohort) => (Some(candidate), Some(cohort)),
-            Standing::Member(cohort) => (None, Some(cohort)),
-            Standing::Outside => (None, None),
-        };
-        let candidate = candidate.map(|part| part.to_encrypted_bytes(&key, rng)).transpose()?;
-        let cohort = cohort.map(|part| part.to_encrypted_bytes(&key, rng)).transpose()?;
-        let mut writer = Writer::default();
-        for part in [candidate, cohort] {
-            writer.bytes(&part.unwrap_or_default());
-        }
-        list_to_writer(&self.adding, &mut writer);
-        Ok(writer.into_bytes())
     }
 
     /// What to ask the delivery.
@@ -597,22 +503,4 @@ fn admit(
         }
     }
     Err(last.into())
-}
-
-/// What is stored: encrypted parts, empty where there is none, and whom the pending commit adds.
-struct Parts<'a> {
-    candidate: &'a [u8],
-    cohort: &'a [u8],
-    adding: Vec<VerifyingKey>,
-}
-
-fn parts_from_bytes(bytes: &[u8]) -> Result<Parts<'_>, DecodeError> {
-    let mut reader = Reader::new(bytes);
-    let parts = Parts {
-        candidate: reader.bytes("candidate", STATE_BYTES_MAX)?,
-        cohort: reader.bytes("cohort", STATE_BYTES_MAX)?,
-        adding: list_from_reader(&mut reader, "members", COHORT_MEMBERS_MAX)?,
-    };
-    reader.finish()?;
-    Ok(parts)
 }

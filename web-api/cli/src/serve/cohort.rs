@@ -19,8 +19,9 @@ const KEY_FILE: &str = "cohort-key.bin";
 /// File of the sealed model of the open round.
 const MODEL_FILE: &str = "sealed-model.bin";
 /// How long a member that has joined may take into the cohort before a round is granted without it, in
-/// milliseconds: some polls of every member on a loaded machine.
-const JOIN_GRACE_MS: u64 = 10_000;
+/// milliseconds. Longer than a member's link needs to notice that a killed coordinator is gone (about
+/// ten seconds): a restart while the cohort forms must not leave members out.
+const JOIN_GRACE_MS: u64 = 30_000;
 
 /// The list of `members`, signed.
 pub(crate) fn roster(
