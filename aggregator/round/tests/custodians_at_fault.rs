@@ -76,7 +76,8 @@ fn check_right(federation: &Federation, contributions: &[Contribution], ended: &
         for (probe, got) in [(&order.value, opened.value), (&order.innovation, opened.innovation)] {
             let (probe, exponent) = probe_in_the_clear(probe);
             let exact: i64 = contribution.values.iter().zip(&probe).map(|(v, p)| v * p).sum();
-            let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT) / 2_f64.powi(exponent as i32);
+            let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT)
+                / 2_f64.powi(i32::try_from(exponent).unwrap());
             let error = (got as f64 - exact as f64 * unit / count).abs() / unit * count;
             assert!(error <= READING_ERROR_MAX, "a scalar is off by {error}");
         }
@@ -95,6 +96,9 @@ fn reason(ended: &Logged) -> &str {
         Logged::Settled(_) => panic!("it was settled"),
     }
 }
+
+/// A change to the payloads of a contribution.
+type Spoil = fn(&mut Vec<Vec<u8>>);
 
 #[test]
 fn custodians_that_go_missing_at_any_step_stop_a_round_only_when_too_few_are_left() {
@@ -337,7 +341,7 @@ fn who_deals_a_custodian_what_is_no_share_is_taken_out_and_counted() {
 
 #[test]
 fn false_shares_of_a_contributor_and_keys_of_others_never_make_a_sum() {
-    let spoilt: [(&str, fn(&mut Vec<Vec<u8>>)); 3] = [
+    let spoilt: [(&str, Spoil); 3] = [
         // One custodian's share is off the polynomial: it is outvoted, though it did not lie.
         ("one share", |payloads| payloads[4][100] ^= 1),
         ("two shares", |payloads| {

@@ -11,6 +11,7 @@ use aggregator_protocol::{
 use aggregator_round::Input;
 use privacy_identity::Digest;
 use privacy_pine::{Field64, IntegerPine, Parameters, PineField as _};
+use privacy_secagg::EncodingParameters;
 use rand::RngExt as _;
 
 use crate::world::{
@@ -23,6 +24,15 @@ use crate::world::{
 
 const MEMBERS: usize = 5;
 
+/// A change to the verifier shares of all members.
+type Alter = dyn Fn(&mut Vec<Vec<Vec<u8>>>);
+
+/// The largest norm that an honest update has, in integer units.
+#[expect(clippy::cast_possible_truncation, reason = "far below 2^53")]
+fn norm_bound(encoding: &EncodingParameters) -> i64 {
+    encoding.sealed_norm().ceil() as i64
+}
+
 fn federation(aggregators: usize) -> Federation {
     let world = World::sealed(SealingTerms::MpcVerified, 1, aggregators, MEMBERS);
     let mut federation = Federation::of(world);
@@ -33,8 +43,8 @@ fn federation(aggregators: usize) -> Federation {
 /// Where the elements of the leader's share are in its payload, which starts with the public share.
 fn public_bytes(world: &World) -> usize {
     let encoding = &world.terms.encoding;
-    let aggregators = world.terms.aggregators.len() as u8;
-    let bound = encoding.sealed_norm().ceil() as u64;
+    let aggregators = u8::try_from(world.terms.aggregators.len()).unwrap();
+    let bound = norm_bound(encoding).unsigned_abs();
     let parameters = Parameters::integers(encoding.vector_len(), bound, aggregators, b"any");
     IntegerPine::new(parameters.unwrap()).unwrap().public_share_bytes()
 }
@@ -44,7 +54,7 @@ type Forgery = fn(&World, &mut Vec<Vec<u8>>);
 
 /// The largest norm, ten times.
 fn ten_times(world: &World) -> i64 {
-    10 * world.terms.encoding.sealed_norm().ceil() as i64
+    10 * norm_bound(&world.terms.encoding)
 }
 
 const FORGERIES: [(&str, Forgery); 8] = [
@@ -98,7 +108,7 @@ fn check_sum(federation: &Federation, honest: &[Contribution]) {
 
 #[test]
 fn an_update_whose_norm_is_not_proven_is_taken_out_and_counted_and_the_others_sum_is_exact() {
-    assert_eq!(u128::from(MODULUS), u128::from(Field64::MODULUS));
+    assert_eq!(u128::from(MODULUS), Field64::MODULUS);
     for aggregators in [2, 3] {
         for (name, forgery) in FORGERIES {
             let mut federation = federation(aggregators);
@@ -229,7 +239,7 @@ fn false_evidence_is_refused_by_the_peer() {
         let request = AggregatorRequest::Sum { round, set: set.clone(), evidence };
         assert_eq!(federation.peers[0].request(&request, true), Err(refusal));
     };
-    let mut altered = |alter: &dyn Fn(&mut Vec<Vec<Vec<u8>>>), refusal| {
+    let mut altered = |alter: &Alter, refusal| {
         let mut shares = honest.clone();
         alter(&mut shares);
         refused(&mut federation, &set, Evidence::Verifiers(shares), refusal);

@@ -1,4 +1,5 @@
 //! Wire forms: pinned lengths, round trips, refusals.
+#![expect(dead_code, reason = "other test files use the rest of the helpers")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! Inner products read from ciphertexts, against the exact ones.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(dead_code, reason = "other test files use the rest of the helpers")]
 
 mod support;
 

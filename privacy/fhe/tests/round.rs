@@ -1,6 +1,7 @@
 //! Rounds from encryption to the opened sum.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(dead_code, reason = "other test files use the rest of the helpers")]
 
 mod support;
 

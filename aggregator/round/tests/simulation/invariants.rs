@@ -153,7 +153,8 @@ fn invariant_scalars_are_the_exact_inner_products(simulation: &Simulation) {
                 let off = (got - exact(&(probe.clone(), *exponent))).unsigned_abs();
                 // In FHE mode readings have noise.
                 let noisy = simulation.world.terms.sealing.custody().is_some();
-                let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT - *exponent as i32);
+                let unit =
+                    2_f64.powi(privacy_secagg::VALUE_SHIFT - i32::try_from(*exponent).unwrap());
                 let bound = if noisy { READING_ERROR_MAX * unit / count as f64 + 1.0 } else { 0.0 };
                 assert!(
                     off as f64 <= bound,

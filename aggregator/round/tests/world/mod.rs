@@ -97,7 +97,7 @@ impl World {
     ) -> Self {
         let dao_key = key_for(seed, 0, 0);
         let custodians = sealing.custody().map_or(0, CustodyTerms::custodians);
-        let minimum_cohort = MINIMUM_COHORT.max(custodians as u32);
+        let minimum_cohort = MINIMUM_COHORT.max(u32::try_from(custodians).unwrap());
         let keys = |index| AggregatorKeys {
             verifying: key_for(seed, 1, index).verifying_key(),
             sealing: SealingKey::derived_from(&key_for(seed, 1, index)).public(),

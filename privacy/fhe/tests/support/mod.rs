@@ -7,7 +7,6 @@
     clippy::panic,
     reason = "test helpers"
 )]
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses some of the helpers")]
 
 use privacy_fhe::{
     AcceptedUpdate, Ciphertext, CiphertextSum, Custodian, CustodianError, CustodianInput,
