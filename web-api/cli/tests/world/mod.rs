@@ -39,7 +39,6 @@ pub(crate) async fn start_in(
         device: DeviceChoice::Cpu,
         seed: 3,
         round_deadline_ms: 4_000,
-        mode: sahakar::serve::SealingMode::Mpc,
         noise_multiplier: 0.0,
         validation: vintage.validation.clone(),
         test: vintage.test.clone(),
