@@ -209,6 +209,9 @@ fn stored_from_reader(reader: &mut Reader<'_>) -> Result<Stored, DecodeError> {
     let mut stored = Stored::default();
     for _ in 0..reader.length("state entries", STATE_ENTRIES_MAX)? {
         let key = reader.bytes("state key", STATE_BYTES_MAX)?.to_vec();
+        if stored.0.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            return Err(DecodeError::invalid("state key", "not in strictly increasing order"));
+        }
         let value = reader.bytes("state value", STATE_BYTES_MAX)?.to_vec();
         stored.0.insert(key, Zeroizing::new(value));
     }
@@ -223,7 +226,8 @@ fn cohort_from_plain(plain: &[u8]) -> Result<(Stored, Option<OutgoingCommit>), D
         0 => None,
         1 | 2 => {
             let commit = reader.bytes("commit", MESSAGE_BYTES_MAX)?.to_vec();
-            let welcome = reader.bytes("welcome", MESSAGE_BYTES_MAX)?.to_vec();
+            let bound = if form == 2 { MESSAGE_BYTES_MAX } else { 0 };
+            let welcome = reader.bytes("welcome", bound)?.to_vec();
             Some(OutgoingCommit { commit, welcome: (form == 2).then_some(welcome) })
         }
         _ => return Err(DecodeError::invalid("pending commit", form)),
@@ -237,4 +241,41 @@ fn candidate_from_plain(plain: &[u8]) -> Result<(Stored, KeyPackage), DecodeErro
     let candidate = (stored_from_reader(&mut reader)?, KeyPackage::decode(&mut reader)?);
     reader.finish()?;
     Ok(candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One entry of key and value, then what may follow.
+    fn entries(keys: &[u8], tail: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.u32(u32::try_from(keys.len()).unwrap());
+        for key in keys {
+            writer.bytes(&[*key]);
+            writer.bytes(b"value");
+        }
+        writer.array(tail);
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn entries_out_of_order_or_twice_are_refused() {
+        assert!(cohort_from_plain(&entries(&[1, 2], &[0])).is_ok());
+        assert!(cohort_from_plain(&entries(&[2, 1], &[0])).is_err());
+        assert!(cohort_from_plain(&entries(&[1, 1], &[0])).is_err());
+    }
+
+    #[test]
+    fn a_pending_commit_without_welcome_carries_none() {
+        let pending = |form: u8, welcome: &[u8]| {
+            let mut writer = Writer::default();
+            writer.u8(form);
+            writer.bytes(b"commit");
+            writer.bytes(welcome);
+            cohort_from_plain(&entries(&[1], &writer.into_bytes()))
+        };
+        assert!(pending(1, b"").is_ok() && pending(2, b"welcome").is_ok());
+        assert!(pending(1, b"welcome").is_err());
+    }
 }

@@ -217,8 +217,10 @@ fn fails_rarely(shift: u8, dropped_bits: u8, contributors: u32, coefficients: u3
     let delta_squared = 1_u128 << (2 * shift);
     let variance_by_12 = u128::from(contributors) * variance_by_12(dropped_bits);
     let bits = u128::from(FAILURE_BITS + 1 + coefficients.next_power_of_two().ilog2());
-    // Δ²/(8V) = Δ²·12/(8·12V); ln 2 < 0.693148.
-    delta_squared * 3 * 500_000 > variance_by_12 * bits * 693_148
+    // Δ²/(8V) = Δ²·12/(8·12V); ln 2 < 0.693148. Both sides can pass 2^128, so as (low, high) words.
+    let (low, high) = delta_squared.carrying_mul(3 * 500_000, 0);
+    let (bound_low, bound_high) = variance_by_12.carrying_mul(bits * 693_148, 0);
+    (high, low) > (bound_high, bound_low)
 }
 
 impl Encode for FheParameters {
@@ -271,6 +273,19 @@ mod tests {
         let parameters = derived(1_000_000, 2047, 32);
         assert_eq!((parameters.lanes(), parameters.lane_bits()), (3, 17));
         assert_eq!((parameters.shift(), parameters.dropped_bits()), (13, 8));
+    }
+
+    /// Found with a fuzz target: at 128 bits the bound wrapped around, and 47 of 49 bits below the lane were
+    /// rounded away. The expected layouts are computed with integers of any size.
+    #[test]
+    fn the_failure_bound_does_not_wrap_around() {
+        let layout = |parameters: FheParameters| {
+            (parameters.lanes(), parameters.lane_bits(), parameters.dropped_bits())
+        };
+        assert_eq!(layout(derived(17_644_912, 26, 376)), (3, 15, 12));
+        assert_eq!(layout(derived(1365, 4, 30_505)), (2, 18, 18));
+        let smallest = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0];
+        assert_eq!(layout(FheParameters::from_bytes(&smallest).unwrap()), (7, 2, 47));
     }
 
     #[test]

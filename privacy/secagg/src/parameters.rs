@@ -39,6 +39,16 @@ pub enum ParameterError {
     /// The clip norm.
     #[error("unusable clip norm")]
     ClipNorm(#[from] privacy_dp::ClipError),
+    /// A clip norm that no update of f32 coordinates can be clipped to.
+    #[error("clip norm must be in {min:e}..={max:e}, got {got:e}")]
+    ClipNormRange {
+        /// Smallest allowed.
+        min: f64,
+        /// Largest allowed.
+        max: f64,
+        /// What was given.
+        got: f64,
+    },
     /// A parameter lies outside its range.
     #[error("{name} must be in {min}..={max}, got {got}")]
     Range {
@@ -113,6 +123,11 @@ impl EncodingParameters {
     pub const EXTRA_MAX: u32 = 1 << 20;
     /// `probe_norm_bits` of a federation that does not measure values.
     pub const PROBE_ABSENT: u8 = 0;
+    /// Smallest clip norm, of f32's normal numbers: far below it the scale to integers is infinite, and
+    /// a unit of value is 0.
+    const CLIP_NORM_MIN: f64 = f32::MIN_POSITIVE as f64;
+    /// Largest clip norm: the coordinates of a mean are f32 again.
+    const CLIP_NORM_MAX: f64 = f32::MAX as f64;
     const NORM_BITS_MIN: u8 = 4;
     /// Rounding takes |coordinates| < 2^22 apart.
     const NORM_BITS_MAX: u8 = 21;
@@ -228,6 +243,10 @@ impl EncodingParameters {
     }
 
     fn checked(self) -> Result<Self, ParameterError> {
+        let (min, max, got) = (Self::CLIP_NORM_MIN, Self::CLIP_NORM_MAX, self.clip_norm.get());
+        if !(min..=max).contains(&got) {
+            return Err(ParameterError::ClipNormRange { min, max, got });
+        }
         let norm_bits = (u64::from(Self::NORM_BITS_MIN), u64::from(Self::NORM_BITS_MAX));
         in_range("update_norm_bits", u64::from(self.update_norm_bits), norm_bits)?;
         if self.is_valued() {

@@ -22,6 +22,28 @@ fn parameters_under_which_something_could_wrap_are_refused() {
     assert!(EncodingParameters::compact(clip(), 8, 0).is_err());
 }
 
+/// Found with a fuzz target: terms with a clip norm of 2^−1074 decoded, and every value measured under them
+/// was 0 or not a number.
+#[test]
+fn clip_norms_outside_f32_are_refused() {
+    let decoded = |clip_norm: [u8; 8]| {
+        let mut bytes = EncodingParameters::standard(clip(), 5, 8).unwrap().to_bytes();
+        bytes[..8].copy_from_slice(&clip_norm);
+        EncodingParameters::from_bytes(&bytes)
+    };
+    let tiny = [0, 0, 0, 0, 0, 0, 0, 1];
+    assert!(decoded(tiny).is_err());
+    let range = |norm| EncodingParameters::standard(ClipNorm::new(norm).unwrap(), 5, 8);
+    for got in [1e-303, 1e-38, 4e38, 1.7e308] {
+        let (min, max) = (EncodingParameters::CLIP_NORM_MIN, EncodingParameters::CLIP_NORM_MAX);
+        assert_eq!(range(got), Err(ParameterError::ClipNormRange { min, max, got }));
+    }
+    for norm in [f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)] {
+        let parameters = range(norm).unwrap();
+        assert!(parameters.value_unit().is_normal() && parameters.update_scale().is_normal());
+    }
+}
+
 #[test]
 fn the_standard_profile_carries_values_at_any_dimension() {
     for dimension in [1, 2, 450, 1_000_000, 10_000_000, EncodingParameters::DIMENSION_MAX] {

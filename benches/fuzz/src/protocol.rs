@@ -1,0 +1,324 @@
+//! Messages between the parties, in their wire form.
+
+use aggregator_protocol::{
+    AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, ContributorReply,
+    ContributorRequest, DaoReply, DaoRequest, Evidence, FederationTerms, FetchedReceipt,
+    JoinRequest, OpenedScalars, ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt,
+    RoundSum, ScalarShares, SealingTerms, SetEcho, SumCommitment, from_wire, to_wire,
+};
+use privacy_identity::{Decode, Digest, Encode, Signed, Tag};
+use privacy_secagg::{Delivery, QuantizedProbe, Tagging};
+
+use crate::{
+    Case, Verdict,
+    fixtures::{binding, custody_key, fhe_terms, grant, key, parameters, sealed, terms},
+};
+
+/// What the target `protocol` decodes.
+pub const CASES: &[Case] = &[
+    Case {
+        name: "contributor-request",
+        seeds: || wires(contributor_requests()),
+        check: wire::<ContributorRequest>,
+    },
+    Case {
+        name: "contributor-reply",
+        seeds: || wires(contributor_replies()),
+        check: contributor_reply,
+    },
+    Case {
+        name: "aggregator-request",
+        seeds: || wires(aggregator_requests()),
+        check: aggregator_request,
+    },
+    Case {
+        name: "aggregator-reply",
+        seeds: || wires(aggregator_replies()),
+        check: wire::<AggregatorReply>,
+    },
+    Case { name: "dao-request", seeds: || wires(dao_requests()), check: wire::<DaoRequest> },
+    Case { name: "dao-reply", seeds: || wires(dao_replies()), check: wire::<DaoReply> },
+    Case { name: "terms", seeds: || wires(all_terms()), check: federation_terms },
+    Case { name: "grant", seeds: || wires(vec![grant()]), check: round_grant },
+    Case { name: "receipt", seeds: || wires(vec![receipt()]), check: round_receipt },
+];
+
+fn wires<T: Encode>(messages: Vec<T>) -> Vec<Vec<u8>> {
+    messages.iter().map(to_wire).collect()
+}
+
+/// Encodes to the same bytes.
+fn decoded<T: Decode + Encode>(bytes: &[u8]) -> Option<T> {
+    let message = from_wire::<T>(bytes).ok()?;
+    assert!(to_wire(&message) == bytes, "decoded, but encodes to other bytes");
+    Some(message)
+}
+
+fn wire<T: Decode + Encode>(bytes: &[u8]) -> Verdict {
+    decoded::<T>(bytes).is_some().into()
+}
+
+/// Members are in strictly increasing order, so that no two sets have one tree and no member counts
+/// twice.
+fn check_set(set: &AcceptedSet) {
+    assert!(set.contributions().is_sorted_by(|a, b| a.0 < b.0));
+    let tree = set.tree();
+    assert!(tree.size() == set.contributions().len() as u64);
+}
+
+fn check_terms(terms: &FederationTerms) {
+    let (least, most) = (2, terms.encoding.contributors_max());
+    assert!((least..=most).contains(&(terms.minimum_cohort as usize)), "a cohort of one is opened");
+    let parties = if terms.sealing.custody().is_some() { 1..=1 } else { 2..=16 };
+    assert!(parties.contains(&terms.aggregators.len()));
+    if let Some(custody) = terms.sealing.custody() {
+        assert!(custody.threshold() >= 2 && custody.agreement() <= custody.custodians());
+        assert!(custody.custodians() <= terms.minimum_cohort as usize);
+    }
+    assert!(terms.coordinator() == &terms.aggregators[0]);
+}
+
+/// Two different terms never have one id: it is the digest of the bytes.
+fn federation_terms(bytes: &[u8]) -> Verdict {
+    let Some(terms) = decoded::<FederationTerms>(bytes) else { return Verdict::Refused };
+    check_terms(&terms);
+    assert!(terms.id() == Digest::of(Tag::Terms, &bytes[1..]));
+    Verdict::Taken
+}
+
+/// A custodian's key is used only if that member signed it for this federation.
+fn round_grant(bytes: &[u8]) -> Verdict {
+    let Some(grant) = decoded::<RoundGrant>(bytes) else { return Verdict::Refused };
+    assert!(grant.cohort.is_sorted_by(|a, b| a < b));
+    for custodian in &grant.custodians {
+        let signed_by_3 =
+            custodian.member == key(3).verifying_key() && custodian.key == custody_key();
+        let usable = custodian.sealing(&binding().federation).is_some();
+        assert!(usable == signed_by_3, "forged");
+    }
+    Verdict::Taken
+}
+
+fn round_receipt(bytes: &[u8]) -> Verdict {
+    let Some(receipt) = decoded::<RoundReceipt>(bytes) else { return Verdict::Refused };
+    check_set(&receipt.accepted);
+    assert!(receipt.scalars.len() == receipt.accepted.contributions().len());
+    Verdict::Taken
+}
+
+fn contributor_reply(bytes: &[u8]) -> Verdict {
+    let Some(reply) = decoded::<ContributorReply>(bytes) else { return Verdict::Refused };
+    match &reply {
+        ContributorReply::Terms(terms) => check_terms(terms.unverified_body()),
+        ContributorReply::Receipt(FetchedReceipt::Settled { receipt, proof: Some(proof) }) => {
+            let tree = receipt.unverified_body().accepted.tree();
+            let proves = proof.verify(b"not a digest of the set", &tree.root()).is_ok();
+            assert!(!proves);
+        }
+        _ => {}
+    }
+    Verdict::Taken
+}
+
+fn aggregator_request(bytes: &[u8]) -> Verdict {
+    let Some(request) = decoded::<AggregatorRequest>(bytes) else { return Verdict::Refused };
+    if let AggregatorRequest::Sum { set, .. } | AggregatorRequest::Agree { set, .. } = &request {
+        check_set(set);
+    }
+    Verdict::Taken
+}
+
+fn all_terms() -> Vec<FederationTerms> {
+    [SealingTerms::Mpc, SealingTerms::MpcVerified, fhe_terms()].map(terms).to_vec()
+}
+
+fn federation() -> Digest {
+    binding().federation
+}
+
+const ROUND: RoundId = RoundId(7);
+
+pub(crate) fn signed_grant() -> Signed<RoundGrant> {
+    Signed::new(grant(), Tag::RoundGrant, &key(9))
+}
+
+fn order() -> Box<Signed<RoundOrder>> {
+    let order = RoundOrder { grant: signed_grant(), deadline_ms: 5 };
+    Box::new(Signed::new(order, Tag::RoundOrder, &key(1)))
+}
+
+fn join() -> Signed<JoinRequest> {
+    let request = JoinRequest {
+        federation: federation(),
+        token: "token".to_owned(),
+        label: "wärme".to_owned(),
+        custody: custody_key(),
+    };
+    Signed::new(request, Tag::Join, &key(3))
+}
+
+fn set() -> AcceptedSet {
+    let mut members = [3, 4].map(|index| (key(index).verifying_key(), Digest([index; 32])));
+    members.sort();
+    AcceptedSet::new(members.to_vec()).expect("sorted")
+}
+
+pub(crate) fn echo() -> Signed<SetEcho> {
+    let echo = SetEcho { federation: federation(), round: ROUND, set_root: set().tree().root() };
+    Signed::new(echo, Tag::SetEcho, &key(3))
+}
+
+pub(crate) fn commitment() -> Signed<SumCommitment> {
+    let commitment = SumCommitment {
+        federation: federation(),
+        round: ROUND,
+        set_root: set().tree().root(),
+        count: 2,
+        share: Digest([6; 32]),
+    };
+    Signed::new(commitment, Tag::SumShare, &key(2))
+}
+
+pub(crate) fn scalars() -> Box<Signed<ScalarShares>> {
+    let shares = vec![[1, u64::MAX], [3, 4]];
+    let scalars =
+        ScalarShares { federation: federation(), round: ROUND, probe: Digest([2; 32]), shares };
+    Box::new(Signed::new(scalars, Tag::ScalarShares, &key(2)))
+}
+
+pub(crate) fn probes() -> Box<Signed<ProbeOrder>> {
+    let parameters = parameters(Tagging::Absent);
+    let rotation = parameters.rotation(&federation(), ROUND.0);
+    let quantise =
+        |probe: [f64; 5]| QuantizedProbe::quantise(&probe, &rotation, &parameters).expect("small");
+    let order = ProbeOrder {
+        federation: federation(),
+        round: ROUND,
+        set_root: set().tree().root(),
+        model_after: Digest([3; 32]),
+        value: quantise([0.1, 0.2, -0.3, 0.0, 0.5]),
+        innovation: quantise([0.1, 0.0, 0.0, 0.0, -0.5]),
+    };
+    Box::new(Signed::new(order, Tag::Probe, &key(9)))
+}
+
+fn receipt() -> RoundReceipt {
+    RoundReceipt {
+        grant: signed_grant(),
+        federation: federation(),
+        round: ROUND,
+        model_before: Digest([1; 32]),
+        model_after: Digest([2; 32]),
+        sum: Digest([3; 32]),
+        probe: Digest([4; 32]),
+        accepted: set(),
+        scalars: vec![OpenedScalars { value: 5, innovation: -6 }; 2],
+        dropped: vec![key(5).verifying_key()],
+        refused: vec![(Refusal::Late, 3)],
+        commitments: vec![commitment()],
+    }
+}
+
+pub(crate) fn signed_receipt() -> Box<Signed<RoundReceipt>> {
+    Box::new(Signed::new(receipt(), Tag::RoundReceipt, &key(1)))
+}
+
+fn deliveries() -> Vec<Delivery> {
+    let verified = sealed().clone().verify().expect("honest");
+    vec![verified.delivery(1).expect("in range")]
+}
+
+fn contributor_requests() -> Vec<ContributorRequest> {
+    vec![
+        ContributorRequest::Terms,
+        ContributorRequest::Join(join()),
+        ContributorRequest::Fetch { known: None },
+        ContributorRequest::Fetch { known: Some(ROUND) },
+        ContributorRequest::Submit(Box::new(sealed().clone())),
+        ContributorRequest::Receipt { round: ROUND },
+        ContributorRequest::Custody(Box::new(AggregatorReply::Agreed(echo()))),
+    ]
+}
+
+fn contributor_replies() -> Vec<ContributorReply> {
+    let acknowledgement =
+        Acknowledgement { federation: federation(), round: ROUND, update: Digest([4; 32]) };
+    let proof = set().tree().prove(1).expect("in range");
+    vec![
+        ContributorReply::Terms(Box::new(Signed::new(terms(fhe_terms()), Tag::Terms, &key(9)))),
+        ContributorReply::Joined,
+        ContributorReply::Wait { retry_ms: 20 },
+        ContributorReply::Order { order: order(), model: vec![1, 2, 3] },
+        ContributorReply::Finished,
+        ContributorReply::Acknowledged(Signed::new(acknowledgement, Tag::Acknowledgement, &key(1))),
+        ContributorReply::Receipt(FetchedReceipt::Settled {
+            receipt: signed_receipt(),
+            proof: Some(proof),
+        }),
+        ContributorReply::Receipt(FetchedReceipt::Aborted { reason: "too few".to_owned() }),
+        ContributorReply::Receipt(FetchedReceipt::Pending),
+        ContributorReply::Custody(Box::new(AggregatorRequest::Agree { round: ROUND, set: set() })),
+        ContributorReply::Refused(Refusal::Late),
+    ]
+}
+
+fn aggregator_requests() -> Vec<AggregatorRequest> {
+    let sum = |evidence| AggregatorRequest::Sum { round: ROUND, set: set(), evidence };
+    vec![
+        AggregatorRequest::Prepare {
+            order: order(),
+            deliveries: deliveries(),
+            challenge: Digest([8; 32]),
+        },
+        AggregatorRequest::Agree { round: ROUND, set: set() },
+        sum(Evidence::None),
+        sum(Evidence::Verifiers(vec![vec![vec![1, 2], vec![]], vec![]])),
+        sum(Evidence::Echoes(vec![echo(), echo()])),
+        AggregatorRequest::Score(probes()),
+    ]
+}
+
+fn aggregator_replies() -> Vec<AggregatorReply> {
+    vec![
+        AggregatorReply::Prepared {
+            refused: vec![(key(3).verifying_key(), Refusal::BadProof)],
+            verifiers: vec![vec![7; 9], vec![]],
+        },
+        AggregatorReply::Agreed(echo()),
+        AggregatorReply::Sum { commitment: commitment(), share: vec![0, 1, 2] },
+        AggregatorReply::Scalars(scalars()),
+        AggregatorReply::Refused(Refusal::Unexpected),
+    ]
+}
+
+fn dao_requests() -> Vec<DaoRequest> {
+    let sum = RoundSum {
+        federation: federation(),
+        round: ROUND,
+        accepted: set(),
+        sum: vec![i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX)],
+        tag: Some([1, 2]),
+        commitments: vec![commitment()],
+    };
+    vec![
+        DaoRequest::Terms,
+        DaoRequest::Join(join()),
+        DaoRequest::Grant,
+        DaoRequest::Measure(Box::new(Signed::new(sum, Tag::RoundSum, &key(1)))),
+        DaoRequest::Settle(signed_receipt()),
+        DaoRequest::Abort { round: ROUND, reason: "helper lost".to_owned() },
+    ]
+}
+
+fn dao_replies() -> Vec<DaoReply> {
+    vec![
+        DaoReply::Terms(Box::new(Signed::new(terms(SealingTerms::Mpc), Tag::Terms, &key(9)))),
+        DaoReply::Joined,
+        DaoReply::Granted { grant: Box::new(signed_grant()), model: vec![1; 20] },
+        DaoReply::Wait { retry_ms: 5 },
+        DaoReply::Finished,
+        DaoReply::Probes(probes()),
+        DaoReply::Settled { entry: 12 },
+        DaoReply::Refused(Refusal::BadSet),
+    ]
+}
