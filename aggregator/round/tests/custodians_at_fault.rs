@@ -266,6 +266,10 @@ fn liars_that_are_too_many_to_be_outvoted_end_the_round_and_never_make_a_sum() {
     {
         for at in [Step::Sum, Step::Score] {
             for lie in [Lie::Bit, Lie::Noise] {
+                // A bit that flips alike at all custodians is one more point on the same polynomial.
+                if lie == Lie::Bit && liars.len() == usize::from(custody.0) {
+                    continue;
+                }
                 let (federation, contributions, ended) = lied(custody, at, lie, liars);
                 check_right(&federation, &contributions, &ended);
                 let reason = reason(&ended);

