@@ -11,7 +11,7 @@ use aggregator_protocol::{
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
-    Binding, EncodingParameters, NoisyUpdate, QuantizedUpdate, SealedUpdate, seal,
+    Binding, EncodingParameters, NoisyUpdate, QuantizedUpdate, SealedUpdate, TagKey, seal,
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use sahakar::demo::{
@@ -62,7 +62,9 @@ impl Stranger {
             member: self.key.verifying_key(),
         };
         let mut rng = UnwrapErr(SysRng);
-        let noisy = noisy(&body.encoding, &mut rng);
+        // A stranger to the cohort has no key of its tags; its own looks the same to aggregators.
+        let tags = TagKey::of_round(&[7; 32], &binding.federation, binding.round);
+        let noisy = noisy(&body.encoding, &mut rng).tagged(&tags, &binding.member);
         seal(&noisy, binding, &body.aggregators, &body.encoding, signer, &mut rng).unwrap()
     }
 }
