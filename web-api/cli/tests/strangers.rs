@@ -84,7 +84,7 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
     // One contributor is held back, so that the first round stays open while the strangers knock.
     let held = vintage.wineries[0].label.clone();
     let mut seen = Vec::new();
-    world::until(&mut cooperative, &held, "joined", &mut seen).await;
+    world::until(&mut cooperative, &held, "cohort", &mut seen).await;
     cooperative.end(&held, End::Kill).await;
     let started = |(_, event): &(String, serde_json::Value)| event["event"] == "round-started";
     if !seen.iter().any(started) {
