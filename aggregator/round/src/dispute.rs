@@ -19,6 +19,10 @@ pub enum Finding {
     /// The sum is not the coordinator's for this round.
     #[error("the sum is not the coordinator's for this round")]
     NotOurs,
+    /// The coordinator does not show the sum. It keeps the last rounds', so that this is an excuse only
+    /// for a member that was away for longer; silence must not be a way around the check.
+    #[error("the coordinator does not show the sum, so that it could not be checked")]
+    Withheld,
     /// Another sum than the one that the receipt names.
     #[error("the sum has digest {got}, the receipt names {expected}")]
     OtherSum {

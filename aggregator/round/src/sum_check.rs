@@ -22,6 +22,7 @@ pub struct CheckedSum {
 /// ([`crate::Acknowledged::check`]).
 ///
 /// * `finder` — the member that checks.
+/// * `sum` — what the coordinator shows; none is a finding, too.
 /// * `secret` — the cohort's of the round; needed where the terms ask for tags.
 ///
 /// # Errors
@@ -30,10 +31,11 @@ pub fn check_sum(
     terms: &FederationTerms,
     finder: &VerifyingKey,
     receipt: &RoundReceipt,
-    sum: &Signed<RoundSum>,
+    sum: Option<&Signed<RoundSum>>,
     secret: Option<&RoundSecret>,
 ) -> Result<CheckedSum, Box<Dispute>> {
-    found(terms, receipt, sum, secret)
+    sum.ok_or(Finding::Withheld)
+        .and_then(|sum| found(terms, receipt, sum, secret))
         .map_err(|finding| Box::new(Dispute::new(terms, receipt.round, *finder, finding)))
 }
 

@@ -59,7 +59,7 @@ impl Settled {
         receipt.sum = Digest::of_encoded(Tag::RoundSum, &body);
         let sum = Signed::new(body, Tag::RoundSum, &world.aggregator_key(0));
         let secret = world.secret.as_ref();
-        check_sum(&world.terms, &world.member(finder), &receipt, &sum, secret)
+        check_sum(&world.terms, &world.member(finder), &receipt, Some(&sum), secret)
     }
 
     /// As [`Self::check`], for every member; each finds the same and accuses every aggregator.
@@ -191,7 +191,7 @@ fn promise_2_a_coordinator_that_shows_two_contributors_different_sets_is_found_b
         // The numbers are right, so the tags cannot tell …
         let member = world.member(1);
         let secret = world.secret.as_ref();
-        assert!(check_sum(&world.terms, &member, &receipt, &sum, secret).is_ok());
+        assert!(check_sum(&world.terms, &member, &receipt, Some(&sum), secret).is_ok());
         // … but the other aggregator committed to one set only.
         let error = settled.contributions[1].sealed.check(&world.terms, fetched).unwrap_err();
         assert_eq!(error, ReceiptError::Commitment { index: 1 });
@@ -204,7 +204,8 @@ fn promise_2_a_coordinator_that_shows_two_contributors_different_sets_is_found_b
         );
         assert_eq!(text, expected);
         // The whole set's receipt with the smaller set's sum is found, too.
-        let other = check_sum(&world.terms, &member, &settled.receipt, &sum, secret).unwrap_err();
+        let other =
+            check_sum(&world.terms, &member, &settled.receipt, Some(&sum), secret).unwrap_err();
         assert!(matches!(other.finding, Finding::OtherSum { .. }), "{other}");
     }
 }
@@ -227,7 +228,7 @@ fn promise_2_without_a_tag_or_with_another_rounds_secret_nothing_passes() {
     assert_eq!(settled.check(0, body).unwrap_err().finding, Finding::Untagged);
     let member = world.member(0);
     let check = |secret: Option<&RoundSecret>| {
-        check_sum(&world.terms, &member, &settled.receipt, &settled.sum, secret)
+        check_sum(&world.terms, &member, &settled.receipt, Some(&settled.sum), secret)
     };
     assert_eq!(check(None).unwrap_err().finding, Finding::Untagged);
     let other = RoundSecret::from_bytes(&[8; 32]);
@@ -237,8 +238,18 @@ fn promise_2_without_a_tag_or_with_another_rounds_secret_nothing_passes() {
     // Signed by somebody else, or of another round.
     let foreign = Signed::new(settled.sum_body(), Tag::RoundSum, &world.aggregator_key(1));
     let dispute =
-        check_sum(&world.terms, &member, &settled.receipt, &foreign, world.secret.as_ref());
+        check_sum(&world.terms, &member, &settled.receipt, Some(&foreign), world.secret.as_ref());
     assert_eq!(dispute.unwrap_err().finding, Finding::NotOurs);
+}
+
+#[test]
+fn promise_2_a_coordinator_that_withholds_the_sum_does_not_get_around_the_check() {
+    let settled = Settled::new(SealingTerms::Mpc, 2);
+    let (world, member) = (settled.world(), settled.world().member(0));
+    let secret = world.secret.as_ref();
+    let dispute = check_sum(&world.terms, &member, &settled.receipt, None, secret).unwrap_err();
+    assert_eq!(dispute.finding, Finding::Withheld);
+    assert_eq!(dispute.accused, [world.aggregator_key(0).verifying_key()]);
 }
 
 #[test]

@@ -232,13 +232,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             ContributorReply::Sum(sum) => sum.map(|sum| *sum),
             other => return Err(Question::Sum.unanswered(&other)),
         };
-        let checked = match &sum {
-            Some(sum) => self.judge(receipt, sum)?,
-            None => {
-                tracing::warn!("the sum of round {round} is no longer kept: it was not checked");
-                Ok(())
-            }
-        };
+        let checked = self.judge(receipt, sum.as_ref())?;
         self.keep_record(receipt, fetched, sum)?;
         Ok(checked)
     }
@@ -246,13 +240,13 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     fn judge(
         &self,
         receipt: &RoundReceipt,
-        sum: &Signed<RoundSum>,
+        sum: Option<&Signed<RoundSum>>,
     ) -> Result<Result<(), Box<Dispute>>, AgentError> {
         let Contributor { terms, key, state, learner, .. } = &*self.contributor;
         let (me, round) = (key.verifying_key(), receipt.round);
         let secret = state.round_secret(round)?;
         let tagged = terms.encoding.options().tagging == privacy_secagg::Tagging::Linear;
-        if tagged && secret.is_none() {
+        if tagged && secret.is_none() && sum.is_some() {
             tracing::warn!("the secret of round {round} is gone: its sum was not checked");
             return Ok(Ok(()));
         }
