@@ -9,13 +9,13 @@ use crate::{Acknowledged, Outcome};
 
 /// What [`ContributorReceipt::checks`] cannot check, for people.
 pub const NOT_CHECKED: [&str; 3] = [
-    "that the sum is the sum of what the members sealed: only the cohort has the key of its tags; the \
-     contributor's device checked them when it wrote this file, and deleted the key",
+    "that the sum is the sum of what the members sealed: only the cohort has the key of its tags; its \
+     device checks them before it tells of the round as counted, keeps this file either way, and deletes the key",
     "that the model after the round follows from the sum: the models are not in this file",
     "that the ledger logged this very receipt: compare the receipt's digest with the round's entry",
 ];
 
-/// A counted round as its contributor keeps it. Public: it holds no secret.
+/// A settled round as its contributor keeps it, disputed or not. Public: it holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContributorReceipt {
     /// The federation's id: the digest of its terms.
