@@ -48,7 +48,7 @@ use sahakar::{
         central::{CLIP_NORM, CentralTask, NOVELTY_PERCENT},
         wineries::{Dealt, Harvest, Kind},
     },
-    measure::{Evaluator, EvaluatorParts, Measured},
+    measure::{Evaluator, Measured},
 };
 use trainer_model::{ComputeDevice, Examples, Parameters, train};
 
@@ -97,18 +97,18 @@ impl Federation {
             credits: 0,
         };
         let contributors = harvests.iter().map(contributor).collect();
-        let evaluator = Evaluator::new(EvaluatorParts {
+        let standardised = |table| Examples::from_table(table, &standardiser).unwrap();
+        let evaluator = Evaluator {
             device: ComputeDevice::cpu(),
             architecture: task.architecture.clone(),
-            standardiser,
-            validation: &validation,
-            test: &test,
+            validation: standardised(&validation),
+            test: standardised(&test),
             encoding,
-        });
+        };
         let mut keys = || (SigningKey::generate(&mut rng), SealingKey::generate(&mut rng));
         let aggregators = [keys(), keys()];
         let model = Parameters::initial(&task.architecture, &mut rng);
-        let (device, evaluator) = (ComputeDevice::cpu(), evaluator.unwrap());
+        let (device, evaluator) = (ComputeDevice::cpu(), evaluator.checked().unwrap());
         let past = Vec::new();
         Self { rng, device, task, evaluator, encoding, aggregators, contributors, model, past }
     }

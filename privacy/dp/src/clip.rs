@@ -1,5 +1,7 @@
 //! Updates in the clear and their L2 clipping.
 
+use std::num::NonZeroU32;
+
 use thiserror::Error;
 use zeroize::Zeroize as _;
 
@@ -58,6 +60,7 @@ impl ClipNorm {
 #[derive(Clone, PartialEq)]
 pub struct LocalUpdate {
     delta: Vec<f32>,
+    weight: Option<NonZeroU32>,
 }
 
 impl LocalUpdate {
@@ -72,7 +75,14 @@ impl LocalUpdate {
         if let Some((index, &value)) = delta.iter().enumerate().find(|(_, v)| !v.is_finite()) {
             return Err(ClipError::NotFinite { index, value });
         }
-        Ok(Self { delta })
+        Ok(Self { delta, weight: None })
+    }
+
+    /// The same with a weight in the mean: of the federation's unit, if it weighs contributions.
+    #[must_use]
+    pub const fn weighing(mut self, weight: NonZeroU32) -> Self {
+        self.weight = Some(weight);
+        self
     }
 
     /// Scales the update so that its L2 norm is at most `clip_norm`.
@@ -92,7 +102,7 @@ impl LocalUpdate {
                 *value = scaled(*value, scale);
             }
         }
-        ClippedUpdate { delta, clip_norm, norm_before: norm }
+        ClippedUpdate { delta, weight: self.weight, clip_norm, norm_before: norm }
     }
 }
 
@@ -112,6 +122,7 @@ impl std::fmt::Debug for LocalUpdate {
 #[derive(Clone, PartialEq)]
 pub struct ClippedUpdate {
     delta: Vec<f32>,
+    weight: Option<NonZeroU32>,
     clip_norm: ClipNorm,
     norm_before: f64,
 }
@@ -121,6 +132,12 @@ impl ClippedUpdate {
     #[must_use]
     pub fn delta(&self) -> &[f32] {
         &self.delta
+    }
+
+    /// The weight that its owner gave it; none: the largest.
+    #[must_use]
+    pub const fn weight(&self) -> Option<NonZeroU32> {
+        self.weight
     }
 
     /// The bound that holds.

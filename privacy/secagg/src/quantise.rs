@@ -1,5 +1,7 @@
 //! From clipped real coordinates to integers.
 
+use std::num::NonZeroU32;
+
 use privacy_dp::ClippedUpdate;
 use rand::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -15,7 +17,8 @@ pub struct QuantizedUpdate {
 impl QuantizedUpdate {
     /// Rotates `update`, scales it to the federation's fixed point and rounds each coordinate
     /// stochastically: up with the probability of its fraction, so that the error has mean zero; again,
-    /// until the norm is within bound. Its weight is the largest.
+    /// until the norm is within bound. In a federation that weighs contributions the update's weight
+    /// counts ([`ClippedUpdate::weight`]), or the largest if it has none.
     ///
     /// # Errors
     /// [`ParameterError::Range`] if the update or the rotation has another dimension than the
@@ -29,7 +32,9 @@ impl QuantizedUpdate {
         parameters: &EncodingParameters,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, ParameterError> {
-        let weight = parameters.options().weight_max;
+        let largest = parameters.options().weight_max;
+        let weight = if parameters.is_weighted() { update.weight() } else { None };
+        let weight = weight.map_or(largest, NonZeroU32::get);
         Self::quantise_weighted(update, weight, rotation, parameters, rng)
     }
 

@@ -2,22 +2,18 @@
 //! contributions are measured.
 
 use aggregator_round::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
-use datasets::{Standardiser, Table};
 use privacy_secagg::{
     AggregateError, EncodingParameters, ProbeError, QuantizedProbe, Rotation, decode_mean,
 };
 use trainer_model::{
-    Architecture, ComputeDevice, Evaluation, Examples, ExamplesError, ModelError, Parameters,
-    ParametersError, evaluate, loss_gradient,
+    Architecture, ComputeDevice, Evaluation, Examples, ModelError, Parameters, ParametersError,
+    evaluate, loss_gradient,
 };
 
 /// Why a round could not be measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeasureError {
-    /// The DAO's own tables do not fit the model.
-    #[error("the validation or the test set does not fit the model")]
-    Examples(#[from] ExamplesError),
     /// Updates are encoded with another number of parameters than the model has.
     #[error("updates are encoded with {encoded} parameters, the model has {parameters}")]
     Dimension {
@@ -50,31 +46,19 @@ pub enum MeasureError {
     Probe(#[from] ProbeError),
 }
 
-/// What an [`Evaluator`] is made of.
+/// The DAO's judge: pure over its tables, so that the same sum gives the same probes.
 #[derive(Debug, Clone)]
-pub struct EvaluatorParts<'a> {
+pub struct Evaluator {
     /// Where to compute.
     pub device: ComputeDevice,
     /// The federation's model.
     pub architecture: Architecture,
-    /// The federation's public means and deviations.
-    pub standardiser: Standardiser,
-    /// Rows on which contributions are measured.
-    pub validation: &'a Table,
-    /// Rows that nothing but the reported accuracy sees.
-    pub test: &'a Table,
+    /// Examples on which contributions are measured.
+    pub validation: Examples,
+    /// Examples that nothing but the reported accuracy sees.
+    pub test: Examples,
     /// How updates are encoded.
     pub encoding: EncodingParameters,
-}
-
-/// The DAO's judge: pure over its tables, so that the same sum gives the same probes.
-#[derive(Debug, Clone)]
-pub struct Evaluator {
-    device: ComputeDevice,
-    architecture: Architecture,
-    validation: Examples,
-    test: Examples,
-    encoding: EncodingParameters,
 }
 
 /// What a round's sum leads to.
@@ -88,25 +72,21 @@ pub struct Measured {
     pub value_probe: QuantizedProbe,
     /// Along which novelty is measured: p projected off the past mean updates.
     pub innovation_probe: QuantizedProbe,
-    /// How good the model after the round is on the test set.
-    pub test: Evaluation,
 }
 
 impl Evaluator {
-    /// Standardises the tables and checks that the parts fit each other.
+    /// Checks that updates are encoded with as many parameters as the model has.
     ///
     /// # Errors
-    /// [`MeasureError::Examples`] or [`MeasureError::Dimension`].
-    pub fn new(parts: EvaluatorParts<'_>) -> Result<Self, MeasureError> {
-        let EvaluatorParts { device, architecture, standardiser, validation, test, encoding } =
-            parts;
-        let (encoded, parameters) = (encoding.dimension(), architecture.parameter_count());
-        if encoded != parameters {
-            return Err(MeasureError::Dimension { encoded, parameters });
+    /// [`MeasureError::Dimension`].
+    pub fn checked(self) -> Result<Self, MeasureError> {
+        let (encoded, parameters) =
+            (self.encoding.dimension(), self.architecture.parameter_count());
+        if encoded == parameters {
+            Ok(self)
+        } else {
+            Err(MeasureError::Dimension { encoded, parameters })
         }
-        let validation = Examples::from_table(validation, &standardiser)?;
-        let test = Examples::from_table(test, &standardiser)?;
-        Ok(Self { device, architecture, validation, test, encoding })
     }
 
     /// The federation's model.
@@ -145,7 +125,6 @@ impl Evaluator {
         Ok(Measured {
             value_probe: QuantizedProbe::quantise(&probe, rotation, &self.encoding)?,
             innovation_probe: QuantizedProbe::quantise(&innovation, rotation, &self.encoding)?,
-            test: self.test(&after)?,
             after,
             mean_update,
         })
@@ -167,7 +146,11 @@ impl Evaluator {
         Ok(evaluate(&self.device, &self.architecture, parameters, &self.validation)?)
     }
 
-    fn validation_gradient(&self, values: &[f32]) -> Result<Vec<f32>, MeasureError> {
+    /// The gradient of the validation loss at `values`, `[parameter_count]`.
+    ///
+    /// # Errors
+    /// [`MeasureError`] if they are no parameters of the model, or it diverges.
+    pub fn validation_gradient(&self, values: &[f32]) -> Result<Vec<f32>, MeasureError> {
         let at = Parameters::new(&self.architecture.layout(), values.to_vec())?;
         Ok(loss_gradient(&self.device, &self.architecture, &at, &self.validation)?)
     }

@@ -19,7 +19,7 @@ use privacy_identity::{Digest, SigningKey, Tag};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde_json::json;
 use tokio::net::TcpListener;
-use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Parameters};
+use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Parameters};
 use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, secret_hash};
 
 pub(crate) use config::delta_by_default;
@@ -29,9 +29,10 @@ pub use config::{
 };
 
 use crate::{
-    measure::{Evaluator, EvaluatorParts},
+    measure::Evaluator,
     process::{Events, now_ms, stop_signal},
 };
+pub(crate) use custodians::draw as draw_custodians;
 use founding::Tables;
 use round_service::RoundService;
 use vault::Vault;
@@ -100,14 +101,15 @@ impl Node {
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
         let encoding = terms.unverified_body().encoding;
-        let evaluator = Evaluator::new(EvaluatorParts {
+        let standardised = |table| Examples::from_table(table, &tables.standardiser);
+        let evaluator = Evaluator {
             device: device.clone(),
             architecture: architecture.clone(),
-            standardiser: tables.standardiser.clone(),
-            validation: &tables.validation,
-            test: &tables.test,
+            validation: standardised(&tables.validation)?,
+            test: standardised(&tables.test)?,
             encoding,
-        })?;
+        };
+        let evaluator = evaluator.checked()?;
         let shelf = ModelShelf::default();
         let tiles_dir = config.state_dir.join("tiles");
         let api = ApiState::new(ApiParts {

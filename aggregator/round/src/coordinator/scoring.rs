@@ -1,7 +1,7 @@
 //! From a sum to the scalars of its contributions and the receipt.
 
 use aggregator_protocol::OpenedScalars;
-use privacy_secagg::QuantizedProbe;
+use privacy_secagg::{QuantizedProbe, VALUE_MAX};
 
 use super::{
     AbortReason, BTreeMap, Closed, Coordinator, Digest, Phase, ProbeOrder, Refusal, RoundReceipt,
@@ -45,7 +45,7 @@ impl Coordinator {
     pub(super) fn settle(&mut self, context: &AggregatorContext) -> Option<Vec<Output>> {
         let Phase::Scoring { closed, sum, probes, scores } = &self.phase else { return None };
         let round = closed.grant().round;
-        let (scalars, liars) = match scalars(context, closed, probes.unverified_body(), scores) {
+        let (scalars, liars) = match scalars(context, closed, sum.unverified_body(), probes.unverified_body(), scores) {
             Ok(opened) => opened,
             Err(_) if scores.len() < closed.asked.len() => return None,
             Err(error) => {
@@ -92,10 +92,11 @@ fn check_scalars(
 fn scalars(
     context: &AggregatorContext,
     closed: &Closed,
+    sum: &RoundSum,
     order: &ProbeOrder,
     scores: &BTreeMap<usize, Signed<ScalarShares>>,
 ) -> Result<(Vec<OpenedScalars>, Vec<usize>), mode::OpenError> {
-    let count = i64::try_from(closed.updates.len()).expect("at most CONTRIBUTORS_MAX");
+    let share = Share::of(context, closed, sum);
     let others = scores.iter().map(|(&place, score)| {
         let shares: &[[u64; 2]] = &score.unverified_body().shares;
         (place, shares)
@@ -107,12 +108,39 @@ fn scalars(
         &closed.own_deliveries(),
         &others.collect(),
     )?;
-    let value = |probe: &QuantizedProbe, opened| probe.value_from_opened(opened) / count;
+    let value = |probe: &QuantizedProbe, opened| share.of_value(probe.value_from_opened(opened));
     let scalars = opened.into_iter().map(|[first, second]| OpenedScalars {
         value: value(&order.value, first),
         innovation: value(&order.innovation, second),
     });
     Ok((scalars.collect(), liars))
+}
+
+/// What a contribution is divided by in the mean: the count, or Σw/W of the weights.
+struct Share {
+    numerator: i128,
+    denominator: i128,
+}
+
+impl Share {
+    fn of(context: &AggregatorContext, closed: &Closed, sum: &RoundSum) -> Self {
+        let encoding = &context.terms().encoding;
+        let count = i128::try_from(closed.updates.len()).expect("at most CONTRIBUTORS_MAX");
+        if !encoding.is_weighted() {
+            return Self { numerator: 1, denominator: count };
+        }
+        // The coordinate after the update's. A sum of weights that noise drowned was refused as a mean.
+        let weights = sum.sum.get(encoding.dimension()).copied().unwrap_or_default();
+        let numerator = i128::from(encoding.options().weight_max);
+        Self { numerator, denominator: i128::from(weights).max(1) }
+    }
+
+    /// Towards zero, within the ledger's bound.
+    fn of_value(&self, value: i64) -> i64 {
+        let shared = i128::from(value) * self.numerator / self.denominator;
+        let bound = i128::from(VALUE_MAX);
+        i64::try_from(shared.clamp(-bound, bound)).expect("within 2^40")
+    }
 }
 
 fn receipt(

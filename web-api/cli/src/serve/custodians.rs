@@ -1,6 +1,6 @@
 //! Who keeps the keys of a round, in FHE mode.
 
-use aggregator_protocol::{Custodian, FederationTerms};
+use aggregator_protocol::{Custodian, CustodyTerms, FederationTerms};
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -47,18 +47,27 @@ pub(crate) fn drawn(
     round: u64,
     cohort: &[VerifyingKey],
 ) -> anyhow::Result<Vec<Custodian>> {
-    let Some(custody) = terms.sealing.custody() else {
+    if terms.sealing.custody().is_none() {
         return Ok(Vec::new());
-    };
+    }
     let in_cohort = |custodian: &Custodian| cohort.binary_search(&custodian.member).is_ok();
-    let mut drawn: Vec<_> = kept(vault)?.into_iter().filter(in_cohort).collect();
+    let candidates = kept(vault)?.into_iter().filter(in_cohort).collect();
+    Ok(draw(candidates, terms, round))
+}
+
+/// Draws the custodians of `round` from `candidates`, all of its cohort.
+pub(crate) fn draw(
+    mut candidates: Vec<Custodian>,
+    terms: &FederationTerms,
+    round: u64,
+) -> Vec<Custodian> {
     let (federation, round) = (terms.id(), round.to_be_bytes());
-    drawn.sort_by_cached_key(|custodian| {
+    candidates.sort_by_cached_key(|custodian| {
         let seed = [&federation.0, round.as_slice(), custodian.member.as_bytes()].concat();
         Digest::of(Tag::CustodyKey, &seed)
     });
-    drawn.truncate(custody.custodians());
-    Ok(drawn)
+    candidates.truncate(terms.sealing.custody().map_or(0, CustodyTerms::custodians));
+    candidates
 }
 
 fn kept(vault: &Vault) -> anyhow::Result<Vec<Custodian>> {

@@ -1,0 +1,185 @@
+//! Arguments of `sahakar simulate`.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use aggregator_strategy::{RobustRule, ServerOptimizer};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+/// Simulates a federation of virtual contributors in one process, with the state machines of a real one.
+///
+/// The same seed gives the same report, bit for bit, at any number of threads.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateArgs {
+    /// How many contributors there are
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub clients: usize,
+    /// Share of them that takes part in a round, at least two
+    #[arg(long, default_value_t = 1.0, value_name = "Q", value_parser = share)]
+    pub sample: f64,
+    /// How those are drawn: exactly so many, or each with probability Q
+    #[arg(long, value_enum, default_value_t = SamplingKind::Uniform)]
+    pub sampling: SamplingKind,
+    /// How many rounds
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub rounds: u64,
+    /// Passes over its rows that a contributor makes in a round
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub local_epochs: u32,
+    /// Steps that a contributor takes in a round, instead of --local-epochs
+    #[arg(long, value_name = "N", conflicts_with = "local_epochs")]
+    pub local_steps: Option<u32>,
+    /// Examples of a step
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    pub batch: u32,
+    /// Step size of local SGD
+    #[arg(long, default_value_t = 0.05, value_name = "RATE")]
+    pub lr: f32,
+    /// Momentum of local SGD
+    #[arg(long, default_value_t = 0.0, value_name = "M")]
+    pub momentum: f32,
+    /// Weight decay of local SGD
+    #[arg(long, default_value_t = 0.0, value_name = "L")]
+    pub weight_decay: f32,
+    /// Weight of FedProx's proximal term
+    #[arg(long, default_value_t = 0.0, value_name = "MU")]
+    pub proximal: f32,
+    /// What is trained
+    #[arg(long, value_enum, default_value_t = ModelKind::Mlp)]
+    pub model: ModelKind,
+    /// Units of the hidden layers of --model mlp
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "200")]
+    pub hidden: Vec<usize>,
+    /// Which data: wine (built in), fashion-mnist, mnist, adult or shakespeare (from --data-dir)
+    #[arg(long, default_value = "wine", value_name = "NAME")]
+    pub dataset: String,
+    /// Where the files of a data set that is not built in lie
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// How alike the contributors' labels are: Dirichlet's α; inf deals rows at random
+    #[arg(long, default_value = "inf", value_name = "ALPHA", value_parser = alpha)]
+    pub alpha: f64,
+    /// A file with the rows of each contributor, a JSON list of lists, instead of --alpha
+    #[arg(long, value_name = "FILE", conflicts_with = "alpha")]
+    pub partition: Option<PathBuf>,
+    /// Rows set aside to measure contributions on
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub validation_rows: usize,
+    /// The server's step: fedavg, fedavgm, fedadagrad, fedadam or fedyogi, with settings as in
+    /// fedadam:lr=0.1,tau=0.001
+    #[arg(long, default_value = "fedavg", value_name = "NAME")]
+    pub strategy: ServerOptimizer,
+    /// How updates in the clear become one (with --seal none): mean, median, trimmed-mean:beta=B,
+    /// krum:f=F, multi-krum:f=F,m=M, geometric-median, norm-bound:norm=C
+    #[arg(long, default_value = "mean", value_name = "RULE")]
+    pub rule: RobustRule,
+    /// What a contribution weighs in the mean
+    #[arg(long, value_enum, default_value_t = Weighting::Samples)]
+    pub weighting: Weighting,
+    /// How updates are sealed
+    #[arg(long, value_enum, default_value_t = SealKind::Mpc)]
+    pub seal: SealKind,
+    /// Noise of the contributors together, over the most that one changes a sum; 0: none, ε is unbounded
+    #[arg(long, default_value_t = 0.0, value_name = "S")]
+    pub noise_multiplier: f64,
+    /// L2 norm to which updates are clipped; with --seal none they are not, unless it is given
+    #[arg(long, value_name = "NORM")]
+    pub clip: Option<f64>,
+    /// Who attacks, and how: labelflip, signflip, gaussian, ipm, alie, backdoor, zero or replay, and how
+    /// many; may be repeated
+    #[arg(long, value_name = "KIND:COUNT")]
+    pub attack: Vec<String>,
+    /// How contributions are measured; sealed rounds measure by the probe
+    #[arg(long, value_enum, default_value_t = ValueKind::Probe)]
+    pub value: ValueKind,
+    /// Threads that train; all cores by default
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Seed of everything
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// Write what came of it as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Print what came of it as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page with curves of it, in one file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Keep the state after each round in this file; if it is there, go on from it
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// How a cohort is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SamplingKind {
+    /// Exactly so many, without replacement.
+    Uniform,
+    /// Each by itself, with the same probability.
+    Poisson,
+}
+
+/// A model that can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Logistic regression.
+    Logistic,
+    /// Dense layers (--hidden).
+    Mlp,
+    /// Two convolutions of 16 and 32 channels, a dense layer of 128.
+    Cnn,
+    /// The one of McMahan et al. 2017: 32 and 64 channels, a dense layer of 512.
+    McmahanCnn,
+}
+
+/// What a contribution weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weighting {
+    /// As many as it has rows.
+    Samples,
+    /// All the same.
+    Uniform,
+}
+
+/// How updates are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SealKind {
+    /// Not at all: robust rules need to see updates.
+    None,
+    /// Additive shares between two aggregators.
+    Mpc,
+    /// As mpc, with a proof of the norm.
+    MpcVerified,
+    /// Encrypted to keys that custodians share.
+    Fhe,
+}
+
+/// How contributions are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValueKind {
+    /// Not at all (with --seal none).
+    None,
+    /// The linear probe.
+    Probe,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if 0.0 < share && share <= 1.0 => Ok(share),
+        _ => Err(format!("a number above 0 and at most 1 is needed, got {text:?}")),
+    }
+}
+
+fn alpha(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(alpha) if alpha > 0.0 => Ok(alpha),
+        _ => Err(format!("a number above 0 or \"inf\" is needed, got {text:?}")),
+    }
+}

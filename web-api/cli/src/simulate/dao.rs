@@ -1,0 +1,232 @@
+//! The DAO node of a simulation: grants, measures and settles as `sahakar serve` does, without network and
+//! disk, with the log in memory.
+
+use std::collections::VecDeque;
+
+use aggregator_protocol::{
+    Custodian, DaoReply, DaoRequest, FederationTerms, ProbeOrder, Refusal, RoundGrant, RoundId,
+    RoundReceipt, RoundSum,
+};
+use aggregator_round::PAST_UPDATES_MAX;
+use aggregator_strategy::OptimizerState;
+use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
+use trainer_model::{Evaluation, Parameters};
+
+use super::ledger::SimulatedLedger;
+use crate::{measure::Evaluator, serve::draw_custodians};
+
+/// The server's step from a model along a mean update: the next model, and the optimiser's next state.
+pub(crate) trait ServerStep:
+    Fn(&Parameters, &[f32]) -> anyhow::Result<(Parameters, OptimizerState)>
+{
+}
+
+impl<T> ServerStep for T where
+    T: Fn(&Parameters, &[f32]) -> anyhow::Result<(Parameters, OptimizerState)>
+{
+}
+
+/// What a round's sum led to.
+#[derive(Debug, Clone)]
+pub(crate) struct Stepped {
+    /// The mean update, `[parameter_count]`.
+    pub(crate) mean_update: Vec<f32>,
+    /// The model after the server's step.
+    pub(crate) after: Parameters,
+    pub(crate) optimizer: OptimizerState,
+}
+
+/// How the round under way stands.
+#[derive(Debug)]
+enum Progress {
+    Granted,
+    Measured { stepped: Stepped, probes: Box<Signed<ProbeOrder>> },
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
+    Aborted(String),
+}
+
+/// A round as the DAO node has it.
+#[derive(Debug)]
+struct OpenRound {
+    grant: Signed<RoundGrant>,
+    wire: Vec<u8>,
+    before: Parameters,
+    past: Vec<Vec<f32>>,
+    progress: Progress,
+}
+
+/// How a round ended.
+pub(crate) enum Ended {
+    /// With a new model.
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
+    /// Without.
+    Aborted(String),
+}
+
+/// The DAO node.
+pub(crate) struct SimulatedDao {
+    key: SigningKey,
+    terms: FederationTerms,
+    evaluator: Evaluator,
+    ledger: Option<SimulatedLedger>,
+    open: Option<OpenRound>,
+}
+
+/// What a round starts from.
+pub(crate) struct RoundStart<'a> {
+    pub(crate) round: RoundId,
+    pub(crate) model: &'a Parameters,
+    /// In increasing order.
+    pub(crate) cohort: Vec<VerifyingKey>,
+    /// Who could keep keys.
+    pub(crate) custodians: Vec<Custodian>,
+    /// Earlier mean updates, the newest first.
+    pub(crate) past: &'a VecDeque<Vec<f32>>,
+    pub(crate) now_ms: u64,
+}
+
+impl SimulatedDao {
+    /// * `ledger` — none if the cohort's settlements do not fit an entry.
+    pub(crate) const fn new(
+        key: SigningKey,
+        terms: FederationTerms,
+        evaluator: Evaluator,
+        ledger: Option<SimulatedLedger>,
+    ) -> Self {
+        Self { key, terms, evaluator, ledger, open: None }
+    }
+
+    pub(crate) const fn ledger(&self) -> Option<&SimulatedLedger> {
+        self.ledger.as_ref()
+    }
+
+    /// Opens a round.
+    pub(crate) fn open(&mut self, start: RoundStart<'_>) -> anyhow::Result<()> {
+        let wire = trainer_model::model_to_wire(self.evaluator.architecture(), start.model);
+        let grant = RoundGrant {
+            dao: self.terms.dao,
+            federation: self.terms.id(),
+            round: start.round,
+            model: Digest::of(Tag::Model, &wire),
+            custodians: draw_custodians(start.custodians, &self.terms, start.round.0),
+            cohort: start.cohort,
+            cohort_epoch: None,
+        };
+        if let Some(ledger) = &mut self.ledger {
+            ledger.opened(&self.terms, &grant, start.now_ms)?;
+        }
+        let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
+        let past = start.past.iter().take(PAST_UPDATES_MAX).cloned().collect();
+        let before = start.model.clone();
+        self.open = Some(OpenRound { grant, wire, before, past, progress: Progress::Granted });
+        Ok(())
+    }
+
+    /// Answers the coordinator.
+    ///
+    /// * `step` — the server's step from a model along a mean update.
+    pub(crate) fn answer(
+        &mut self,
+        request: DaoRequest,
+        step: &impl ServerStep,
+        now_ms: u64,
+    ) -> anyhow::Result<DaoReply> {
+        match request {
+            DaoRequest::Grant => Ok(self.granted()),
+            DaoRequest::Measure(sum) => self.measure(&sum, step),
+            DaoRequest::Settle(receipt) => self.settle(&receipt, now_ms),
+            DaoRequest::Abort { round, reason } => self.abort(round, reason, now_ms),
+            _ => Ok(DaoReply::Refused(Refusal::Unexpected)),
+        }
+    }
+
+    /// How the round ended, once it has; it is closed by that.
+    pub(crate) fn take_ended(&mut self) -> Option<Ended> {
+        let open = self.open.take_if(|open| {
+            matches!(open.progress, Progress::Settled { .. } | Progress::Aborted(_))
+        })?;
+        match open.progress {
+            Progress::Settled { stepped, receipt, test } => {
+                Some(Ended::Settled { stepped, receipt, test })
+            }
+            Progress::Aborted(reason) => Some(Ended::Aborted(reason)),
+            Progress::Granted | Progress::Measured { .. } => None,
+        }
+    }
+
+    /// The round under way, as the coordinator asks for it.
+    pub(crate) fn granted(&self) -> DaoReply {
+        match &self.open {
+            Some(OpenRound { grant, wire, progress: Progress::Granted, .. }) => {
+                DaoReply::Granted { grant: Box::new(grant.clone()), model: wire.clone() }
+            }
+            _ => DaoReply::Finished,
+        }
+    }
+
+    fn measure(
+        &mut self,
+        sum: &Signed<RoundSum>,
+        step: &impl ServerStep,
+    ) -> anyhow::Result<DaoReply> {
+        let Some(open) = &mut self.open else {
+            return Ok(DaoReply::Refused(Refusal::WrongRound));
+        };
+        if let Progress::Measured { probes, .. } = &open.progress {
+            return Ok(DaoReply::Probes(probes.clone()));
+        }
+        let coordinator = &self.terms.coordinator().verifying;
+        let Ok(sum) = sum.clone().verify_by(Tag::RoundSum, coordinator) else {
+            return Ok(DaoReply::Refused(Refusal::BadSignature));
+        };
+        let sum = sum.body();
+        let rotation = self.terms.encoding.rotation(&self.terms.id(), sum.round.0);
+        let count = sum.accepted.contributions().len();
+        let measured = self.evaluator.measure(&open.before, &sum.sum, count, &rotation, &open.past)?;
+        let (after, optimizer) = step(&open.before, &measured.mean_update)?;
+        let order = ProbeOrder {
+            federation: sum.federation,
+            round: sum.round,
+            set_root: sum.accepted.tree().root(),
+            model_after: trainer_model::model_digest(self.evaluator.architecture(), &after),
+            value: measured.value_probe,
+            innovation: measured.innovation_probe,
+        };
+        let probes = Box::new(Signed::new(order, Tag::Probe, &self.key));
+        let stepped = Stepped { mean_update: measured.mean_update, after, optimizer };
+        open.progress = Progress::Measured { stepped, probes: probes.clone() };
+        Ok(DaoReply::Probes(probes))
+    }
+
+    fn settle(&mut self, receipt: &Signed<RoundReceipt>, now_ms: u64) -> anyhow::Result<DaoReply> {
+        let coordinator = &self.terms.coordinator().verifying;
+        if receipt.clone().verify_by(Tag::RoundReceipt, coordinator).is_err() {
+            return Ok(DaoReply::Refused(Refusal::BadSignature));
+        }
+        let Some(open) = &mut self.open else {
+            return Ok(DaoReply::Refused(Refusal::WrongRound));
+        };
+        let Progress::Measured { stepped, .. } = &open.progress else {
+            return Ok(DaoReply::Refused(Refusal::Unexpected));
+        };
+        let stepped = stepped.clone();
+        let test = self.evaluator.test(&stepped.after)?;
+        if let Some(ledger) = &mut self.ledger {
+            ledger.settled(receipt, &test, now_ms)?;
+        }
+        let receipt = Box::new(receipt.unverified_body().clone());
+        open.progress = Progress::Settled { stepped, receipt, test };
+        Ok(DaoReply::Settled { entry: 0 })
+    }
+
+    fn abort(&mut self, round: RoundId, reason: String, now_ms: u64) -> anyhow::Result<DaoReply> {
+        let Some(open) = &mut self.open else {
+            return Ok(DaoReply::Refused(Refusal::WrongRound));
+        };
+        if let Some(ledger) = &mut self.ledger {
+            ledger.aborted(round, reason.clone(), now_ms)?;
+        }
+        open.progress = Progress::Aborted(reason);
+        Ok(DaoReply::Settled { entry: 0 })
+    }
+}

@@ -1,0 +1,169 @@
+//! What a simulation does, checked: everything that its outcome depends on, and nothing else.
+
+use std::path::PathBuf;
+
+use aggregator_strategy::{RobustRule, ServerOptimizer};
+use anyhow::{Context as _, bail};
+use privacy_identity::{Digest, Tag};
+use serde_json::{Value, json};
+use trainer_model::{TrainingPlan, TrainingSettings};
+
+use super::args::{
+    ModelKind, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
+};
+
+/// L2 norm to which sealed updates are clipped where none is given: above the updates of one local epoch
+/// of the models here (0.2 to 3), so that next to none is shortened, and small enough that 12 bits of norm
+/// resolve them.
+const CLIP_DEFAULT: f64 = 5.0;
+/// Fewest contributors of a round: the sum over one is its update.
+const COHORT_MIN: usize = 2;
+/// Most virtual contributors: their keys and row numbers are kept.
+const CLIENTS_MAX: usize = 1_000_000;
+
+/// A checked plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) clients: usize,
+    pub(crate) sample: f64,
+    pub(crate) sampling: SamplingKind,
+    pub(crate) rounds: u64,
+    pub(crate) training: TrainingPlan,
+    pub(crate) model: ModelKind,
+    pub(crate) hidden: Vec<usize>,
+    pub(crate) dataset: String,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) alpha: f64,
+    pub(crate) partition: Option<PathBuf>,
+    pub(crate) validation_rows: usize,
+    pub(crate) strategy: ServerOptimizer,
+    pub(crate) rule: RobustRule,
+    pub(crate) weighting: Weighting,
+    pub(crate) seal: SealKind,
+    pub(crate) noise_multiplier: f64,
+    pub(crate) clip: Option<f64>,
+    pub(crate) attacks: Vec<String>,
+    pub(crate) value: ValueKind,
+    pub(crate) seed: u64,
+}
+
+impl Plan {
+    /// Checks what was asked for.
+    ///
+    /// # Errors
+    /// A sentence that says which flag to change.
+    pub(crate) fn new(args: &SimulateArgs) -> anyhow::Result<Self> {
+        let settings = TrainingSettings {
+            local_epochs: args.local_epochs,
+            batch_size: args.batch,
+            learning_rate: args.lr,
+        };
+        let plan = Self {
+            clients: args.clients,
+            sample: args.sample,
+            sampling: args.sampling,
+            rounds: args.rounds,
+            training: TrainingPlan::new(settings).context("local training")?,
+            model: args.model,
+            hidden: args.hidden.clone(),
+            dataset: args.dataset.clone(),
+            data_dir: args.data_dir.clone(),
+            alpha: args.alpha,
+            partition: args.partition.clone(),
+            validation_rows: args.validation_rows,
+            strategy: args.strategy,
+            rule: args.rule,
+            weighting: args.weighting,
+            seal: args.seal,
+            noise_multiplier: args.noise_multiplier,
+            clip: args.clip,
+            attacks: args.attack.clone(),
+            value: args.value,
+            seed: args.seed,
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let sealed = self.seal != SealKind::None;
+        if !(COHORT_MIN..=CLIENTS_MAX).contains(&self.clients) {
+            bail!("--clients must lie between {COHORT_MIN} and {CLIENTS_MAX}, got {}: the sum over one update is that update", self.clients);
+        }
+        if self.cohort_size() < COHORT_MIN {
+            bail!("--sample {} of {} contributors is fewer than {COHORT_MIN}", self.sample, self.clients);
+        }
+        if sealed && self.rule != RobustRule::Mean {
+            bail!("--rule {} has to see updates: use it with --seal none", self.rule.name());
+        }
+        if sealed && self.value == ValueKind::None {
+            bail!("sealed rounds always measure contributions: use --value none with --seal none");
+        }
+        if !sealed && self.noise_multiplier > 0.0 {
+            bail!("--noise-multiplier is noise inside the sealed form: use it with --seal mpc, mpc-verified or fhe");
+        }
+        if self.noise_multiplier > 0.0 && self.sampling == SamplingKind::Poisson {
+            bail!("--noise-multiplier needs a cohort of known size: use --sampling uniform");
+        }
+        if self.noise_multiplier > 0.0 && self.weighting == Weighting::Samples {
+            bail!("noise is sized for contributions that weigh the same: use --weighting uniform");
+        }
+        if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
+            bail!("--clip must be above 0");
+        }
+        Ok(())
+    }
+
+    /// How many take part in a round; by Poisson sampling, on average.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "at most CLIENTS_MAX, and positive"
+    )]
+    pub(crate) fn cohort_size(&self) -> usize {
+        (self.sample * self.clients as f64).round() as usize
+    }
+
+    /// The norm to which sealed updates are clipped.
+    pub(crate) fn clip_or_default(&self) -> f64 {
+        self.clip.unwrap_or(CLIP_DEFAULT)
+    }
+
+    /// The plan as the report states it.
+    pub(crate) fn to_json(&self) -> Value {
+        let TrainingSettings { local_epochs, batch_size, learning_rate } = self.training.settings();
+        json!({
+            "clients": self.clients,
+            "sample": self.sample,
+            "sampling": self.sampling,
+            "rounds": self.rounds,
+            "local_epochs": local_epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "model": self.model,
+            "hidden": self.hidden,
+            "dataset": self.dataset,
+            "alpha": if self.alpha.is_finite() { json!(self.alpha) } else { json!("inf") },
+            "partition": self.partition,
+            "validation_rows": self.validation_rows,
+            "strategy": self.strategy.to_string(),
+            "rule": self.rule.to_string(),
+            "weighting": self.weighting,
+            "mode": self.seal,
+            "noise_multiplier": self.noise_multiplier,
+            "clip_norm": self.clip,
+            "attacks": self.attacks,
+            "value": self.value,
+            "seed": self.seed,
+        })
+    }
+
+    /// What a checkpoint is bound to: a state goes on only under the plan that it was made by. More rounds
+    /// may be asked for later.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut plan = self.to_json();
+        plan["rounds"] = Value::Null;
+        Digest::of(Tag::Terms, plan.to_string().as_bytes())
+    }
+}

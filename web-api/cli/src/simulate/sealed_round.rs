@@ -1,0 +1,344 @@
+//! A sealed round in one process: the machines of `aggregator/round`, all of them, without a network.
+
+use std::{collections::VecDeque, mem, num::NonZeroUsize};
+
+use aggregator_protocol::{
+    AggregatorReply, ContributorReply, Custodian, DaoReply, FederationTerms, RoundId, SealingTerms,
+};
+use aggregator_round::{
+    Acknowledged, AggregatorContext, Ask, Coordinator, Input, Ordered, Outcome, Output, PeerAggregator, Sealed,
+};
+use anyhow::{Context as _, bail};
+use privacy_dp::LocalUpdate;
+use privacy_identity::{Encode as _, SealingKey, SigningKey, VerifyingKey};
+use trainer_model::Parameters;
+
+use super::{
+    clock::Stopwatch,
+    dao::{Ended, RoundStart, ServerStep, SimulatedDao},
+    learning::Learned,
+    parallel::in_order,
+    population::Contributor,
+    seeds::{Purpose, generator},
+    terms::weight,
+};
+
+/// Milliseconds of virtual time between two events: far below any deadline.
+const STEP_MS: u64 = 1;
+
+/// A party other than the coordinator.
+type Party = (AggregatorContext, PeerAggregator);
+
+/// Aggregators, their stores left out: nothing crashes here (`aggregator/simulation` is for that).
+pub(crate) struct SealedFederation {
+    terms: FederationTerms,
+    context: AggregatorContext,
+    coordinator: Coordinator,
+    peers: Vec<Party>,
+    threads: NonZeroUsize,
+    seed: u64,
+    /// Rows of the largest contributor, if contributions weigh by rows.
+    most_rows: Option<usize>,
+    now_ms: u64,
+}
+
+/// What a sealed round needs beside the federation.
+pub(crate) struct RoundTask<'a, L, S> {
+    pub(crate) round: u64,
+    pub(crate) model: &'a Parameters,
+    pub(crate) past: &'a VecDeque<Vec<f32>>,
+    /// Who is invited, in increasing order of keys.
+    pub(crate) cohort: &'a [&'a Contributor],
+    /// What a contributor learns.
+    pub(crate) learn: L,
+    /// The server's step.
+    pub(crate) step: S,
+}
+
+/// What came of a sealed round.
+pub(crate) struct SealedOutcome {
+    pub(crate) ended: Ended,
+    pub(crate) collected: Collected,
+    pub(crate) refused: u64,
+}
+
+/// What was collected.
+#[derive(Default)]
+pub(crate) struct Collected {
+    /// Members that could not send an update, each with the reason.
+    pub(crate) dropped: Vec<(usize, String)>,
+    pub(crate) upload_bytes: u64,
+    pub(crate) train_seconds: Vec<f64>,
+    pub(crate) seal_seconds: Vec<f64>,
+    pub(crate) aggregate_seconds: f64,
+    /// One of those that were acknowledged: its receipt is checked.
+    first: Option<(VerifyingKey, Acknowledged)>,
+}
+
+/// One contributor's part, as its thread left it.
+struct Contribution {
+    index: usize,
+    member: VerifyingKey,
+    result: anyhow::Result<(Sealed, Learned)>,
+    seal_seconds: f64,
+}
+
+impl SealedFederation {
+    /// * `aggregators` — their keys, the coordinator's first.
+    pub(crate) fn new(
+        terms: &FederationTerms,
+        aggregators: &[SigningKey],
+        threads: NonZeroUsize,
+        seed: u64,
+        most_rows: Option<usize>,
+    ) -> anyhow::Result<Self> {
+        let context = |key: &SigningKey| {
+            let key = SigningKey::from_seed(&key.seed());
+            let sealing = SealingKey::derived_from(&key);
+            AggregatorContext::new(terms.clone(), key, sealing)
+        };
+        let (first, others) = aggregators.split_first().context("a federation has aggregators")?;
+        let peer = |key| Ok((context(key)?, PeerAggregator::default()));
+        Ok(Self {
+            terms: terms.clone(),
+            context: context(first)?,
+            coordinator: Coordinator::new(Vec::new()),
+            peers: others.iter().map(peer).collect::<anyhow::Result<_>>()?,
+            threads,
+            seed,
+            most_rows,
+            now_ms: 1,
+        })
+    }
+
+    pub(crate) const fn terms(&self) -> &FederationTerms {
+        &self.terms
+    }
+
+    /// Runs one round from the grant to the settlement.
+    pub(crate) fn run<L, S>(
+        &mut self,
+        dao: &mut SimulatedDao,
+        task: &RoundTask<'_, L, S>,
+    ) -> anyhow::Result<SealedOutcome>
+    where
+        L: Fn(&Contributor) -> anyhow::Result<Learned> + Sync,
+        S: ServerStep,
+    {
+        let custodians = self.open(dao, task)?;
+        let mut collected = self.collect(task)?;
+        let watch = Stopwatch::start();
+        let ended = self.finish(dao, &task.step, custodians)?;
+        if let Ended::Settled { .. } = ended {
+            self.check_receipt(task.round, collected.first.take())?;
+        }
+        collected.aggregate_seconds += watch.seconds();
+        let refused = self.coordinator.refused().values().sum();
+        Ok(SealedOutcome { ended, collected, refused })
+    }
+
+    /// A contributor checks its receipt: signed, every party committed to the same set, its own update in it.
+    fn check_receipt(
+        &self,
+        round: u64,
+        contributor: Option<(VerifyingKey, Acknowledged)>,
+    ) -> anyhow::Result<()> {
+        let Some((member, acknowledged)) = contributor else { return Ok(()) };
+        let fetched = self.coordinator.receipt_for(RoundId(round), &member);
+        match acknowledged.check(&self.terms, fetched)? {
+            Outcome::Counted(_) => Ok(()),
+            other => bail!("an update that was acknowledged is not in its receipt: {other:?}"),
+        }
+    }
+
+    /// Opens the round; returns its custodians, none where there are none.
+    fn open<L, S>(
+        &mut self,
+        dao: &mut SimulatedDao,
+        task: &RoundTask<'_, L, S>,
+    ) -> anyhow::Result<Vec<Party>> {
+        let candidates = match self.terms.sealing {
+            SealingTerms::Fhe(_) => task.cohort.iter().map(|c| c.custodian(&self.terms)).collect(),
+            SealingTerms::Mpc | SealingTerms::MpcVerified => Vec::new(),
+        };
+        dao.open(RoundStart {
+            round: RoundId(task.round),
+            model: task.model,
+            cohort: task.cohort.iter().map(|contributor| contributor.member()).collect(),
+            custodians: candidates,
+            past: task.past,
+            now_ms: self.now_ms,
+        })?;
+        let granted = input_from_dao(dao.granted())?;
+        let custodians = match &granted {
+            Input::Granted { grant, .. } => self.custodians(&grant.unverified_body().custodians, task.cohort),
+            _ => Vec::new(),
+        };
+        self.feed(granted)?;
+        Ok(custodians)
+    }
+
+    /// Lets everybody train and seal, on all threads, and hands in what comes, in the cohort's order.
+    fn collect<L, S>(&mut self, task: &RoundTask<'_, L, S>) -> anyhow::Result<Collected>
+    where
+        L: Fn(&Contributor) -> anyhow::Result<Learned> + Sync,
+    {
+        let first = task.cohort.first().context("an empty cohort")?;
+        let ContributorReply::Order { order, model } =
+            self.coordinator.order_for(&first.member(), None)
+        else {
+            bail!("the coordinator gives no order");
+        };
+        let (terms, seed, most_rows) = (self.terms.clone(), self.seed, self.most_rows);
+        let work = |contributor: &&Contributor| {
+            let generators = || {
+                let indices = [task.round, contributor.index as u64];
+                let of = |purpose| generator(seed, purpose, &indices);
+                (of(Purpose::Rounding), of(Purpose::Sealing))
+            };
+            let mut seal_seconds = 0.0;
+            let mut contribute = || {
+                let ordered = Ordered::accept(&terms, &contributor.key, None, &order, &model)?;
+                let mut learned = (task.learn)(contributor)?;
+                let watch = Stopwatch::start();
+                let update = LocalUpdate::new(mem::take(&mut learned.delta))?;
+                let update = match most_rows {
+                    Some(most) => update.weighing(weight(contributor.rows.len(), most)),
+                    None => update,
+                };
+                let (mut rounding, mut sealing) = generators();
+                let sealed =
+                    ordered.seal(update, &terms, &contributor.key, &mut rounding, &mut sealing)?;
+                seal_seconds = watch.seconds();
+                Ok((sealed, learned))
+            };
+            let result = contribute();
+            let member = contributor.member();
+            Contribution { index: contributor.index, member, result, seal_seconds }
+        };
+        let mut collected = Collected::default();
+        in_order(self.threads, task.cohort, work, |contribution| {
+            self.submit(contribution, &mut collected)
+        })?;
+        Ok(collected)
+    }
+
+    fn submit(
+        &mut self,
+        contribution: Contribution,
+        collected: &mut Collected,
+    ) -> anyhow::Result<()> {
+        let Contribution { index, member, result, seal_seconds } = contribution;
+        let (sealed, learned) = match result {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                collected.dropped.push((index, format!("{error:#}")));
+                return Ok(());
+            }
+        };
+        if collected.upload_bytes == 0 {
+            collected.upload_bytes = sealed.update().to_bytes().len() as u64;
+        }
+        collected.train_seconds.push(learned.seconds);
+        collected.seal_seconds.push(seal_seconds);
+        let watch = Stopwatch::start();
+        let update = Box::new(sealed.update().clone());
+        let outputs = self.feed(Input::Submitted { peer: member, update })?;
+        let promise = outputs.into_iter().find_map(|output| match output {
+            Output::Acknowledge(promise) => Some(*promise),
+            _ => None,
+        });
+        let promise = promise.context("an update was taken and not acknowledged")?;
+        let acknowledged = sealed.acknowledged(&self.terms, promise)?;
+        collected.first.get_or_insert((member, acknowledged));
+        collected.aggregate_seconds += watch.seconds();
+        Ok(())
+    }
+
+    /// Passes questions and answers between the parties until the DAO node has logged the round.
+    fn finish(
+        &mut self,
+        dao: &mut SimulatedDao,
+        step: &impl ServerStep,
+        mut custodians: Vec<Party>,
+    ) -> anyhow::Result<Ended> {
+        loop {
+            let mut answered = false;
+            for ask in self.coordinator.outstanding(&self.context) {
+                let input = match ask {
+                    Ask::Dao(request) => {
+                        input_from_dao(dao.answer(*request, step, self.now_ms)?)?
+                    }
+                    Ask::Aggregator(place, request) => {
+                        let peer = self.peers.get_mut(place - 1);
+                        let (context, machine) = peer.context("an aggregator that is not there")?;
+                        Input::from_party(place, reply(context, machine, *request))
+                    }
+                    Ask::Custodian(place, request) => {
+                        let custodian = custodians.get_mut(place - 1);
+                        let (context, machine) = custodian.context("a custodian that is not there")?;
+                        Input::from_party(place, reply(context, machine, *request))
+                    }
+                };
+                self.now_ms += STEP_MS;
+                let machine = mem::replace(&mut self.coordinator, Coordinator::new(Vec::new()));
+                let (machine, result) = machine.handle(&self.context, input, self.now_ms);
+                self.coordinator = machine;
+                // An answer to a step that an answer before has ended is refused; nothing is lost.
+                answered |= result.is_ok();
+                if let Some(ended) = dao.take_ended() {
+                    return Ok(ended);
+                }
+            }
+            if !answered {
+                self.now_ms += self.terms.step_deadline_ms.max(self.terms.round_deadline_ms) + 1;
+                self.feed(Input::Tick)?;
+            }
+        }
+    }
+
+    /// These custodians, in their order.
+    fn custodians(&self, chosen: &[Custodian], cohort: &[&Contributor]) -> Vec<Party> {
+        let party = |custodian: &Custodian| {
+            let member = cohort.iter().find(|c| c.member() == custodian.member)?;
+            let key = SigningKey::from_seed(&member.key.seed());
+            let sealing = SealingKey::derived_from(&key);
+            let context = AggregatorContext::custodian(self.terms.clone(), key, sealing);
+            Some((context, PeerAggregator::default()))
+        };
+        chosen.iter().filter_map(party).collect()
+    }
+
+    fn feed(&mut self, input: Input) -> anyhow::Result<Vec<Output>> {
+        self.now_ms += STEP_MS;
+        let machine = mem::replace(&mut self.coordinator, Coordinator::new(Vec::new()));
+        let (machine, result) = machine.handle(&self.context, input, self.now_ms);
+        self.coordinator = machine;
+        result.map_err(|refusal| anyhow::anyhow!("the coordinator refuses: {refusal}"))
+    }
+}
+
+fn reply(
+    context: &AggregatorContext,
+    machine: &mut PeerAggregator,
+    request: aggregator_protocol::AggregatorRequest,
+) -> AggregatorReply {
+    let (next, result) = mem::take(machine).handle(context, request);
+    *machine = next;
+    match result {
+        Ok(step) => step.reply,
+        Err(refusal) => AggregatorReply::Refused(refusal),
+    }
+}
+
+/// What the DAO node's answer is to the coordinator's machine.
+fn input_from_dao(reply: DaoReply) -> anyhow::Result<Input> {
+    Ok(match reply {
+        DaoReply::Granted { grant, model } => Input::Granted { grant, model },
+        DaoReply::Finished => Input::NoMoreRounds,
+        DaoReply::Probes(probes) => Input::Probed(probes),
+        DaoReply::Settled { .. } => Input::Logged,
+        DaoReply::Refused(refusal) => Input::StepRefused(refusal),
+        other => bail!("the DAO node answers {other:?}"),
+    })
+}

@@ -1,0 +1,370 @@
+//! A simulation: who takes part in a round, how the round runs, and what it leaves.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    num::NonZeroUsize,
+};
+
+use aggregator_round::{PAST_UPDATES_MAX, privacy_loss};
+use aggregator_strategy::OptimizerState;
+use anyhow::Context as _;
+use privacy_dp::ClipNorm;
+use privacy_identity::{SigningKey, VerifyingKey};
+use privacy_secagg::EncodingParameters;
+use rand::{RngExt as _, seq::index};
+use trainer_model::{Architecture, ComputeDevice, Evaluation, Parameters, model_digest};
+
+use super::{
+    args::{SamplingKind, SealKind, ValueKind, Weighting},
+    clock::Stopwatch,
+    dao::{Ended, SimulatedDao},
+    data::SimulationData,
+    learning::Trainer,
+    ledger::{COHORT_MAX, Opening, SimulatedLedger},
+    open_round::OpenFederation,
+    plan::Plan,
+    population::{Contributor, Kind},
+    sealed_round::{RoundTask, SealedFederation, SealedOutcome},
+    seeds::{Purpose, generator},
+    state::{RoundRecord, State},
+    terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms},
+};
+use crate::{demo::progress::mean, demo::report::LedgerSummary, measure::Evaluator, serve::initial_parameters};
+
+/// How much innovation qualifies for pay, as in the demonstration.
+const NOVELTY_PERCENT: u32 = crate::demo::central::NOVELTY_PERCENT;
+
+/// A federation of virtual contributors.
+pub(crate) struct Simulation {
+    pub(crate) plan: Plan,
+    pub(crate) data: SimulationData,
+    pub(crate) architecture: Architecture,
+    pub(crate) population: Vec<Contributor>,
+    pub(crate) state: State,
+    device: ComputeDevice,
+    engine: Engine,
+}
+
+enum Engine {
+    Open { federation: OpenFederation, evaluator: Evaluator },
+    Sealed { federation: SealedFederation, dao: SimulatedDao, members: BTreeMap<VerifyingKey, usize> },
+}
+
+/// What a round left behind.
+struct RoundResult {
+    after: Option<(Parameters, OptimizerState, Vec<f32>, Evaluation)>,
+    values: Vec<(usize, Option<f64>)>,
+    record: RoundRecord,
+}
+
+impl Simulation {
+    /// Sets everything up; nothing is trained yet.
+    ///
+    /// * `state` — of a checkpoint, to go on from.
+    pub(crate) fn new(
+        plan: Plan,
+        data: SimulationData,
+        architecture: Architecture,
+        threads: NonZeroUsize,
+        state: Option<State>,
+    ) -> anyhow::Result<Self> {
+        let population = population(&plan, &data);
+        let device = ComputeDevice::cpu();
+        let fresh = state.is_none();
+        let model = || initial_parameters(&architecture, plan.seed);
+        let mut state = match state {
+            Some(state) => state,
+            None => State::start(model(), OptimizerState::new(plan.strategy, architecture.parameter_count())?),
+        };
+        let setup = Setup { plan: &plan, data: &data, architecture: &architecture, device: &device, threads };
+        let engine = match plan.seal {
+            SealKind::None => setup.open()?,
+            _ => setup.sealed(&population, &mut state, fresh)?,
+        };
+        Ok(Self { plan, data, architecture, population, state, device, engine })
+    }
+
+    /// Runs the next round.
+    pub(crate) fn step(&mut self) -> anyhow::Result<()> {
+        let watch = Stopwatch::start();
+        let round = self.state.next_round;
+        let cohort = self.cohort(round);
+        let mut result = match &self.engine {
+            Engine::Open { .. } => self.open_round(round, &cohort)?,
+            Engine::Sealed { .. } => self.sealed_round(round, &cohort)?,
+        };
+        for (index, value) in result.values {
+            let record = self.state.values.entry(index).or_default();
+            record.rounds += 1;
+            record.values.extend(value);
+        }
+        if let Some((model, optimizer, mean_update, test)) = result.after {
+            self.state.model = model;
+            self.state.optimizer = optimizer;
+            self.state.past.push_front(mean_update);
+            self.state.past.truncate(PAST_UPDATES_MAX);
+            result.record.test_accuracy = Some(test.accuracy);
+            result.record.test_loss = Some(test.loss);
+        }
+        result.record.round = round;
+        result.record.model = model_digest(&self.architecture, &self.state.model).to_string();
+        result.record.wall_seconds = watch.seconds();
+        self.state.rounds.push(result.record);
+        self.state.next_round += 1;
+        if let Engine::Sealed { dao, .. } = &self.engine
+            && let Some(ledger) = dao.ledger()
+        {
+            self.state.leaves = ledger.leaves().to_vec();
+        }
+        Ok(())
+    }
+
+    /// The ledger, if the rounds are small enough for one.
+    pub(crate) fn ledger(&self) -> Option<LedgerSummary> {
+        match &self.engine {
+            Engine::Sealed { dao, .. } => dao.ledger().map(SimulatedLedger::summary),
+            Engine::Open { .. } => None,
+        }
+    }
+
+    /// Credits of a contributor, if there is a ledger.
+    pub(crate) fn credits(&self, contributor: &Contributor) -> Option<u128> {
+        let Engine::Sealed { dao, .. } = &self.engine else { return None };
+        let federation = dao.ledger()?.federation()?;
+        let standing = federation.standings().get(&contributor.member());
+        Some(standing.map_or(0, data_dao_journal::Standing::credits))
+    }
+
+    /// Bits of one sealed parameter.
+    pub(crate) fn ring_bits(&self) -> Option<u8> {
+        match &self.engine {
+            Engine::Sealed { federation, .. } => Some(federation.terms().encoding.ring().bits()),
+            Engine::Open { .. } => None,
+        }
+    }
+
+    /// Who takes part, in the order of the population.
+    fn cohort(&self, round: u64) -> Vec<usize> {
+        let mut rng = generator(self.plan.seed, Purpose::Cohort, &[round]);
+        let count = self.population.len();
+        let mut cohort = match self.plan.sampling {
+            SamplingKind::Uniform => index::sample(&mut rng, count, self.plan.cohort_size()).into_vec(),
+            SamplingKind::Poisson => (0..count).filter(|_| rng.random_bool(self.plan.sample)).collect(),
+        };
+        cohort.sort_unstable();
+        cohort
+    }
+
+    fn open_round(&mut self, round: u64, cohort: &[usize]) -> anyhow::Result<RoundResult> {
+        let Engine::Open { federation, evaluator } = &self.engine else {
+            anyhow::bail!("an open round of a sealed federation");
+        };
+        let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
+        let model = &self.state.model;
+        let trainer = self.trainer();
+        let learn = |contributor: &Contributor| trainer.learn(contributor, round, model);
+        let outcome = federation.run(&cohort, model, evaluator, learn)?;
+        let mut optimizer = self.state.optimizer.clone();
+        let after = optimizer.step(model.values(), &outcome.mean_update)?;
+        let after = Parameters::new(&self.architecture.layout(), after)?;
+        let test = evaluator.test(&after)?;
+        let record = RoundRecord {
+            participants: outcome.values.len() as u64,
+            dropped: outcome.dropped.len() as u64,
+            train_seconds: mean(&outcome.train_seconds),
+            aggregate_seconds: outcome.aggregate_seconds,
+            remark: first_reason(&outcome.dropped),
+            ..RoundRecord::default()
+        };
+        let after = Some((after, optimizer, outcome.mean_update, test));
+        Ok(RoundResult { after, values: outcome.values, record })
+    }
+
+    fn sealed_round(&mut self, round: u64, cohort: &[usize]) -> anyhow::Result<RoundResult> {
+        let trainer = Trainer {
+            data: &self.data,
+            architecture: &self.architecture,
+            plan: self.plan.training,
+            device: &self.device,
+            seed: self.plan.seed,
+        };
+        let Engine::Sealed { federation, dao, members } = &mut self.engine else {
+            anyhow::bail!("a sealed round of an open federation");
+        };
+        let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
+        invited.sort_by_key(|contributor| contributor.member());
+        let (model, optimizer, layout) =
+            (&self.state.model, &self.state.optimizer, self.architecture.layout());
+        let SealedOutcome { ended, collected, refused } = federation.run(dao, &RoundTask {
+            round,
+            model,
+            past: &self.state.past,
+            cohort: &invited,
+            learn: |contributor: &Contributor| trainer.learn(contributor, round, model),
+            step: |before: &Parameters, mean_update: &[f32]| {
+                let mut next = optimizer.clone();
+                let after = next.step(before.values(), mean_update)?;
+                Ok((Parameters::new(&layout, after)?, next))
+            },
+        })?;
+        let encoding = federation.terms().encoding;
+        let rounds = round + 1;
+        let mut record = RoundRecord {
+            dropped: collected.dropped.len() as u64,
+            refused,
+            upload_bytes_per_contributor: collected.upload_bytes,
+            upload_bytes_per_parameter: per_parameter(collected.upload_bytes, &encoding),
+            epsilon: privacy_loss(federation.terms(), rounds)?,
+            train_seconds: mean(&collected.train_seconds),
+            seal_seconds: mean(&collected.seal_seconds),
+            aggregate_seconds: collected.aggregate_seconds,
+            remark: first_reason(&collected.dropped),
+            ..RoundRecord::default()
+        };
+        let (after, values) = match ended {
+            Ended::Aborted(reason) => {
+                record.remark = Some(format!("given up: {reason}"));
+                (None, Vec::new())
+            }
+            Ended::Settled { stepped, receipt, test } => {
+                let contributions = receipt.accepted.contributions().iter();
+                let value = |((member, _), scalars): (&(VerifyingKey, _), &aggregator_protocol::OpenedScalars)| {
+                    let index = members.get(member).copied();
+                    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+                    index.map(|index| (index, Some(scalars.value as f64 * encoding.value_unit())))
+                };
+                let values: Vec<_> = contributions.zip(&receipt.scalars).filter_map(value).collect();
+                record.participants = values.len() as u64;
+                (Some((stepped.after, stepped.optimizer, stepped.mean_update, test)), values)
+            }
+        };
+        Ok(RoundResult { after, values, record })
+    }
+
+    fn trainer(&self) -> Trainer<'_> {
+        Trainer {
+            data: &self.data,
+            architecture: &self.architecture,
+            plan: self.plan.training,
+            device: &self.device,
+            seed: self.plan.seed,
+        }
+    }
+}
+
+/// What an engine is built from.
+struct Setup<'a> {
+    plan: &'a Plan,
+    data: &'a SimulationData,
+    architecture: &'a Architecture,
+    device: &'a ComputeDevice,
+    threads: NonZeroUsize,
+}
+
+impl Setup<'_> {
+    fn open(&self) -> anyhow::Result<Engine> {
+        let clip = self.plan.clip.map(ClipNorm::new).transpose().context("--clip")?;
+        // Nothing is encoded in an open round; the evaluator asks for an encoding of the model's size.
+        let size = u32::try_from(self.architecture.parameter_count())?;
+        let encoding = EncodingParameters::standard(ClipNorm::new(1.0)?, size, 2)?;
+        let federation = OpenFederation {
+            rule: self.plan.rule,
+            clip,
+            by_samples: self.plan.weighting == Weighting::Samples,
+            valued: self.plan.value == ValueKind::Probe,
+            threads: self.threads,
+        };
+        Ok(Engine::Open { federation, evaluator: self.evaluator(encoding)? })
+    }
+
+    fn sealed(
+        &self,
+        population: &[Contributor],
+        state: &mut State,
+        fresh: bool,
+    ) -> anyhow::Result<Engine> {
+        let seed = self.plan.seed;
+        let key = |kind, index| SigningKey::generate(&mut generator(seed, Purpose::Key, &[kind, index]));
+        let dao_key = key(0, 0);
+        let aggregators: Vec<_> =
+            (0_u64..).take(aggregator_count(self.plan.seal)).map(|index| key(1, index)).collect();
+        let keys = aggregators.iter().map(SigningKey::verifying_key).collect();
+        let mut ledger = SimulatedLedger::found(dao_key.verifying_key(), keys)?;
+        let size = self.plan.cohort_size();
+        let cohort = match self.plan.sampling {
+            SamplingKind::Uniform => [size, size],
+            SamplingKind::Poisson => [population.len(), 2],
+        };
+        let terms = terms(&TermsParts {
+            plan: self.plan,
+            dao: ledger.dao()?,
+            dao_key: &dao_key,
+            aggregators: &aggregators,
+            architecture: self.architecture.to_json(),
+            parameters: self.architecture.parameter_count(),
+            classes: self.architecture.classes(),
+            cohort,
+        })?;
+        let ledger = if cohort[0] > COHORT_MAX || population.len() > COHORT_MAX {
+            None
+        } else if fresh {
+            let members: Vec<_> = population.iter().map(|c| (c.member(), c.label())).collect();
+            ledger.open(&terms, &Opening {
+                members: &members,
+                rounds: u64::from(ROUNDS_MAX),
+                novelty_percent: NOVELTY_PERCENT,
+                validation_commitment: self.data.validation_commitment(),
+            })?;
+            Some(ledger)
+        } else {
+            Some(SimulatedLedger::from_leaves(std::mem::take(&mut state.leaves))?)
+        };
+        let evaluator = self.evaluator(terms.encoding)?;
+        let most_rows = (self.plan.weighting == Weighting::Samples)
+            .then(|| population.iter().map(|c| c.rows.len()).max().unwrap_or(1));
+        let federation = SealedFederation::new(&terms, &aggregators, self.threads, seed, most_rows)?;
+        let dao = SimulatedDao::new(dao_key, terms, evaluator, ledger);
+        let members = population.iter().map(|c| (c.member(), c.index)).collect();
+        Ok(Engine::Sealed { federation, dao, members })
+    }
+
+    fn evaluator(&self, encoding: EncodingParameters) -> anyhow::Result<Evaluator> {
+        let evaluator = Evaluator {
+            device: self.device.clone(),
+            architecture: self.architecture.clone(),
+            validation: self.data.validation.clone(),
+            test: self.data.test.clone(),
+            encoding,
+        };
+        Ok(evaluator.checked()?)
+    }
+}
+
+fn population(plan: &Plan, data: &SimulationData) -> Vec<Contributor> {
+    let parts = data.parts.iter().enumerate();
+    parts.map(|(index, rows)| Contributor::new(plan.seed, index, rows.clone(), Kind::Honest)).collect()
+}
+
+impl State {
+    fn start(model: Parameters, optimizer: OptimizerState) -> Self {
+        Self {
+            next_round: 0,
+            model,
+            optimizer,
+            past: VecDeque::new(),
+            rounds: Vec::new(),
+            values: BTreeMap::new(),
+            leaves: Vec::new(),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn per_parameter(bytes: u64, encoding: &EncodingParameters) -> f64 {
+    bytes as f64 / encoding.dimension() as f64
+}
+
+fn first_reason(dropped: &[(usize, String)]) -> Option<String> {
+    let (index, reason) = dropped.first()?;
+    Some(format!("contributor {} sent nothing: {reason}", index + 1))
+}
