@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("privacy-cohort", 1),
     ("privacy-pine", 1),
     ("privacy-secagg", 1),
+    ("aggregator-strategy", 1),
     ("data-dao-governance", 1),
     ("data-dao-ledger", 1),
     ("datasets", 1),
@@ -68,6 +69,7 @@ const PURE: &[&str] = &[
     "data-dao-governance",
     "data-dao-market",
     "data-dao-journal",
+    "aggregator-strategy",
     "aggregator-protocol",
     "aggregator-round",
 ];

@@ -1,0 +1,237 @@
+//! Robust rules: what to take for the mean when some of the updates may be lies.
+//!
+//! They read single updates, so they are for open runs (simulation) and for the means of groups
+//! ([`GroupMeans`](crate::GroupMeans)); a sealed round opens nothing but its sum.
+//!
+//! Threat: f of n contributors send anything whatever. Each rule says for which f what is returned stays
+//! near the honest updates. None helps against lies that look like honest updates (ALIE), and with very
+//! different honest data robust rules lose more than label poisoning does (Peng et al. 2025): the
+//! plain mean is the default.
+
+mod geometric_median;
+mod krum;
+mod mean;
+mod order;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+pub use geometric_median::Weiszfeld;
+pub use krum::krum_selection;
+
+use crate::{NotationError, Positive, Updates, notation::Notation, number::float};
+
+/// Why a rule was refused for the updates given.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum RobustError {
+    /// More Byzantine contributors than the rule withstands.
+    #[error("{rule} needs at least {needed} updates to withstand {byzantine} liars, got {got}")]
+    TooManyByzantine {
+        /// The rule.
+        rule: &'static str,
+        /// f.
+        byzantine: usize,
+        /// The least n.
+        needed: usize,
+        /// n.
+        got: usize,
+    },
+    /// Multi-Krum of no update, or of more than it may average.
+    #[error("multi-krum averages 1..={max} updates here, asked for {got}")]
+    Selection {
+        /// n - f - 2.
+        max: usize,
+        /// m.
+        got: usize,
+    },
+    /// A trimming that leaves nothing.
+    #[error("the share trimmed from each side must be at least 0 and below 0.5, got {got}")]
+    Trimming {
+        /// β.
+        got: f64,
+    },
+    /// A geometric median without an iteration.
+    #[error("the geometric median needs at least one iteration")]
+    Iterations,
+}
+
+/// A rule that makes one update of many.
+///
+/// Written `mean`, `median`, `trimmed-mean:beta=B`, `krum:f=F`, `multi-krum:f=F,m=M`, `geometric-median`
+/// (with `smoothing`, `tolerance`, `iterations`), `norm-bound:norm=C`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RobustRule {
+    /// The weighted mean: withstands nobody.
+    Mean,
+    /// The median of each coordinate, unweighted: each coordinate is within the honest ones' range while
+    /// f < n/2.
+    Median,
+    /// The mean of each coordinate without ⌊βn⌋ values on each side, unweighted: within the honest ones'
+    /// range while f ≤ ⌊βn⌋.
+    TrimmedMean {
+        /// β, in 0..0.5.
+        beta: f64,
+    },
+    /// The one update with the closest neighbours: n ≥ 2f + 3.
+    Krum {
+        /// f.
+        byzantine: usize,
+    },
+    /// The unweighted mean of the `selected` updates with the closest neighbours: n ≥ 2f + 3.
+    MultiKrum {
+        /// f.
+        byzantine: usize,
+        /// m, in 1..=n - f - 2.
+        selected: usize,
+    },
+    /// The point with the least weighted sum of distances: stays bounded while the liars' weight is below
+    /// one half.
+    GeometricMedian(Weiszfeld),
+    /// The weighted mean of the updates scaled to at most this L2 norm: f liars move it by at most
+    /// f/n·2C. What sealed rounds do with every update.
+    NormBound {
+        /// C, in parameter units.
+        bound: Positive,
+    },
+}
+
+impl RobustRule {
+    const NAMES: &'static str =
+        "mean, median, trimmed-mean, krum, multi-krum, geometric-median, norm-bound";
+
+    /// Its name as on the command line.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Median => "median",
+            Self::TrimmedMean { .. } => "trimmed-mean",
+            Self::Krum { .. } => "krum",
+            Self::MultiKrum { .. } => "multi-krum",
+            Self::GeometricMedian(_) => "geometric-median",
+            Self::NormBound { .. } => "norm-bound",
+        }
+    }
+
+    /// Makes one update `[d]` of `updates`.
+    ///
+    /// Sums are f64 in a fixed order: the same updates in the same order give the same bits on every
+    /// machine.
+    ///
+    /// # Errors
+    /// [`RobustError`] if there are too few updates for the rule, or its settings are out of range.
+    pub fn aggregate(&self, updates: &Updates<'_>) -> Result<Vec<f32>, RobustError> {
+        match self {
+            Self::Mean => Ok(mean::mean(updates)),
+            Self::Median => Ok(order::median(updates)),
+            Self::TrimmedMean { beta } => {
+                Ok(order::trimmed_mean(updates, trimmed_count(*beta, updates.count())?))
+            }
+            Self::Krum { byzantine } => selected_mean(updates, *byzantine, 1),
+            Self::MultiKrum { byzantine, selected } => {
+                selected_mean(updates, *byzantine, *selected)
+            }
+            Self::GeometricMedian(settings) if settings.iterations_max == 0 => {
+                Err(RobustError::Iterations)
+            }
+            Self::GeometricMedian(settings) => {
+                Ok(geometric_median::geometric_median(updates, settings))
+            }
+            Self::NormBound { bound } => Ok(mean::norm_bounded(updates, *bound)),
+        }
+    }
+
+    /// How many of `count` contributors may lie, if their weights are equal, while what is returned stays
+    /// bounded by the honest updates.
+    #[must_use]
+    pub fn withstands(&self, count: usize) -> usize {
+        match self {
+            // A bounded norm bounds the harm, not the direction.
+            Self::Mean | Self::NormBound { .. } => 0,
+            Self::Median | Self::GeometricMedian(_) => count.saturating_sub(1) / 2,
+            Self::TrimmedMean { beta } => trimmed_count(*beta, count).unwrap_or(0),
+            Self::Krum { byzantine } | Self::MultiKrum { byzantine, .. } => *byzantine,
+        }
+    }
+}
+
+fn selected_mean(
+    updates: &Updates<'_>,
+    byzantine: usize,
+    selected: usize,
+) -> Result<Vec<f32>, RobustError> {
+    Ok(krum::mean_of(updates, &krum_selection(updates, byzantine, selected)?))
+}
+
+/// ⌊βn⌋, as scipy's `trim_mean` counts.
+fn trimmed_count(beta: f64, count: usize) -> Result<usize, RobustError> {
+    if !(0.0..0.5).contains(&beta) {
+        return Err(RobustError::Trimming { got: beta });
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 <= βn < UPDATES_MAX; rounding down is what is wanted"
+    )]
+    let cut = (beta * float(count)) as usize;
+    // A β just below one half times n may round up to n/2, which would leave nothing of an even n.
+    Ok(cut.min((count - 1) / 2))
+}
+
+impl fmt::Display for RobustRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Mean | Self::Median => f.write_str(name),
+            Self::TrimmedMean { beta } => write!(f, "{name}:beta={beta}"),
+            Self::Krum { byzantine } => write!(f, "{name}:f={byzantine}"),
+            Self::MultiKrum { byzantine, selected } => {
+                write!(f, "{name}:f={byzantine},m={selected}")
+            }
+            Self::GeometricMedian(Weiszfeld { smoothing, tolerance, iterations_max }) => {
+                let (smoothing, tolerance) = (smoothing.0, tolerance.0);
+                write!(f, "{name}:smoothing={smoothing},tolerance={tolerance}")?;
+                write!(f, ",iterations={iterations_max}")
+            }
+            Self::NormBound { bound } => write!(f, "{name}:norm={}", bound.0),
+        }
+    }
+}
+
+impl FromStr for RobustRule {
+    type Err = NotationError;
+
+    fn from_str(text: &str) -> Result<Self, NotationError> {
+        let mut read = Notation::parse(text)?;
+        let rule = match read.name {
+            "mean" => Self::Mean,
+            "median" => Self::Median,
+            "trimmed-mean" => Self::TrimmedMean { beta: read.need("beta")? },
+            "krum" => Self::Krum { byzantine: read.need("f")? },
+            "multi-krum" => {
+                Self::MultiKrum { byzantine: read.need("f")?, selected: read.need("m")? }
+            }
+            "geometric-median" => Self::GeometricMedian(weiszfeld(&mut read)?),
+            "norm-bound" => Self::NormBound { bound: Positive::new("norm", read.need("norm")?)? },
+            _ => return Err(read.unknown(Self::NAMES)),
+        };
+        read.finish(rule)
+    }
+}
+
+fn weiszfeld(read: &mut Notation<'_>) -> Result<Weiszfeld, NotationError> {
+    let standard = Weiszfeld::STANDARD;
+    let mut positive = |key, default| -> Result<Positive, NotationError> {
+        Ok(read.take(key)?.map_or(Ok(default), |value| Positive::new(key, value))?)
+    };
+    Ok(Weiszfeld {
+        smoothing: positive("smoothing", standard.smoothing)?,
+        tolerance: positive("tolerance", standard.tolerance)?,
+        iterations_max: read.take("iterations")?.unwrap_or(standard.iterations_max),
+    })
+}

@@ -1,0 +1,47 @@
+//! Means: plain, and of updates brought within a norm.
+
+use crate::{Positive, Updates, number::single};
+
+/// Coordinates summed before the next update is read: 8 KiB of sums.
+const PIECE: usize = 1024;
+
+/// The weighted mean `[d]`, summed in f64.
+pub(super) fn mean(updates: &Updates<'_>) -> Vec<f32> {
+    let pairs = updates.as_slices().iter().zip(updates.weights());
+    weighted_mean(&pairs.map(|(update, weight)| (*update, *weight)).collect::<Vec<_>>())
+}
+
+/// The weighted mean `[d]` of the updates, each scaled to an L2 norm of at most `bound` first.
+///
+/// Source: Sun et al. 2019, "Can You Really Backdoor Federated Learning?", §4 (norm thresholding).
+pub(super) fn norm_bounded(updates: &Updates<'_>, bound: Positive) -> Vec<f32> {
+    let pairs = updates.as_slices().iter().zip(updates.weights());
+    let scaled = pairs.map(|(update, weight)| {
+        let norm = norm(update);
+        (*update, if norm > bound.0 { weight * (bound.0 / norm) } else { *weight })
+    });
+    weighted_mean(&scaled.collect::<Vec<_>>())
+}
+
+/// Σ weight·update over `pairs`, rounded to f32 once; not empty, of one length.
+pub(super) fn weighted_mean(pairs: &[(&[f32], f64)]) -> Vec<f32> {
+    let dimension = pairs[0].0.len();
+    let mut result = Vec::with_capacity(dimension);
+    let mut sums = [0.0_f64; PIECE];
+    for start in (0..dimension).step_by(PIECE) {
+        let end = dimension.min(start + PIECE);
+        sums.fill(0.0);
+        for (update, weight) in pairs {
+            for (sum, &value) in sums.iter_mut().zip(&update[start..end]) {
+                *sum += f64::from(value) * weight;
+            }
+        }
+        result.extend(sums[..end - start].iter().map(|sum| single(*sum)));
+    }
+    result
+}
+
+/// The L2 norm, in f64.
+pub(crate) fn norm(update: &[f32]) -> f64 {
+    update.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()
+}
