@@ -1,13 +1,21 @@
 //! Tables of examples: readers, schemas, splits; plain batches, no tensors.
 //!
 //! A [`Table`] is what every contributor holds: numbers and labels that were checked once, where
-//! they came in. Everything here is a pure function of its arguments; randomness is passed in, and
-//! only [`read_csv`] and [`write_csv`] touch a file.
+//! they came in. An [`ImageSet`] is the same for images, a byte a pixel; a [`RowSource`] is what
+//! they have in common. [`Partitioner`] deals the rows of one set to many contributors. Everything
+//! here is a pure function of its arguments; randomness is passed in, and only [`read_csv`],
+//! [`write_csv`] and [`NamedDataset::load`] touch a file.
 
 mod csv_reader;
 mod csv_writer;
 mod deal;
 mod hold_out;
+mod idx;
+mod image_set;
+mod named;
+mod partition;
+mod plain;
+mod row_source;
 mod schema;
 mod standardiser;
 mod table;
@@ -17,6 +25,15 @@ pub use csv_reader::{CSV_BYTES_MAX, CsvReadError, read_csv, table_from_csv};
 pub use csv_writer::{CsvWriteError, table_to_csv, write_csv};
 pub use deal::{Deal, DealError, SKEW_MAX, deal};
 pub use hold_out::{HeldOut, HoldOut, HoldOutError, hold_out};
+pub use idx::{IdxError, IdxImages, ImageShape, PIXEL_BYTES_MAX, images_from_idx, labels_from_idx};
+pub use image_set::{ImageSet, ImageSetError, ImageTableError};
+pub use named::{DataFile, Dataset, LoadError, Loaded, NamedDataset, NamedDatasetUnknown};
+pub use partition::{
+    ALPHA_MIN, Alpha, ClassChoice, ClassLabels, Dirichlet, PartitionError, PartitionFileError,
+    Partitioner, Shortfall, SkewSummary, natural, natural_grouped, partition_from_json,
+    partition_to_json,
+};
+pub use row_source::{RowOutOfRange, RowSource, TakenRows};
 pub use schema::{CLASSES_MAX, FEATURES_MAX, NAME_BYTES_MAX, Schema, SchemaError};
 pub use standardiser::{Standardiser, StandardiserError};
 pub use table::{ROWS_MAX, Table, TableError};

@@ -4,7 +4,9 @@ use std::fmt;
 
 use privacy_identity::{Digest, Encode as _, Tag, Writer};
 
-use crate::{Schema, schema::u32_from_count};
+use crate::{
+    RowOutOfRange, RowSource, Schema, TakenRows, row_source::take_by, schema::u32_from_count,
+};
 
 /// The most rows of a table: row indices and counts stay below 2^24, exact in an `f32`.
 pub const ROWS_MAX: usize = 1 << 24;
@@ -205,6 +207,27 @@ impl Table {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(Tag::Dataset, &self.canonical_bytes())
+    }
+}
+
+impl RowSource for Table {
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn classes(&self) -> usize {
+        self.schema.classes().len()
+    }
+
+    fn width(&self) -> usize {
+        self.feature_count()
+    }
+
+    fn take(&self, indices: &[u32]) -> Result<TakenRows, RowOutOfRange> {
+        let width = self.width();
+        take_by(self, indices, |at, values| {
+            values.extend_from_slice(&self.features[at * width..][..width]);
+        })
     }
 }
 

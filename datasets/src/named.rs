@@ -1,0 +1,165 @@
+//! Published data sets by name: what they consist of, and where.
+//!
+//! Nothing is downloaded: the files are looked for in a folder that the caller names. A file is
+//! known by the SHA-256 of what it holds once unpacked, so that a copy that was compressed anew is
+//! still the same file.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use crate::{ImageSet, RowOutOfRange, RowSource, Table, TakenRows, wine};
+
+mod data_file;
+mod image_files;
+mod load_error;
+
+pub use data_file::DataFile;
+pub use load_error::LoadError;
+
+/// A data set that is known by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum NamedDataset {
+    /// `wine`: 1 599 wines, eleven measurements, two classes; see [`wine`]. Part of the program.
+    Wine,
+    /// `fashion-mnist`: 60 000 and 10 000 grey images of clothes, 28 × 28, ten classes (Xiao, Rasul
+    /// & Vollgraf 2017, arXiv 1708.07747).
+    FashionMnist,
+    /// `mnist`: 60 000 and 10 000 grey images of digits, 28 × 28, ten classes (Lecun, Cortes &
+    /// Burges 1998).
+    Mnist,
+}
+
+/// A text is not the name of a data set.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("expected a data set among {}, got {got:?}", NamedDataset::names())]
+pub struct NamedDatasetUnknown {
+    /// The text.
+    pub got: String,
+}
+
+impl NamedDataset {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Wine, Self::FashionMnist, Self::Mnist];
+
+    /// The name, by which it is asked for and by which its folder is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wine => "wine",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Mnist => "mnist",
+        }
+    }
+
+    /// The licence under which it is published.
+    #[must_use]
+    pub const fn licence(self) -> &'static str {
+        match self {
+            Self::Wine => "CC BY 4.0",
+            Self::FashionMnist => "MIT",
+            Self::Mnist => "CC BY-SA 3.0",
+        }
+    }
+
+    /// Where it is published, in words for a person who has to fetch it.
+    #[must_use]
+    pub const fn origin(self) -> &'static str {
+        match self {
+            Self::Wine => "part of this program; UCI Machine Learning Repository, Wine Quality",
+            Self::FashionMnist => {
+                "https://github.com/zalandoresearch/fashion-mnist, folder data/fashion"
+            }
+            Self::Mnist => "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        }
+    }
+
+    /// The files that it consists of; none if it is part of the program.
+    #[must_use]
+    pub const fn files(self) -> &'static [DataFile] {
+        match self {
+            Self::Wine => &[],
+            Self::FashionMnist => &image_files::FASHION_MNIST,
+            Self::Mnist => &image_files::MNIST,
+        }
+    }
+
+    /// Reads it from the folder `data_dir/<name>`, or else from `data_dir` itself.
+    ///
+    /// * `data_dir` — may be left out for a set that is part of the program.
+    ///
+    /// # Errors
+    /// [`LoadError`]: which files are missing and where to get them, or what is wrong with one.
+    pub fn load(self, data_dir: Option<&Path>) -> Result<Loaded, LoadError> {
+        match self {
+            Self::Wine => Ok(Loaded { rows: Dataset::Table(wine::table()), test: None }),
+            Self::FashionMnist => image_files::load(self, data_dir, &image_files::CLOTHES),
+            Self::Mnist => image_files::load(self, data_dir, &image_files::DIGITS),
+        }
+    }
+
+    fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+}
+
+impl fmt::Display for NamedDataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for NamedDataset {
+    type Err = NamedDatasetUnknown;
+
+    fn from_str(text: &str) -> Result<Self, NamedDatasetUnknown> {
+        let found = Self::ALL.into_iter().find(|dataset| dataset.name() == text);
+        found.ok_or_else(|| NamedDatasetUnknown { got: text.to_string() })
+    }
+}
+
+/// A data set as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The rows to train on; all rows if `test` is `None`: then the caller sets some aside
+    /// ([`hold_out`](crate::hold_out)).
+    pub rows: Dataset,
+    /// The published test rows, where the publisher has set some aside.
+    pub test: Option<Dataset>,
+}
+
+/// Examples of one kind or another; [`RowSource`] is what they have in common.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Dataset {
+    /// Rows of numbers.
+    Table(Table),
+    /// Grey images.
+    Images(ImageSet),
+}
+
+impl Dataset {
+    fn source(&self) -> &dyn RowSource {
+        match self {
+            Self::Table(table) => table,
+            Self::Images(images) => images,
+        }
+    }
+}
+
+impl RowSource for Dataset {
+    fn labels(&self) -> &[u32] {
+        self.source().labels()
+    }
+
+    fn classes(&self) -> usize {
+        self.source().classes()
+    }
+
+    fn width(&self) -> usize {
+        self.source().width()
+    }
+
+    fn take(&self, indices: &[u32]) -> Result<TakenRows, RowOutOfRange> {
+        self.source().take(indices)
+    }
+}
