@@ -30,5 +30,5 @@ pub use entry::{Entry, EntryError, LEAF_BYTES_MAX};
 pub use federation::{Federation, Member, OpenRound, SettledRound};
 pub use market::{ApiKey, Lot, Model, Prediction, PredictionProgress};
 pub use refusal::Refusal;
-pub use standing::{Interval, Standing};
+pub use standing::{Interval, Standing, student_t_thousandths};
 pub use state::{Counts, State};

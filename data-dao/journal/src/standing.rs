@@ -8,6 +8,14 @@ const STUDENT_T_THOUSANDTHS: [u128; 30] = [
     2_052, 2_048, 2_045, 2_042,
 ];
 
+/// The 97.5 % quantile of Student's t with so many degrees of freedom, in thousandths; nothing with none.
+/// Conservative beyond 30, where it still falls to 1.960.
+#[must_use]
+pub fn student_t_thousandths(freedom: usize) -> Option<u128> {
+    let last = freedom.min(STUDENT_T_THOUSANDTHS.len()).checked_sub(1)?;
+    Some(STUDENT_T_THOUSANDTHS[last])
+}
+
 /// A member's rounds, values and credits in one federation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
@@ -92,11 +100,7 @@ impl Standing {
     #[must_use]
     pub fn interval(&self) -> Option<Interval> {
         let freedom = self.values.len().checked_sub(1)?;
-        let quantile = match freedom {
-            0 => return None,
-            // Conservative beyond the table: the quantile still falls to 1.960.
-            _ => STUDENT_T_THOUSANDTHS[freedom.min(STUDENT_T_THOUSANDTHS.len()) - 1],
-        };
+        let quantile = student_t_thousandths(freedom)?;
         let squares: u128 =
             self.values.iter().map(|value| u128::from(value.unsigned_abs()).pow(2)).sum();
         let spread = u128::from(self.rounds()) * squares - self.value_sum.unsigned_abs().pow(2);

@@ -8,7 +8,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{aggregator, commands, demo, serve, trainer};
+use crate::{aggregator, commands, demo, serve, simulate, trainer};
 
 /// Sahakar: train a model together, be credited for what your data was worth, sell access to it,
 /// and govern it as a co-operative.
@@ -29,6 +29,8 @@ enum Command {
     Aggregator(aggregator::AggregatorArgs),
     /// Run a headless contributor
     Trainer(trainer::TrainerArgs),
+    /// Simulate a federation of virtual contributors in this process
+    Simulate(Box<simulate::SimulateArgs>),
     #[command(flatten)]
     ByHand(commands::Command),
 }
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Aggregator(args) => block_on(aggregator::run(args)),
         Command::Trainer(args) => block_on(trainer::run(args)),
+        Command::Simulate(args) => simulate::main(&args),
         Command::ByHand(command) => command.run(),
     };
     match result {

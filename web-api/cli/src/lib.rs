@@ -12,4 +12,5 @@ pub mod process;
 pub mod rest;
 pub mod serve;
 pub mod settlement;
+pub mod simulate;
 pub mod trainer;

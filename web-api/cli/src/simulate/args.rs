@@ -1,9 +1,14 @@
 //! Arguments of `sahakar simulate`.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use aggregator_strategy::{RobustRule, ServerOptimizer};
 use clap::{Args, ValueEnum};
+use datasets::Partitioner;
 use serde::Serialize;
 
 /// Simulates a federation of virtual contributors in one process, with the state machines of a real one.
@@ -59,9 +64,10 @@ pub struct SimulateArgs {
     /// How alike the contributors' labels are: Dirichlet's α; inf deals rows at random
     #[arg(long, default_value = "inf", value_name = "ALPHA", value_parser = alpha)]
     pub alpha: f64,
-    /// A file with the rows of each contributor, a JSON list of lists, instead of --alpha
-    #[arg(long, value_name = "FILE", conflicts_with = "alpha")]
-    pub partition: Option<PathBuf>,
+    /// How rows are dealt instead: iid, dirichlet:A, pathological:K, shards:K, linear, square, exponential,
+    /// or a file with the rows of each contributor, a JSON list of lists
+    #[arg(long, value_name = "RULE|FILE", conflicts_with = "alpha", value_parser = partition)]
+    pub partition: Option<PartitionRule>,
     /// Rows set aside to measure contributions on
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub validation_rows: usize,
@@ -110,6 +116,24 @@ pub struct SimulateArgs {
     /// Keep the state after each round in this file; if it is there, go on from it
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+}
+
+/// How rows are dealt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartitionRule {
+    /// By a rule.
+    Rule(Partitioner),
+    /// As a file says.
+    File(PathBuf),
+}
+
+impl fmt::Display for PartitionRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(rule) => rule.fmt(f),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// How a cohort is drawn.
@@ -174,6 +198,14 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if 0.0 < share && share <= 1.0 => Ok(share),
         _ => Err(format!("a number above 0 and at most 1 is needed, got {text:?}")),
+    }
+}
+
+fn partition(text: &str) -> Result<PartitionRule, String> {
+    match text.parse() {
+        Ok(rule) => Ok(PartitionRule::Rule(rule)),
+        Err(_) if Path::new(text).is_file() => Ok(PartitionRule::File(text.into())),
+        Err(error) => Err(format!("{error}, nor is it a file")),
     }
 }
 

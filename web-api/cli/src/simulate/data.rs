@@ -1,16 +1,31 @@
 //! The data of a simulation: one set in memory, of which contributors take their rows while they train.
 
-use datasets::RowSource;
+use std::{fs::File, path::Path};
+
+use anyhow::Context as _;
+use datasets::{
+    Alpha, ClassLabels, Dataset, Dirichlet, NamedDataset, Partitioner, RowSource, Shortfall,
+    Standardiser, partition_from_json,
+};
 use privacy_identity::{Digest, Tag};
+use rand::{Rng, seq::index};
 use trainer_model::{Examples, Features};
 
-use super::population::Kind;
+use super::{
+    args::{PartitionRule, SealKind, ValueKind},
+    plan::Plan,
+    population::Kind,
+    seeds::{Purpose, generator},
+};
+
+/// Rows for the reported accuracy of a set that comes without: at most so many, at most a fifth.
+const TEST_ROWS: usize = 300;
 
 /// Rows to train on, shared by all contributors, and the DAO's own.
 pub(crate) struct SimulationData {
     /// A name for people.
     pub(crate) name: String,
-    pub(crate) training: Box<dyn RowSource + Send + Sync>,
+    pub(crate) training: Dataset,
     /// Rows of the training set on which contributions are measured.
     pub(crate) validation: Examples,
     /// Rows that nothing but the reported accuracy sees.
@@ -22,14 +37,51 @@ pub(crate) struct SimulationData {
 }
 
 impl SimulationData {
+    /// Reads the set, sets the DAO's rows aside and deals the others.
+    pub(crate) fn load(plan: &Plan) -> anyhow::Result<Self> {
+        let name: NamedDataset = plan.dataset.parse().context("--dataset")?;
+        let loaded = name.load(plan.data_dir.as_deref()).context("--dataset, --data-dir")?;
+        let image = match &loaded.rows {
+            Dataset::Images(images) => Some([1, images.shape().height(), images.shape().width()]),
+            _ => None,
+        };
+        let mut rng = generator(plan.seed, Purpose::Data, &[]);
+        let rows = loaded.rows.rows();
+        let mut held = Held::draw(rows, &mut rng);
+        let test_count = if loaded.test.is_some() { 0 } else { TEST_ROWS.min(rows / 5) };
+        let test_rows = held.take(test_count);
+        let measured = plan.seal != SealKind::None || plan.value != ValueKind::None;
+        // An exact partition of all rows leaves none to measure on: then they come from the test set.
+        let from_test = matches!(plan.partition, Some(PartitionRule::File(_)));
+        let validation_count = if measured && !from_test {
+            plan.validation_rows.min(rows / 5).max(1)
+        } else {
+            0
+        };
+        let validation_rows = held.take(validation_count);
+        let rest = held.rest();
+        let parts = deal(plan, &loaded.rows, &rest, &mut rng)?;
+        let training = standardised(loaded.rows, &rest)?;
+        let (test_set, test_rows) = match &loaded.test {
+            Some(test) => (test, all(test.rows())),
+            None => (&training, test_rows),
+        };
+        let test = examples(test_set, &test_rows)?;
+        let validation = if validation_rows.is_empty() {
+            let count = plan.validation_rows.clamp(1, test_rows.len());
+            examples(test_set, &test_rows[..count])?
+        } else {
+            examples(&training, &validation_rows)?
+        };
+        Ok(Self { name: name.name().to_owned(), training, validation, test, parts, image })
+    }
+
     /// The rows at `indices`, as somebody of this kind sees them.
     pub(crate) fn examples(&self, indices: &[u32], kind: Kind) -> anyhow::Result<Examples> {
         let _ = kind;
-        examples(self.training.as_ref(), indices)
+        examples(&self.training, indices)
     }
-}
 
-impl SimulationData {
     /// The digest of the examples on which contributions are measured.
     pub(crate) fn validation_commitment(&self) -> Digest {
         let values = self.validation.features().values().iter().flat_map(|value| value.to_le_bytes());
@@ -38,11 +90,86 @@ impl SimulationData {
     }
 }
 
+/// Rows in random order, of which some are set aside.
+struct Held(Vec<u32>);
+
+impl Held {
+    fn draw(rows: usize, rng: &mut impl Rng) -> Self {
+        let order = index::sample(rng, rows, rows);
+        Self(order.into_iter().filter_map(|row| u32::try_from(row).ok()).collect())
+    }
+
+    fn take(&mut self, count: usize) -> Vec<u32> {
+        let mut taken = self.0.split_off(self.0.len() - count);
+        taken.sort_unstable();
+        taken
+    }
+
+    fn rest(mut self) -> Vec<u32> {
+        self.0.sort_unstable();
+        self.0
+    }
+}
+
+fn all(rows: usize) -> Vec<u32> {
+    (0_u32..).take(rows).collect()
+}
+
+/// Deals the rows `rest` of a set.
+fn deal(
+    plan: &Plan,
+    rows: &Dataset,
+    rest: &[u32],
+    rng: &mut impl Rng,
+) -> anyhow::Result<Vec<Vec<u32>>> {
+    let rule = match &plan.partition {
+        Some(PartitionRule::File(path)) => return from_file(path, rows.rows(), plan.clients),
+        Some(PartitionRule::Rule(rule)) => rule.clone(),
+        None if plan.alpha.is_infinite() => Partitioner::Iid,
+        None => Partitioner::Dirichlet(dirichlet(plan.alpha, rest.len(), plan.clients)),
+    };
+    let labels: Vec<u32> = rest.iter().filter_map(|row| rows.labels().get(*row as usize).copied()).collect();
+    let labels = ClassLabels::new(&labels, rows.classes())?;
+    let parts = rule.split(labels, plan.clients, rng).context("--alpha, --partition, --clients")?;
+    let in_set = |part: Vec<u32>| part.into_iter().map(|at| rest[at as usize]).collect();
+    Ok(parts.into_iter().map(in_set).collect())
+}
+
+/// As NIID-Bench deals, but that parts may be small and are topped up where there are many.
+fn dirichlet(alpha: f64, rows: usize, parts: usize) -> Dirichlet {
+    let rule = Dirichlet::new(Alpha::One(alpha));
+    let even = rows / parts.max(1);
+    let minimum_rows = rule.minimum_rows.min(even / 4).max(1);
+    let shortfall = if parts > 50 { Shortfall::TopUp } else { rule.shortfall };
+    Dirichlet { minimum_rows, shortfall, ..rule }
+}
+
+fn from_file(path: &Path, rows: usize, clients: usize) -> anyhow::Result<Vec<Vec<u32>>> {
+    let file = File::open(path).with_context(|| format!("--partition {}", path.display()))?;
+    let parts = partition_from_json(file, rows).with_context(|| format!("--partition {}", path.display()))?;
+    anyhow::ensure!(
+        parts.len() == clients,
+        "--partition {} has {} parts, --clients is {clients}",
+        path.display(),
+        parts.len()
+    );
+    Ok(parts)
+}
+
+/// Tables are brought to one scale, fitted on the rows to train on; images are on one already.
+fn standardised(rows: Dataset, rest: &[u32]) -> anyhow::Result<Dataset> {
+    match rows {
+        Dataset::Table(table) => {
+            let training: Vec<usize> = rest.iter().map(|row| *row as usize).collect();
+            let standardiser = Standardiser::fit(&table.select(&training)?);
+            Ok(Dataset::Table(standardiser.apply(&table)?))
+        }
+        other => Ok(other),
+    }
+}
+
 /// The rows at `indices` of a set.
-pub(crate) fn examples(
-    source: &(impl RowSource + ?Sized),
-    indices: &[u32],
-) -> anyhow::Result<Examples> {
+pub(crate) fn examples(source: &impl RowSource, indices: &[u32]) -> anyhow::Result<Examples> {
     let taken = source.take(indices)?;
     let features = Features::new(taken.values, source.width())?;
     Ok(Examples::new(features, &taken.labels, source.classes())?)

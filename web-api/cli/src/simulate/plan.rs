@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use trainer_model::{TrainingPlan, TrainingSettings};
 
 use super::args::{
-    ModelKind, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
+    ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
 };
 
 /// L2 norm to which sealed updates are clipped where none is given: above the updates of one local epoch
@@ -34,7 +34,7 @@ pub(crate) struct Plan {
     pub(crate) dataset: String,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) alpha: f64,
-    pub(crate) partition: Option<PathBuf>,
+    pub(crate) partition: Option<PartitionRule>,
     pub(crate) validation_rows: usize,
     pub(crate) strategy: ServerOptimizer,
     pub(crate) rule: RobustRule,
@@ -145,7 +145,7 @@ impl Plan {
             "hidden": self.hidden,
             "dataset": self.dataset,
             "alpha": if self.alpha.is_finite() { json!(self.alpha) } else { json!("inf") },
-            "partition": self.partition,
+            "partition": self.partition.as_ref().map(ToString::to_string),
             "validation_rows": self.validation_rows,
             "strategy": self.strategy.to_string(),
             "rule": self.rule.to_string(),

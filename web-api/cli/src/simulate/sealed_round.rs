@@ -190,16 +190,17 @@ impl SealedFederation {
             bail!("the coordinator gives no order");
         };
         let (terms, seed, most_rows) = (self.terms.clone(), self.seed, self.most_rows);
+        let (learn, round) = (&task.learn, task.round);
         let work = |contributor: &&Contributor| {
             let generators = || {
-                let indices = [task.round, contributor.index as u64];
+                let indices = [round, contributor.index as u64];
                 let of = |purpose| generator(seed, purpose, &indices);
                 (of(Purpose::Rounding), of(Purpose::Sealing))
             };
             let mut seal_seconds = 0.0;
             let mut contribute = || {
                 let ordered = Ordered::accept(&terms, &contributor.key, None, &order, &model)?;
-                let mut learned = (task.learn)(contributor)?;
+                let mut learned = learn(contributor)?;
                 let watch = Stopwatch::start();
                 let update = LocalUpdate::new(mem::take(&mut learned.delta))?;
                 let update = match most_rows {

@@ -1,0 +1,127 @@
+//! `sahakar simulate`: federations of virtual contributors in one process, with the machines of real ones.
+//!
+//! ```text
+//!  SimulateArgs ─Plan::new→ Plan ─SimulationData::load→ data ─┐
+//!                                                            ├─ Simulation ── step, step, … ──► report, page
+//!                              checkpoint ─State::load→ state ┘       │
+//!                                                                     └ sealed round: Coordinator, PeerAggregator,
+//!                                                                       Ordered → Sealed of aggregator/round
+//!                                                                       open round: a robust rule in the clear
+//! ```
+//!
+//! Everything that is computed follows from the plan: random choices from its seed
+//! ([`seeds`]), and results are taken in the order of the contributors, whichever thread was first
+//! ([`parallel`]).
+
+mod args;
+mod chart;
+mod clock;
+mod dao;
+mod data;
+mod learning;
+mod ledger;
+mod open_round;
+mod page;
+mod parallel;
+mod plan;
+mod population;
+mod report;
+mod sealed_round;
+mod seeds;
+mod simulation;
+mod state;
+mod terms;
+
+use std::{
+    fs,
+    io::{IsTerminal as _, stderr},
+    num::NonZeroUsize,
+    path::Path,
+    thread,
+};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use trainer_model::{Architecture, MlpShape};
+
+pub use args::{
+    ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
+};
+use clock::Stopwatch;
+use data::SimulationData;
+use plan::Plan;
+use simulation::Simulation;
+use state::State;
+
+/// Runs a simulation.
+///
+/// # Errors
+/// A plan that cannot be run, data that cannot be read, a model that diverges.
+pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
+    let plan = Plan::new(args)?;
+    let watch = Stopwatch::start();
+    let data = SimulationData::load(&plan)?;
+    let architecture = architecture(&plan, &data)?;
+    let digest = plan.digest();
+    let state = match &args.checkpoint {
+        Some(path) => State::load(path, &digest, &architecture.layout())?,
+        None => None,
+    };
+    let threads = match args.threads {
+        Some(threads) => threads,
+        None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    let resumed = state.as_ref().map(|state| state.next_round);
+    let mut simulation = Simulation::new(plan, data, architecture, threads, state)?;
+    let quiet = args.json;
+    if !quiet {
+        report::print_head(&simulation, threads, resumed);
+    }
+    let bar = progress_bar(simulation.plan.rounds, quiet);
+    while simulation.state.next_round < simulation.plan.rounds {
+        bar.set_position(simulation.state.next_round);
+        simulation.step()?;
+        if let Some(path) = &args.checkpoint {
+            simulation.state.save(path, &digest)?;
+        }
+        if !quiet && let Some(record) = simulation.state.rounds.last() {
+            bar.suspend(|| report::print_round(record));
+        }
+    }
+    bar.finish_and_clear();
+    let outcome = report::report(&simulation, watch.seconds());
+    if !quiet {
+        report::print_tail(&simulation, &outcome);
+    }
+    write(args.report.as_deref(), || Ok(serde_json::to_string_pretty(&outcome)? + "\n"))?;
+    write(args.html.as_deref(), || Ok(page::page(&outcome)))?;
+    if args.json {
+        println!("{outcome}");
+    }
+    Ok(())
+}
+
+fn write(path: Option<&Path>, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    fs::write(path, text()?).with_context(|| format!("writing {}", path.display()))
+}
+
+fn progress_bar(rounds: u64, quiet: bool) -> ProgressBar {
+    let shown = !quiet && stderr().is_terminal();
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("round {pos} of {len} [{bar:30}] {elapsed}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(rounds), target).with_style(style)
+}
+
+/// The model that the plan names, of the data's shape.
+fn architecture(plan: &Plan, data: &SimulationData) -> anyhow::Result<Architecture> {
+    let (inputs, classes) = (data.test.features().inputs(), data.test.classes());
+    let mlp = |hidden: &[usize]| Architecture::mlp(MlpShape { inputs, hidden: hidden.to_vec(), classes });
+    let architecture = match plan.model {
+        ModelKind::Logistic => mlp(&[]),
+        ModelKind::Mlp => mlp(&plan.hidden),
+        ModelKind::Cnn | ModelKind::McmahanCnn => anyhow::bail!("not yet"),
+    };
+    architecture.context("--model, --hidden")
+}
