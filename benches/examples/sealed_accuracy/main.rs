@@ -126,7 +126,7 @@ fn fashion(
         })?,
         contributors: images.deal(contributors, rows, &mut rng)?,
         test: images.test()?,
-        settings: TrainingSettings { local_epochs: 1, batch_size: 20, learning_rate },
+        settings: TrainingSettings::sgd(1, 20, learning_rate),
         // Above every honest norm of these models: clipping is not what is measured here.
         clip_norm: 4.0,
         rounds,

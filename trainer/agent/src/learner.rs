@@ -152,7 +152,7 @@ fn standardiser_from_terms(terms: &SchemaTerms) -> Result<Standardiser, AgentErr
 fn plan_from_terms(terms: TrainingTerms) -> Result<TrainingPlan, AgentError> {
     let TrainingTerms { local_epochs, batch_size, learning_rate } = terms;
     let learning_rate = f32_from_term(learning_rate);
-    TrainingPlan::new(TrainingSettings { local_epochs, batch_size, learning_rate })
+    TrainingPlan::new(TrainingSettings::sgd(local_epochs, batch_size, learning_rate))
         .map_err(AgentError::unfit("training plan"))
 }
 

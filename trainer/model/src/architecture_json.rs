@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, ArchitectureError, Mlp, MlpShape};
+use crate::{
+    Architecture, ArchitectureError, Cnn, CnnShape, Convolution, Mlp, MlpShape, Padding, Pooling,
+};
 
 /// The longest JSON text of an architecture that is read: sixteen widths fit many times over.
 pub const ARCHITECTURE_JSON_BYTES_MAX: usize = 4_096;
@@ -29,7 +31,106 @@ pub enum ArchitectureJsonError {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum ArchitectureJson {
-    Mlp { inputs: usize, hidden: Vec<usize>, classes: usize },
+    Mlp {
+        inputs: usize,
+        hidden: Vec<usize>,
+        classes: usize,
+    },
+    Cnn {
+        channels: usize,
+        height: usize,
+        width: usize,
+        convolutions: Vec<ConvolutionJson>,
+        hidden: Vec<usize>,
+        classes: usize,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConvolutionJson {
+    channels: usize,
+    kernel: usize,
+    padding: PaddingJson,
+    pooling: PoolingJson,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PaddingJson {
+    Same,
+    Valid,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PoolingJson {
+    None,
+    Max2,
+}
+
+impl From<Convolution> for ConvolutionJson {
+    fn from(convolution: Convolution) -> Self {
+        let Convolution { channels, kernel, padding, pooling } = convolution;
+        let padding = match padding {
+            Padding::Same => PaddingJson::Same,
+            Padding::Valid => PaddingJson::Valid,
+        };
+        let pooling = match pooling {
+            Pooling::None => PoolingJson::None,
+            Pooling::Max2 => PoolingJson::Max2,
+        };
+        Self { channels, kernel, padding, pooling }
+    }
+}
+
+impl From<ConvolutionJson> for Convolution {
+    fn from(json: ConvolutionJson) -> Self {
+        let ConvolutionJson { channels, kernel, padding, pooling } = json;
+        let padding = match padding {
+            PaddingJson::Same => Padding::Same,
+            PaddingJson::Valid => Padding::Valid,
+        };
+        let pooling = match pooling {
+            PoolingJson::None => Pooling::None,
+            PoolingJson::Max2 => Pooling::Max2,
+        };
+        Self { channels, kernel, padding, pooling }
+    }
+}
+
+impl From<&Architecture> for ArchitectureJson {
+    fn from(architecture: &Architecture) -> Self {
+        match architecture {
+            Architecture::Mlp(mlp) => {
+                let MlpShape { inputs, hidden, classes } = mlp.shape().clone();
+                Self::Mlp { inputs, hidden, classes }
+            }
+            Architecture::Cnn(cnn) => {
+                let CnnShape { channels, height, width, convolutions, hidden, classes } =
+                    cnn.shape().clone();
+                let convolutions = convolutions.into_iter().map(ConvolutionJson::from).collect();
+                Self::Cnn { channels, height, width, convolutions, hidden, classes }
+            }
+        }
+    }
+}
+
+impl TryFrom<ArchitectureJson> for Architecture {
+    type Error = ArchitectureError;
+
+    fn try_from(json: ArchitectureJson) -> Result<Self, ArchitectureError> {
+        match json {
+            ArchitectureJson::Mlp { inputs, hidden, classes } => {
+                Ok(Self::Mlp(Mlp::new(MlpShape { inputs, hidden, classes })?))
+            }
+            ArchitectureJson::Cnn { channels, height, width, convolutions, hidden, classes } => {
+                let convolutions = convolutions.into_iter().map(Convolution::from).collect();
+                let shape = CnnShape { channels, height, width, convolutions, hidden, classes };
+                Ok(Self::Cnn(Cnn::new(shape)?))
+            }
+        }
+    }
 }
 
 impl Architecture {
@@ -39,13 +140,8 @@ impl Architecture {
     /// Never: names and integers always serialise.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let json = match self {
-            Self::Mlp(mlp) => {
-                let MlpShape { inputs, hidden, classes } = mlp.shape().clone();
-                ArchitectureJson::Mlp { inputs, hidden, classes }
-            }
-        };
-        serde_json::to_string(&json).expect("names and integers always serialise")
+        serde_json::to_string(&ArchitectureJson::from(self))
+            .expect("names and integers always serialise")
     }
 
     /// Reads an architecture from JSON.
@@ -56,11 +152,9 @@ impl Architecture {
         if text.len() > ARCHITECTURE_JSON_BYTES_MAX {
             return Err(ArchitectureJsonError::TooLong { got: text.len() });
         }
-        match serde_json::from_str(text).map_err(ArchitectureJsonError::Malformed)? {
-            ArchitectureJson::Mlp { inputs, hidden, classes } => {
-                Ok(Self::Mlp(Mlp::new(MlpShape { inputs, hidden, classes })?))
-            }
-        }
+        let json: ArchitectureJson =
+            serde_json::from_str(text).map_err(ArchitectureJsonError::Malformed)?;
+        Ok(json.try_into()?)
     }
 }
 
@@ -74,6 +168,19 @@ mod tests {
     fn the_json_form_is_pinned_and_read_back() {
         let architecture = Architecture::from_json(WINE).unwrap();
         assert_eq!(architecture.to_json(), WINE);
+    }
+
+    #[test]
+    fn the_json_form_of_a_convolutional_network_is_pinned_and_read_back() {
+        let text = concat!(
+            r#"{"kind":"cnn","channels":1,"height":28,"width":28,"convolutions":["#,
+            r#"{"channels":16,"kernel":5,"padding":"valid","pooling":"max2"},"#,
+            r#"{"channels":32,"kernel":5,"padding":"valid","pooling":"max2"}],"#,
+            r#""hidden":[128],"classes":10}"#
+        );
+        let architecture = Architecture::from_json(text).unwrap();
+        assert_eq!(architecture, Architecture::Cnn(Cnn::small()));
+        assert_eq!(architecture.to_json(), text);
     }
 
     #[test]

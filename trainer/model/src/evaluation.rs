@@ -3,7 +3,7 @@
 use crate::{
     Architecture, ComputeDevice, Examples, Features, ModelError, Parameters, ParametersError,
     model_error::{check_classes, check_fit},
-    network::{Network, logits},
+    network,
 };
 
 /// How good a model is on some examples.
@@ -106,8 +106,7 @@ fn outputs(
     features: &Features,
 ) -> Result<Vec<f32>, ModelError> {
     check_fit(architecture, parameters, features)?;
-    let network = Network::upload(device.burn(), architecture, parameters);
-    let outputs = logits(device.burn(), &network, features)?;
+    let outputs = network::logits(device.burn(), architecture, parameters, features)?;
     match outputs.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(ModelError::Diverged(ParametersError::NotFinite { index })),
         None => Ok(outputs),

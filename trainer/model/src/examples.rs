@@ -34,6 +34,14 @@ pub enum ExamplesError {
         /// The number of classes.
         classes: usize,
     },
+    /// A row was asked for that does not exist.
+    #[error("there is no row {row}, but {rows} rows")]
+    RowOutOfRange {
+        /// 0-based row.
+        row: usize,
+        /// The rows there are.
+        rows: usize,
+    },
 }
 
 /// Standardised inputs with a label each.
@@ -72,6 +80,20 @@ impl Examples {
         let table = standardiser.apply(table)?;
         let features = Features::new(table.features().to_vec(), table.feature_count())?;
         Self::new(features, table.labels(), table.schema().classes().len())
+    }
+
+    /// The given rows, in the given order; a row may be named more than once.
+    ///
+    /// # Errors
+    /// [`ExamplesError::RowOutOfRange`] if a row does not exist, [`ExamplesError::Features`] if none
+    /// is named.
+    pub fn select(&self, rows: &[usize]) -> Result<Self, ExamplesError> {
+        if let Some(&row) = rows.iter().find(|&&row| row >= self.count()) {
+            return Err(ExamplesError::RowOutOfRange { row, rows: self.count() });
+        }
+        let features = self.features.select(rows)?;
+        let labels = rows.iter().map(|&row| self.labels[row]).collect();
+        Ok(Self { features, labels, classes: self.classes })
     }
 
     /// The inputs.
@@ -122,6 +144,19 @@ mod tests {
         assert_eq!(refused(&[0]), ExamplesError::LabelCount { expected: 2, got: 1 });
         let out_of_range = ExamplesError::LabelOutOfRange { row: 1, label: 2, classes: 2 };
         assert_eq!(refused(&[0, 2]), out_of_range);
+    }
+
+    #[test]
+    fn rows_are_selected_in_the_order_given() {
+        let features = Features::new(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 2).unwrap();
+        let examples = Examples::new(features, &[0, 1, 2], 3).unwrap();
+        let selected = examples.select(&[2, 0, 2]).unwrap();
+        assert_eq!(selected.features().values(), [4.0, 5.0, 0.0, 1.0, 4.0, 5.0]);
+        assert_eq!(selected.labels(), [2, 0, 2]);
+        let refused = examples.select(&[0, 3]).unwrap_err();
+        assert_eq!(refused.to_string(), "there is no row 3, but 3 rows");
+        let empty = ExamplesError::Features(FeaturesError::Empty);
+        assert_eq!(examples.select(&[]).unwrap_err(), empty);
     }
 
     #[test]

@@ -74,6 +74,13 @@ impl Features {
         Self::new(values, inputs)
     }
 
+    /// The given rows, each below [`Features::rows`], in the given order.
+    pub(crate) fn select(&self, rows: &[usize]) -> Result<Self, FeaturesError> {
+        let row = |&row: &usize| &self.values[row * self.inputs..(row + 1) * self.inputs];
+        let values = rows.iter().flat_map(row).copied().collect();
+        Self::new(values, self.inputs)
+    }
+
     /// All values, `[rows, inputs]`, row-major.
     #[must_use]
     pub fn values(&self) -> &[f32] {

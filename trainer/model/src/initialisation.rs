@@ -2,28 +2,29 @@
 
 use rand::{Rng, RngExt as _};
 
-use crate::{Architecture, Parameters};
+use crate::{Architecture, Parameters, layout::Initial};
 
 impl Parameters {
     /// Draws initial parameters; the same generator state gives the same parameters.
     ///
-    /// Every weight and bias of a layer is uniform in `±1/√inputs`: Kaiming-uniform with `a = √5`,
-    /// which is what `PyTorch`'s `Linear` starts with. Drawn here, in the order of the layout, since
-    /// burn's generator is global to the process.
+    /// Every weight and bias of a dense layer or a convolution is uniform in `±1/√inputs`, where
+    /// `inputs` is what one unit sees: Kaiming-uniform with `a = √5`, which is what `PyTorch`'s
+    /// `Linear` and `Conv2d` start with. Drawn here, in the order of the layout, since burn's
+    /// generator is global to the process.
     ///
     /// Source: He, Zhang, Ren & Sun 2015, "Delving Deep into Rectifiers", section 2.2; `PyTorch`,
-    /// `torch.nn.Linear.reset_parameters`.
+    /// `reset_parameters` of `torch.nn.Linear` and `torch.nn.Conv2d`.
     ///
     /// # Panics
-    /// Never: the values are bounded by 1.
+    /// Never: the values are bounded.
     #[must_use]
     pub fn initial(architecture: &Architecture, rng: &mut impl Rng) -> Self {
-        let Architecture::Mlp(mlp) = architecture;
         let mut values = Vec::with_capacity(architecture.parameter_count());
-        for (inputs, outputs) in mlp.layers() {
+        for tensor in architecture.tensors() {
+            let Initial::Uniform { inputs } = tensor.initial;
             let bound = (inputs as f64).sqrt().recip();
             let draw = || f32_from_draw(bound * (2.0 * rng.random::<f64>() - 1.0));
-            values.extend(std::iter::repeat_with(draw).take((inputs + 1) * outputs));
+            values.extend(std::iter::repeat_with(draw).take(tensor.element_count()));
         }
         Self::new(&architecture.layout(), values).expect("one finite value for each parameter")
     }

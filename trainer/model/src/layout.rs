@@ -9,7 +9,8 @@ use crate::Architecture;
 pub struct LayoutEntry {
     /// The tensor's path, such as `layers.0.weight`.
     pub name: String,
-    /// Its dimensions; row-major. A weight is `[inputs, outputs]`, a bias `[outputs]`.
+    /// Its dimensions; row-major. A dense weight is `[inputs, outputs]`, that of a convolution
+    /// `[output channels, input channels, kernel, kernel]`, a bias `[outputs]`.
     pub shape: Vec<usize>,
     /// The index of its first element in the flat vector.
     pub offset: usize,
@@ -31,7 +32,7 @@ impl LayoutEntry {
 /// The flat layout of a model's parameters, updates and gradients.
 ///
 /// Every party derives it from the architecture alone, so it is part of the protocol: layer by
-/// layer, the weight (row-major, `[inputs, outputs]`) and then the bias, without gaps.
+/// layer, the weight (row-major) and then the bias, without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateLayout {
     entries: Vec<LayoutEntry>,
@@ -43,13 +44,8 @@ impl UpdateLayout {
     #[must_use]
     pub fn of(architecture: &Architecture) -> Self {
         let mut layout = Self { entries: Vec::new(), parameter_count: 0 };
-        match architecture {
-            Architecture::Mlp(mlp) => {
-                for (index, (inputs, outputs)) in mlp.layers().enumerate() {
-                    layout.push(format!("layers.{index}.weight"), vec![inputs, outputs]);
-                    layout.push(format!("layers.{index}.bias"), vec![outputs]);
-                }
-            }
+        for TensorSpec { name, shape, .. } in architecture.tensors() {
+            layout.push(name, shape);
         }
         layout
     }
@@ -73,6 +69,43 @@ impl UpdateLayout {
     }
 }
 
+/// A tensor of an architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TensorSpec {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) initial: Initial,
+}
+
+/// What the values of a tensor are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Initial {
+    /// Uniform in `±1/√inputs`.
+    Uniform {
+        /// The inputs of one unit.
+        inputs: usize,
+    },
+}
+
+impl TensorSpec {
+    pub(crate) fn element_count(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// The weights and biases of dense layers, given the (inputs, outputs) of each.
+pub(crate) fn dense(layers: &[(usize, usize)]) -> Vec<TensorSpec> {
+    let tensors = |(index, &(inputs, outputs)): (usize, &(usize, usize))| {
+        let tensor = |name: &str, shape| TensorSpec {
+            name: format!("layers.{index}.{name}"),
+            shape,
+            initial: Initial::Uniform { inputs },
+        };
+        [tensor("weight", vec![inputs, outputs]), tensor("bias", vec![outputs])]
+    };
+    layers.iter().enumerate().flat_map(tensors).collect()
+}
+
 /// Bytes: number of tensors (u32), then each one's name, rank and dimensions (u32) and offset (u64).
 impl Encode for UpdateLayout {
     fn encode(&self, writer: &mut Writer) {
@@ -92,7 +125,7 @@ impl Encode for UpdateLayout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MlpShape;
+    use crate::{Cnn, MlpShape};
 
     fn check(hidden: &[usize], expected: &[(&str, &[usize], usize)], parameters: usize) {
         let shape = MlpShape { inputs: 11, hidden: hidden.to_vec(), classes: 2 };
@@ -117,6 +150,24 @@ mod tests {
     #[test]
     fn without_hidden_layers_there_is_one_layer() {
         check(&[], &[("layers.0.weight", &[11, 2], 0), ("layers.0.bias", &[2], 22)], 24);
+    }
+
+    #[test]
+    fn the_layout_of_a_convolutional_network_is_pinned() {
+        let layout = Architecture::Cnn(Cnn::small()).layout();
+        let entries: Vec<_> =
+            layout.entries().iter().map(|e| (e.name.as_str(), &e.shape[..], e.offset)).collect();
+        let expected: [(&str, &[usize], usize); 8] = [
+            ("convolutions.0.weight", &[16, 1, 5, 5], 0),
+            ("convolutions.0.bias", &[16], 400),
+            ("convolutions.1.weight", &[32, 16, 5, 5], 416),
+            ("convolutions.1.bias", &[32], 13_216),
+            ("layers.0.weight", &[512, 128], 13_248),
+            ("layers.0.bias", &[128], 78_784),
+            ("layers.1.weight", &[128, 10], 78_912),
+            ("layers.1.bias", &[10], 80_192),
+        ];
+        assert_eq!(entries, expected);
     }
 
     #[test]

@@ -25,13 +25,15 @@ mod model_error;
 mod network;
 mod parameters;
 mod parameters_file;
+mod schedule;
 mod training;
 mod training_plan;
 mod wire;
 
 pub use architecture::{
-    Architecture, ArchitectureError, CLASSES_MAX, HIDDEN_LAYERS_MAX, INPUTS_MAX, Mlp, MlpShape,
-    PARAMETERS_MAX, WIDTH_MAX,
+    Architecture, ArchitectureError, CHANNELS_MAX, CLASSES_MAX, CONVOLUTIONS_MAX, Cnn, CnnShape,
+    Convolution, FEATURE_MAP_MAX, HIDDEN_LAYERS_MAX, INPUTS_MAX, KERNEL_MAX, Mlp, MlpShape,
+    PARAMETERS_MAX, Padding, Pooling, WIDTH_MAX,
 };
 pub use architecture_json::{ARCHITECTURE_JSON_BYTES_MAX, ArchitectureJsonError};
 pub use device::{ComputeDevice, DeviceChoice, DeviceChoiceError, DeviceError};
@@ -46,7 +48,7 @@ pub use parameters::{Parameters, ParametersError};
 pub use parameters_file::ParametersFileError;
 pub use training::{TrainingOutcome, train};
 pub use training_plan::{
-    BATCH_SIZE_MAX, LEARNING_RATE_MAX, LOCAL_EPOCHS_MAX, TrainingPlan, TrainingPlanError,
-    TrainingSettings,
+    BATCH_SIZE_MAX, GRADIENT_NORM_MAX, LEARNING_RATE_MAX, LOCAL_EPOCHS_MAX, LOCAL_STEPS_MAX,
+    LocalWork, PROXIMAL_MAX, TrainingPlan, TrainingPlanError, TrainingSettings, WEIGHT_DECAY_MAX,
 };
 pub use wire::{ModelWireError, model_from_wire, model_to_wire};

@@ -1,12 +1,11 @@
 //! Local training.
 
-use burn::tensor::Tensor;
-use rand::{Rng, seq::SliceRandom as _};
+use rand::Rng;
 
 use crate::{
     Architecture, ComputeDevice, Examples, ModelError, Parameters, TrainingPlan,
     model_error::{check_classes, check_fit},
-    network::{Batch, Network, values},
+    network,
 };
 
 /// What training gave.
@@ -14,18 +13,18 @@ use crate::{
 pub struct TrainingOutcome {
     /// The trained parameters.
     pub parameters: Parameters,
-    /// The mean loss over the examples of the last epoch, each as it was met during training.
+    /// The mean loss over the examples of the last epoch, or of what was done of it, each as it was
+    /// met during training; without the proximal term and weight decay.
     pub loss: f32,
     /// The steps taken.
     pub steps: u64,
 }
 
-/// Trains a model with plain SGD on the cross-entropy.
+/// Trains a model with SGD on the cross-entropy, as `plan` says.
 ///
 /// Each epoch goes through all examples in a new order drawn from `rng`. The same start, examples,
-/// plan and generator state give the same parameters on the same device, bit for bit on a CPU.
-///
-/// Data are copied to the device once, and nothing is copied back until the end.
+/// plan and generator state give the same parameters on the same device, bit for bit on a CPU and
+/// whatever thread it runs on.
 ///
 /// # Errors
 /// [`ModelError::InputMismatch`], [`ModelError::ClassMismatch`] or [`ModelError::Parameters`] if
@@ -41,50 +40,17 @@ pub fn train(
 ) -> Result<TrainingOutcome, ModelError> {
     check_fit(architecture, parameters, examples.features())?;
     check_classes(architecture, examples.classes())?;
-    let data = Batch::upload(device.burn(), examples);
-    let mut network = Network::upload(device.burn(), architecture, parameters);
-    let mut order: Vec<i64> = (0_i64..).take(examples.count()).collect();
-    let mut steps = 0;
-    let mut losses = Vec::new();
-    for _ in 0..plan.settings().local_epochs {
-        order.shuffle(rng);
-        (network, losses) = epoch(network, &data.in_order(&order), plan);
-        steps += losses.len() as u64;
+    network::sgd::train(device.burn(), architecture, parameters, examples, plan, rng)
+}
+
+/// The mean over the examples of batches, given the mean over each batch and its size.
+pub(crate) fn mean_loss(batches: impl Iterator<Item = (f64, usize)>) -> f32 {
+    let (mut sum, mut examples) = (0.0, 0);
+    for (loss, count) in batches {
+        sum += loss * count as f64;
+        examples += count;
     }
-    let loss = mean_loss(losses, examples.count(), plan)?;
-    let parameters = network.download_parameters(&architecture.layout())?;
-    Ok(TrainingOutcome { parameters, loss, steps })
-}
-
-/// Takes one step for each part of `data`; returns the mean loss of each part, on the device.
-fn epoch(mut network: Network, data: &Batch, plan: &TrainingPlan) -> (Network, Vec<Tensor<1>>) {
-    let rate = f64::from(plan.settings().learning_rate);
-    let mut losses = Vec::new();
-    for batch in data.parts(batch_size(plan)) {
-        let (loss, gradient) = network.loss_and_gradient(batch);
-        network = network.plus_scaled(gradient, -rate);
-        losses.push(loss);
-    }
-    (network, losses)
-}
-
-/// The mean over all examples of the mean losses of an epoch's batches.
-fn mean_loss(
-    losses: Vec<Tensor<1>>,
-    examples: usize,
-    plan: &TrainingPlan,
-) -> Result<f32, ModelError> {
-    let size = batch_size(plan);
-    let losses = values(Tensor::cat(losses, 0))?;
-    let weighted = losses.iter().enumerate().map(|(index, loss)| {
-        let count = size.min(examples - index * size);
-        f64::from(*loss) * count as f64
-    });
-    Ok(f32_from_loss(weighted.sum::<f64>() / examples as f64))
-}
-
-fn batch_size(plan: &TrainingPlan) -> usize {
-    usize::try_from(plan.settings().batch_size).expect("BATCH_SIZE_MAX fits in usize")
+    f32_from_loss(sum / examples as f64)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a mean of f32 values; rounding is wanted")]

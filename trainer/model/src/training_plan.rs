@@ -3,11 +3,23 @@
 /// The most passes over the data in one round.
 pub const LOCAL_EPOCHS_MAX: u32 = 1_000;
 
+/// The most steps in one round: a thousand epochs of a thousand batches.
+pub const LOCAL_STEPS_MAX: u32 = 1_000_000;
+
 /// The most examples of one step.
 pub const BATCH_SIZE_MAX: u32 = 65_536;
 
 /// The largest learning rate; plain SGD on standardised inputs diverges well below it.
 pub const LEARNING_RATE_MAX: f32 = 10.0;
+
+/// The largest weight decay: with it a learning rate of 1 sets a weight to zero in one step.
+pub const WEIGHT_DECAY_MAX: f32 = 1.0;
+
+/// The largest norm to which a gradient is clipped; beyond it, leave it unclipped.
+pub const GRADIENT_NORM_MAX: f32 = 1e6;
+
+/// The largest weight of the proximal term; Li et al. try 0.001 to 1.
+pub const PROXIMAL_MAX: f32 = 100.0;
 
 /// Why a plan was refused.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -16,7 +28,7 @@ pub enum TrainingPlanError {
     /// A count is out of bounds.
     #[error("{what} must lie between 1 and {max}, got {got}")]
     CountOutOfRange {
-        /// `local epochs` or `batch size`.
+        /// `local epochs`, `local steps` or `batch size`.
         what: &'static str,
         /// The largest allowed.
         max: u32,
@@ -29,20 +41,92 @@ pub enum TrainingPlanError {
         /// The rate given.
         got: f32,
     },
+    /// The momentum is not at least zero and below one.
+    #[error("the momentum must be at least 0 and below 1, got {got}")]
+    MomentumOutOfRange {
+        /// The momentum given.
+        got: f32,
+    },
+    /// A weight is below zero or above its bound.
+    #[error("the {what} must lie between 0 and {max}, got {got}")]
+    WeightOutOfRange {
+        /// `weight decay` or `weight of the proximal term`.
+        what: &'static str,
+        /// The largest allowed.
+        max: f32,
+        /// The weight given.
+        got: f32,
+    },
+    /// The norm to clip to is not above zero and at most [`GRADIENT_NORM_MAX`].
+    #[error(
+        "the norm to which gradients are clipped must be above 0 and at most {GRADIENT_NORM_MAX}, \
+         got {got}"
+    )]
+    GradientNormOutOfRange {
+        /// The norm given.
+        got: f32,
+    },
+}
+
+/// How much a contributor trains in one round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalWork {
+    /// Passes over the data, 1 to [`LOCAL_EPOCHS_MAX`].
+    Epochs(u32),
+    /// Steps, 1 to [`LOCAL_STEPS_MAX`], through as many passes as it takes.
+    Steps(u32),
 }
 
 /// The settings of a plan, unchecked.
+///
+/// A step computes the gradient g of the mean loss over a batch, then, as `PyTorch` does with a loss
+/// that has the proximal term:
+///
+/// ```text
+/// g ← g + proximal · (w − w₀)          w₀: the parameters that the round started from
+/// g ← g · min(1, gradient_clip / (‖g‖ + 10⁻⁶))
+/// g ← g + weight_decay · w
+/// v ← momentum · v + g                 v starts at 0 each round
+/// w ← w − learning_rate · v
+/// ```
+///
+/// Sources: `PyTorch`, `torch.optim.SGD` and `torch.nn.utils.clip_grad_norm_`; Li et al. 2020,
+/// "Federated Optimization in Heterogeneous Networks", Algorithm 2 (the proximal term).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingSettings {
-    /// Passes over the data, 1 to [`LOCAL_EPOCHS_MAX`].
-    pub local_epochs: u32,
+    /// How much.
+    pub work: LocalWork,
     /// Examples of one step, 1 to [`BATCH_SIZE_MAX`]; the last step of an epoch takes what is left.
     pub batch_size: u32,
-    /// Step size of plain SGD on the mean loss, in (0, [`LEARNING_RATE_MAX`]].
+    /// Step size, in (0, [`LEARNING_RATE_MAX`]].
     pub learning_rate: f32,
+    /// In [0, 1); 0 is plain SGD.
+    pub momentum: f32,
+    /// L2 penalty on all parameters, 0 to [`WEIGHT_DECAY_MAX`].
+    pub weight_decay: f32,
+    /// The L2 norm to which the gradient of a step is clipped, in (0, [`GRADIENT_NORM_MAX`]].
+    pub gradient_clip: Option<f32>,
+    /// The weight μ of `FedProx`'s term μ/2 · ‖w − w₀‖², 0 to [`PROXIMAL_MAX`].
+    pub proximal: f32,
 }
 
-/// How a contributor trains in one round: plain SGD without momentum or decay.
+impl TrainingSettings {
+    /// Plain SGD: no momentum, decay, clipping or proximal term.
+    #[must_use]
+    pub const fn sgd(local_epochs: u32, batch_size: u32, learning_rate: f32) -> Self {
+        Self {
+            work: LocalWork::Epochs(local_epochs),
+            batch_size,
+            learning_rate,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            gradient_clip: None,
+            proximal: 0.0,
+        }
+    }
+}
+
+/// How a contributor trains in one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingPlan(TrainingSettings);
 
@@ -52,13 +136,27 @@ impl TrainingPlan {
     /// # Errors
     /// [`TrainingPlanError`] if one is out of bounds.
     pub fn new(settings: TrainingSettings) -> Result<Self, TrainingPlanError> {
-        check("local epochs", LOCAL_EPOCHS_MAX, settings.local_epochs)?;
+        match settings.work {
+            LocalWork::Epochs(epochs) => check("local epochs", LOCAL_EPOCHS_MAX, epochs)?,
+            LocalWork::Steps(steps) => check("local steps", LOCAL_STEPS_MAX, steps)?,
+        }
         check("batch size", BATCH_SIZE_MAX, settings.batch_size)?;
         let got = settings.learning_rate;
         if !(got > 0.0 && got <= LEARNING_RATE_MAX) {
             return Err(TrainingPlanError::LearningRateOutOfRange { got });
         }
-        Ok(Self(settings))
+        let got = settings.momentum;
+        if !(0.0..1.0).contains(&got) {
+            return Err(TrainingPlanError::MomentumOutOfRange { got });
+        }
+        check_weight("weight decay", WEIGHT_DECAY_MAX, settings.weight_decay)?;
+        check_weight("weight of the proximal term", PROXIMAL_MAX, settings.proximal)?;
+        match settings.gradient_clip {
+            Some(got) if !(got > 0.0 && got <= GRADIENT_NORM_MAX) => {
+                Err(TrainingPlanError::GradientNormOutOfRange { got })
+            }
+            _ => Ok(Self(settings)),
+        }
     }
 
     /// The settings.
@@ -76,23 +174,56 @@ const fn check(what: &'static str, max: u32, got: u32) -> Result<(), TrainingPla
     }
 }
 
+fn check_weight(what: &'static str, max: f32, got: f32) -> Result<(), TrainingPlanError> {
+    if (0.0..=max).contains(&got) {
+        Ok(())
+    } else {
+        Err(TrainingPlanError::WeightOutOfRange { what, max, got })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn is_refused(settings: TrainingSettings) -> bool {
+        TrainingPlan::new(settings).is_err()
+    }
+
     #[test]
-    fn settings_out_of_bounds_are_refused() {
-        let good = TrainingSettings { local_epochs: 1, batch_size: 16, learning_rate: 0.1 };
-        let refused = |settings| TrainingPlan::new(settings).is_err();
+    fn counts_out_of_bounds_are_refused() {
+        let good = TrainingSettings::sgd(1, 16, 0.1);
         assert_eq!(TrainingPlan::new(good).unwrap().settings(), good);
-        for local_epochs in [0, LOCAL_EPOCHS_MAX + 1] {
-            assert!(refused(TrainingSettings { local_epochs, ..good }));
+        for epochs in [0, LOCAL_EPOCHS_MAX + 1] {
+            assert!(is_refused(TrainingSettings { work: LocalWork::Epochs(epochs), ..good }));
+        }
+        for steps in [0, LOCAL_STEPS_MAX + 1] {
+            assert!(is_refused(TrainingSettings { work: LocalWork::Steps(steps), ..good }));
         }
         for batch_size in [0, BATCH_SIZE_MAX + 1] {
-            assert!(refused(TrainingSettings { batch_size, ..good }));
+            assert!(is_refused(TrainingSettings { batch_size, ..good }));
         }
-        for learning_rate in [0.0, -0.1, 10.1, f32::NAN, f32::INFINITY] {
-            assert!(refused(TrainingSettings { learning_rate, ..good }));
+    }
+
+    #[test]
+    fn weights_out_of_bounds_are_refused() {
+        let good = TrainingSettings::sgd(1, 16, 0.1);
+        for learning_rate in [0.0, -0.1, 11.0, f32::NAN, f32::INFINITY] {
+            assert!(is_refused(TrainingSettings { learning_rate, ..good }));
         }
+        for momentum in [-0.1, 1.0, f32::NAN] {
+            assert!(is_refused(TrainingSettings { momentum, ..good }));
+        }
+        for weight_decay in [-0.1, 1.1, f32::NAN] {
+            assert!(is_refused(TrainingSettings { weight_decay, ..good }));
+        }
+        for proximal in [-0.1, 101.0, f32::NAN] {
+            assert!(is_refused(TrainingSettings { proximal, ..good }));
+        }
+        for clip in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(is_refused(TrainingSettings { gradient_clip: Some(clip), ..good }));
+        }
+        let refused = TrainingPlan::new(TrainingSettings { momentum: 1.0, ..good }).unwrap_err();
+        assert_eq!(refused.to_string(), "the momentum must be at least 0 and below 1, got 1");
     }
 }

@@ -186,7 +186,7 @@ fn one_step_is_that_of_the_reference() {
         let (loss, gradient) = reference.loss_and_gradient(&case.examples);
         let expected: Vec<f64> =
             reference.flat.iter().zip(&gradient).map(|(w, g)| w - 0.05 * g).collect();
-        let settings = TrainingSettings { local_epochs: 1, batch_size: 16, learning_rate: 0.05 };
+        let settings = TrainingSettings::sgd(1, 16, 0.05);
         let plan = TrainingPlan::new(settings).unwrap();
         let outcome = train(
             &ComputeDevice::cpu(),

@@ -24,7 +24,7 @@ fn wine_examples(rows: &[usize]) -> Examples {
 }
 
 fn plan(local_epochs: u32, batch_size: u32, learning_rate: f32) -> TrainingPlan {
-    TrainingPlan::new(TrainingSettings { local_epochs, batch_size, learning_rate }).unwrap()
+    TrainingPlan::new(TrainingSettings::sgd(local_epochs, batch_size, learning_rate)).unwrap()
 }
 
 fn trained(examples: &Examples, plan: &TrainingPlan, seed: u64) -> TrainingOutcome {

@@ -43,7 +43,7 @@ fn start() -> (Architecture, Parameters) {
 }
 
 fn trained(device: &ComputeDevice) -> TrainingOutcome {
-    let settings = TrainingSettings { local_epochs: 3, batch_size: 16, learning_rate: 0.05 };
+    let settings = TrainingSettings::sgd(3, 16, 0.05);
     let plan = TrainingPlan::new(settings).unwrap();
     let (model, parameters) = start();
     let mut rng = ChaCha20Rng::seed_from_u64(2);

@@ -18,9 +18,11 @@ use crate::serve::initial_parameters;
 /// Units of the hidden layers of the demonstration's model.
 pub const HIDDEN: [usize; 1] = [32];
 
+/// Passes over its data that each contributor makes in a round of the demonstration.
+pub const LOCAL_EPOCHS: u32 = 2;
+
 /// How each contributor trains in a round of the demonstration, and the central model likewise.
-pub const SETTINGS: TrainingSettings =
-    TrainingSettings { local_epochs: 2, batch_size: 16, learning_rate: 0.05 };
+pub const SETTINGS: TrainingSettings = TrainingSettings::sgd(LOCAL_EPOCHS, 16, 0.05);
 
 /// The norm to which updates are clipped. Honest updates of this model have norms of 0.1 to 0.5
 /// (median 0.17): next to none is shortened, and noise of the largest allowed norm stays small.

@@ -19,7 +19,7 @@ use trainer_agent::Invitation;
 use trainer_model::DeviceChoice;
 
 use super::{
-    central::{CLIP_NORM, HIDDEN, NOVELTY_PERCENT, SETTINGS},
+    central::{CLIP_NORM, HIDDEN, LOCAL_EPOCHS, NOVELTY_PERCENT, SETTINGS},
     children::{ChildEvent, ChildNews, End, Process, Spawner},
     wineries::{Kind, Winery},
 };
@@ -480,7 +480,7 @@ fn federation_config(
         minimum_cohort,
         members_max: 64.max(members),
         clip_norm: CLIP_NORM,
-        local_epochs: SETTINGS.local_epochs,
+        local_epochs: LOCAL_EPOCHS,
         batch_size: SETTINGS.batch_size,
         learning_rate: f64::from(SETTINGS.learning_rate),
         round_budget: ROUND_BUDGET,

@@ -10,7 +10,7 @@ use privacy_identity::VerifyingKey;
 
 use super::{
     DemoArgs,
-    central::{CLIP_NORM, NOVELTY_PERCENT, SETTINGS},
+    central::{CLIP_NORM, LOCAL_EPOCHS, NOVELTY_PERCENT, SETTINGS},
     cooperative::{Cooperative, ROUND_BUDGET},
     progress::{Progress, RoundStats, mean},
     report::{
@@ -117,7 +117,7 @@ fn config(
         parameters,
         ring_bits: ring_bits.context("the terms name the ring")?,
         clip_norm: CLIP_NORM,
-        local_epochs: SETTINGS.local_epochs,
+        local_epochs: LOCAL_EPOCHS,
         batch_size: SETTINGS.batch_size,
         learning_rate: f64::from(SETTINGS.learning_rate),
         novelty_percent: NOVELTY_PERCENT,

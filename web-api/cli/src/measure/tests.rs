@@ -72,7 +72,7 @@ fn case() -> Case {
     let start = Parameters::initial(&architecture, &mut rng);
     let encoding = evaluator.encoding;
     let rotation = encoding.rotation(&Digest([7; 32]), 0);
-    let settings = TrainingSettings { local_epochs: 2, batch_size: 16, learning_rate: 0.05 };
+    let settings = TrainingSettings::sgd(2, 16, 0.05);
     let plan = TrainingPlan::new(settings).unwrap();
     let mut update = |index: usize| {
         let standardiser = Standardiser::fit(&part(0));

@@ -1,0 +1,104 @@
+//! Local training through burn.
+
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::{Batch, Network, values};
+use crate::{
+    Architecture, Examples, ModelError, Parameters, TrainingOutcome, TrainingPlan,
+    TrainingSettings, schedule::Schedule, training::mean_loss,
+};
+
+/// Keeps the norm in the denominator of clipping above zero, as `PyTorch` does.
+const CLIP_EPSILON: f64 = 1e-6;
+
+/// Trains on `device`: data are copied there once, and nothing is copied back until the end.
+pub(crate) fn train(
+    device: &Device,
+    architecture: &Architecture,
+    parameters: &Parameters,
+    examples: &Examples,
+    plan: &TrainingPlan,
+    rng: &mut impl Rng,
+) -> Result<TrainingOutcome, ModelError> {
+    let data = Batch::upload(device, examples);
+    let network = Network::upload(device, architecture, parameters);
+    let mut descent = Descent::new(network, plan.settings());
+    let mut schedule = Schedule::new(plan, examples.count());
+    let (mut steps, mut losses, mut counts) = (0, Vec::new(), Vec::new());
+    while let Some(step) = schedule.next(rng) {
+        if step.opens_epoch {
+            losses.clear();
+            counts.clear();
+        }
+        let (loss, gradient) = descent.network.loss_and_gradient(data.select(step.batch));
+        counts.push(step.batch.len());
+        losses.push(loss);
+        descent = descent.step(gradient);
+        steps += 1;
+    }
+    let losses = values(Tensor::cat(losses, 0))?;
+    let loss = mean_loss(losses.iter().copied().map(f64::from).zip(counts));
+    let parameters = descent.network.download_parameters(&architecture.layout())?;
+    Ok(TrainingOutcome { parameters, loss, steps })
+}
+
+/// SGD between two steps.
+struct Descent<'a> {
+    settings: TrainingSettings,
+    /// The parameters of the start, for the proximal term.
+    anchor: Vec<Tensor<1>>,
+    /// None before the first step.
+    velocity: Option<Network<'a>>,
+    network: Network<'a>,
+}
+
+impl<'a> Descent<'a> {
+    fn new(network: Network<'a>, settings: TrainingSettings) -> Self {
+        Self { settings, anchor: network.tensors.clone(), velocity: None, network }
+    }
+
+    /// One step, as the documentation of [`TrainingSettings`] says.
+    fn step(self, gradient: Network<'a>) -> Self {
+        let Self { settings, anchor, velocity, network } = self;
+        let gradient = clipped(pulled(gradient, &network, &anchor, settings.proximal), settings);
+        let gradient = if settings.weight_decay > 0.0 {
+            gradient.plus_scaled(&network, f64::from(settings.weight_decay))
+        } else {
+            gradient
+        };
+        let velocity = match velocity {
+            Some(velocity) if settings.momentum > 0.0 => {
+                velocity.scaled(f64::from(settings.momentum)).plus_scaled(&gradient, 1.0)
+            }
+            _ => gradient,
+        };
+        let network = network.plus_scaled(&velocity, -f64::from(settings.learning_rate));
+        Self { settings, anchor, velocity: Some(velocity), network }
+    }
+}
+
+/// `gradient + proximal · (network − anchor)`.
+fn pulled<'a>(
+    gradient: Network<'a>,
+    network: &Network<'a>,
+    anchor: &[Tensor<1>],
+    proximal: f32,
+) -> Network<'a> {
+    if proximal <= 0.0 {
+        return gradient;
+    }
+    let away = network.tensors.iter().zip(anchor).map(|(now, start)| now.clone() - start.clone());
+    let away = network.with(away);
+    gradient.plus_scaled(&away, f64::from(proximal))
+}
+
+/// The gradient, shortened if it is longer than the plan allows; the norm stays on the device.
+fn clipped(gradient: Network<'_>, settings: TrainingSettings) -> Network<'_> {
+    let Some(clip) = settings.gradient_clip else { return gradient };
+    let squares = gradient.tensors.iter().map(|t| t.clone().mul(t.clone()).sum());
+    let norm = Tensor::cat(squares.collect(), 0).sum().sqrt();
+    let factor = norm.add_scalar(CLIP_EPSILON).recip().mul_scalar(f64::from(clip)).clamp_max(1.0);
+    let scaled = gradient.tensors.iter().map(|t| t.clone().mul(factor.clone()));
+    gradient.with(scaled)
+}
