@@ -7,6 +7,7 @@ mod notation;
 mod number;
 mod optimizer;
 mod robust;
+mod sampling;
 mod update;
 
 pub use notation::NotationError;
@@ -16,4 +17,9 @@ pub use optimizer::{
     ServerOptimizer,
 };
 pub use robust::{RobustError, RobustRule, Weiszfeld, krum_selection};
+pub use sampling::{
+    CohortError, Draw, OverSelectionError, ParticipationError, SamplingRate, Ticket, VrfError,
+    VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, invitations, participation_key,
+    poisson_cohort, public_draw, uniform_cohort,
+};
 pub use update::{UPDATES_MAX, Updates, UpdatesError};
