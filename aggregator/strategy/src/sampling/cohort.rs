@@ -67,7 +67,7 @@ pub fn poisson_cohort(
 
 /// Puts `members` into an order that everybody with `seed` recomputes and nobody without it predicts: by
 /// SHA-256 of seed and key. A cohort of k is the first k; groups are cut from it
-/// (`draw_groups`). The order in which members are given does not matter.
+/// ([`draw_groups`](crate::draw_groups)). The order in which members are given does not matter.
 ///
 /// Threat: who chooses the seed after knowing the members, or its key after knowing the seed, chooses its
 /// place. The seed is to be fixed by what neither controls: the digest of the accepted set together with the

@@ -151,8 +151,7 @@ impl VrfPublicKey {
         let gamma = gamma.try_into().ok().and_then(point_from_bytes);
         let gamma = gamma.ok_or(VrfError::NotAPoint { what: "the proof" })?;
         let response = response.try_into().ok().map(Scalar::from_canonical_bytes);
-        let response =
-            response.and_then(Option::<Scalar>::from).ok_or(VrfError::NotReduced)?;
+        let response = response.and_then(Option::<Scalar>::from).ok_or(VrfError::NotReduced)?;
         let claimed: [u8; CHALLENGE_BYTES] =
             claimed.try_into().map_err(|_wrong_length| VrfError::Mismatch)?;
         let minus_c = -scalar_from_challenge(claimed);
