@@ -8,10 +8,20 @@ use std::{
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use crate::{ROWS_MAX, Schema, Table, TableError};
+use crate::{ROWS_MAX, Schema, Table, TableError, record_bound::RecordBound};
 
 /// The longest file that is read: the longest table of a hundred columns at ten bytes a number.
 pub const CSV_BYTES_MAX: u64 = 16 << 30;
+
+/// The longest line that is read, the header included: twice what the names of the widest schema
+/// can take. It bounds the memory that a quotation mark takes that is never closed.
+pub const CSV_LINE_BYTES_MAX: u64 = 64 << 20;
+
+/// The most values that are read, rows times features: 4 GiB of `f32`.
+pub const CSV_VALUES_MAX: usize = 1 << 30;
+
+/// How much of a field a message repeats.
+const EXCERPT_CHARS: usize = 64;
 
 /// Why a file is not a table of the schema. Lines count from 1; the header is the first.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +105,20 @@ pub enum CsvReadError {
         /// The bound in bytes.
         max: u64,
     },
+    /// A line is longer than the bound: in all likelihood a quotation mark is never closed.
+    #[error("line {line} is longer than {max} bytes; is a quotation mark never closed?")]
+    LineTooLong {
+        /// The line.
+        line: u64,
+        /// The bound in bytes.
+        max: u64,
+    },
+    /// The rows have more values than the bound.
+    #[error("the file has more than {max} values")]
+    ValuesTooMany {
+        /// The bound: rows times features.
+        max: usize,
+    },
     /// The rows do not make a table; in particular, there is a header but no row.
     #[error("the rows do not make a table")]
     Table(#[from] TableError),
@@ -110,29 +134,71 @@ pub fn read_csv(path: &Path, schema: &Schema) -> Result<Table, CsvReadError> {
     table_from_csv(file, schema)
 }
 
+/// How much is read before a file is refused.
+struct Bounds {
+    bytes: u64,
+    line_bytes: u64,
+    rows: usize,
+    values: usize,
+}
+
+const BOUNDS: Bounds = Bounds {
+    bytes: CSV_BYTES_MAX,
+    line_bytes: CSV_LINE_BYTES_MAX,
+    rows: ROWS_MAX,
+    values: CSV_VALUES_MAX,
+};
+
 /// Reads a table from CSV with a header.
 ///
 /// Columns are matched by name and may come in any order. A column that the schema does not know is
 /// refused rather than ignored: in a federation it is a misspelt feature, or something that the
 /// owner did not mean to enrol. White space around fields is dropped and blank lines are skipped.
 ///
+/// The file is read line by line; memory is bounded by the table and one line, both of which have a
+/// bound of their own.
+///
 /// # Errors
 /// [`CsvReadError`], with the line.
 pub fn table_from_csv(source: impl Read, schema: &Schema) -> Result<Table, CsvReadError> {
+    table_within(source, schema, &BOUNDS)
+}
+
+fn table_within(
+    source: impl Read,
+    schema: &Schema,
+    bounds: &Bounds,
+) -> Result<Table, CsvReadError> {
     // One byte more than allowed, so that a file of exactly the bound is not refused.
-    let source = source.take(CSV_BYTES_MAX + 1);
+    let source = source.take(bounds.bytes + 1);
+    let (source, bound) = RecordBound::around(source, bounds.line_bytes);
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(source);
-    let header = reader.headers().map_err(read_error)?.clone();
+    let read_error = |source: csv::Error, line: u64| {
+        let line = source.position().map_or(line, csv::Position::line);
+        if bound.exceeded() {
+            return CsvReadError::LineTooLong { line, max: bounds.line_bytes };
+        }
+        CsvReadError::Read { line, source }
+    };
+    let header = reader.headers().map_err(|source| read_error(source, 1))?.clone();
     let columns = Columns::from_header(&header, schema)?;
 
     let (mut features, mut labels) = (Vec::new(), Vec::new());
     let mut record = StringRecord::new();
-    while reader.read_record(&mut record).map_err(read_error)? {
+    loop {
+        let (begin, line) = (reader.position().byte(), reader.position().line());
+        bound.record_begins_at(begin);
+        if !reader.read_record(&mut record).map_err(|source| read_error(source, line))? {
+            break;
+        }
         let line = record.position().map_or(0, csv::Position::line);
         columns.read_features(&record, line, &mut features)?;
         labels.push(columns.read_label(&record, line)?);
-        if labels.len() > ROWS_MAX || reader.get_ref().limit() == 0 {
-            return Err(CsvReadError::TooLong { max: CSV_BYTES_MAX });
+        if labels.len() > bounds.rows || reader.get_ref().inner().limit() == 0 {
+            return Err(CsvReadError::TooLong { max: bounds.bytes });
+        }
+        if features.len() > bounds.values {
+            return Err(CsvReadError::ValuesTooMany { max: bounds.values });
         }
     }
     Ok(Table::new(schema.clone(), features, labels)?)
@@ -155,7 +221,7 @@ impl<'a> Columns<'a> {
         let known =
             |name: &str| name == schema.label() || schema.features().iter().any(|f| f == name);
         if let Some(unknown) = header.iter().find(|name| !known(name)) {
-            return Err(CsvReadError::ColumnUnknown { column: unknown.to_string() });
+            return Err(CsvReadError::ColumnUnknown { column: excerpt(unknown) });
         }
         let features = schema.features().iter().map(|name| position(header, name));
         let features = features.collect::<Result<_, _>>()?;
@@ -179,7 +245,7 @@ impl<'a> Columns<'a> {
             values.push(value.ok_or_else(|| CsvReadError::NotANumber {
                 line,
                 column: name.clone(),
-                got: field.to_string(),
+                got: excerpt(field),
             })?);
         }
         Ok(())
@@ -190,7 +256,7 @@ impl<'a> Columns<'a> {
         self.schema.class_index(field).ok_or_else(|| CsvReadError::LabelUnknown {
             line,
             expected: self.schema.classes().to_vec(),
-            got: field.to_string(),
+            got: excerpt(field),
         })
     }
 }
@@ -206,6 +272,42 @@ fn position(header: &StringRecord, name: &str) -> Result<usize, CsvReadError> {
     }
 }
 
-fn read_error(source: csv::Error) -> CsvReadError {
-    CsvReadError::Read { line: source.position().map_or(1, csv::Position::line), source }
+/// The beginning of a field, for a message: a field may be as long as a line.
+pub(crate) fn excerpt(field: &str) -> String {
+    match field.char_indices().nth(EXCERPT_CHARS) {
+        Some((end, _)) => format!("{}…", &field[..end]),
+        None => field.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FITTING: Bounds = Bounds { bytes: 1_000, line_bytes: 1_000, rows: 10, values: 20 };
+
+    fn check(text: &str, bounds: &Bounds, expected: Option<&str>) {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let schema = Schema::new(names(&["a", "b"]), "y".to_string(), names(&["no", "yes"]));
+        let read = table_within(text.as_bytes(), &schema.unwrap(), bounds);
+        assert_eq!(read.err().map(|error| error.to_string()).as_deref(), expected);
+    }
+
+    #[test]
+    fn a_file_of_exactly_the_bounds_is_read_and_one_beyond_each_is_refused() {
+        let text = format!("a,b,y\n{}", "1,2,no\n".repeat(10));
+        check(&text, &FITTING, None);
+        check(&text, &Bounds { bytes: 76, ..FITTING }, None);
+        let too_long = "the file is longer than 1000 bytes or 16777216 rows";
+        check(&text, &Bounds { rows: 9, ..FITTING }, Some(too_long));
+        let too_long = "the file is longer than 75 bytes or 16777216 rows";
+        check(&text, &Bounds { bytes: 75, ..FITTING }, Some(too_long));
+        check(&text, &Bounds { values: 19, ..FITTING }, Some("the file has more than 19 values"));
+    }
+
+    #[test]
+    fn an_excerpt_keeps_whole_characters() {
+        assert_eq!(excerpt("ä"), "ä");
+        assert_eq!(excerpt(&"ä".repeat(1_000)), format!("{}…", "ä".repeat(EXCERPT_CHARS)));
+    }
 }

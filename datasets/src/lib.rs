@@ -1,11 +1,14 @@
 //! Tables of examples: readers, schemas, splits; plain batches, no tensors.
 //!
 //! A [`Table`] is what every contributor holds: numbers and labels that were checked once, where
-//! they came in. An [`ImageSet`] is the same for images, a byte a pixel; a [`RowSource`] is what
-//! they have in common. [`Partitioner`] deals the rows of one set to many contributors. Everything
+//! they came in. An [`ImageSet`] is the same for images, a byte a pixel, and [`CharacterWindows`] for
+//! text; a [`RowSource`] is what they have in common. [`Partitioner`] deals the rows of one set to many contributors. Everything
 //! here is a pure function of its arguments; randomness is passed in, and only [`read_csv`],
 //! [`write_csv`] and [`NamedDataset::load`] touch a file.
 
+mod adult;
+mod categorical_table;
+mod character_windows;
 mod csv_reader;
 mod csv_writer;
 mod deal;
@@ -15,13 +18,19 @@ mod image_set;
 mod named;
 mod partition;
 mod plain;
+mod record_bound;
 mod row_source;
 mod schema;
 mod standardiser;
 mod table;
 pub mod wine;
 
-pub use csv_reader::{CSV_BYTES_MAX, CsvReadError, read_csv, table_from_csv};
+pub use adult::{ADULT_BYTES_MAX, AdultReadError, adult_from_csv};
+pub use categorical_table::{CategoricalTable, CategoricalTableError, ColumnKind, OneHotError};
+pub use character_windows::{CharacterWindows, TEXT_BYTES_MAX, Windowing, WindowsError};
+pub use csv_reader::{
+    CSV_BYTES_MAX, CSV_LINE_BYTES_MAX, CSV_VALUES_MAX, CsvReadError, read_csv, table_from_csv,
+};
 pub use csv_writer::{CsvWriteError, table_to_csv, write_csv};
 pub use deal::{Deal, DealError, SKEW_MAX, deal};
 pub use hold_out::{HeldOut, HoldOut, HoldOutError, hold_out};

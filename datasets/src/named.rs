@@ -6,11 +6,16 @@
 
 use std::{fmt, path::Path, str::FromStr};
 
-use crate::{ImageSet, RowOutOfRange, RowSource, Table, TakenRows, wine};
+use crate::{
+    CategoricalTable, CharacterWindows, ImageSet, RowOutOfRange, RowSource, Table, TakenRows,
+    Windowing, wine,
+};
 
+mod adult_file;
 mod data_file;
 mod image_files;
 mod load_error;
+mod play_file;
 
 pub use data_file::DataFile;
 pub use load_error::LoadError;
@@ -27,6 +32,12 @@ pub enum NamedDataset {
     /// `mnist`: 60 000 and 10 000 grey images of digits, 28 × 28, ten classes (Lecun, Cortes &
     /// Burges 1998).
     Mnist,
+    /// `adult`: 32 561 people of the 1994 census of the United States, 14 columns of which eight are
+    /// categories, two classes; see [`adult_from_csv`](crate::adult_from_csv). The published test
+    /// rows are not part of it.
+    Adult,
+    /// `shakespeare`: 1 115 394 characters of plays, 65 of them different; see [`CharacterWindows`].
+    Shakespeare,
 }
 
 /// A text is not the name of a data set.
@@ -39,7 +50,8 @@ pub struct NamedDatasetUnknown {
 
 impl NamedDataset {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Wine, Self::FashionMnist, Self::Mnist];
+    pub const ALL: [Self; 5] =
+        [Self::Wine, Self::FashionMnist, Self::Mnist, Self::Adult, Self::Shakespeare];
 
     /// The name, by which it is asked for and by which its folder is called.
     #[must_use]
@@ -48,6 +60,8 @@ impl NamedDataset {
             Self::Wine => "wine",
             Self::FashionMnist => "fashion-mnist",
             Self::Mnist => "mnist",
+            Self::Adult => "adult",
+            Self::Shakespeare => "shakespeare",
         }
     }
 
@@ -55,9 +69,10 @@ impl NamedDataset {
     #[must_use]
     pub const fn licence(self) -> &'static str {
         match self {
-            Self::Wine => "CC BY 4.0",
+            Self::Wine | Self::Adult => "CC BY 4.0",
             Self::FashionMnist => "MIT",
             Self::Mnist => "CC BY-SA 3.0",
+            Self::Shakespeare => "public domain",
         }
     }
 
@@ -68,6 +83,10 @@ impl NamedDataset {
             Self::Wine => "part of this program; UCI Machine Learning Repository, Wine Quality",
             Self::FashionMnist => {
                 "https://github.com/zalandoresearch/fashion-mnist, folder data/fashion"
+            }
+            Self::Adult => "https://archive.ics.uci.edu/dataset/2/adult",
+            Self::Shakespeare => {
+                "https://github.com/karpathy/char-rnn, folder data/tinyshakespeare"
             }
             Self::Mnist => "https://storage.googleapis.com/cvdf-datasets/mnist/",
         }
@@ -80,6 +99,8 @@ impl NamedDataset {
             Self::Wine => &[],
             Self::FashionMnist => &image_files::FASHION_MNIST,
             Self::Mnist => &image_files::MNIST,
+            Self::Adult => &adult_file::FILES,
+            Self::Shakespeare => &play_file::FILES,
         }
     }
 
@@ -94,7 +115,17 @@ impl NamedDataset {
             Self::Wine => Ok(Loaded { rows: Dataset::Table(wine::table()), test: None }),
             Self::FashionMnist => image_files::load(self, data_dir, &image_files::CLOTHES),
             Self::Mnist => image_files::load(self, data_dir, &image_files::DIGITS),
+            Self::Adult => adult_file::load(data_dir),
+            Self::Shakespeare => Self::load_plays(data_dir, Windowing::LEAF),
         }
+    }
+
+    /// Reads `shakespeare` with other windows than LEAF's, which are one at each character.
+    ///
+    /// # Errors
+    /// As [`NamedDataset::load`].
+    pub fn load_plays(data_dir: Option<&Path>, windowing: Windowing) -> Result<Loaded, LoadError> {
+        play_file::load(data_dir, windowing)
     }
 
     fn names() -> String {
@@ -133,15 +164,21 @@ pub struct Loaded {
 pub enum Dataset {
     /// Rows of numbers.
     Table(Table),
+    /// Rows of numbers and categories.
+    Categorical(CategoricalTable),
     /// Grey images.
     Images(ImageSet),
+    /// Windows of characters.
+    Text(CharacterWindows),
 }
 
 impl Dataset {
     fn source(&self) -> &dyn RowSource {
         match self {
             Self::Table(table) => table,
+            Self::Categorical(table) => table,
             Self::Images(images) => images,
+            Self::Text(windows) => windows,
         }
     }
 }

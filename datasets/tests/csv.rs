@@ -1,10 +1,16 @@
 //! Tables as files: what is written is read back, and what is not a table is refused by its line.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::path::Path;
+use std::{
+    cell::Cell,
+    io::{self, Read},
+    path::Path,
+};
 
-use datasets::{CsvReadError, Schema, Table, TableError, read_csv, table_from_csv, table_to_csv};
-use datasets::{wine, write_csv};
+use datasets::{
+    CSV_LINE_BYTES_MAX, CsvReadError, Schema, Table, TableError, read_csv, table_from_csv,
+    table_to_csv, wine, write_csv,
+};
 use proptest::prelude::*;
 
 fn schema() -> Schema {
@@ -73,6 +79,58 @@ fn the_wine_table_survives_a_file() {
     let path = directory.path().join("wine.csv");
     write_csv(&path, &wine::table()).unwrap();
     assert_eq!(read_csv(&path, wine::table().schema()).unwrap(), wine::table());
+}
+
+#[test]
+fn a_file_that_is_cut_off_within_a_line_is_refused() {
+    let text = "a,\"b, c\",y\n1,2,no\n3,4,no\n";
+    for len in 0..text.len() - 1 {
+        match table_from_csv(&text.as_bytes()[..len], &schema()) {
+            // After a whole line, nothing tells that another should follow.
+            Ok(table) => assert_eq!(table.features(), [1.0, 2.0], "{len}"),
+            Err(error) => assert!(!error.to_string().is_empty(), "{len}"),
+        }
+    }
+}
+
+#[test]
+fn a_table_of_one_class_is_read() {
+    let table = table_from_csv("a,\"b, c\",y\n1,2,no\n3,4,no\n".as_bytes(), &schema()).unwrap();
+    assert_eq!(table.label_counts(), [2, 0]);
+}
+
+#[test]
+fn a_line_without_an_end_is_refused_before_it_fills_the_memory() {
+    for start in ["\"", "", "1,2,no\n1,\""] {
+        let start = format!("a,\"b, c\",y\n{start}");
+        let taken = Cell::new(0);
+        let source = io::repeat(b'1').take(u64::MAX);
+        let source = start.as_bytes().chain(source);
+        let error = table_from_csv(Counted { source, taken: &taken }, &schema()).unwrap_err();
+        assert!(matches!(error, CsvReadError::LineTooLong { .. }), "{start:?}: {error:?}");
+        assert!(taken.get() < CSV_LINE_BYTES_MAX + 200_000, "{}", taken.get());
+    }
+}
+
+/// Counts what is taken of a source.
+struct Counted<'a, R> {
+    source: R,
+    taken: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.taken.set(self.taken.get() + read as u64);
+        Ok(read)
+    }
+}
+
+#[test]
+fn a_refusal_does_not_repeat_a_long_field() {
+    let long = "x".repeat(10_000);
+    let error = table_from_csv(format!("a,\"b, c\",y\n1,{long},no\n").as_bytes(), &schema());
+    assert!(error.unwrap_err().to_string().len() < 300);
 }
 
 fn any_table() -> impl Strategy<Value = Table> {

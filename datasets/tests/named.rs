@@ -1,12 +1,19 @@
 //! Named sets: read from a folder, checked against what was published, and missing files named.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "values are indices of characters"
+)]
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
 };
 
-use datasets::{Dataset, LoadError, NamedDataset, RowSource as _};
+use datasets::{
+    ClassLabels, ColumnKind, Dataset, LoadError, NamedDataset, RowSource as _, Windowing, natural,
+};
 
 /// The folder with the published files, if there is one here. It is not part of the project: without
 /// `SAHAKAR_DATA_DIR` a test that needs it says so and passes.
@@ -33,8 +40,11 @@ fn a_set_is_known_by_its_name() {
 
 #[test]
 fn published_digests_are_64_hexadecimal_digits_and_differ() {
-    let mut digests: Vec<_> =
-        NamedDataset::ALL.iter().flat_map(|dataset| dataset.files()).map(|f| f.sha256).collect();
+    let mut digests: Vec<_> = NamedDataset::ALL
+        .iter()
+        .flat_map(|dataset| dataset.files())
+        .flat_map(|f| f.sha256)
+        .collect();
     let is_hex = |digest: &str| {
         digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
@@ -153,4 +163,51 @@ fn fashion_mnist_is_read_as_published() {
     // MNIST has files of the same names: it must not take these for its own.
     let error = load_error(NamedDataset::Mnist, &folder.join("fashion-mnist"));
     assert!(matches!(error, LoadError::DigestMismatch { .. }), "{error}");
+}
+
+#[test]
+fn adult_is_read_as_published() {
+    let Some(folder) = data_dir() else { return };
+    let loaded = NamedDataset::Adult.load(Some(&folder)).unwrap();
+    let Dataset::Categorical(adult) = &loaded.rows else { panic!("categories") };
+    assert_eq!(loaded.test, None);
+    assert_eq!(adult.table().label_counts(), [24_720, 7_841], "as its description says");
+    // 39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male,
+    // 2174, 0, 40, United-States
+    let first =
+        [39.0, 7.0, 77_516.0, 10.0, 13.0, 5.0, 1.0, 2.0, 5.0, 2.0, 2_174.0, 0.0, 40.0, 39.0];
+    assert_eq!(adult.table().row(0), Some(&first[..]));
+    // Rows that lack a value, as its description counts them.
+    let missing =
+        |column: usize| adult.table().iter().filter(|(row, _)| row[column] == 0.0).count();
+    assert_eq!([1, 6, 13].map(missing), [1_836, 1_843, 583]);
+    let one_hot = adult.one_hot().unwrap();
+    assert_eq!((one_hot.rows(), one_hot.feature_count()), (32_561, 6 + 107));
+    let levels = adult.kinds().iter().map(|kind| match kind {
+        ColumnKind::Number => 0,
+        ColumnKind::Category { levels } => levels.len(),
+    });
+    assert_eq!(levels.sum::<usize>(), 107);
+}
+
+#[test]
+fn shakespeare_is_read_as_published() {
+    let Some(folder) = data_dir() else { return };
+    let loaded = NamedDataset::load_plays(Some(&folder), Windowing { context: 80, stride: 8 });
+    let Dataset::Text(plays) = &loaded.as_ref().unwrap().rows else { panic!("windows") };
+    assert_eq!(plays.vocabulary().len(), 65);
+    assert_eq!(plays.vocabulary()[0], '\n');
+    let spoken = |characters: Vec<f32>| -> String {
+        characters.iter().map(|&index| plays.vocabulary()[index as usize]).collect()
+    };
+    let citizen = plays.role_names().position(|name| name == "First Citizen").unwrap();
+    let parts = natural(&plays.role_ids()).unwrap();
+    let first = plays.take(&parts[citizen][..1]).unwrap();
+    let opening =
+        "Before we proceed any further, hear me speak.\nYou are all resolved rather to die";
+    assert_eq!(spoken(first.values), opening);
+    // 298 roles say something, 256 of them more than a window; counted by another program.
+    assert_eq!((parts.len(), plays.role_names().count()), (256, 256));
+    assert_eq!(plays.rows(), 125_783);
+    assert!(ClassLabels::of(plays).is_ok());
 }

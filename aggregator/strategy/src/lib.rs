@@ -3,12 +3,21 @@
 //!
 //! Pure functions over flat vectors. No tensor, no round, no message; randomness comes in as an argument.
 
+mod early_stopping;
+mod fixed_weight;
+mod group;
 mod notation;
 mod number;
 mod optimizer;
 mod robust;
+mod sampling;
+mod schedule;
+mod staleness;
 mod update;
 
+pub use early_stopping::{Better, EarlyStopping, Progress, StoppingError};
+pub use fixed_weight::{FixedWeightError, fixed_weights};
+pub use group::{GroupError, GroupMeans, draw_groups};
 pub use notation::NotationError;
 pub use number::{Fraction, NumberError, Positive};
 pub use optimizer::{
@@ -16,4 +25,11 @@ pub use optimizer::{
     ServerOptimizer,
 };
 pub use robust::{RobustError, RobustRule, Weiszfeld, krum_selection};
+pub use sampling::{
+    CohortError, Draw, OverSelectionError, ParticipationError, SamplingRate, Ticket, VrfError,
+    VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, invitations, participation_key,
+    poisson_cohort, public_draw, uniform_cohort,
+};
+pub use schedule::{Schedule, ScheduleShape};
+pub use staleness::StalenessWeight;
 pub use update::{UPDATES_MAX, Updates, UpdatesError};

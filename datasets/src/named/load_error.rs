@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{IdxError, ImageSetError};
+use crate::{AdultReadError, IdxError, ImageSetError, WindowsError};
 
 /// Why a named data set could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,24 @@ pub enum LoadError {
         /// Why.
         #[source]
         source: IdxError,
+    },
+    /// A file is not the Adult table.
+    #[error("{} is not the table of the set", path.display())]
+    Adult {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: AdultReadError,
+    },
+    /// A file is not a play.
+    #[error("{} is not the text of the set", path.display())]
+    Text {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: WindowsError,
     },
     /// A file is well formed, but not the published one.
     #[error(
