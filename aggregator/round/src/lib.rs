@@ -48,7 +48,9 @@ pub use input::{Ask, Input, Output};
 pub use mailbox::{COMMITS_KEPT_MAX, Mailbox, WELCOMES_KEPT_MAX};
 pub use membership::{Membership, MembershipError, Now, Taken};
 pub use message_size::message_bytes_max;
-pub use participant::{Acknowledged, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed};
+pub use participant::{
+    Acknowledged, CheckedOrder, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed,
+};
 pub use peer::{PeerAggregator, PeerStep};
 pub use privacy_loss::{privacy_loss, round_loss_micro};
 pub use round_secret::RoundSecret;

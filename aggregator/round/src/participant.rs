@@ -4,6 +4,8 @@
 //! claims to have counted an update and did not. The device checks the order against the terms that
 //! its owner pinned, the model against its digest, and the receipt against its own update.
 
+use std::sync::Arc;
+
 use aggregator_protocol::{
     Acknowledgement, FederationTerms, FetchedReceipt, RoundGrant, RoundId, RoundOrder, RoundReceipt,
 };
@@ -76,11 +78,92 @@ pub enum ReceiptError {
     LeftOut,
 }
 
+/// An order whose signatures, federation, custodians and model were checked: what does not depend on who
+/// asks. A process with many members checks once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedOrder {
+    grant: Arc<RoundGrant>,
+}
+
+impl CheckedOrder {
+    /// Checks an order against the terms that the owner agreed to.
+    ///
+    /// * `model` — the bytes that came with the order.
+    ///
+    /// # Errors
+    /// [`OrderRefusal`].
+    pub fn new(
+        terms: &FederationTerms,
+        order: &Signed<RoundOrder>,
+        model: &[u8],
+    ) -> Result<Self, OrderRefusal> {
+        let grant = checked_grant(terms, order)?;
+        let got = Digest::of(Tag::Model, model);
+        if got != grant.model {
+            return Err(OrderRefusal::WrongModel { expected: grant.model, got });
+        }
+        Ok(Self { grant: Arc::new(grant) })
+    }
+
+    /// The order for one member.
+    ///
+    /// * `last` — the last round it trained for.
+    ///
+    /// # Errors
+    /// [`OrderRefusal::Replayed`] or [`OrderRefusal::NotInvited`].
+    pub fn for_member(
+        &self,
+        key: &SigningKey,
+        last: Option<RoundId>,
+    ) -> Result<Ordered, OrderRefusal> {
+        check_member(&self.grant, key, last)?;
+        let binding = self.grant.binding(key.verifying_key());
+        Ok(Ordered { binding, grant: Arc::clone(&self.grant) })
+    }
+}
+
+/// What the DAO node granted: signed by both, of this federation, with custodians and cohort as the terms
+/// say.
+fn checked_grant(
+    terms: &FederationTerms,
+    order: &Signed<RoundOrder>,
+) -> Result<RoundGrant, OrderRefusal> {
+    let order = order.clone().verify_by(Tag::RoundOrder, &terms.coordinator().verifying);
+    let order = order.map_err(|_source| OrderRefusal::Unsigned)?;
+    let grant = order.body().grant.clone().verify_by(Tag::RoundGrant, &terms.dao_node);
+    let grant = grant.map_err(|_source| OrderRefusal::Unsigned)?;
+    let grant = grant.body();
+    if grant.federation != terms.id() || grant.dao != terms.dao {
+        return Err(OrderRefusal::WrongFederation);
+    }
+    recipients(terms, grant).map_err(|_refusal| OrderRefusal::Custodians)?;
+    if grant.cohort_epoch.is_some() != terms.cohort.is_present() {
+        return Err(OrderRefusal::Cohort);
+    }
+    Ok(grant.clone())
+}
+
+fn check_member(
+    grant: &RoundGrant,
+    key: &SigningKey,
+    last: Option<RoundId>,
+) -> Result<(), OrderRefusal> {
+    if let Some(last) = last
+        && grant.round <= last
+    {
+        return Err(OrderRefusal::Replayed { last, got: grant.round });
+    }
+    match grant.cohort.binary_search(&key.verifying_key()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(OrderRefusal::NotInvited),
+    }
+}
+
 /// An order that this device may train for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ordered {
     binding: Binding,
-    grant: RoundGrant,
+    grant: Arc<RoundGrant>,
 }
 
 impl Ordered {
@@ -98,12 +181,7 @@ impl Ordered {
         order: &Signed<RoundOrder>,
         model: &[u8],
     ) -> Result<Self, OrderRefusal> {
-        let grant = Self::check(terms, key, last, order)?;
-        let got = Digest::of(Tag::Model, model);
-        if got != grant.model {
-            return Err(OrderRefusal::WrongModel { expected: grant.model, got });
-        }
-        Ok(Self { binding: grant.binding(key.verifying_key()), grant })
+        CheckedOrder::new(terms, order, model)?.for_member(key, last)
     }
 
     /// As [`Ordered::accept`], before the model could be opened: what the DAO node granted.
@@ -116,28 +194,9 @@ impl Ordered {
         last: Option<RoundId>,
         order: &Signed<RoundOrder>,
     ) -> Result<RoundGrant, OrderRefusal> {
-        let order = order.clone().verify_by(Tag::RoundOrder, &terms.coordinator().verifying);
-        let order = order.map_err(|_source| OrderRefusal::Unsigned)?;
-        let grant = order.body().grant.clone().verify_by(Tag::RoundGrant, &terms.dao_node);
-        let grant = grant.map_err(|_source| OrderRefusal::Unsigned)?;
-        let grant = grant.body();
-        if grant.federation != terms.id() || grant.dao != terms.dao {
-            return Err(OrderRefusal::WrongFederation);
-        }
-        if let Some(last) = last
-            && grant.round <= last
-        {
-            return Err(OrderRefusal::Replayed { last, got: grant.round });
-        }
-        let member = key.verifying_key();
-        if grant.cohort.binary_search(&member).is_err() {
-            return Err(OrderRefusal::NotInvited);
-        }
-        recipients(terms, grant).map_err(|_refusal| OrderRefusal::Custodians)?;
-        if grant.cohort_epoch.is_some() != terms.cohort.is_present() {
-            return Err(OrderRefusal::Cohort);
-        }
-        Ok(grant.clone())
+        let grant = checked_grant(terms, order)?;
+        check_member(&grant, key, last)?;
+        Ok(grant)
     }
 
     /// The round.

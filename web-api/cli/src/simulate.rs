@@ -42,7 +42,7 @@ use std::{
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use trainer_model::{Architecture, MlpShape};
+use trainer_model::{Architecture, Cnn, CnnShape, MlpShape};
 
 pub use args::{
     ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
@@ -109,19 +109,33 @@ fn write(path: Option<&Path>, text: impl FnOnce() -> anyhow::Result<String>) -> 
 fn progress_bar(rounds: u64, quiet: bool) -> ProgressBar {
     let shown = !quiet && stderr().is_terminal();
     let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("round {pos} of {len} [{bar:30}] {elapsed}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("round {pos} of {len} [{bar:30}] {elapsed}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(rounds), target).with_style(style)
 }
 
 /// The model that the plan names, of the data's shape.
 fn architecture(plan: &Plan, data: &SimulationData) -> anyhow::Result<Architecture> {
     let (inputs, classes) = (data.test.features().inputs(), data.test.classes());
-    let mlp = |hidden: &[usize]| Architecture::mlp(MlpShape { inputs, hidden: hidden.to_vec(), classes });
-    let architecture = match plan.model {
-        ModelKind::Logistic => mlp(&[]),
-        ModelKind::Mlp => mlp(&plan.hidden),
-        ModelKind::Cnn | ModelKind::McmahanCnn => anyhow::bail!("not yet"),
+    let mlp =
+        |hidden: &[usize]| Architecture::mlp(MlpShape { inputs, hidden: hidden.to_vec(), classes });
+    let cnn = |shape: &CnnShape| {
+        let [channels, height, width] = data.image.with_context(|| {
+            format!("--model {} sees images, the rows of {} are none", plan.model_name(), data.name)
+        })?;
+        anyhow::Ok(Architecture::cnn(CnnShape {
+            channels,
+            height,
+            width,
+            classes,
+            ..shape.clone()
+        })?)
     };
-    architecture.context("--model, --hidden")
+    match plan.model {
+        ModelKind::Logistic => mlp(&[]).context("--model logistic"),
+        ModelKind::Mlp => mlp(&plan.hidden).context("--model mlp, --hidden"),
+        ModelKind::Cnn => cnn(Cnn::small().shape()),
+        ModelKind::McmahanCnn => cnn(Cnn::mcmahan().shape()),
+    }
 }

@@ -45,14 +45,16 @@ impl Coordinator {
     pub(super) fn settle(&mut self, context: &AggregatorContext) -> Option<Vec<Output>> {
         let Phase::Scoring { closed, sum, probes, scores } = &self.phase else { return None };
         let round = closed.grant().round;
-        let (scalars, liars) = match scalars(context, closed, sum.unverified_body(), probes.unverified_body(), scores) {
-            Ok(opened) => opened,
-            Err(_) if scores.len() < closed.asked.len() => return None,
-            Err(error) => {
-                let reason = error.to_string();
-                return Some(self.abort(round, AbortReason::Unopenable { reason }));
-            }
-        };
+        let (scalars, liars) =
+            match scalars(context, closed, sum.unverified_body(), probes.unverified_body(), scores)
+            {
+                Ok(opened) => opened,
+                Err(_) if scores.len() < closed.asked.len() => return None,
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Some(self.abort(round, AbortReason::Unopenable { reason }));
+                }
+            };
         let receipt = receipt(closed, sum.unverified_body(), probes, scalars, self.refused.clone());
         let lied = self.lied(context, &liars);
         let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());

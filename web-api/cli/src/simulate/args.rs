@@ -46,6 +46,9 @@ pub struct SimulateArgs {
     /// Weight decay of local SGD
     #[arg(long, default_value_t = 0.0, value_name = "L")]
     pub weight_decay: f32,
+    /// Norm to which the gradient of a step is clipped
+    #[arg(long, value_name = "NORM")]
+    pub gradient_clip: Option<f32>,
     /// Weight of FedProx's proximal term
     #[arg(long, default_value_t = 0.0, value_name = "MU")]
     pub proximal: f32,

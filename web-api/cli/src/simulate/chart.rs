@@ -1,8 +1,8 @@
 //! Curves as SVG.
 
 use plotters::prelude::{
-    ChartBuilder, Color as _, DrawingAreaErrorKind, IntoDrawingArea as _, IntoFont as _, LineSeries,
-    Palette as _, Palette99, PathElement, SVGBackend, SeriesLabelPosition, WHITE, BLACK,
+    BLACK, ChartBuilder, Color as _, DrawingAreaErrorKind, IntoDrawingArea as _, IntoFont as _,
+    LineSeries, Palette as _, Palette99, PathElement, SVGBackend, SeriesLabelPosition, WHITE,
 };
 
 /// Size of a chart in pixels; the page scales it.

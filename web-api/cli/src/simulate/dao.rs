@@ -182,7 +182,8 @@ impl SimulatedDao {
         let sum = sum.body();
         let rotation = self.terms.encoding.rotation(&self.terms.id(), sum.round.0);
         let count = sum.accepted.contributions().len();
-        let measured = self.evaluator.measure(&open.before, &sum.sum, count, &rotation, &open.past)?;
+        let measured =
+            self.evaluator.measure(&open.before, &sum.sum, count, &rotation, &open.past)?;
         let (after, optimizer) = step(&open.before, &measured.mean_update)?;
         let order = ProbeOrder {
             federation: sum.federation,

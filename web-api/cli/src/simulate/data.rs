@@ -53,11 +53,8 @@ impl SimulationData {
         let measured = plan.seal != SealKind::None || plan.value != ValueKind::None;
         // An exact partition of all rows leaves none to measure on: then they come from the test set.
         let from_test = matches!(plan.partition, Some(PartitionRule::File(_)));
-        let validation_count = if measured && !from_test {
-            plan.validation_rows.min(rows / 5).max(1)
-        } else {
-            0
-        };
+        let validation_count =
+            if measured && !from_test { plan.validation_rows.min(rows / 5).max(1) } else { 0 };
         let validation_rows = held.take(validation_count);
         let rest = held.rest();
         let parts = deal(plan, &loaded.rows, &rest, &mut rng)?;
@@ -84,8 +81,10 @@ impl SimulationData {
 
     /// The digest of the examples on which contributions are measured.
     pub(crate) fn validation_commitment(&self) -> Digest {
-        let values = self.validation.features().values().iter().flat_map(|value| value.to_le_bytes());
-        let labels = self.validation.labels().iter().flat_map(|label| (*label as u64).to_le_bytes());
+        let values =
+            self.validation.features().values().iter().flat_map(|value| value.to_le_bytes());
+        let labels =
+            self.validation.labels().iter().flat_map(|label| (*label as u64).to_le_bytes());
         Digest::of(Tag::Dataset, &values.chain(labels).collect::<Vec<u8>>())
     }
 }
@@ -128,7 +127,8 @@ fn deal(
         None if plan.alpha.is_infinite() => Partitioner::Iid,
         None => Partitioner::Dirichlet(dirichlet(plan.alpha, rest.len(), plan.clients)),
     };
-    let labels: Vec<u32> = rest.iter().filter_map(|row| rows.labels().get(*row as usize).copied()).collect();
+    let labels: Vec<u32> =
+        rest.iter().filter_map(|row| rows.labels().get(*row as usize).copied()).collect();
     let labels = ClassLabels::new(&labels, rows.classes())?;
     let parts = rule.split(labels, plan.clients, rng).context("--alpha, --partition, --clients")?;
     let in_set = |part: Vec<u32>| part.into_iter().map(|at| rest[at as usize]).collect();
@@ -146,7 +146,8 @@ fn dirichlet(alpha: f64, rows: usize, parts: usize) -> Dirichlet {
 
 fn from_file(path: &Path, rows: usize, clients: usize) -> anyhow::Result<Vec<Vec<u32>>> {
     let file = File::open(path).with_context(|| format!("--partition {}", path.display()))?;
-    let parts = partition_from_json(file, rows).with_context(|| format!("--partition {}", path.display()))?;
+    let parts = partition_from_json(file, rows)
+        .with_context(|| format!("--partition {}", path.display()))?;
     anyhow::ensure!(
         parts.len() == clients,
         "--partition {} has {} parts, --clients is {clients}",

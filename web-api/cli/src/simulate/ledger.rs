@@ -65,11 +65,8 @@ impl SimulatedLedger {
             dao_node,
             aggregators,
         };
-        let mut ledger = Self {
-            leaves: Vec::new(),
-            replay: Replay::default(),
-            name: Name::new(FEDERATION)?,
-        };
+        let mut ledger =
+            Self { leaves: Vec::new(), replay: Replay::default(), name: Name::new(FEDERATION)? };
         ledger.append(0, Body::Genesis(genesis))?;
         Ok(ledger)
     }
@@ -94,7 +91,11 @@ impl SimulatedLedger {
     }
 
     /// Opens the federation and admits its members.
-    pub(crate) fn open(&mut self, terms: &FederationTerms, opening: &Opening<'_>) -> anyhow::Result<()> {
+    pub(crate) fn open(
+        &mut self,
+        terms: &FederationTerms,
+        opening: &Opening<'_>,
+    ) -> anyhow::Result<()> {
         let opened = FederationOpened {
             federation: self.name.clone(),
             terms_digest: terms.id(),
@@ -145,7 +146,12 @@ impl SimulatedLedger {
         self.append(now_ms, Body::RoundSettled(settled))
     }
 
-    pub(super) fn aborted(&mut self, round: RoundId, reason: String, now_ms: u64) -> anyhow::Result<()> {
+    pub(super) fn aborted(
+        &mut self,
+        round: RoundId,
+        reason: String,
+        now_ms: u64,
+    ) -> anyhow::Result<()> {
         let aborted = RoundAborted { federation: self.name.clone(), round: round.0, reason };
         self.append(now_ms, Body::RoundAborted(aborted))
     }

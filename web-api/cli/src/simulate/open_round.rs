@@ -30,6 +30,7 @@ pub(crate) struct OpenOutcome {
     pub(crate) values: Vec<(usize, Option<f64>)>,
     pub(crate) dropped: Vec<(usize, String)>,
     pub(crate) train_seconds: Vec<f64>,
+    pub(crate) train_losses: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
 }
 
@@ -65,16 +66,22 @@ impl OpenFederation {
             values: Vec::new(),
             dropped: Vec::new(),
             train_seconds: Vec::new(),
+            train_losses: Vec::new(),
             aggregate_seconds: 0.0,
         };
         let work = |contributor: &&Contributor| {
-            (contributor.index, self.weight(contributor), learn(contributor).and_then(|l| self.clipped(l)))
+            (
+                contributor.index,
+                self.weight(contributor),
+                learn(contributor).and_then(|l| self.clipped(l)),
+            )
         };
         in_order(self.threads, cohort, work, |(index, weight, learned)| {
             match learned {
                 Ok(learned) => {
                     let watch = Stopwatch::start();
                     outcome.train_seconds.push(learned.seconds);
+                    outcome.train_losses.push(learned.loss);
                     if streams {
                         mean.add(index, weight, &learned.delta);
                     } else {

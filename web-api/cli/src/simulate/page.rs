@@ -47,7 +47,10 @@ pub(crate) fn page(report: &Value) -> String {
                 h2 { "Rounds" }
                 div class="charts" {
                     (figure("Accuracy on the test set", "per cent", &[curve(rounds, "accuracy", "test_accuracy", 100.0)]))
-                    (figure("Loss on the test set", "nats", &[curve(rounds, "loss", "test_loss", 1.0)]))
+                    (figure("Loss", "nats", &[
+                        curve(rounds, "on the test set", "test_loss", 1.0),
+                        curve(rounds, "in local training", "train_loss", 1.0),
+                    ]))
                     (figure("Upload of a contributor", "bytes per parameter", &[curve(rounds, "upload", "upload_bytes_per_parameter", 1.0)]))
                     (figure("Privacy loss ε so far", "ε", &[curve(rounds, "ε", "epsilon", 1.0)]))
                     (figure("Time of a round", "seconds", &[
@@ -133,7 +136,9 @@ fn curve(rounds: &[Value], name: &str, key: &str, scale: f64) -> Curve {
 #[expect(clippy::cast_precision_loss, reason = "a count of rounds")]
 fn values(contributors: &[Value]) -> Vec<Curve> {
     let mut drawn: Vec<_> = contributors.iter().filter(|c| c["value"].is_number()).collect();
-    drawn.sort_by_key(|c| (c["kind"].as_str() == Some("honest"), std::cmp::Reverse(c["rounds"].as_u64())));
+    drawn.sort_by_key(|c| {
+        (c["kind"].as_str() == Some("honest"), std::cmp::Reverse(c["rounds"].as_u64()))
+    });
     drawn.truncate(DRAWN_MAX);
     let curve = |contributor: &&Value| {
         let mut sum = 0.0;
@@ -152,7 +157,8 @@ fn values(contributors: &[Value]) -> Vec<Curve> {
 }
 
 fn contributor_table(contributors: &[Value]) -> Markup {
-    let number = |value: &Value| value.as_f64().map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
+    let number =
+        |value: &Value| value.as_f64().map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
     let whole = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), |v| v.to_string());
     html! {
         div class="wide" {

@@ -109,7 +109,8 @@ mod tests {
         for count in [1, 2, 7, 64] {
             let mut taken = Vec::new();
             // Early items take longest, so that later ones are done first.
-            let work = |item: &u64| (0..(1_000 - item) * 20).fold(*item, |a, b| a ^ (b & 1) ^ (b & 1));
+            let work =
+                |item: &u64| (0..(1_000 - item) * 20).fold(*item, |a, b| a ^ (b & 1) ^ (b & 1));
             let done: Result<(), Infallible> = in_order(threads(count), &items, work, |result| {
                 taken.push(result);
                 Ok(())
@@ -143,7 +144,8 @@ mod tests {
             begun.fetch_add(1, Ordering::SeqCst);
             *item
         };
-        let refused = in_order(threads(3), &items, work, |item| if item == 10 { Err(item) } else { Ok(()) });
+        let refused =
+            in_order(threads(3), &items, work, |item| if item == 10 { Err(item) } else { Ok(()) });
         assert_eq!(refused, Err(10));
         assert!(begun.load(Ordering::SeqCst) < 100);
     }

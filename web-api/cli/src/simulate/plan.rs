@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use aggregator_strategy::{RobustRule, ServerOptimizer};
 use anyhow::{Context as _, bail};
+use clap::ValueEnum as _;
 use privacy_identity::{Digest, Tag};
 use serde_json::{Value, json};
-use trainer_model::{TrainingPlan, TrainingSettings};
+use trainer_model::{LocalWork, TrainingPlan, TrainingSettings};
 
 use super::args::{
     ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
@@ -54,9 +55,13 @@ impl Plan {
     /// A sentence that says which flag to change.
     pub(crate) fn new(args: &SimulateArgs) -> anyhow::Result<Self> {
         let settings = TrainingSettings {
-            local_epochs: args.local_epochs,
+            work: args.local_steps.map_or(LocalWork::Epochs(args.local_epochs), LocalWork::Steps),
             batch_size: args.batch,
             learning_rate: args.lr,
+            momentum: args.momentum,
+            weight_decay: args.weight_decay,
+            gradient_clip: args.gradient_clip,
+            proximal: args.proximal,
         };
         let plan = Self {
             clients: args.clients,
@@ -88,10 +93,17 @@ impl Plan {
     fn check(&self) -> anyhow::Result<()> {
         let sealed = self.seal != SealKind::None;
         if !(COHORT_MIN..=CLIENTS_MAX).contains(&self.clients) {
-            bail!("--clients must lie between {COHORT_MIN} and {CLIENTS_MAX}, got {}: the sum over one update is that update", self.clients);
+            bail!(
+                "--clients must lie between {COHORT_MIN} and {CLIENTS_MAX}, got {}: the sum over one update is that update",
+                self.clients
+            );
         }
         if self.cohort_size() < COHORT_MIN {
-            bail!("--sample {} of {} contributors is fewer than {COHORT_MIN}", self.sample, self.clients);
+            bail!(
+                "--sample {} of {} contributors is fewer than {COHORT_MIN}",
+                self.sample,
+                self.clients
+            );
         }
         if sealed && self.rule != RobustRule::Mean {
             bail!("--rule {} has to see updates: use it with --seal none", self.rule.name());
@@ -100,7 +112,9 @@ impl Plan {
             bail!("sealed rounds always measure contributions: use --value none with --seal none");
         }
         if !sealed && self.noise_multiplier > 0.0 {
-            bail!("--noise-multiplier is noise inside the sealed form: use it with --seal mpc, mpc-verified or fhe");
+            bail!(
+                "--noise-multiplier is noise inside the sealed form: use it with --seal mpc, mpc-verified or fhe"
+            );
         }
         if self.noise_multiplier > 0.0 && self.sampling == SamplingKind::Poisson {
             bail!("--noise-multiplier needs a cohort of known size: use --sampling uniform");
@@ -125,6 +139,11 @@ impl Plan {
         (self.sample * self.clients as f64).round() as usize
     }
 
+    /// The model's name as on the command line.
+    pub(crate) fn model_name(&self) -> String {
+        self.model.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     /// The norm to which sealed updates are clipped.
     pub(crate) fn clip_or_default(&self) -> f64 {
         self.clip.unwrap_or(CLIP_DEFAULT)
@@ -132,15 +151,24 @@ impl Plan {
 
     /// The plan as the report states it.
     pub(crate) fn to_json(&self) -> Value {
-        let TrainingSettings { local_epochs, batch_size, learning_rate } = self.training.settings();
+        let training = self.training.settings();
+        let (local_epochs, local_steps) = match training.work {
+            LocalWork::Epochs(epochs) => (Some(epochs), None),
+            LocalWork::Steps(steps) => (None, Some(steps)),
+        };
         json!({
             "clients": self.clients,
             "sample": self.sample,
             "sampling": self.sampling,
             "rounds": self.rounds,
             "local_epochs": local_epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
+            "local_steps": local_steps,
+            "batch_size": training.batch_size,
+            "learning_rate": training.learning_rate,
+            "momentum": training.momentum,
+            "weight_decay": training.weight_decay,
+            "gradient_clip": training.gradient_clip,
+            "proximal": training.proximal,
             "model": self.model,
             "hidden": self.hidden,
             "dataset": self.dataset,

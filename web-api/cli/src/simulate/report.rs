@@ -25,9 +25,9 @@ pub(crate) fn report(simulation: &Simulation, wall_seconds: f64) -> Value {
     let rounds: Vec<_> = state.rounds.iter().map(round_json).collect();
     let contributors: Vec<_> =
         population.iter().map(|contributor| contributor_json(simulation, contributor)).collect();
-    let ledger = simulation.ledger().map(|summary| {
-        json!({"entries": summary.entries, "root": summary.root, "audit": summary.audit})
-    });
+    let ledger = simulation.ledger().map(
+        |summary| json!({"entries": summary.entries, "root": summary.root, "audit": summary.audit}),
+    );
     json!({
         "config": config,
         "rounds": rounds,
@@ -43,6 +43,7 @@ fn round_json(record: &RoundRecord) -> Value {
         "round": record.round,
         "test_accuracy": record.test_accuracy,
         "test_loss": record.test_loss,
+        "train_loss": record.train_loss,
         "participants": record.participants,
         "dropped": record.dropped,
         "refused": record.refused,
@@ -91,7 +92,8 @@ fn total(record: &ValueRecord) -> (Option<f64>, Option<[f64; 2]>) {
     let mean = sum / count;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
     // As the ledger states it.
-    let quantile = student_t_thousandths(values.len() - 1).map(|thousandths| thousandths as f64 / 1e3);
+    let quantile =
+        student_t_thousandths(values.len() - 1).map(|thousandths| thousandths as f64 / 1e3);
     let half = quantile.map(|quantile| quantile * (variance * count).sqrt());
     (Some(sum), half.map(|half| [sum - half, sum + half]))
 }
@@ -132,11 +134,18 @@ pub(crate) fn print_round(record: &RoundRecord) {
     };
     let upload = match record.upload_bytes_per_contributor {
         0 => String::new(),
-        bytes => format!(", {:.3} MB each ({:.2} B/parameter)", megabytes(bytes), record.upload_bytes_per_parameter),
+        bytes => format!(
+            ", {:.3} MB each ({:.2} B/parameter)",
+            megabytes(bytes),
+            record.upload_bytes_per_parameter
+        ),
     };
     let epsilon = record.epsilon.map(|epsilon| format!(", ε {epsilon:.2}")).unwrap_or_default();
     let missing = if *dropped > 0 { format!(", {dropped} sent nothing") } else { String::new() };
-    println!("round {:>4}  {quality}  {participants} in the sum{missing}{upload}{epsilon}, {wall_seconds:.2} s", round + 1);
+    println!(
+        "round {:>4}  {quality}  {participants} in the sum{missing}{upload}{epsilon}, {wall_seconds:.2} s",
+        round + 1
+    );
     if let Some(remark) = &record.remark {
         println!("            {remark}");
     }
@@ -146,10 +155,19 @@ pub(crate) fn print_round(record: &RoundRecord) {
 pub(crate) fn print_tail(simulation: &Simulation, outcome: &Value) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["contributor", "rows", "rounds", "value", "95 % interval", "credits", "kind"]);
+    table.set_header([
+        "contributor",
+        "rows",
+        "rounds",
+        "value",
+        "95 % interval",
+        "credits",
+        "kind",
+    ]);
     let contributors = outcome["contributors"].as_array().map_or(&[][..], Vec::as_slice);
     for row in contributors.iter().take(LISTED_MAX) {
-        let number = |key: &str| row[key].as_f64().map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
+        let number =
+            |key: &str| row[key].as_f64().map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
         let whole = |key: &str| row[key].as_u64().map_or_else(|| "–".to_owned(), |v| v.to_string());
         let interval = match row["value_low"].as_f64() {
             Some(_) => format!("{} … {}", number("value_low"), number("value_high")),
@@ -172,7 +190,10 @@ pub(crate) fn print_tail(simulation: &Simulation, outcome: &Value) {
         println!("… and {} more (--report)", contributors.len() - LISTED_MAX);
     }
     if let Some(ledger) = simulation.ledger() {
-        println!("ledger: {} entries, root {}, audit {}", ledger.entries, ledger.root, ledger.audit);
+        println!(
+            "ledger: {} entries, root {}, audit {}",
+            ledger.entries, ledger.root, ledger.audit
+        );
     }
     if let Some(bytes) = outcome["peak_rss_bytes"].as_u64() {
         let seconds = outcome["wall_seconds"].as_f64().unwrap_or_default();

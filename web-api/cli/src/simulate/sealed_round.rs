@@ -6,7 +6,8 @@ use aggregator_protocol::{
     AggregatorReply, ContributorReply, Custodian, DaoReply, FederationTerms, RoundId, SealingTerms,
 };
 use aggregator_round::{
-    Acknowledged, AggregatorContext, Ask, Coordinator, Input, Ordered, Outcome, Output, PeerAggregator, Sealed,
+    Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, Outcome, Output,
+    PeerAggregator, Sealed,
 };
 use anyhow::{Context as _, bail};
 use privacy_dp::LocalUpdate;
@@ -69,6 +70,7 @@ pub(crate) struct Collected {
     pub(crate) dropped: Vec<(usize, String)>,
     pub(crate) upload_bytes: u64,
     pub(crate) train_seconds: Vec<f64>,
+    pub(crate) train_losses: Vec<f64>,
     pub(crate) seal_seconds: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
     /// One of those that were acknowledged: its receipt is checked.
@@ -171,7 +173,9 @@ impl SealedFederation {
         })?;
         let granted = input_from_dao(dao.granted())?;
         let custodians = match &granted {
-            Input::Granted { grant, .. } => self.custodians(&grant.unverified_body().custodians, task.cohort),
+            Input::Granted { grant, .. } => {
+                self.custodians(&grant.unverified_body().custodians, task.cohort)
+            }
             _ => Vec::new(),
         };
         self.feed(granted)?;
@@ -190,6 +194,7 @@ impl SealedFederation {
             bail!("the coordinator gives no order");
         };
         let (terms, seed, most_rows) = (self.terms.clone(), self.seed, self.most_rows);
+        let checked = CheckedOrder::new(&self.terms, &order, &model)?;
         let (learn, round) = (&task.learn, task.round);
         let work = |contributor: &&Contributor| {
             let generators = || {
@@ -199,7 +204,7 @@ impl SealedFederation {
             };
             let mut seal_seconds = 0.0;
             let mut contribute = || {
-                let ordered = Ordered::accept(&terms, &contributor.key, None, &order, &model)?;
+                let ordered = checked.for_member(&contributor.key, None)?;
                 let mut learned = learn(contributor)?;
                 let watch = Stopwatch::start();
                 let update = LocalUpdate::new(mem::take(&mut learned.delta))?;
@@ -241,6 +246,7 @@ impl SealedFederation {
             collected.upload_bytes = sealed.update().to_bytes().len() as u64;
         }
         collected.train_seconds.push(learned.seconds);
+        collected.train_losses.push(learned.loss);
         collected.seal_seconds.push(seal_seconds);
         let watch = Stopwatch::start();
         let update = Box::new(sealed.update().clone());
@@ -277,7 +283,8 @@ impl SealedFederation {
                     }
                     Ask::Custodian(place, request) => {
                         let custodian = custodians.get_mut(place - 1);
-                        let (context, machine) = custodian.context("a custodian that is not there")?;
+                        let (context, machine) =
+                            custodian.context("a custodian that is not there")?;
                         Input::from_party(place, reply(context, machine, *request))
                     }
                 };

@@ -6,12 +6,11 @@ use std::{
 };
 
 use aggregator_round::{PAST_UPDATES_MAX, privacy_loss};
-use aggregator_strategy::OptimizerState;
+use aggregator_strategy::{OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
 use anyhow::Context as _;
 use privacy_dp::ClipNorm;
 use privacy_identity::{SigningKey, VerifyingKey};
 use privacy_secagg::EncodingParameters;
-use rand::{RngExt as _, seq::index};
 use trainer_model::{Architecture, ComputeDevice, Evaluation, Parameters, model_digest};
 
 use super::{
@@ -29,7 +28,10 @@ use super::{
     state::{RoundRecord, State},
     terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms},
 };
-use crate::{demo::progress::mean, demo::report::LedgerSummary, measure::Evaluator, serve::initial_parameters};
+use crate::{
+    demo::progress::mean, demo::report::LedgerSummary, measure::Evaluator,
+    serve::initial_parameters,
+};
 
 /// How much innovation qualifies for pay, as in the demonstration.
 const NOVELTY_PERCENT: u32 = crate::demo::central::NOVELTY_PERCENT;
@@ -46,8 +48,15 @@ pub(crate) struct Simulation {
 }
 
 enum Engine {
-    Open { federation: OpenFederation, evaluator: Evaluator },
-    Sealed { federation: SealedFederation, dao: SimulatedDao, members: BTreeMap<VerifyingKey, usize> },
+    Open {
+        federation: OpenFederation,
+        evaluator: Evaluator,
+    },
+    Sealed {
+        federation: SealedFederation,
+        dao: SimulatedDao,
+        members: BTreeMap<VerifyingKey, usize>,
+    },
 }
 
 /// What a round left behind.
@@ -74,9 +83,18 @@ impl Simulation {
         let model = || initial_parameters(&architecture, plan.seed);
         let mut state = match state {
             Some(state) => state,
-            None => State::start(model(), OptimizerState::new(plan.strategy, architecture.parameter_count())?),
+            None => State::start(
+                model(),
+                OptimizerState::new(plan.strategy, architecture.parameter_count())?,
+            ),
         };
-        let setup = Setup { plan: &plan, data: &data, architecture: &architecture, device: &device, threads };
+        let setup = Setup {
+            plan: &plan,
+            data: &data,
+            architecture: &architecture,
+            device: &device,
+            threads,
+        };
         let engine = match plan.seal {
             SealKind::None => setup.open()?,
             _ => setup.sealed(&population, &mut state, fresh)?,
@@ -88,7 +106,7 @@ impl Simulation {
     pub(crate) fn step(&mut self) -> anyhow::Result<()> {
         let watch = Stopwatch::start();
         let round = self.state.next_round;
-        let cohort = self.cohort(round);
+        let cohort = self.cohort(round)?;
         let mut result = match &self.engine {
             Engine::Open { .. } => self.open_round(round, &cohort)?,
             Engine::Sealed { .. } => self.sealed_round(round, &cohort)?,
@@ -144,15 +162,15 @@ impl Simulation {
     }
 
     /// Who takes part, in the order of the population.
-    fn cohort(&self, round: u64) -> Vec<usize> {
+    fn cohort(&self, round: u64) -> anyhow::Result<Vec<usize>> {
         let mut rng = generator(self.plan.seed, Purpose::Cohort, &[round]);
         let count = self.population.len();
-        let mut cohort = match self.plan.sampling {
-            SamplingKind::Uniform => index::sample(&mut rng, count, self.plan.cohort_size()).into_vec(),
-            SamplingKind::Poisson => (0..count).filter(|_| rng.random_bool(self.plan.sample)).collect(),
-        };
-        cohort.sort_unstable();
-        cohort
+        Ok(match self.plan.sampling {
+            SamplingKind::Uniform => uniform_cohort(count, self.plan.cohort_size(), &mut rng)?,
+            SamplingKind::Poisson => {
+                poisson_cohort(count, SamplingRate::new(self.plan.sample)?, &mut rng)
+            }
+        })
     }
 
     fn open_round(&mut self, round: u64, cohort: &[usize]) -> anyhow::Result<RoundResult> {
@@ -172,6 +190,7 @@ impl Simulation {
             participants: outcome.values.len() as u64,
             dropped: outcome.dropped.len() as u64,
             train_seconds: mean(&outcome.train_seconds),
+            train_loss: mean_loss(&outcome.train_losses),
             aggregate_seconds: outcome.aggregate_seconds,
             remark: first_reason(&outcome.dropped),
             ..RoundRecord::default()
@@ -195,18 +214,21 @@ impl Simulation {
         invited.sort_by_key(|contributor| contributor.member());
         let (model, optimizer, layout) =
             (&self.state.model, &self.state.optimizer, self.architecture.layout());
-        let SealedOutcome { ended, collected, refused } = federation.run(dao, &RoundTask {
-            round,
-            model,
-            past: &self.state.past,
-            cohort: &invited,
-            learn: |contributor: &Contributor| trainer.learn(contributor, round, model),
-            step: |before: &Parameters, mean_update: &[f32]| {
-                let mut next = optimizer.clone();
-                let after = next.step(before.values(), mean_update)?;
-                Ok((Parameters::new(&layout, after)?, next))
+        let SealedOutcome { ended, collected, refused } = federation.run(
+            dao,
+            &RoundTask {
+                round,
+                model,
+                past: &self.state.past,
+                cohort: &invited,
+                learn: |contributor: &Contributor| trainer.learn(contributor, round, model),
+                step: |before: &Parameters, mean_update: &[f32]| {
+                    let mut next = optimizer.clone();
+                    let after = next.step(before.values(), mean_update)?;
+                    Ok((Parameters::new(&layout, after)?, next))
+                },
             },
-        })?;
+        )?;
         let encoding = federation.terms().encoding;
         let rounds = round + 1;
         let mut record = RoundRecord {
@@ -216,6 +238,7 @@ impl Simulation {
             upload_bytes_per_parameter: per_parameter(collected.upload_bytes, &encoding),
             epsilon: privacy_loss(federation.terms(), rounds)?,
             train_seconds: mean(&collected.train_seconds),
+            train_loss: mean_loss(&collected.train_losses),
             seal_seconds: mean(&collected.seal_seconds),
             aggregate_seconds: collected.aggregate_seconds,
             remark: first_reason(&collected.dropped),
@@ -228,12 +251,19 @@ impl Simulation {
             }
             Ended::Settled { stepped, receipt, test } => {
                 let contributions = receipt.accepted.contributions().iter();
-                let value = |((member, _), scalars): (&(VerifyingKey, _), &aggregator_protocol::OpenedScalars)| {
+                let value = |((member, _), scalars): (
+                    &(VerifyingKey, _),
+                    &aggregator_protocol::OpenedScalars,
+                )| {
                     let index = members.get(member).copied();
-                    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "for people; the ledger has integers"
+                    )]
                     index.map(|index| (index, Some(scalars.value as f64 * encoding.value_unit())))
                 };
-                let values: Vec<_> = contributions.zip(&receipt.scalars).filter_map(value).collect();
+                let values: Vec<_> =
+                    contributions.zip(&receipt.scalars).filter_map(value).collect();
                 record.participants = values.len() as u64;
                 (Some((stepped.after, stepped.optimizer, stepped.mean_update, test)), values)
             }
@@ -284,7 +314,8 @@ impl Setup<'_> {
         fresh: bool,
     ) -> anyhow::Result<Engine> {
         let seed = self.plan.seed;
-        let key = |kind, index| SigningKey::generate(&mut generator(seed, Purpose::Key, &[kind, index]));
+        let key =
+            |kind, index| SigningKey::generate(&mut generator(seed, Purpose::Key, &[kind, index]));
         let dao_key = key(0, 0);
         let aggregators: Vec<_> =
             (0_u64..).take(aggregator_count(self.plan.seal)).map(|index| key(1, index)).collect();
@@ -309,12 +340,15 @@ impl Setup<'_> {
             None
         } else if fresh {
             let members: Vec<_> = population.iter().map(|c| (c.member(), c.label())).collect();
-            ledger.open(&terms, &Opening {
-                members: &members,
-                rounds: u64::from(ROUNDS_MAX),
-                novelty_percent: NOVELTY_PERCENT,
-                validation_commitment: self.data.validation_commitment(),
-            })?;
+            ledger.open(
+                &terms,
+                &Opening {
+                    members: &members,
+                    rounds: u64::from(ROUNDS_MAX),
+                    novelty_percent: NOVELTY_PERCENT,
+                    validation_commitment: self.data.validation_commitment(),
+                },
+            )?;
             Some(ledger)
         } else {
             Some(SimulatedLedger::from_leaves(std::mem::take(&mut state.leaves))?)
@@ -322,7 +356,8 @@ impl Setup<'_> {
         let evaluator = self.evaluator(terms.encoding)?;
         let most_rows = (self.plan.weighting == Weighting::Samples)
             .then(|| population.iter().map(|c| c.rows.len()).max().unwrap_or(1));
-        let federation = SealedFederation::new(&terms, &aggregators, self.threads, seed, most_rows)?;
+        let federation =
+            SealedFederation::new(&terms, &aggregators, self.threads, seed, most_rows)?;
         let dao = SimulatedDao::new(dao_key, terms, evaluator, ledger);
         let members = population.iter().map(|c| (c.member(), c.index)).collect();
         Ok(Engine::Sealed { federation, dao, members })
@@ -342,7 +377,9 @@ impl Setup<'_> {
 
 fn population(plan: &Plan, data: &SimulationData) -> Vec<Contributor> {
     let parts = data.parts.iter().enumerate();
-    parts.map(|(index, rows)| Contributor::new(plan.seed, index, rows.clone(), Kind::Honest)).collect()
+    parts
+        .map(|(index, rows)| Contributor::new(plan.seed, index, rows.clone(), Kind::Honest))
+        .collect()
 }
 
 impl State {
@@ -357,6 +394,10 @@ impl State {
             leaves: Vec::new(),
         }
     }
+}
+
+fn mean_loss(losses: &[f64]) -> Option<f64> {
+    (!losses.is_empty()).then(|| mean(losses))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]

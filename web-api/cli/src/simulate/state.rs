@@ -28,6 +28,8 @@ pub(crate) struct RoundRecord {
     /// None if the round was given up.
     pub(crate) test_accuracy: Option<f64>,
     pub(crate) test_loss: Option<f64>,
+    /// Mean loss of the last local epoch over those who trained.
+    pub(crate) train_loss: Option<f64>,
     pub(crate) participants: u64,
     pub(crate) dropped: u64,
     pub(crate) refused: u64,
@@ -137,14 +139,17 @@ impl State {
             bail!("is of version {version}, this program writes version {VERSION}");
         }
         if Digest::decode(&mut reader)? != *plan {
-            bail!("belongs to other settings: give it another name, or use the settings that it was made with");
+            bail!(
+                "belongs to other settings: give it another name, or use the settings that it was made with"
+            );
         }
         let most = body.len();
         let next_round = reader.u64()?;
         let model = Parameters::from_bytes(layout, reader.bytes("model", most)?)?;
         let optimizer = OptimizerState::decode(&mut reader)?;
         let count = reader.length("past updates", most)?;
-        let past = (0..count).map(|_| floats_from_reader(&mut reader, most)).collect::<Result<_, _>>()?;
+        let past =
+            (0..count).map(|_| floats_from_reader(&mut reader, most)).collect::<Result<_, _>>()?;
         let rounds = list_from_reader(&mut reader, "rounds", most)?;
         let count = reader.length("values", most)?;
         let mut value = || Ok((usize::try_from(reader.u64()?)?, ValueRecord::decode(&mut reader)?));
@@ -189,7 +194,7 @@ fn optional_from_reader(
 impl Encode for RoundRecord {
     fn encode(&self, writer: &mut Writer) {
         writer.u64(self.round);
-        for value in [self.test_accuracy, self.test_loss, self.epsilon] {
+        for value in [self.test_accuracy, self.test_loss, self.train_loss, self.epsilon] {
             optional_to_writer(value, writer);
         }
         let counts = [self.participants, self.dropped, self.refused];
@@ -217,6 +222,7 @@ impl Decode for RoundRecord {
             round: reader.u64()?,
             test_accuracy: optional_from_reader(reader, "accuracy")?,
             test_loss: optional_from_reader(reader, "loss")?,
+            train_loss: optional_from_reader(reader, "loss")?,
             epsilon: optional_from_reader(reader, "epsilon")?,
             participants: reader.u64()?,
             dropped: reader.u64()?,

@@ -74,7 +74,7 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
         encoding: encoding(plan, parts.parameters, *largest, &noise)?,
         noise,
         training: TrainingTerms {
-            local_epochs: plan.training.settings().local_epochs.max(1),
+            local_epochs: 1,
             batch_size: plan.training.settings().batch_size,
             learning_rate: f64::from(plan.training.settings().learning_rate),
         },
@@ -107,7 +107,9 @@ fn sealing(seal: SealKind, cohort: usize) -> anyhow::Result<SealingTerms> {
         SealKind::MpcVerified => SealingTerms::MpcVerified,
         SealKind::Fhe => {
             if cohort < CUSTODIANS_MIN {
-                bail!("--seal fhe needs cohorts of {CUSTODIANS_MIN} or more: its custodians are drawn from them");
+                bail!(
+                    "--seal fhe needs cohorts of {CUSTODIANS_MIN} or more: its custodians are drawn from them"
+                );
             }
             let custodians = cohort.min(CUSTODIANS_MAX);
             let count = u8::try_from(custodians)?;
