@@ -225,6 +225,13 @@ impl SealedUpdate {
         &self.header.unverified_body().binding
     }
 
+    /// The digest under which it stands in the accepted set: of the signed header, which names every
+    /// envelope. For its owner, who made it; anybody else verifies first.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_encoded(Tag::SealedUpdate, &self.header)
+    }
+
     /// Checks the signature and that the envelopes are those that were signed.
     ///
     /// # Errors
@@ -271,11 +278,10 @@ impl VerifiedUpdate {
         self.0.claimed_binding()
     }
 
-    /// The digest under which it stands in the accepted set: of the signed header, which names
-    /// every envelope.
+    /// As [`SealedUpdate::digest`].
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of_encoded(Tag::SealedUpdate, &self.0.header)
+        self.0.digest()
     }
 
     /// The part that goes to aggregator `index`.
