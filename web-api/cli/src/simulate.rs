@@ -80,7 +80,9 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     let bar = progress_bar(simulation.plan.rounds, quiet);
     while simulation.state.next_round < simulation.plan.rounds {
         bar.set_position(simulation.state.next_round);
-        simulation.step()?;
+        simulation.step().with_context(|| {
+            format!("round {} of {}", simulation.state.next_round + 1, simulation.plan.rounds)
+        })?;
         if let Some(path) = &args.checkpoint {
             simulation.state.save(path, &digest)?;
         }

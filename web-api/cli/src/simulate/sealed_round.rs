@@ -26,6 +26,9 @@ use super::{
 
 /// Milliseconds of virtual time between two events: far below any deadline.
 const STEP_MS: u64 = 1;
+/// Virtual time between the starts of two rounds: more than any round takes. So time follows from the round,
+/// also after an interruption.
+const ROUND_MS: u64 = 24 * 3_600 * 1_000;
 
 /// A party other than the coordinator.
 type Party = (AggregatorContext, PeerAggregator);
@@ -109,7 +112,7 @@ impl SealedFederation {
             threads,
             seed,
             most_rows,
-            now_ms: 1,
+            now_ms: 0,
         })
     }
 
@@ -127,6 +130,7 @@ impl SealedFederation {
         L: Fn(&Contributor) -> anyhow::Result<Learned> + Sync,
         S: ServerStep,
     {
+        self.now_ms = (task.round + 1) * ROUND_MS;
         let custodians = self.open(dao, task)?;
         let mut collected = self.collect(task)?;
         let watch = Stopwatch::start();
