@@ -217,7 +217,7 @@ impl FromStr for RobustRule {
                 Self::MultiKrum { byzantine: read.need("f")?, selected: read.need("m")? }
             }
             "geometric-median" => Self::GeometricMedian(weiszfeld(&mut read)?),
-            "norm-bound" => Self::NormBound { bound: Positive::new("norm", read.need("norm")?)? },
+            "norm-bound" => Self::NormBound { bound: read.need_positive("norm")? },
             _ => return Err(read.unknown(Self::NAMES)),
         };
         read.finish(rule)
@@ -226,12 +226,9 @@ impl FromStr for RobustRule {
 
 fn weiszfeld(read: &mut Notation<'_>) -> Result<Weiszfeld, NotationError> {
     let standard = Weiszfeld::STANDARD;
-    let mut positive = |key, default| -> Result<Positive, NotationError> {
-        Ok(read.take(key)?.map_or(Ok(default), |value| Positive::new(key, value))?)
-    };
     Ok(Weiszfeld {
-        smoothing: positive("smoothing", standard.smoothing)?,
-        tolerance: positive("tolerance", standard.tolerance)?,
+        smoothing: read.positive("smoothing")?.unwrap_or(standard.smoothing),
+        tolerance: read.positive("tolerance")?.unwrap_or(standard.tolerance),
         iterations_max: read.take("iterations")?.unwrap_or(standard.iterations_max),
     })
 }

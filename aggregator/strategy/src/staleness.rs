@@ -76,13 +76,10 @@ impl FromStr for StalenessWeight {
         let weight = match read.name {
             "constant" => Self::Constant,
             "fedbuff" => Self::FED_BUFF,
-            "polynomial" => {
-                Self::Polynomial { exponent: Positive::new("exponent", read.need("exponent")?)? }
+            "polynomial" => Self::Polynomial { exponent: read.need_positive("exponent")? },
+            "hinge" => {
+                Self::Hinge { slope: read.need_positive("slope")?, grace: read.need("grace")? }
             }
-            "hinge" => Self::Hinge {
-                slope: Positive::new("slope", read.need("slope")?)?,
-                grace: read.need("grace")?,
-            },
             _ => return Err(read.unknown(Self::NAMES)),
         };
         read.finish(weight)
