@@ -28,7 +28,7 @@ pub use optimizer::{
     AdaptiveStep, BiasCorrection, OptimizerError, OptimizerState, SecondMomentStart,
     ServerOptimizer,
 };
-pub use robust::{RobustError, RobustRule, Weiszfeld, krum_selection};
+pub use robust::{RobustError, RobustRule, TrimmedShare, Weiszfeld, krum_selection};
 pub use sampling::{
     CohortError, Draw, OverSelectionError, ParticipationError, SamplingRate, Ticket, VrfError,
     VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, invitations, participation_key,
