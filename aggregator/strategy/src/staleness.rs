@@ -10,6 +10,10 @@ use crate::{NotationError, Positive, notation::Notation};
 ///
 /// Written `constant`, `polynomial:exponent=A`, `hinge:slope=A,grace=B`; `fedbuff` is `polynomial:exponent=0.5`.
 ///
+/// `FedBuff` divides Σ weight·update by the number K of updates, not by the sum of the weights: a stale buffer takes
+/// a smaller step. That is the weighted mean (`Updates::weighted`) times Σ weight/K, a factor for
+/// `OptimizerState::step_scaled`.
+///
 /// Threat: the staleness is the coordinator's to count, from the round of the order that the update answers;
 /// a contributor's own word would be a free choice of weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
