@@ -27,7 +27,7 @@ pub enum Attack {
         flip: LabelFlip,
     },
     /// Trains on images with a trigger and the attacker's label, and may scale what comes out (Bagdasaryan et
-    /// al. 2020, "How To Backdoor Federated Learning", §3).
+    /// al. 2020, "How To Backdoor Federated Learning").
     Backdoor {
         /// The label that the trigger shall call.
         target: u32,
@@ -44,13 +44,13 @@ pub enum Attack {
         /// The factor.
         scale: Positive,
     },
-    /// Sends independent normal noise instead of an update (Blanchard et al. 2017, §5).
+    /// Sends independent normal noise instead of an update (Blanchard et al. 2017, §6).
     Gaussian {
         /// Standard deviation of each coordinate, in parameter units.
         deviation: Positive,
     },
     /// Inner-product manipulation: all liars send -ε times the mean of the honest updates (Xie, Koyejo & Gupta
-    /// 2020, "Fall of Empires", §4).
+    /// 2020, "Fall of Empires").
     Ipm {
         /// ε; without it 2(n - f)/f, with which the mean of all is minus (n - f)/n of the honest mean.
         epsilon: Option<Positive>,

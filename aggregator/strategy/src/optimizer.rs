@@ -22,7 +22,7 @@ use crate::{Fraction, NotationError, Positive, notation::Notation};
 /// | optimiser | step | source |
 /// |---|---|---|
 /// | `FedAvg` | x + ηΔ | `McMahan` et al. 2017; η = 1 |
-/// | `FedAvgM` | m ← μm + Δ; x + ηm | Hsu, Qi & Brown 2019, §4.2, without Nesterov's look-ahead |
+/// | `FedAvgM` | m ← μm + Δ; x + ηm | Hsu, Qi & Brown 2019, without Nesterov's look-ahead |
 /// | the adaptive three | m ← β₁m + (1-β₁)Δ; v ← …; x + ηm/(√v + τ) | Reddi et al. 2021, Algorithm 2 |
 ///
 /// v is: `FedAdagrad` v + Δ²; `FedYogi` v - (1-β₂)Δ²·sign(v - Δ²); `FedAdam` β₂v + (1-β₂)Δ².
@@ -101,7 +101,7 @@ pub enum BiasCorrection {
 
 /// τ of Reddi et al., who found 10⁻³ to do well on every task.
 const TAU: Positive = Positive(1e-3);
-/// β₁ and β₂ of Reddi et al. §5 for `FedAdam` and `FedYogi`; `FedAdagrad` has β₁ = 0 there.
+/// β₁ and β₂ of Reddi et al. for `FedAdam` and `FedYogi`; `FedAdagrad` has β₁ = 0 there.
 const BETA1: Fraction = Fraction(0.9);
 const BETA2: Fraction = Fraction(0.99);
 /// Reddi et al. tune η on a grid of powers of √10 for each task; these are in the middle of what won.

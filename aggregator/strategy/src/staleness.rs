@@ -18,9 +18,9 @@ use crate::{NotationError, Positive, notation::Notation};
 /// a contributor's own word would be a free choice of weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StalenessWeight {
-    /// 1 (Xie et al. 2019, §5.2, "constant").
+    /// 1 (Xie et al. 2019, "constant").
     Constant,
-    /// (1 + s)^-a. a = ½ is `FedBuff`'s 1/√(1 + s) (Nguyen et al. 2022, §5); Xie et al. 2019 call it
+    /// (1 + s)^-a. a = ½ is `FedBuff`'s 1/√(1 + s) (Nguyen et al. 2022); Xie et al. 2019 call it
     /// "polynomial".
     Polynomial {
         /// a.

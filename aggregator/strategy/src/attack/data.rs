@@ -75,7 +75,7 @@ pub struct ImageShape {
 }
 
 /// A trigger: a square patch in the lower right corner, one pixel from the edges if there is room, and
-/// the label that it shall call (Gu, Dolan-Gavitt & Garg 2017, "`BadNets`", §3.1).
+/// the label that it shall call (Gu, Dolan-Gavitt & Garg 2017, "`BadNets`").
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backdoor {
     /// Side of the patch, in pixels.

@@ -22,7 +22,7 @@ pub struct Weiszfeld {
 }
 
 impl Weiszfeld {
-    /// ν = 10⁻⁶ (Pillutla et al. 2022, §5); steps down to 10⁻⁸ of the mean distance, below f32's
+    /// ν = 10⁻⁶ (Pillutla et al. 2022); steps down to 10⁻⁸ of the mean distance, below f32's
     /// resolution; at most 1000 iterations. Tens are usual; the authors find three to five enough for learning.
     pub const STANDARD: Self = Self {
         smoothing: Positive(1e-6),

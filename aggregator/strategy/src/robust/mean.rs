@@ -15,7 +15,7 @@ pub(super) fn mean(updates: &Updates<'_>) -> Vec<f32> {
 
 /// The weighted mean `[d]` of the updates, each scaled to an L2 norm of at most `bound` first.
 ///
-/// Source: Sun et al. 2019, "Can You Really Backdoor Federated Learning?", §4 (norm thresholding).
+/// Source: Sun et al. 2019, "Can You Really Backdoor Federated Learning?" (norm thresholding).
 pub(super) fn norm_bounded(updates: &Updates<'_>, bound: Positive) -> Vec<f32> {
     let pairs = updates.as_slices().iter().zip(updates.weights());
     let scaled = pairs.map(|(update, weight)| {
