@@ -3,6 +3,7 @@
 //!
 //! Pure functions over flat vectors. No tensor, no round, no message; randomness comes in as an argument.
 
+mod attack;
 mod early_stopping;
 mod fixed_weight;
 mod group;
@@ -15,6 +16,9 @@ mod schedule;
 mod staleness;
 mod update;
 
+pub use attack::{
+    Attack, AttackError, AttackPlan, Backdoor, DataAttackError, HonestRound, ImageShape, LabelFlip,
+};
 pub use early_stopping::{Better, EarlyStopping, Progress, StoppingError};
 pub use fixed_weight::{FixedWeightError, fixed_weights};
 pub use group::{GroupError, GroupMeans, draw_groups};
@@ -24,7 +28,7 @@ pub use optimizer::{
     AdaptiveStep, BiasCorrection, OptimizerError, OptimizerState, SecondMomentStart,
     ServerOptimizer,
 };
-pub use robust::{RobustError, RobustRule, Weiszfeld, krum_selection};
+pub use robust::{RobustError, RobustRule, TrimmedShare, Weiszfeld, krum_selection};
 pub use sampling::{
     CohortError, Draw, OverSelectionError, ParticipationError, SamplingRate, Ticket, VrfError,
     VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, invitations, participation_key,

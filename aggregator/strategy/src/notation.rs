@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 
 use thiserror::Error;
 
-use crate::NumberError;
+use crate::{Fraction, NumberError, Positive};
 
 /// Why a written setting was refused.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -84,6 +84,27 @@ impl<'a> Notation<'a> {
         let refused =
             |e: T::Err| NotationError::Value { key, got: got.to_owned(), reason: e.to_string() };
         got.parse().map(Some).map_err(refused)
+    }
+
+    /// Takes the value of `key`, if it is written, as a positive number.
+    pub(crate) fn positive(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<Positive>, NotationError> {
+        Ok(self.take(key)?.map(|value| Positive::new(key, value)).transpose()?)
+    }
+
+    /// Takes the value of `key`, if it is written, as a number in 0..1.
+    pub(crate) fn fraction(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<Fraction>, NotationError> {
+        Ok(self.take(key)?.map(|value| Fraction::new(key, value)).transpose()?)
+    }
+
+    /// Takes the value of `key`, which has no default, as a positive number.
+    pub(crate) fn need_positive(&mut self, key: &'static str) -> Result<Positive, NotationError> {
+        Ok(Positive::new(key, self.need(key)?)?)
     }
 
     /// Takes the value of `key`, which has no default.

@@ -23,6 +23,14 @@ pub enum NumberError {
         /// What was given.
         got: f64,
     },
+    /// A number that has to be in 0..0.5.
+    #[error("{name} must be at least 0 and below 0.5, got {got}")]
+    NotBelowHalf {
+        /// What it was for.
+        name: &'static str,
+        /// What was given.
+        got: f64,
+    },
     /// A number that has to be in 0..1.
     #[error("{name} must be at least 0 and below 1, got {got}")]
     NotFraction {

@@ -22,7 +22,7 @@ use crate::{Fraction, NotationError, Positive, notation::Notation};
 /// | optimiser | step | source |
 /// |---|---|---|
 /// | `FedAvg` | x + ηΔ | `McMahan` et al. 2017; η = 1 |
-/// | `FedAvgM` | m ← μm + Δ; x + ηm | Hsu, Qi & Brown 2019, §4.2, without Nesterov's look-ahead |
+/// | `FedAvgM` | m ← μm + Δ; x + ηm | Hsu, Qi & Brown 2019, without Nesterov's look-ahead |
 /// | the adaptive three | m ← β₁m + (1-β₁)Δ; v ← …; x + ηm/(√v + τ) | Reddi et al. 2021, Algorithm 2 |
 ///
 /// v is: `FedAdagrad` v + Δ²; `FedYogi` v - (1-β₂)Δ²·sign(v - Δ²); `FedAdam` β₂v + (1-β₂)Δ².
@@ -101,7 +101,7 @@ pub enum BiasCorrection {
 
 /// τ of Reddi et al., who found 10⁻³ to do well on every task.
 const TAU: Positive = Positive(1e-3);
-/// β₁ and β₂ of Reddi et al. §5 for `FedAdam` and `FedYogi`; `FedAdagrad` has β₁ = 0 there.
+/// β₁ and β₂ of Reddi et al. for `FedAdam` and `FedYogi`; `FedAdagrad` has β₁ = 0 there.
 const BETA1: Fraction = Fraction(0.9);
 const BETA2: Fraction = Fraction(0.99);
 /// Reddi et al. tune η on a grid of powers of √10 for each task; these are in the middle of what won.
@@ -174,47 +174,29 @@ impl FromStr for ServerOptimizer {
         let mut notation = Notation::parse(text)?;
         let read = &mut notation;
         let optimizer = match read.name {
-            "fedavg" => Self::FedAvg { learning_rate: rate(read, Positive::ONE)? },
+            "fedavg" => {
+                Self::FedAvg { learning_rate: read.positive("lr")?.unwrap_or(Positive::ONE) }
+            }
             "fedavgm" => Self::FedAvgM {
-                learning_rate: rate(read, Positive::ONE)?,
-                momentum: fraction(read, "momentum", MOMENTUM)?,
+                learning_rate: read.positive("lr")?.unwrap_or(Positive::ONE),
+                momentum: read.fraction("momentum")?.unwrap_or(MOMENTUM),
             },
             "fedadagrad" => {
                 Self::FedAdagrad { step: adaptive(read, RATE_ADAGRAD, Fraction::ZERO)? }
             }
             "fedadam" => Self::FedAdam {
                 step: adaptive(read, RATE_ADAM, BETA1)?,
-                beta2: fraction(read, "beta2", BETA2)?,
+                beta2: read.fraction("beta2")?.unwrap_or(BETA2),
                 correction: read.take("correction")?.unwrap_or(BiasCorrection::Absent),
             },
             "fedyogi" => Self::FedYogi {
                 step: adaptive(read, RATE_ADAM, BETA1)?,
-                beta2: fraction(read, "beta2", BETA2)?,
+                beta2: read.fraction("beta2")?.unwrap_or(BETA2),
             },
             _ => return Err(notation.unknown(Self::NAMES)),
         };
         notation.finish(optimizer)
     }
-}
-
-fn rate(read: &mut Notation<'_>, default: Positive) -> Result<Positive, NotationError> {
-    positive(read, "lr", default)
-}
-
-fn positive(
-    read: &mut Notation<'_>,
-    key: &'static str,
-    default: Positive,
-) -> Result<Positive, NotationError> {
-    Ok(read.take(key)?.map_or(Ok(default), |value| Positive::new(key, value))?)
-}
-
-fn fraction(
-    read: &mut Notation<'_>,
-    key: &'static str,
-    default: Fraction,
-) -> Result<Fraction, NotationError> {
-    Ok(read.take(key)?.map_or(Ok(default), |value| Fraction::new(key, value))?)
 }
 
 fn adaptive(
@@ -223,9 +205,9 @@ fn adaptive(
     beta1: Fraction,
 ) -> Result<AdaptiveStep, NotationError> {
     Ok(AdaptiveStep {
-        learning_rate: rate(read, learning_rate)?,
-        beta1: fraction(read, "beta1", beta1)?,
-        tau: positive(read, "tau", TAU)?,
+        learning_rate: read.positive("lr")?.unwrap_or(learning_rate),
+        beta1: read.fraction("beta1")?.unwrap_or(beta1),
+        tau: read.positive("tau")?.unwrap_or(TAU),
         start: read.take("start")?.unwrap_or(SecondMomentStart::TauSquared),
     })
 }

@@ -12,6 +12,7 @@ mod geometric_median;
 mod krum;
 mod mean;
 mod order;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use thiserror::Error;
 pub use geometric_median::Weiszfeld;
 pub use krum::krum_selection;
 
-use crate::{NotationError, Positive, Updates, notation::Notation, number::float};
+use crate::{NotationError, NumberError, Positive, Updates, notation::Notation, number::float};
 
 /// Why a rule was refused for the updates given.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -49,15 +50,43 @@ pub enum RobustError {
         /// m.
         got: usize,
     },
-    /// A trimming that leaves nothing.
-    #[error("the share trimmed from each side must be at least 0 and below 0.5, got {got}")]
-    Trimming {
-        /// β.
-        got: f64,
-    },
-    /// A geometric median without an iteration.
-    #[error("the geometric median needs at least one iteration")]
-    Iterations,
+}
+
+/// β: the share of values that a trimmed mean leaves out on each side, in 0..0.5.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct TrimmedShare(f64);
+
+impl TrimmedShare {
+    /// Takes β.
+    ///
+    /// # Errors
+    /// [`NumberError::NotBelowHalf`].
+    pub fn new(share: f64) -> Result<Self, NumberError> {
+        if (0.0..0.5).contains(&share) {
+            // Of the two zeros one: there is one encoding of a value.
+            Ok(Self(share + 0.0))
+        } else {
+            Err(NumberError::NotBelowHalf { name: "the trimmed share", got: share })
+        }
+    }
+
+    /// β.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+
+    /// ⌊βn⌋, as scipy's `trim_mean` counts; 2⌊βn⌋ < n.
+    fn count_of(self, n: usize) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 <= βn < UPDATES_MAX; rounding down is what is wanted"
+        )]
+        let cut = (self.0 * float(n)) as usize;
+        // β just below one half times n may round up to n/2, which would leave nothing of an even n.
+        cut.min(n.saturating_sub(1) / 2)
+    }
 }
 
 /// A rule that makes one update of many.
@@ -75,19 +104,19 @@ pub enum RobustRule {
     /// range while f ≤ ⌊βn⌋.
     TrimmedMean {
         /// β, in 0..0.5.
-        beta: f64,
+        beta: TrimmedShare,
     },
     /// The one update with the closest neighbours: n ≥ 2f + 3.
     Krum {
         /// f.
-        byzantine: usize,
+        byzantine: u32,
     },
     /// The unweighted mean of the `selected` updates with the closest neighbours: n ≥ 2f + 3.
     MultiKrum {
         /// f.
-        byzantine: usize,
+        byzantine: u32,
         /// m, in 1..=n - f - 2.
-        selected: usize,
+        selected: u32,
     },
     /// The point with the least weighted sum of distances: stays bounded while the liars' weight is below
     /// one half.
@@ -130,14 +159,11 @@ impl RobustRule {
             Self::Mean => Ok(mean::mean(updates)),
             Self::Median => Ok(order::median(updates)),
             Self::TrimmedMean { beta } => {
-                Ok(order::trimmed_mean(updates, trimmed_count(*beta, updates.count())?))
+                Ok(order::trimmed_mean(updates, beta.count_of(updates.count())))
             }
             Self::Krum { byzantine } => selected_mean(updates, *byzantine, 1),
             Self::MultiKrum { byzantine, selected } => {
                 selected_mean(updates, *byzantine, *selected)
-            }
-            Self::GeometricMedian(settings) if settings.iterations_max == 0 => {
-                Err(RobustError::Iterations)
             }
             Self::GeometricMedian(settings) => {
                 Ok(geometric_median::geometric_median(updates, settings))
@@ -154,33 +180,19 @@ impl RobustRule {
             // A bounded norm bounds the harm, not the direction.
             Self::Mean | Self::NormBound { .. } => 0,
             Self::Median | Self::GeometricMedian(_) => count.saturating_sub(1) / 2,
-            Self::TrimmedMean { beta } => trimmed_count(*beta, count).unwrap_or(0),
-            Self::Krum { byzantine } | Self::MultiKrum { byzantine, .. } => *byzantine,
+            Self::TrimmedMean { beta } => beta.count_of(count),
+            Self::Krum { byzantine } | Self::MultiKrum { byzantine, .. } => *byzantine as usize,
         }
     }
 }
 
 fn selected_mean(
     updates: &Updates<'_>,
-    byzantine: usize,
-    selected: usize,
+    byzantine: u32,
+    selected: u32,
 ) -> Result<Vec<f32>, RobustError> {
+    let (byzantine, selected) = (byzantine as usize, selected as usize);
     Ok(krum::mean_of(updates, &krum_selection(updates, byzantine, selected)?))
-}
-
-/// ⌊βn⌋, as scipy's `trim_mean` counts.
-fn trimmed_count(beta: f64, count: usize) -> Result<usize, RobustError> {
-    if !(0.0..0.5).contains(&beta) {
-        return Err(RobustError::Trimming { got: beta });
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 <= βn < UPDATES_MAX; rounding down is what is wanted"
-    )]
-    let cut = (beta * float(count)) as usize;
-    // A β just below one half times n may round up to n/2, which would leave nothing of an even n.
-    Ok(cut.min((count - 1) / 2))
 }
 
 impl fmt::Display for RobustRule {
@@ -188,7 +200,7 @@ impl fmt::Display for RobustRule {
         let name = self.name();
         match self {
             Self::Mean | Self::Median => f.write_str(name),
-            Self::TrimmedMean { beta } => write!(f, "{name}:beta={beta}"),
+            Self::TrimmedMean { beta } => write!(f, "{name}:beta={}", beta.0),
             Self::Krum { byzantine } => write!(f, "{name}:f={byzantine}"),
             Self::MultiKrum { byzantine, selected } => {
                 write!(f, "{name}:f={byzantine},m={selected}")
@@ -211,13 +223,13 @@ impl FromStr for RobustRule {
         let rule = match read.name {
             "mean" => Self::Mean,
             "median" => Self::Median,
-            "trimmed-mean" => Self::TrimmedMean { beta: read.need("beta")? },
+            "trimmed-mean" => Self::TrimmedMean { beta: TrimmedShare::new(read.need("beta")?)? },
             "krum" => Self::Krum { byzantine: read.need("f")? },
             "multi-krum" => {
                 Self::MultiKrum { byzantine: read.need("f")?, selected: read.need("m")? }
             }
             "geometric-median" => Self::GeometricMedian(weiszfeld(&mut read)?),
-            "norm-bound" => Self::NormBound { bound: Positive::new("norm", read.need("norm")?)? },
+            "norm-bound" => Self::NormBound { bound: read.need_positive("norm")? },
             _ => return Err(read.unknown(Self::NAMES)),
         };
         read.finish(rule)
@@ -226,12 +238,9 @@ impl FromStr for RobustRule {
 
 fn weiszfeld(read: &mut Notation<'_>) -> Result<Weiszfeld, NotationError> {
     let standard = Weiszfeld::STANDARD;
-    let mut positive = |key, default| -> Result<Positive, NotationError> {
-        Ok(read.take(key)?.map_or(Ok(default), |value| Positive::new(key, value))?)
-    };
     Ok(Weiszfeld {
-        smoothing: positive("smoothing", standard.smoothing)?,
-        tolerance: positive("tolerance", standard.tolerance)?,
+        smoothing: read.positive("smoothing")?.unwrap_or(standard.smoothing),
+        tolerance: read.positive("tolerance")?.unwrap_or(standard.tolerance),
         iterations_max: read.take("iterations")?.unwrap_or(standard.iterations_max),
     })
 }

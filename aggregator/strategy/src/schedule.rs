@@ -102,11 +102,9 @@ impl FromStr for Schedule {
             "constant" => ScheduleShape::Constant,
             "step" => ScheduleShape::Step {
                 every: read.need("every")?,
-                factor: Positive::new("factor", read.need("factor")?)?,
+                factor: read.need_positive("factor")?,
             },
-            "exponential" => ScheduleShape::Exponential {
-                factor: Positive::new("factor", read.need("factor")?)?,
-            },
+            "exponential" => ScheduleShape::Exponential { factor: read.need_positive("factor")? },
             "cosine" => ScheduleShape::Cosine {
                 rounds: read.need("rounds")?,
                 floor: floor(read.need("floor")?)?,

@@ -10,13 +10,17 @@ use crate::{NotationError, Positive, notation::Notation};
 ///
 /// Written `constant`, `polynomial:exponent=A`, `hinge:slope=A,grace=B`; `fedbuff` is `polynomial:exponent=0.5`.
 ///
+/// `FedBuff` divides Σ weight·update by the number K of updates, not by the sum of the weights: a stale buffer takes
+/// a smaller step. That is the weighted mean (`Updates::weighted`) times Σ weight/K, a factor for
+/// `OptimizerState::step_scaled`.
+///
 /// Threat: the staleness is the coordinator's to count, from the round of the order that the update answers;
 /// a contributor's own word would be a free choice of weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StalenessWeight {
-    /// 1 (Xie et al. 2019, §5.2, "constant").
+    /// 1 (Xie et al. 2019, "constant").
     Constant,
-    /// (1 + s)^-a. a = ½ is `FedBuff`'s 1/√(1 + s) (Nguyen et al. 2022, §5); Xie et al. 2019 call it
+    /// (1 + s)^-a. a = ½ is `FedBuff`'s 1/√(1 + s) (Nguyen et al. 2022); Xie et al. 2019 call it
     /// "polynomial".
     Polynomial {
         /// a.
@@ -76,13 +80,10 @@ impl FromStr for StalenessWeight {
         let weight = match read.name {
             "constant" => Self::Constant,
             "fedbuff" => Self::FED_BUFF,
-            "polynomial" => {
-                Self::Polynomial { exponent: Positive::new("exponent", read.need("exponent")?)? }
+            "polynomial" => Self::Polynomial { exponent: read.need_positive("exponent")? },
+            "hinge" => {
+                Self::Hinge { slope: read.need_positive("slope")?, grace: read.need("grace")? }
             }
-            "hinge" => Self::Hinge {
-                slope: Positive::new("slope", read.need("slope")?)?,
-                grace: read.need("grace")?,
-            },
             _ => return Err(read.unknown(Self::NAMES)),
         };
         read.finish(weight)

@@ -130,7 +130,7 @@ impl OptimizerState {
             moved.push(value);
         }
         self.moments = next;
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         Ok(moved)
     }
 
@@ -141,7 +141,7 @@ impl OptimizerState {
         else {
             return 1.0;
         };
-        let t = self.steps + 1;
+        let t = self.steps.saturating_add(1);
         (1.0 - power(beta2.0, t)).sqrt() / (1.0 - power(step.beta1.0, t))
     }
 

@@ -1,5 +1,7 @@
 //! The geometric median by smoothed Weiszfeld iterations.
 
+use std::num::NonZeroU32;
+
 use crate::{Positive, Updates, number::single};
 
 /// Coordinates held in the first cache while all updates pass by.
@@ -15,15 +17,18 @@ pub struct Weiszfeld {
     pub smoothing: Positive,
     /// The iteration ends when a step is at most this times the harmonic mean of the distances to the updates.
     pub tolerance: Positive,
-    /// Most iterations, 1 or more; after them the last iterate is taken as it is.
-    pub iterations_max: u32,
+    /// Most iterations; after them the last iterate is taken as it is.
+    pub iterations_max: NonZeroU32,
 }
 
 impl Weiszfeld {
-    /// ν = 10⁻⁶ (Pillutla et al. 2022, §5); steps down to 10⁻⁸ of the mean distance, below f32's
+    /// ν = 10⁻⁶ (Pillutla et al. 2022); steps down to 10⁻⁸ of the mean distance, below f32's
     /// resolution; at most 1000 iterations. Tens are usual; the authors find three to five enough for learning.
-    pub const STANDARD: Self =
-        Self { smoothing: Positive(1e-6), tolerance: Positive(1e-8), iterations_max: 1000 };
+    pub const STANDARD: Self = Self {
+        smoothing: Positive(1e-6),
+        tolerance: Positive(1e-8),
+        iterations_max: NonZeroU32::MIN.saturating_add(999),
+    };
 }
 
 impl Default for Weiszfeld {
@@ -40,7 +45,7 @@ impl Default for Weiszfeld {
 /// the weighted mean.
 pub(super) fn geometric_median(updates: &Updates<'_>, settings: &Weiszfeld) -> Vec<f32> {
     let mut point = combination(updates, updates.weights());
-    for _ in 0..settings.iterations_max {
+    for _ in 0..settings.iterations_max.get() {
         let distances: Vec<_> =
             updates.as_slices().iter().map(|update| distance(update, &point)).collect();
         let pairs = updates.weights().iter().zip(&distances);

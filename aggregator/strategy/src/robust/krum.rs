@@ -27,7 +27,7 @@ const LANES: usize = 16;
 /// [`RobustError::TooManyByzantine`] or [`RobustError::Selection`].
 ///
 /// Source: Blanchard et al. 2017, "Machine Learning with Adversaries", §4 and §6. The bound on m is
-/// Damaskinos et al. 2019, "`AggregaThor`", §3: up to it multi-Krum is as resilient as Krum.
+/// Damaskinos et al. 2019, "`AggregaThor`": up to it multi-Krum is as resilient as Krum.
 pub fn krum_selection(
     updates: &Updates<'_>,
     byzantine: usize,

@@ -67,11 +67,16 @@ fn row_mean(rows: &[Row]) -> [f64; LANES] {
 /// Puts the smaller of each lane into row `low`, the larger into row `high`.
 fn exchange(rows: &mut [Row], low: usize, high: usize) {
     let (head, tail) = rows.split_at_mut(high);
-    for (a, b) in head[low].iter_mut().zip(&mut tail[0]) {
-        let (x, y) = (*a, *b);
-        *a = if x < y { x } else { y };
-        *b = if x < y { y } else { x };
+    let (smaller, larger) = (&mut head[low], &mut tail[0]);
+    // All of one side before the other is written: the compiler then uses vector minima and maxima.
+    let mut minima = [0.0; LANES];
+    for lane in 0..LANES {
+        minima[lane] = if smaller[lane] < larger[lane] { smaller[lane] } else { larger[lane] };
     }
+    for lane in 0..LANES {
+        larger[lane] = if smaller[lane] > larger[lane] { smaller[lane] } else { larger[lane] };
+    }
+    *smaller = minima;
 }
 
 /// The compare-exchanges (low, high), low < high, after which rows `wanted` hold what sorting would put

@@ -1,5 +1,6 @@
 //! Properties of the robust rules.
 
+use privacy_identity::{Decode as _, Encode as _};
 use proptest::prelude::*;
 
 use super::*;
@@ -37,7 +38,7 @@ proptest! {
             let (a, b) = (aggregate(&rule, &updates), aggregate(&rule, &turned));
             prop_assert!(near(&a, &b, 1e-6), "{rule}");
         }
-        let exact = [RobustRule::Median, RobustRule::TrimmedMean { beta: 0.3 }];
+        let exact = [RobustRule::Median, RobustRule::TrimmedMean { beta: TrimmedShare(0.3) }];
         for rule in exact {
             prop_assert_eq!(aggregate(&rule, &updates), aggregate(&rule, &turned));
         }
@@ -63,7 +64,7 @@ proptest! {
         let part = |range: std::ops::Range<usize>| -> Vec<Vec<f32>> {
             updates.iter().map(|u| u[range.clone()].to_vec()).collect()
         };
-        for rule in [RobustRule::Mean, RobustRule::Median, RobustRule::TrimmedMean { beta: 0.2 }] {
+        for rule in [RobustRule::Mean, RobustRule::Median, RobustRule::TrimmedMean { beta: TrimmedShare(0.2) }] {
             let mut joined = aggregate(&rule, &part(0..at));
             joined.extend(aggregate(&rule, &part(at..d)));
             prop_assert_eq!(joined, aggregate(&rule, &updates));
@@ -79,7 +80,7 @@ proptest! {
         let d = honest[0].len();
         let all: Vec<_> = honest.iter().cloned().chain(vec![vec![lie; d]; liars]).collect();
         let beta = float(liars) / float(all.len()) + 1e-9;
-        for rule in [RobustRule::Median, RobustRule::TrimmedMean { beta }] {
+        for rule in [RobustRule::Median, RobustRule::TrimmedMean { beta: TrimmedShare(beta) }] {
             for (coordinate, got) in aggregate(&rule, &all).iter().enumerate() {
                 let values = honest.iter().map(|u| u[coordinate]);
                 let low = values.clone().fold(f32::INFINITY, f32::min);
@@ -127,8 +128,8 @@ fn medians_and_trimmed_means_are_those_done_by_hand() {
     assert_eq!(aggregate(&RobustRule::Median, &odd), [2.0, 5.0]);
     let even = [vec![4.0_f32], vec![1.0], vec![2.0], vec![100.0]];
     assert_eq!(aggregate(&RobustRule::Median, &even), [3.0]);
-    assert_eq!(aggregate(&RobustRule::TrimmedMean { beta: 0.25 }, &even), [3.0]);
-    assert_eq!(aggregate(&RobustRule::TrimmedMean { beta: 0.2 }, &even), [26.75]);
+    assert_eq!(aggregate(&RobustRule::TrimmedMean { beta: TrimmedShare(0.25) }, &even), [3.0]);
+    assert_eq!(aggregate(&RobustRule::TrimmedMean { beta: TrimmedShare(0.2) }, &even), [26.75]);
 }
 
 #[test]
@@ -142,13 +143,7 @@ fn too_many_liars_are_refused_with_the_number_needed() {
     check(6, "krum:f=2", "krum needs at least 7 updates to withstand 2 liars, got 6");
     check(7, "multi-krum:f=2,m=4", "multi-krum averages 1..=3 updates here, asked for 4");
     check(7, "multi-krum:f=2,m=0", "multi-krum averages 1..=3 updates here, asked for 0");
-    check(
-        7,
-        "trimmed-mean:beta=0.5",
-        "the share trimmed from each side must be at least 0 and below 0.5, got 0.5",
-    );
-    check(7, "geometric-median:iterations=0", "the geometric median needs at least one iteration");
-    let most = format!("krum:f={}", usize::MAX);
+    let most = format!("krum:f={}", u32::MAX);
     let refused = most.parse::<RobustRule>().unwrap();
     assert!(refused.aggregate(&Updates::new(&[&update[..]]).unwrap()).is_err());
 }
@@ -158,8 +153,49 @@ fn rules_are_read_as_they_are_written() {
     for rule in rules() {
         assert_eq!(rule.to_string().parse::<RobustRule>().unwrap(), rule);
     }
+    let check = |text: &str, expected: &str| {
+        assert_eq!(text.parse::<RobustRule>().unwrap_err().to_string(), expected);
+    };
+    check("trimmed-mean:beta=0.5", "the trimmed share must be at least 0 and below 0.5, got 0.5");
+    check("trimmed-mean:beta=-0.1", "the trimmed share must be at least 0 and below 0.5, got -0.1");
+    check(
+        "geometric-median:iterations=0",
+        "iterations=0 cannot be read: number would be zero for non-zero type",
+    );
     for bad in ["", "krum", "krum:f=-1", "krum:f=1,g=2", "median:x=1", "norm-bound:norm=0", "mode"]
     {
         assert!(bad.parse::<RobustRule>().is_err(), "{bad}");
+    }
+}
+
+/// A changed byte is a new version of a federation's terms.
+#[test]
+fn bytes_are_pinned() {
+    let check = |text: &str, expected: &str| {
+        let rule: RobustRule = text.parse().unwrap();
+        let bytes = rule.to_bytes();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, expected, "{text}");
+        assert_eq!(RobustRule::from_bytes(&bytes).unwrap(), rule);
+    };
+    check("mean", "00");
+    check("median", "01");
+    check("trimmed-mean:beta=0.25", "023fd0000000000000");
+    check("krum:f=2", "0300000002");
+    check("multi-krum:f=2,m=5", "040000000200000005");
+    check(
+        "geometric-median:smoothing=1,tolerance=0.5,iterations=3",
+        "053ff00000000000003fe000000000000000000003",
+    );
+    check("norm-bound:norm=1", "063ff0000000000000");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_do_not_panic(kind in 0_u8..8, rest in prop::collection::vec(any::<u8>(), 0..24)) {
+        let bytes = [&[kind][..], &rest].concat();
+        if let Ok(rule) = RobustRule::from_bytes(&bytes) {
+            prop_assert_eq!(rule.to_bytes(), bytes);
+        }
     }
 }
