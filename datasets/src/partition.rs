@@ -39,7 +39,8 @@ use cut::cut_shuffled;
 /// A rule by which rows are dealt.
 ///
 /// As text: `iid`, `dirichlet:0.5`, `pathological:2`, `shards:2`, `linear`, `square`, `exponential`;
-/// the others have no short form.
+/// and `dirichlet:0.5:3` for parts that are topped up to three rows, where there are too many parts
+/// for drawing anew. The others have no short form.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Partitioner {
@@ -124,8 +125,15 @@ impl FromStr for Partitioner {
                 _ => Err(unknown()),
             },
             Some(("dirichlet", alpha)) => {
+                let (alpha, minimum) =
+                    alpha.split_once(':').map_or((alpha, None), |(a, m)| (a, Some(m)));
                 let alpha = alpha.parse().map_err(|_not_a_number| unknown())?;
-                Ok(Self::Dirichlet(Dirichlet::new(Alpha::One(alpha))))
+                let mut rule = Dirichlet::new(Alpha::One(alpha));
+                if let Some(minimum) = minimum {
+                    rule.minimum_rows = number(minimum)?;
+                    rule.shortfall = Shortfall::TopUp;
+                }
+                Ok(Self::Dirichlet(rule))
             }
             Some(("pathological", classes)) => {
                 let choice = ClassChoice::FirstByIndex;
@@ -142,8 +150,17 @@ impl fmt::Display for Partitioner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Iid => f.write_str("iid"),
-            Self::Dirichlet(Dirichlet { alpha: Alpha::One(alpha), .. }) => {
-                write!(f, "dirichlet:{alpha}")
+            Self::Dirichlet(Dirichlet {
+                alpha: Alpha::One(alpha),
+                minimum_rows,
+                shortfall,
+                ..
+            }) => {
+                write!(f, "dirichlet:{alpha}")?;
+                match shortfall {
+                    Shortfall::TopUp => write!(f, ":{minimum_rows}"),
+                    Shortfall::Redraw { .. } => Ok(()),
+                }
             }
             Self::Dirichlet(_) => f.write_str("dirichlet"),
             Self::Pathological { classes, .. } => write!(f, "pathological:{classes}"),
