@@ -39,8 +39,9 @@ use cut::cut_shuffled;
 /// A rule by which rows are dealt.
 ///
 /// As text: `iid`, `dirichlet:0.5`, `pathological:2`, `shards:2`, `linear`, `square`, `exponential`;
-/// and `dirichlet:0.5:3` for parts that are topped up to three rows, where there are too many parts
-/// for drawing anew. The others have no short form.
+/// `dirichlet-balanced:0.5` for NIID-Bench's self-balancing form; and either with a minimum,
+/// `dirichlet:0.5:3`, for parts that are topped up to three rows, where there are too many parts for
+/// drawing anew. The others have no short form.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Partitioner {
@@ -124,11 +125,11 @@ impl FromStr for Partitioner {
                 "exponential" => Ok(Self::Exponential),
                 _ => Err(unknown()),
             },
-            Some(("dirichlet", alpha)) => {
-                let (alpha, minimum) =
-                    alpha.split_once(':').map_or((alpha, None), |(a, m)| (a, Some(m)));
-                let alpha = alpha.parse().map_err(|_not_a_number| unknown())?;
+            Some((name @ ("dirichlet" | "dirichlet-balanced"), rest)) => {
+                let (alpha, minimum) = rest.split_once(':').unzip();
+                let alpha = alpha.unwrap_or(rest).parse().map_err(|_not_a_number| unknown())?;
                 let mut rule = Dirichlet::new(Alpha::One(alpha));
+                rule.self_balancing = name == "dirichlet-balanced";
                 if let Some(minimum) = minimum {
                     rule.minimum_rows = number(minimum)?;
                     rule.shortfall = Shortfall::TopUp;
@@ -154,9 +155,10 @@ impl fmt::Display for Partitioner {
                 alpha: Alpha::One(alpha),
                 minimum_rows,
                 shortfall,
-                ..
+                self_balancing,
             }) => {
-                write!(f, "dirichlet:{alpha}")?;
+                let balanced = if *self_balancing { "-balanced" } else { "" };
+                write!(f, "dirichlet{balanced}:{alpha}")?;
                 match shortfall {
                     Shortfall::TopUp => write!(f, ":{minimum_rows}"),
                     Shortfall::Redraw { .. } => Ok(()),

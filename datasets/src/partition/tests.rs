@@ -7,6 +7,8 @@ fn a_rule_is_known_by_the_text_it_shows() {
         "dirichlet:0.5",
         "dirichlet:inf",
         "dirichlet:0.1:3",
+        "dirichlet-balanced:0.5",
+        "dirichlet-balanced:0.5:1",
         "pathological:2",
         "shards:3",
         "linear",
