@@ -8,7 +8,7 @@ use std::{
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use crate::{ROWS_MAX, Schema, Table, TableError, record_bound::RecordBound};
+use crate::{ROWS_MAX, Schema, Table, TableError, record_bound::RecordBound, watched_file::State};
 
 /// The longest file that is read: the longest table of a hundred columns at ten bytes a number.
 pub const CSV_BYTES_MAX: u64 = 16 << 30;
@@ -35,6 +35,12 @@ pub enum CsvReadError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// The file was written to while it was read, so that its rows may be of two versions.
+    #[error("{path} changed while it was read; try again when nobody writes to it")]
+    Changed {
+        /// The path, as given.
+        path: String,
     },
     /// The file could not be read, or is not UTF-8.
     #[error("cannot read line {line}")]
@@ -127,11 +133,25 @@ pub enum CsvReadError {
 /// Reads the table in the file at `path`; see [`table_from_csv`].
 ///
 /// # Errors
-/// [`CsvReadError::Open`], or as [`table_from_csv`].
+/// [`CsvReadError::Open`], [`CsvReadError::Changed`], or as [`table_from_csv`].
 pub fn read_csv(path: &Path, schema: &Schema) -> Result<Table, CsvReadError> {
-    let file = File::open(path)
-        .map_err(|source| CsvReadError::Open { path: path.display().to_string(), source })?;
-    table_from_csv(file, schema)
+    read_unchanged(path, |file| table_from_csv(file, schema))
+}
+
+/// Refuses what `read` makes of the file if the file changed meanwhile.
+fn read_unchanged(
+    path: &Path,
+    read: impl FnOnce(&File) -> Result<Table, CsvReadError>,
+) -> Result<Table, CsvReadError> {
+    let open_error = |source| CsvReadError::Open { path: path.display().to_string(), source };
+    let file = File::open(path).map_err(open_error)?;
+    let before = State::of(&file).map_err(open_error)?;
+    let table = read(&file);
+    // Looked at first: a line that was half written is not the owner's mistake.
+    if State::of(&file).map_err(open_error)? != before {
+        return Err(CsvReadError::Changed { path: path.display().to_string() });
+    }
+    table
 }
 
 /// How much is read before a file is refused.
@@ -303,6 +323,19 @@ mod tests {
         let too_long = "the file is longer than 75 bytes or 16777216 rows";
         check(&text, &Bounds { bytes: 75, ..FITTING }, Some(too_long));
         check(&text, &Bounds { values: 19, ..FITTING }, Some("the file has more than 19 values"));
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_refused() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        std::fs::write(&path, "a\n1\n").unwrap();
+        let grow = |_: &File| {
+            std::fs::write(&path, "a\n1\n2\n").unwrap();
+            Ok(crate::wine::table())
+        };
+        let error = read_unchanged(&path, grow).unwrap_err();
+        assert!(matches!(error, CsvReadError::Changed { .. }), "{error}");
+        assert!(read_unchanged(&path, |_| Ok(crate::wine::table())).is_ok());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod row_source;
 mod schema;
 mod standardiser;
 mod table;
+mod watched_file;
 pub mod wine;
 
 pub use adult::{ADULT_BYTES_MAX, AdultReadError, adult_from_csv};

@@ -39,7 +39,9 @@ use cut::cut_shuffled;
 /// A rule by which rows are dealt.
 ///
 /// As text: `iid`, `dirichlet:0.5`, `pathological:2`, `shards:2`, `linear`, `square`, `exponential`;
-/// the others have no short form.
+/// `dirichlet-balanced:0.5` for NIID-Bench's self-balancing form; and either with a minimum,
+/// `dirichlet:0.5:3`, for parts that are topped up to three rows, where there are too many parts for
+/// drawing anew. The others have no short form.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Partitioner {
@@ -123,9 +125,16 @@ impl FromStr for Partitioner {
                 "exponential" => Ok(Self::Exponential),
                 _ => Err(unknown()),
             },
-            Some(("dirichlet", alpha)) => {
-                let alpha = alpha.parse().map_err(|_not_a_number| unknown())?;
-                Ok(Self::Dirichlet(Dirichlet::new(Alpha::One(alpha))))
+            Some((name @ ("dirichlet" | "dirichlet-balanced"), rest)) => {
+                let (alpha, minimum) = rest.split_once(':').unzip();
+                let alpha = alpha.unwrap_or(rest).parse().map_err(|_not_a_number| unknown())?;
+                let mut rule = Dirichlet::new(Alpha::One(alpha));
+                rule.self_balancing = name == "dirichlet-balanced";
+                if let Some(minimum) = minimum {
+                    rule.minimum_rows = number(minimum)?;
+                    rule.shortfall = Shortfall::TopUp;
+                }
+                Ok(Self::Dirichlet(rule))
             }
             Some(("pathological", classes)) => {
                 let choice = ClassChoice::FirstByIndex;
@@ -142,8 +151,18 @@ impl fmt::Display for Partitioner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Iid => f.write_str("iid"),
-            Self::Dirichlet(Dirichlet { alpha: Alpha::One(alpha), .. }) => {
-                write!(f, "dirichlet:{alpha}")
+            Self::Dirichlet(Dirichlet {
+                alpha: Alpha::One(alpha),
+                minimum_rows,
+                shortfall,
+                self_balancing,
+            }) => {
+                let balanced = if *self_balancing { "-balanced" } else { "" };
+                write!(f, "dirichlet{balanced}:{alpha}")?;
+                match shortfall {
+                    Shortfall::TopUp => write!(f, ":{minimum_rows}"),
+                    Shortfall::Redraw { .. } => Ok(()),
+                }
             }
             Self::Dirichlet(_) => f.write_str("dirichlet"),
             Self::Pathological { classes, .. } => write!(f, "pathological:{classes}"),

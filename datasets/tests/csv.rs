@@ -74,6 +74,20 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_folder_and_a_circle_of_links_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = read_csv(folder.path(), &schema()).unwrap_err();
+    assert!(matches!(error, CsvReadError::Open { .. }), "{error:?}");
+    #[cfg(unix)]
+    {
+        let path = folder.path().join("circle.csv");
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = read_csv(&path, &schema()).unwrap_err();
+        assert!(matches!(error, CsvReadError::Open { .. }), "{error:?}");
+    }
+}
+
+#[test]
 fn the_wine_table_survives_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wine.csv");

@@ -55,19 +55,21 @@ pub struct Dirichlet {
     /// What is done about parts below the minimum.
     pub shortfall: Shortfall,
     /// Whether parts that have their even share of all rows get nothing of the classes that follow
-    /// (Yurochkin et al. 2019; the default of NIID-Bench and `flwr-datasets`).
+    /// (in the code of Yurochkin et al. 2019 and so in NIID-Bench, but not in their papers; an option
+    /// of `flwr-datasets`, off by default).
     pub self_balancing: bool,
 }
 
 impl Dirichlet {
-    /// The parameters that NIID-Bench uses: at least ten rows, drawn anew, self-balancing.
+    /// As the papers have it and `flwr-datasets` by default: at least ten rows, drawn anew, not
+    /// self-balancing.
     #[must_use]
     pub const fn new(alpha: Alpha) -> Self {
         Self {
             alpha,
             minimum_rows: MINIMUM_ROWS_DEFAULT,
             shortfall: Shortfall::Redraw { attempts: ATTEMPTS_DEFAULT },
-            self_balancing: true,
+            self_balancing: false,
         }
     }
 }

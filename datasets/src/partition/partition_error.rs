@@ -141,8 +141,8 @@ pub enum PartitionError {
     },
     /// A rule is not known by this text.
     #[error(
-        "expected iid, dirichlet:ALPHA, pathological:CLASSES, shards:PER_PART, linear, square or \
-         exponential, got {got:?}"
+        "expected iid, dirichlet:ALPHA[:MINIMUM], dirichlet-balanced:ALPHA[:MINIMUM], \
+         pathological:CLASSES, shards:PER_PART, linear, square or exponential, got {got:?}"
     )]
     RuleUnknown {
         /// The text.
