@@ -8,9 +8,9 @@ use std::ops::Range;
 use pulp::Arch;
 
 use super::{
-    outer::Outer,
+    outer::{Outer, RowSum},
     panels::Panels,
-    pooling::{Pooled, pool, unpool},
+    pooling::{Pool, Pooled, Unpool},
     product::{Product, Rows, Start},
 };
 use crate::architecture::cnn::Stage;
@@ -179,8 +179,7 @@ impl ConvolutionLayer {
             stride: self.weight.columns,
         });
         let choices = &mut self.choices[row * self.pooled.len()..][..self.pooled.len()];
-        let (pooled, convolved) = (self.pooled, &self.convolved);
-        arch.dispatch(|| pool(pooled, convolved, choices, out, place));
+        arch.dispatch(Pool { pooled: self.pooled, values: &self.convolved, choices, out, place });
     }
 
     /// Turns the weight around for [`ConvolutionLayer::backward`].
@@ -202,10 +201,13 @@ impl ConvolutionLayer {
     /// Adds to `gradient`, or begins it, from [`ConvolutionLayer::gradient`] of one row.
     pub(super) fn backward(&mut self, arch: Arch, gradient: &mut [f32], fresh: bool, row: usize) {
         let at = row * self.pooled.len()..(row + 1) * self.pooled.len();
-        let (pooled, frame) = (self.pooled, self.output);
-        let (values, choices) = (&self.gradient[at.clone()], &self.choices[at]);
-        let output_gradient = &mut self.output_gradient;
-        arch.dispatch(|| unpool(pooled, values, choices, output_gradient, frame));
+        arch.dispatch(Unpool {
+            pooled: self.pooled,
+            values: &self.gradient[at.clone()],
+            choices: &self.choices[at],
+            out: &mut self.output_gradient,
+            frame: self.output,
+        });
         let length = self.kernel * self.input.channels;
         for (y, &segment) in self.input_segments.iter().enumerate() {
             arch.dispatch(Outer {
@@ -221,16 +223,11 @@ impl ConvolutionLayer {
                 fresh,
             });
         }
-        let bias = &mut gradient[self.bias_at..][..self.weight.columns];
-        if fresh {
-            bias.fill(0.0);
-        }
-        let (starts, values) = (&self.output_starts, &self.output_gradient);
-        arch.dispatch(|| {
-            for &start in starts {
-                let row = &values[start..][..bias.len()];
-                bias.iter_mut().zip(row).for_each(|(bias, value)| *bias += value);
-            }
+        arch.dispatch(RowSum {
+            values: &self.output_gradient,
+            starts: &self.output_starts,
+            fresh,
+            out: &mut gradient[self.bias_at..][..self.weight.columns],
         });
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Arch;
 
 use super::{
-    outer::Outer,
+    outer::{Outer, RowSum},
     panels::{NARROW, PANEL, Panels},
     product::{Product, Rows, Start},
 };
@@ -159,14 +159,12 @@ impl Dense {
             out: &mut gradient[self.weight_at..self.bias_at],
             fresh,
         });
-        let bias = &mut gradient[self.bias_at..][..self.weight.columns];
-        if fresh {
-            bias.fill(0.0);
-        }
-        let rows = self.gradient.chunks_exact(self.stride).take(starts.len());
-        for row in rows {
-            bias.iter_mut().zip(row).for_each(|(bias, value)| *bias += value);
-        }
+        arch.dispatch(RowSum {
+            values: &self.gradient,
+            starts: &self.starts[..starts.len()],
+            fresh,
+            out: &mut gradient[self.bias_at..][..self.weight.columns],
+        });
     }
 
     /// Computes the gradient of the inputs of the first `rows` rows, `[inputs, stride]` where row is

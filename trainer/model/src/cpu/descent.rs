@@ -1,6 +1,6 @@
 //! SGD on packed parameters.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::TrainingSettings;
 
@@ -33,23 +33,33 @@ impl Descent {
 
     /// One step, as the documentation of [`TrainingSettings`] says.
     pub(super) fn step(&mut self) {
-        let Self { arch, settings, parameters, gradient, velocity, anchor } = self;
-        arch.dispatch(|| {
-            add_proximal(gradient, parameters, anchor, settings.proximal);
-            if let Some(clip) = settings.gradient_clip {
-                clip_to(gradient, clip);
-            }
-            if settings.weight_decay > 0.0 {
-                let pairs = gradient.iter_mut().zip(&*parameters);
-                pairs.for_each(|(gradient, value)| *gradient += settings.weight_decay * value);
-            }
-            for (velocity, gradient) in velocity.iter_mut().zip(&mut *gradient) {
-                *velocity = settings.momentum * *velocity + *gradient;
-                *gradient = *velocity;
-            }
-            let pairs = parameters.iter_mut().zip(&*gradient);
-            pairs.for_each(|(value, gradient)| *value -= settings.learning_rate * gradient);
-        });
+        self.arch.dispatch(Step(self));
+    }
+}
+
+/// A step to be taken.
+struct Step<'a>(&'a mut Descent);
+
+impl WithSimd for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Descent { settings, parameters, gradient, velocity, anchor, .. } = self.0;
+        add_proximal(gradient, parameters, anchor, settings.proximal);
+        if let Some(clip) = settings.gradient_clip {
+            clip_to(gradient, clip);
+        }
+        if settings.weight_decay > 0.0 {
+            let pairs = gradient.iter_mut().zip(&*parameters);
+            pairs.for_each(|(gradient, value)| *gradient += settings.weight_decay * value);
+        }
+        for (velocity, gradient) in velocity.iter_mut().zip(&mut *gradient) {
+            *velocity = settings.momentum * *velocity + *gradient;
+            *gradient = *velocity;
+        }
+        let pairs = parameters.iter_mut().zip(&*gradient);
+        pairs.for_each(|(value, gradient)| *value -= settings.learning_rate * gradient);
     }
 }
 

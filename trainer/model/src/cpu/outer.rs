@@ -93,3 +93,27 @@ impl Outer<'_> {
         }
     }
 }
+
+/// A sum of rows, the gradient of a bias.
+pub(super) struct RowSum<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) starts: &'a [usize],
+    /// Whether the result is overwritten instead of added to.
+    pub(super) fresh: bool,
+    pub(super) out: &'a mut [f32],
+}
+
+impl WithSimd for RowSum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        if self.fresh {
+            self.out.fill(0.0);
+        }
+        for &start in self.starts {
+            let row = &self.values[start..][..self.out.len()];
+            self.out.iter_mut().zip(row).for_each(|(out, value)| *out += value);
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The largest value of each window, and the way back.
 
+use pulp::{Simd, WithSimd};
+
 use super::convolution::Frame;
 use crate::architecture::cnn::Stage;
 
@@ -49,54 +51,66 @@ impl Pooled {
 const NONE: u32 = u32::MAX;
 
 /// Takes the largest value of each window; of equals, the first.
-///
-/// * `values` — rectified, `[pixels, channels]`.
-/// * `choices` — `[pooled]`, which pixel of its window each is from.
-/// * `out` — the pooled image, within `place`.
-#[inline(always)]
-pub(super) fn pool(
-    pooled: Pooled,
-    values: &[f32],
-    choices: &mut [u32],
-    out: &mut [f32],
-    place: Frame,
-) {
-    let channels = pooled.channels;
-    for ((y, x), choices) in pooled.pixels().zip(choices.chunks_exact_mut(channels)) {
-        let out = &mut out[place.pixel(y, x)..][..channels];
-        out.fill(0.0);
-        choices.fill(NONE);
-        for (index, y, x) in pooled.window(y, x) {
-            let values = &values[(y * pooled.row + x) * channels..][..channels];
-            for ((out, choice), value) in out.iter_mut().zip(&mut *choices).zip(values) {
-                // Not a number is larger than anything, so that it is not lost.
-                let larger = !(*value <= *out);
-                *choice = if larger { index } else { *choice };
-                *out = if larger { *value } else { *out };
+pub(super) struct Pool<'a> {
+    pub(super) pooled: Pooled,
+    /// Rectified, `[pixels, channels]`.
+    pub(super) values: &'a [f32],
+    /// `[pooled]`: which pixel of its window each is from.
+    pub(super) choices: &'a mut [u32],
+    /// The pooled image, within `place`.
+    pub(super) out: &'a mut [f32],
+    pub(super) place: Frame,
+}
+
+impl WithSimd for Pool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { pooled, values, choices, out, place } = self;
+        let channels = pooled.channels;
+        for ((y, x), choices) in pooled.pixels().zip(choices.chunks_exact_mut(channels)) {
+            let out = &mut out[place.pixel(y, x)..][..channels];
+            out.fill(0.0);
+            choices.fill(NONE);
+            for (index, y, x) in pooled.window(y, x) {
+                let values = &values[(y * pooled.row + x) * channels..][..channels];
+                for ((out, choice), value) in out.iter_mut().zip(&mut *choices).zip(values) {
+                    // Not a number is larger than anything, so that it is not lost.
+                    let larger = (*value > *out) | value.is_nan();
+                    *choice = if larger { index } else { *choice };
+                    *out = if larger { *value } else { *out };
+                }
             }
         }
     }
 }
 
 /// Puts the gradient of each pooled value where it was taken from, and zero beside it.
-///
-/// * `values`, `choices` — `[pooled]`.
-/// * `out` — the gradient of the image before rectifier and pooling, within `frame`.
-#[inline(always)]
-pub(super) fn unpool(
-    pooled: Pooled,
-    values: &[f32],
-    choices: &[u32],
-    out: &mut [f32],
-    frame: Frame,
-) {
-    let channels = pooled.channels;
-    let pixels = values.chunks_exact(channels).zip(choices.chunks_exact(channels));
-    for ((y, x), (values, choices)) in pooled.pixels().zip(pixels) {
-        for (index, y, x) in pooled.window(y, x) {
-            let out = &mut out[frame.pixel(y, x)..][..channels];
-            for ((out, value), choice) in out.iter_mut().zip(values).zip(choices) {
-                *out = if *choice == index { *value } else { 0.0 };
+pub(super) struct Unpool<'a> {
+    pub(super) pooled: Pooled,
+    /// `[pooled]`, as are the choices.
+    pub(super) values: &'a [f32],
+    pub(super) choices: &'a [u32],
+    /// The gradient of the image before rectifier and pooling, within `frame`.
+    pub(super) out: &'a mut [f32],
+    pub(super) frame: Frame,
+}
+
+impl WithSimd for Unpool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { pooled, values, choices, out, frame } = self;
+        let channels = pooled.channels;
+        let pixels = values.chunks_exact(channels).zip(choices.chunks_exact(channels));
+        for ((y, x), (values, choices)) in pooled.pixels().zip(pixels) {
+            for (index, y, x) in pooled.window(y, x) {
+                let out = &mut out[frame.pixel(y, x)..][..channels];
+                for ((out, value), choice) in out.iter_mut().zip(values).zip(choices) {
+                    *out = if *choice == index { *value } else { 0.0 };
+                }
             }
         }
     }

@@ -118,8 +118,8 @@ impl Product<'_> {
         let columns = V * S::F32_LANES;
         for group in 0..W / columns {
             let column = panel.column + group * columns;
-            let mut sums = self.started::<S, M, V>(simd, row, column);
-            self.add::<S, M, V, W>(simd, &mut sums, panel, row, group);
+            let sums = self.started::<S, M, V>(simd, row, column);
+            let sums = self.added::<S, M, V, W>(simd, sums, panel, row, group);
             self.store::<S, M, V>(simd, &sums, row, column);
         }
     }
@@ -141,14 +141,14 @@ impl Product<'_> {
     }
 
     #[inline(always)]
-    fn add<S: Simd, const M: usize, const V: usize, const W: usize>(
+    fn added<S: Simd, const M: usize, const V: usize, const W: usize>(
         &self,
         simd: S,
-        sums: &mut [[S::f32s; V]; M],
+        mut sums: [[S::f32s; V]; M],
         panel: Panel,
         row: usize,
         group: usize,
-    ) {
+    ) -> [[S::f32s; V]; M] {
         let Rows { values, starts, segments, length } = self.left;
         let starts: &[usize; M] = starts[row..].first_chunk().expect("the tile is within the rows");
         let (panel, _) = self.right[panel.start..].as_chunks::<W>();
@@ -165,6 +165,7 @@ impl Product<'_> {
                 }
             }
         }
+        sums
     }
 
     #[inline(always)]
