@@ -72,8 +72,17 @@ pub enum DeviceError {
 /// Cheap to clone; clones are the same device.
 #[derive(Debug, Clone)]
 pub struct ComputeDevice {
-    device: Device,
+    engine: Engine,
     description: String,
+}
+
+/// What computes.
+#[derive(Debug, Clone)]
+pub(crate) enum Engine {
+    /// Ours, on the calling thread.
+    Cpu,
+    /// burn, on a device of its own.
+    Burn(Device),
 }
 
 impl ComputeDevice {
@@ -97,7 +106,14 @@ impl ComputeDevice {
     /// The CPU, which is always there.
     #[must_use]
     pub fn cpu() -> Self {
-        Self { device: Device::flex(), description: "CPU (flex)".to_string() }
+        Self { engine: Engine::Cpu, description: "CPU".to_string() }
+    }
+
+    /// The CPU through burn's backend `flex`: slower, and an independent implementation to check
+    /// results against.
+    #[must_use]
+    pub fn cpu_reference() -> Self {
+        Self { engine: Engine::Burn(Device::flex()), description: "CPU (burn, flex)".to_string() }
     }
 
     /// What the device is, for people.
@@ -106,8 +122,8 @@ impl ComputeDevice {
         &self.description
     }
 
-    pub(crate) const fn burn(&self) -> &Device {
-        &self.device
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     fn hardware_or_cpu() -> Self {
@@ -118,14 +134,14 @@ impl ComputeDevice {
             Ok(adapter) if adapter.is_hardware() => Self::from_adapter(adapter),
             Ok(_) | Err(DeviceError::AdapterMissing) => Self::cpu(),
             Err(error) => {
-                let description = format!("CPU (flex), since {error}");
+                let description = format!("CPU, since {error}");
                 Self { description, ..Self::cpu() }
             }
         }
     }
 
     fn from_adapter(adapter: &Adapter) -> Self {
-        Self { device: adapter.device().clone(), description: adapter.description() }
+        Self { engine: Engine::Burn(adapter.device().clone()), description: adapter.description() }
     }
 }
 
@@ -144,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_cpu_and_auto_always_open() {
-        assert_eq!(ComputeDevice::open(DeviceChoice::Cpu).unwrap().description(), "CPU (flex)");
+        assert_eq!(ComputeDevice::open(DeviceChoice::Cpu).unwrap().description(), "CPU");
         assert!(!ComputeDevice::open(DeviceChoice::Auto).unwrap().description().is_empty());
     }
 }

@@ -1,7 +1,8 @@
 //! What a model predicts, and how good that is.
 
 use crate::{
-    Architecture, ComputeDevice, Examples, Features, ModelError, Parameters, ParametersError,
+    Architecture, ComputeDevice, Examples, Features, ModelError, Parameters, ParametersError, cpu,
+    device::Engine,
     model_error::{check_classes, check_fit},
     network,
 };
@@ -106,7 +107,10 @@ fn outputs(
     features: &Features,
 ) -> Result<Vec<f32>, ModelError> {
     check_fit(architecture, parameters, features)?;
-    let outputs = network::logits(device.burn(), architecture, parameters, features)?;
+    let outputs = match device.engine() {
+        Engine::Cpu => cpu::logits(architecture, parameters, features),
+        Engine::Burn(device) => network::logits(device, architecture, parameters, features)?,
+    };
     match outputs.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(ModelError::Diverged(ParametersError::NotFinite { index })),
         None => Ok(outputs),

@@ -1,7 +1,8 @@
 //! The gradient of the loss, from which the value probe is made.
 
 use crate::{
-    Architecture, ComputeDevice, Examples, ModelError, Parameters,
+    Architecture, ComputeDevice, Examples, ModelError, Parameters, cpu,
+    device::Engine,
     model_error::{check_classes, check_fit},
     network,
 };
@@ -20,6 +21,9 @@ pub fn loss_gradient(
 ) -> Result<Vec<f32>, ModelError> {
     check_fit(architecture, parameters, examples.features())?;
     check_classes(architecture, examples.classes())?;
-    let gradient = network::mean_gradient(device.burn(), architecture, parameters, examples)?;
+    let gradient = match device.engine() {
+        Engine::Cpu => cpu::mean_gradient(architecture, parameters, examples)?,
+        Engine::Burn(device) => network::mean_gradient(device, architecture, parameters, examples)?,
+    };
     Ok(gradient.into_values())
 }

@@ -13,6 +13,7 @@
 mod adapter;
 mod architecture;
 mod architecture_json;
+mod cpu;
 mod device;
 mod digest;
 mod evaluation;

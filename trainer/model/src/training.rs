@@ -3,7 +3,8 @@
 use rand::Rng;
 
 use crate::{
-    Architecture, ComputeDevice, Examples, ModelError, Parameters, TrainingPlan,
+    Architecture, ComputeDevice, Examples, ModelError, Parameters, TrainingPlan, cpu,
+    device::Engine,
     model_error::{check_classes, check_fit},
     network,
 };
@@ -40,7 +41,12 @@ pub fn train(
 ) -> Result<TrainingOutcome, ModelError> {
     check_fit(architecture, parameters, examples.features())?;
     check_classes(architecture, examples.classes())?;
-    network::sgd::train(device.burn(), architecture, parameters, examples, plan, rng)
+    match device.engine() {
+        Engine::Cpu => cpu::train(architecture, parameters, examples, plan, rng),
+        Engine::Burn(device) => {
+            network::sgd::train(device, architecture, parameters, examples, plan, rng)
+        }
+    }
 }
 
 /// The mean over the examples of batches, given the mean over each batch and its size.
