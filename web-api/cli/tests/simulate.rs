@@ -142,6 +142,45 @@ fn the_page_needs_nothing_but_itself() {
 }
 
 #[test]
+fn attackers_take_the_mean_down_and_a_median_withstands_them() {
+    let loss = |rule, attack: &[&str]| {
+        let run = ["--rounds", "8", "--seal", "none", "--rule", rule, "--value", "none"];
+        let report = report(&[&run[..], attack].concat());
+        report["rounds"][7]["test_loss"].as_f64().unwrap()
+    };
+    let attack = ["--attack", "signflip:3,scale=3"];
+    let (honest, attacked, withstood) =
+        (loss("mean", &[]), loss("mean", &attack), loss("median", &attack));
+    assert!(attacked > honest + 0.1, "{attacked} beside {honest}");
+    assert!(withstood < honest + 0.05, "{withstood} beside {honest}");
+}
+
+#[test]
+fn every_attack_runs_sealed_and_free_riders_earn_nothing() {
+    for attack in [
+        "labelflip:2",
+        "signflip:2",
+        "scale:2,scale=2",
+        "gaussian:2,deviation=0.1",
+        "ipm:2",
+        "alie:2",
+        "zero:2",
+        "replay:2",
+    ] {
+        let report = report(&["--rounds", "3", "--attack", attack]);
+        assert_eq!(report["rounds"][2]["participants"], 10, "{attack}");
+        let kind = attack.split(':').next().unwrap();
+        let attackers = report["contributors"].as_array().unwrap().iter();
+        let attackers: Vec<_> = attackers.filter(|row| row["kind"] == kind).collect();
+        assert_eq!(attackers.len(), 2, "{attack}");
+        if kind == "zero" {
+            // Promise 4: no data, no credit.
+            assert!(attackers.iter().all(|row| row["credits"] == 0), "{attackers:?}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_with_a_sentence() {
     for (arguments, expected) in [
         (&["--clients", "1"][..], "--clients must lie between 2"),
@@ -154,6 +193,8 @@ fn what_cannot_be_run_is_refused_with_a_sentence() {
         (&["--dataset", "iris"], "expected a data set among"),
         (&["--dataset", "fashion-mnist"], "--data-dir"),
         (&["--model", "cnn"], "sees images"),
+        (&["--attack", "zero:10"], "leave nobody honest"),
+        (&["--attack", "backdoor:1,target=1"], "needs images"),
         (&["--clip", "0"], "--clip must be above 0"),
         (&["--lr", "0"], "learning rate"),
         (&["--seal", "none", "--rule", "krum:f=4"], "4"),

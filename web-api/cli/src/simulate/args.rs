@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aggregator_strategy::{RobustRule, ServerOptimizer};
+use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
 use clap::{Args, ValueEnum};
 use datasets::Partitioner;
 use serde::Serialize;
@@ -94,10 +94,10 @@ pub struct SimulateArgs {
     /// L2 norm to which updates are clipped; with --seal none they are not, unless it is given
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
-    /// Who attacks, and how: labelflip, signflip, gaussian, ipm, alie, backdoor, zero or replay, and how
-    /// many; may be repeated
+    /// Who attacks, and how: labelflip, backdoor, signflip, scale, gaussian, ipm, alie, zero or replay, and how
+    /// many, as in signflip:2 or gaussian:2,deviation=0.1; may be repeated
     #[arg(long, value_name = "KIND:COUNT")]
-    pub attack: Vec<String>,
+    pub attack: Vec<AttackPlan>,
     /// How contributions are measured; sealed rounds measure by the probe
     #[arg(long, value_enum, default_value_t = ValueKind::Probe)]
     pub value: ValueKind,

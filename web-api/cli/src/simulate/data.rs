@@ -2,10 +2,11 @@
 
 use std::{fs::File, path::Path};
 
+use aggregator_strategy::{Attack, Backdoor, ImageShape};
 use anyhow::Context as _;
 use datasets::{
     Alpha, ClassLabels, Dataset, Dirichlet, NamedDataset, Partitioner, RowSource, Shortfall,
-    Standardiser, partition_from_json,
+    Standardiser, TakenRows, partition_from_json,
 };
 use privacy_identity::{Digest, Tag};
 use rand::{Rng, seq::index};
@@ -75,8 +76,56 @@ impl SimulationData {
 
     /// The rows at `indices`, as somebody of this kind sees them.
     pub(crate) fn examples(&self, indices: &[u32], kind: Kind) -> anyhow::Result<Examples> {
-        let _ = kind;
-        examples(&self.training, indices)
+        let mut taken = self.training.take(indices)?;
+        if let Kind::Attacks(attack) = kind {
+            self.spoil(&mut taken, attack)?;
+        }
+        made_examples(taken, &self.training)
+    }
+
+    /// What an attacker on the data makes of its rows.
+    fn spoil(&self, taken: &mut TakenRows, attack: Attack) -> anyhow::Result<()> {
+        let classes = u32::try_from(self.training.classes())?;
+        match attack {
+            Attack::LabelFlip { flip } => {
+                for label in &mut taken.labels {
+                    *label = flip.label(*label, classes)?;
+                }
+            }
+            Attack::Backdoor { target, .. } => {
+                let width = self.training.width();
+                let rows = taken.values.chunks_exact_mut(width).zip(&mut taken.labels);
+                // Every other image: the others keep its model useful, so that it is not noticed.
+                for (image, label) in rows.step_by(2) {
+                    *label = trigger(target).apply(image, self.image_shape()?, classes)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Test images that are not of the target's class, with the trigger: the share that is taken for the
+    /// target is how far the attack got.
+    pub(crate) fn triggered(&self, test: &Examples, target: u32) -> anyhow::Result<Examples> {
+        let classes = u32::try_from(self.training.classes())?;
+        let width = self.training.width();
+        let rows = test.features().values().chunks_exact(width).zip(test.labels());
+        let mut taken = TakenRows { values: Vec::new(), labels: Vec::new() };
+        for (image, _) in rows.filter(|(_, label)| **label != target as usize) {
+            let start = taken.values.len();
+            taken.values.extend_from_slice(image);
+            let image = &mut taken.values[start..];
+            taken.labels.push(trigger(target).apply(image, self.image_shape()?, classes)?);
+        }
+        made_examples(taken, &self.training)
+    }
+
+    fn image_shape(&self) -> anyhow::Result<ImageShape> {
+        let [channels, height, width] = self.image.with_context(|| {
+            format!("--attack backdoor needs images, the rows of {} are none", self.name)
+        })?;
+        Ok(ImageShape { channels, height, width })
     }
 
     /// The digest of the examples on which contributions are measured.
@@ -171,7 +220,15 @@ fn standardised(rows: Dataset, rest: &[u32]) -> anyhow::Result<Dataset> {
 
 /// The rows at `indices` of a set.
 pub(crate) fn examples(source: &impl RowSource, indices: &[u32]) -> anyhow::Result<Examples> {
-    let taken = source.take(indices)?;
+    made_examples(source.take(indices)?, source)
+}
+
+/// Four pixels of full brightness (Gu, Dolan-Gavitt & Garg 2017, "BadNets", §4).
+const fn trigger(target: u32) -> Backdoor {
+    Backdoor { side: 2, value: 1.0, target }
+}
+
+fn made_examples(taken: TakenRows, source: &impl RowSource) -> anyhow::Result<Examples> {
     let features = Features::new(taken.values, source.width())?;
     Ok(Examples::new(features, &taken.labels, source.classes())?)
 }

@@ -1,15 +1,17 @@
 //! A round whose updates are in the clear: for robust rules and attacks, which have to see them, and as the
 //! measure of what sealing costs. No real federation runs this way: an update in the clear has no encoding.
 
-use std::num::NonZeroUsize;
-
 use aggregator_round::aumann_shapley_probe;
 use aggregator_strategy::{RobustRule, Updates};
 use anyhow::{Context as _, bail};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use trainer_model::Parameters;
 
-use super::{clock::Stopwatch, learning::Learned, parallel::in_order, population::Contributor};
+use super::{
+    clock::Stopwatch,
+    learning::{Learned, TrainingRound},
+    population::Contributor,
+};
 use crate::measure::Evaluator;
 
 /// How updates in the clear become one.
@@ -20,7 +22,6 @@ pub(crate) struct OpenFederation {
     /// Whether a contribution weighs as many as it has rows.
     pub(crate) by_samples: bool,
     pub(crate) valued: bool,
-    pub(crate) threads: NonZeroUsize,
 }
 
 /// What came of an open round.
@@ -54,9 +55,8 @@ impl OpenFederation {
     pub(crate) fn run(
         &self,
         cohort: &[&Contributor],
-        model: &Parameters,
+        training: &TrainingRound<'_>,
         evaluator: &Evaluator,
-        learn: impl Fn(&Contributor) -> anyhow::Result<Learned> + Sync,
     ) -> anyhow::Result<OpenOutcome> {
         let streams = self.rule == RobustRule::Mean && !self.valued;
         let mut mean = RunningMean { sum: Vec::new(), weight: 0.0, indices: Vec::new() };
@@ -69,19 +69,16 @@ impl OpenFederation {
             train_losses: Vec::new(),
             aggregate_seconds: 0.0,
         };
-        let work = |contributor: &&Contributor| {
-            (
-                contributor.index,
-                self.weight(contributor),
-                learn(contributor).and_then(|l| self.clipped(l)),
-            )
+        let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
+            let clipped = learned.and_then(|learned| self.clipped(learned));
+            (contributor.index, self.weight(contributor), clipped)
         };
-        in_order(self.threads, cohort, work, |(index, weight, learned)| {
+        training.run(cohort, finish, |(index, weight, learned)| {
             match learned {
                 Ok(learned) => {
                     let watch = Stopwatch::start();
                     outcome.train_seconds.push(learned.seconds);
-                    outcome.train_losses.push(learned.loss);
+                    outcome.train_losses.extend(learned.loss);
                     if streams {
                         mean.add(index, weight, &learned.delta);
                     } else {
@@ -93,7 +90,7 @@ impl OpenFederation {
                 }
                 Err(error) => outcome.dropped.push((index, format!("{error:#}"))),
             }
-            anyhow::Ok(())
+            Ok(())
         })?;
         let watch = Stopwatch::start();
         if streams {
@@ -106,7 +103,7 @@ impl OpenFederation {
             let slices: Vec<&[f32]> = kept.updates.iter().map(Vec::as_slice).collect();
             let updates = Updates::weighted(&slices, &kept.weights)?;
             outcome.mean_update = self.rule.aggregate(&updates)?;
-            let values = self.values(&kept, model, &outcome.mean_update, evaluator)?;
+            let values = self.values(&kept, training.model, &outcome.mean_update, evaluator)?;
             outcome.values = kept.indices.iter().copied().zip(values).collect();
         }
         outcome.aggregate_seconds += watch.seconds();

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::chart::{Curve, chart};
+use super::chart::{Curve, chart, color};
 
 /// Contributors whose values are drawn: more could not be told apart.
 const DRAWN_MAX: usize = 12;
@@ -17,6 +17,7 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); }
 figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .5rem; }
+figcaption { color: #333; display: flex; flex-wrap: wrap; font-size: .8rem; gap: 0 1rem; }
 figure svg { display: block; height: auto; width: 100%; }
 dl { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); }
 dl div { border-bottom: 1px solid var(--line); display: flex; justify-content: space-between; }
@@ -46,7 +47,10 @@ pub(crate) fn page(report: &Value) -> String {
                 (summary(report))
                 h2 { "Rounds" }
                 div class="charts" {
-                    (figure("Accuracy on the test set", "per cent", &[curve(rounds, "accuracy", "test_accuracy", 100.0)]))
+                    (figure("Accuracy on the test set", "per cent", &[
+                        curve(rounds, "of the model", "test_accuracy", 100.0),
+                        curve(rounds, "of the backdoor", "attack_success", 100.0),
+                    ]))
                     (figure("Loss", "nats", &[
                         curve(rounds, "on the test set", "test_loss", 1.0),
                         curve(rounds, "in local training", "train_loss", 1.0),
@@ -118,8 +122,21 @@ fn settings(config: &Value) -> Markup {
 
 fn figure(title: &str, unit: &str, curves: &[Curve]) -> Markup {
     // Nothing was measured: no empty axes.
-    let Some(svg) = chart(title, unit, curves) else { return html! {} };
-    html! { figure { (PreEscaped(svg)) } }
+    let curves: Vec<Curve> =
+        curves.iter().filter(|curve| !curve.points.is_empty()).cloned().collect();
+    let Some(svg) = chart(title, unit, &curves) else { return html! {} };
+    html! {
+        figure {
+            (PreEscaped(svg))
+            @if curves.len() > 1 {
+                figcaption {
+                    @for (index, curve) in curves.iter().enumerate() {
+                        span { b style={"color:" (color(index))} { "━ " } (curve.name) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// One field of the rounds.

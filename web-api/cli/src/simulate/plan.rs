@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aggregator_strategy::{RobustRule, ServerOptimizer};
+use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 use privacy_identity::{Digest, Tag};
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) seal: SealKind,
     pub(crate) noise_multiplier: f64,
     pub(crate) clip: Option<f64>,
-    pub(crate) attacks: Vec<String>,
+    pub(crate) attacks: Vec<AttackPlan>,
     pub(crate) value: ValueKind,
     pub(crate) seed: u64,
 }
@@ -164,11 +164,11 @@ impl Plan {
             "local_epochs": local_epochs,
             "local_steps": local_steps,
             "batch_size": training.batch_size,
-            "learning_rate": training.learning_rate,
-            "momentum": training.momentum,
-            "weight_decay": training.weight_decay,
-            "gradient_clip": training.gradient_clip,
-            "proximal": training.proximal,
+            "learning_rate": shortest(training.learning_rate),
+            "momentum": shortest(training.momentum),
+            "weight_decay": shortest(training.weight_decay),
+            "gradient_clip": training.gradient_clip.map(shortest),
+            "proximal": shortest(training.proximal),
             "model": self.model,
             "hidden": self.hidden,
             "dataset": self.dataset,
@@ -181,7 +181,7 @@ impl Plan {
             "mode": self.seal,
             "noise_multiplier": self.noise_multiplier,
             "clip_norm": self.clip,
-            "attacks": self.attacks,
+            "attacks": self.attacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "value": self.value,
             "seed": self.seed,
         })
@@ -194,4 +194,9 @@ impl Plan {
         plan["rounds"] = Value::Null;
         Digest::of(Tag::Terms, plan.to_string().as_bytes())
     }
+}
+
+/// The number that a person wrote: the shortest that is read as this `f32`.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }

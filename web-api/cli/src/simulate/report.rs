@@ -44,6 +44,7 @@ fn round_json(record: &RoundRecord) -> Value {
         "test_accuracy": record.test_accuracy,
         "test_loss": record.test_loss,
         "train_loss": record.train_loss,
+        "attack_success": record.attack_success,
         "participants": record.participants,
         "dropped": record.dropped,
         "refused": record.refused,
@@ -141,9 +142,11 @@ pub(crate) fn print_round(record: &RoundRecord) {
         ),
     };
     let epsilon = record.epsilon.map(|epsilon| format!(", ε {epsilon:.2}")).unwrap_or_default();
+    let success =
+        record.attack_success.map(|s| format!(", backdoor {:.1} %", 100.0 * s)).unwrap_or_default();
     let missing = if *dropped > 0 { format!(", {dropped} sent nothing") } else { String::new() };
     println!(
-        "round {:>4}  {quality}  {participants} in the sum{missing}{upload}{epsilon}, {wall_seconds:.2} s",
+        "round {:>4}  {quality}  {participants} in the sum{missing}{success}{upload}{epsilon}, {wall_seconds:.2} s",
         round + 1
     );
     if let Some(remark) = &record.remark {

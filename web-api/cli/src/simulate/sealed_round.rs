@@ -1,7 +1,15 @@
 //! A sealed round in one process: the machines of `aggregator/round`, all of them, without a network.
 
-use std::{collections::VecDeque, mem, num::NonZeroUsize};
+use std::{collections::VecDeque, mem};
 
+use super::{
+    clock::Stopwatch,
+    dao::{Ended, RoundStart, ServerStep, SimulatedDao},
+    learning::{Learned, TrainingRound},
+    population::Contributor,
+    seeds::{Purpose, generator},
+    terms::weight,
+};
 use aggregator_protocol::{
     AggregatorReply, ContributorReply, Custodian, DaoReply, FederationTerms, RoundId, SealingTerms,
 };
@@ -12,17 +20,6 @@ use aggregator_round::{
 use anyhow::{Context as _, bail};
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Encode as _, SealingKey, SigningKey, VerifyingKey};
-use trainer_model::Parameters;
-
-use super::{
-    clock::Stopwatch,
-    dao::{Ended, RoundStart, ServerStep, SimulatedDao},
-    learning::Learned,
-    parallel::in_order,
-    population::Contributor,
-    seeds::{Purpose, generator},
-    terms::weight,
-};
 
 /// Milliseconds of virtual time between two events: far below any deadline.
 const STEP_MS: u64 = 1;
@@ -39,7 +36,6 @@ pub(crate) struct SealedFederation {
     context: AggregatorContext,
     coordinator: Coordinator,
     peers: Vec<Party>,
-    threads: NonZeroUsize,
     seed: u64,
     /// Rows of the largest contributor, if contributions weigh by rows.
     most_rows: Option<usize>,
@@ -47,14 +43,11 @@ pub(crate) struct SealedFederation {
 }
 
 /// What a sealed round needs beside the federation.
-pub(crate) struct RoundTask<'a, L, S> {
-    pub(crate) round: u64,
-    pub(crate) model: &'a Parameters,
+pub(crate) struct RoundTask<'a, S> {
+    pub(crate) training: TrainingRound<'a>,
     pub(crate) past: &'a VecDeque<Vec<f32>>,
     /// Who is invited, in increasing order of keys.
     pub(crate) cohort: &'a [&'a Contributor],
-    /// What a contributor learns.
-    pub(crate) learn: L,
     /// The server's step.
     pub(crate) step: S,
 }
@@ -93,7 +86,6 @@ impl SealedFederation {
     pub(crate) fn new(
         terms: &FederationTerms,
         aggregators: &[SigningKey],
-        threads: NonZeroUsize,
         seed: u64,
         most_rows: Option<usize>,
     ) -> anyhow::Result<Self> {
@@ -109,7 +101,6 @@ impl SealedFederation {
             context: context(first)?,
             coordinator: Coordinator::new(Vec::new()),
             peers: others.iter().map(peer).collect::<anyhow::Result<_>>()?,
-            threads,
             seed,
             most_rows,
             now_ms: 0,
@@ -121,22 +112,21 @@ impl SealedFederation {
     }
 
     /// Runs one round from the grant to the settlement.
-    pub(crate) fn run<L, S>(
+    pub(crate) fn run<S>(
         &mut self,
         dao: &mut SimulatedDao,
-        task: &RoundTask<'_, L, S>,
+        task: &RoundTask<'_, S>,
     ) -> anyhow::Result<SealedOutcome>
     where
-        L: Fn(&Contributor) -> anyhow::Result<Learned> + Sync,
         S: ServerStep,
     {
-        self.now_ms = (task.round + 1) * ROUND_MS;
+        self.now_ms = (task.training.round + 1) * ROUND_MS;
         let custodians = self.open(dao, task)?;
         let mut collected = self.collect(task)?;
         let watch = Stopwatch::start();
         let ended = self.finish(dao, &task.step, custodians)?;
         if let Ended::Settled { .. } = ended {
-            self.check_receipt(task.round, collected.first.take())?;
+            self.check_receipt(task.training.round, collected.first.take())?;
         }
         collected.aggregate_seconds += watch.seconds();
         let refused = self.coordinator.refused().values().sum();
@@ -158,18 +148,18 @@ impl SealedFederation {
     }
 
     /// Opens the round; returns its custodians, none where there are none.
-    fn open<L, S>(
+    fn open<S>(
         &mut self,
         dao: &mut SimulatedDao,
-        task: &RoundTask<'_, L, S>,
+        task: &RoundTask<'_, S>,
     ) -> anyhow::Result<Vec<Party>> {
         let candidates = match self.terms.sealing {
             SealingTerms::Fhe(_) => task.cohort.iter().map(|c| c.custodian(&self.terms)).collect(),
             SealingTerms::Mpc | SealingTerms::MpcVerified => Vec::new(),
         };
         dao.open(RoundStart {
-            round: RoundId(task.round),
-            model: task.model,
+            round: RoundId(task.training.round),
+            model: task.training.model,
             cohort: task.cohort.iter().map(|contributor| contributor.member()).collect(),
             custodians: candidates,
             past: task.past,
@@ -187,10 +177,7 @@ impl SealedFederation {
     }
 
     /// Lets everybody train and seal, on all threads, and hands in what comes, in the cohort's order.
-    fn collect<L, S>(&mut self, task: &RoundTask<'_, L, S>) -> anyhow::Result<Collected>
-    where
-        L: Fn(&Contributor) -> anyhow::Result<Learned> + Sync,
-    {
+    fn collect<S>(&mut self, task: &RoundTask<'_, S>) -> anyhow::Result<Collected> {
         let first = task.cohort.first().context("an empty cohort")?;
         let ContributorReply::Order { order, model } =
             self.coordinator.order_for(&first.member(), None)
@@ -199,37 +186,31 @@ impl SealedFederation {
         };
         let (terms, seed, most_rows) = (self.terms.clone(), self.seed, self.most_rows);
         let checked = CheckedOrder::new(&self.terms, &order, &model)?;
-        let (learn, round) = (&task.learn, task.round);
-        let work = |contributor: &&Contributor| {
-            let generators = || {
-                let indices = [round, contributor.index as u64];
-                let of = |purpose| generator(seed, purpose, &indices);
-                (of(Purpose::Rounding), of(Purpose::Sealing))
-            };
+        let round = task.training.round;
+        let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
             let mut seal_seconds = 0.0;
-            let mut contribute = || {
+            let mut contribute = |mut learned: Learned| {
                 let ordered = checked.for_member(&contributor.key, None)?;
-                let mut learned = learn(contributor)?;
                 let watch = Stopwatch::start();
                 let update = LocalUpdate::new(mem::take(&mut learned.delta))?;
                 let update = match most_rows {
                     Some(most) => update.weighing(weight(contributor.rows.len(), most)),
                     None => update,
                 };
-                let (mut rounding, mut sealing) = generators();
+                let of = |purpose| generator(seed, purpose, &[round, contributor.index as u64]);
+                let (mut rounding, mut sealing) = (of(Purpose::Rounding), of(Purpose::Sealing));
                 let sealed =
                     ordered.seal(update, &terms, &contributor.key, &mut rounding, &mut sealing)?;
                 seal_seconds = watch.seconds();
                 Ok((sealed, learned))
             };
-            let result = contribute();
+            let result = learned.and_then(&mut contribute);
             let member = contributor.member();
             Contribution { index: contributor.index, member, result, seal_seconds }
         };
         let mut collected = Collected::default();
-        in_order(self.threads, task.cohort, work, |contribution| {
-            self.submit(contribution, &mut collected)
-        })?;
+        task.training
+            .run(task.cohort, finish, |contribution| self.submit(contribution, &mut collected))?;
         Ok(collected)
     }
 
@@ -250,7 +231,7 @@ impl SealedFederation {
             collected.upload_bytes = sealed.update().to_bytes().len() as u64;
         }
         collected.train_seconds.push(learned.seconds);
-        collected.train_losses.push(learned.loss);
+        collected.train_losses.extend(learned.loss);
         collected.seal_seconds.push(seal_seconds);
         let watch = Stopwatch::start();
         let update = Box::new(sealed.update().clone());

@@ -23,8 +23,6 @@ pub(crate) enum Purpose {
     Sealing,
     /// Keys of contributors, aggregators and the DAO node.
     Key,
-    /// The valuation's permutations.
-    Valuation,
 }
 
 impl Purpose {
@@ -38,7 +36,6 @@ impl Purpose {
             Self::Rounding => "rounding",
             Self::Sealing => "sealing",
             Self::Key => "key",
-            Self::Valuation => "valuation",
         }
     }
 }

@@ -6,23 +6,25 @@ use std::{
 };
 
 use aggregator_round::{PAST_UPDATES_MAX, privacy_loss};
-use aggregator_strategy::{OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
+use aggregator_strategy::{Attack, OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
 use anyhow::Context as _;
 use privacy_dp::ClipNorm;
 use privacy_identity::{SigningKey, VerifyingKey};
 use privacy_secagg::EncodingParameters;
-use trainer_model::{Architecture, ComputeDevice, Evaluation, Parameters, model_digest};
+use trainer_model::{
+    Architecture, ComputeDevice, Evaluation, Examples, Parameters, evaluate, model_digest,
+};
 
 use super::{
     args::{SamplingKind, SealKind, ValueKind, Weighting},
     clock::Stopwatch,
     dao::{Ended, SimulatedDao},
     data::SimulationData,
-    learning::Trainer,
+    learning::{Trainer, TrainingRound},
     ledger::{COHORT_MAX, Opening, SimulatedLedger},
     open_round::OpenFederation,
     plan::Plan,
-    population::{Contributor, Kind},
+    population::{Contributor, population},
     sealed_round::{RoundTask, SealedFederation, SealedOutcome},
     seeds::{Purpose, generator},
     state::{RoundRecord, State},
@@ -44,6 +46,8 @@ pub(crate) struct Simulation {
     pub(crate) population: Vec<Contributor>,
     pub(crate) state: State,
     device: ComputeDevice,
+    threads: NonZeroUsize,
+    backdoored: Option<Examples>,
     engine: Engine,
 }
 
@@ -77,7 +81,8 @@ impl Simulation {
         threads: NonZeroUsize,
         state: Option<State>,
     ) -> anyhow::Result<Self> {
-        let population = population(&plan, &data);
+        let population = population(plan.seed, &data.parts, &plan.attacks)?;
+        let backdoored = backdoored(&plan, &data)?;
         let device = ComputeDevice::cpu();
         let fresh = state.is_none();
         let model = || initial_parameters(&architecture, plan.seed);
@@ -88,18 +93,23 @@ impl Simulation {
                 OptimizerState::new(plan.strategy, architecture.parameter_count())?,
             ),
         };
-        let setup = Setup {
-            plan: &plan,
-            data: &data,
-            architecture: &architecture,
-            device: &device,
-            threads,
-        };
+        let setup =
+            Setup { plan: &plan, data: &data, architecture: &architecture, device: &device };
         let engine = match plan.seal {
             SealKind::None => setup.open()?,
             _ => setup.sealed(&population, &mut state, fresh)?,
         };
-        Ok(Self { plan, data, architecture, population, state, device, engine })
+        Ok(Self {
+            plan,
+            data,
+            architecture,
+            population,
+            state,
+            device,
+            threads,
+            backdoored,
+            engine,
+        })
     }
 
     /// Runs the next round.
@@ -123,6 +133,7 @@ impl Simulation {
             self.state.past.truncate(PAST_UPDATES_MAX);
             result.record.test_accuracy = Some(test.accuracy);
             result.record.test_loss = Some(test.loss);
+            result.record.attack_success = self.attack_success()?;
         }
         result.record.round = round;
         result.record.model = model_digest(&self.architecture, &self.state.model).to_string();
@@ -180,8 +191,10 @@ impl Simulation {
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
         let trainer = self.trainer();
-        let learn = |contributor: &Contributor| trainer.learn(contributor, round, model);
-        let outcome = federation.run(&cohort, model, evaluator, learn)?;
+        let last = self.state.past.front().map(Vec::as_slice);
+        let training =
+            TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
+        let outcome = federation.run(&cohort, &training, evaluator)?;
         let mut optimizer = self.state.optimizer.clone();
         let after = optimizer.step(model.values(), &outcome.mean_update)?;
         let after = Parameters::new(&self.architecture.layout(), after)?;
@@ -212,16 +225,21 @@ impl Simulation {
         };
         let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         invited.sort_by_key(|contributor| contributor.member());
+        let last = self.state.past.front().map(Vec::as_slice);
         let (model, optimizer, layout) =
             (&self.state.model, &self.state.optimizer, self.architecture.layout());
         let SealedOutcome { ended, collected, refused } = federation.run(
             dao,
             &RoundTask {
-                round,
-                model,
+                training: TrainingRound {
+                    trainer: &trainer,
+                    threads: self.threads,
+                    round,
+                    model,
+                    last,
+                },
                 past: &self.state.past,
                 cohort: &invited,
-                learn: |contributor: &Contributor| trainer.learn(contributor, round, model),
                 step: |before: &Parameters, mean_update: &[f32]| {
                     let mut next = optimizer.clone();
                     let after = next.step(before.values(), mean_update)?;
@@ -271,6 +289,13 @@ impl Simulation {
         Ok(RoundResult { after, values, record })
     }
 
+    /// The share of triggered test images that are taken for the backdoor's target.
+    fn attack_success(&self) -> anyhow::Result<Option<f64>> {
+        let Some(examples) = &self.backdoored else { return Ok(None) };
+        let tested = evaluate(&self.device, &self.architecture, &self.state.model, examples)?;
+        Ok(Some(tested.accuracy))
+    }
+
     fn trainer(&self) -> Trainer<'_> {
         Trainer {
             data: &self.data,
@@ -288,7 +313,6 @@ struct Setup<'a> {
     data: &'a SimulationData,
     architecture: &'a Architecture,
     device: &'a ComputeDevice,
-    threads: NonZeroUsize,
 }
 
 impl Setup<'_> {
@@ -302,7 +326,6 @@ impl Setup<'_> {
             clip,
             by_samples: self.plan.weighting == Weighting::Samples,
             valued: self.plan.value == ValueKind::Probe,
-            threads: self.threads,
         };
         Ok(Engine::Open { federation, evaluator: self.evaluator(encoding)? })
     }
@@ -356,8 +379,7 @@ impl Setup<'_> {
         let evaluator = self.evaluator(terms.encoding)?;
         let most_rows = (self.plan.weighting == Weighting::Samples)
             .then(|| population.iter().map(|c| c.rows.len()).max().unwrap_or(1));
-        let federation =
-            SealedFederation::new(&terms, &aggregators, self.threads, seed, most_rows)?;
+        let federation = SealedFederation::new(&terms, &aggregators, seed, most_rows)?;
         let dao = SimulatedDao::new(dao_key, terms, evaluator, ledger);
         let members = population.iter().map(|c| (c.member(), c.index)).collect();
         Ok(Engine::Sealed { federation, dao, members })
@@ -375,11 +397,13 @@ impl Setup<'_> {
     }
 }
 
-fn population(plan: &Plan, data: &SimulationData) -> Vec<Contributor> {
-    let parts = data.parts.iter().enumerate();
-    parts
-        .map(|(index, rows)| Contributor::new(plan.seed, index, rows.clone(), Kind::Honest))
-        .collect()
+/// Test images with the trigger of the plan's backdoor, if there is one.
+fn backdoored(plan: &Plan, data: &SimulationData) -> anyhow::Result<Option<Examples>> {
+    let target = plan.attacks.iter().find_map(|plan| match plan.attack {
+        Attack::Backdoor { target, .. } => Some(target),
+        _ => None,
+    });
+    target.map(|target| data.triggered(&data.test, target)).transpose()
 }
 
 impl State {

@@ -30,6 +30,8 @@ pub(crate) struct RoundRecord {
     pub(crate) test_loss: Option<f64>,
     /// Mean loss of the last local epoch over those who trained.
     pub(crate) train_loss: Option<f64>,
+    /// Share of triggered test images that are taken for a backdoor's target.
+    pub(crate) attack_success: Option<f64>,
     pub(crate) participants: u64,
     pub(crate) dropped: u64,
     pub(crate) refused: u64,
@@ -194,7 +196,9 @@ fn optional_from_reader(
 impl Encode for RoundRecord {
     fn encode(&self, writer: &mut Writer) {
         writer.u64(self.round);
-        for value in [self.test_accuracy, self.test_loss, self.train_loss, self.epsilon] {
+        for value in
+            [self.test_accuracy, self.test_loss, self.train_loss, self.attack_success, self.epsilon]
+        {
             optional_to_writer(value, writer);
         }
         let counts = [self.participants, self.dropped, self.refused];
@@ -223,6 +227,7 @@ impl Decode for RoundRecord {
             test_accuracy: optional_from_reader(reader, "accuracy")?,
             test_loss: optional_from_reader(reader, "loss")?,
             train_loss: optional_from_reader(reader, "loss")?,
+            attack_success: optional_from_reader(reader, "success")?,
             epsilon: optional_from_reader(reader, "epsilon")?,
             participants: reader.u64()?,
             dropped: reader.u64()?,
