@@ -33,6 +33,7 @@
 //! of the least honest contributor's credits; no replayed update exceeds any honest value.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use aggregator_strategy::{OptimizerState, ServerOptimizer};
 use data_dao_journal::{Standing, pay};
 use datasets::{Standardiser, wine};
 use privacy_dp::{ClipNorm, LocalUpdate};
@@ -167,9 +168,13 @@ impl Federation {
             sum
         });
         let sum = open_sum(&sums, &self.encoding).unwrap().values;
+        let parameters = self.model.count();
+        let fed_avg = OptimizerState::new(ServerOptimizer::default(), parameters).unwrap();
         let rotation = self.rotation(round);
-        let measured =
-            self.evaluator.measure(&self.model, &sum, CONTRIBUTORS, &rotation, &self.past).unwrap();
+        let measured = self
+            .evaluator
+            .measure((&self.model, &self.optimizer), &sum, CONTRIBUTORS, &rotation, &self.past)
+            .unwrap();
         for (contributor, shares) in self.contributors.iter_mut().zip(&shares) {
             let opened = |probe| opened_value(probe, shares, &self.encoding);
             let (value, innovation) =

@@ -30,6 +30,7 @@ mod receipt;
 mod refusal;
 mod sealing;
 mod terms;
+mod training;
 mod version;
 
 pub use aggregation::{
@@ -49,7 +50,8 @@ pub use order::{RoundGrant, RoundId, RoundOrder};
 pub use receipt::{OpenedScalars, RoundReceipt};
 pub use refusal::Refusal;
 pub use sealing::{Custodian, CustodyKey, CustodyTerms, SealingTerms};
-pub use terms::{FederationTerms, SchemaTerms, TermsError, TrainingTerms};
+pub use terms::{FederationTerms, SchemaTerms, TermsError};
+pub use training::{LocalWork, TrainingTerms};
 pub use version::{MESSAGE_BYTES_MAX, WIRE_VERSION, from_wire, to_wire};
 
 #[cfg(test)]

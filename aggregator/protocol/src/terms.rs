@@ -1,5 +1,6 @@
 //! What a federation agrees on before anybody trains.
 
+use aggregator_strategy::ServerOptimizer;
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -7,7 +8,7 @@ use privacy_identity::{
 use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters, Tagging};
 use thiserror::Error;
 
-use crate::{CohortTerms, CustodyTerms, NoiseTerms, SealingTerms};
+use crate::{CohortTerms, CustodyTerms, NoiseTerms, SealingTerms, TrainingTerms};
 
 /// Longest name of a federation, column or class, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -36,17 +37,6 @@ pub enum TermsError {
         /// What is wrong, with both sides.
         reason: String,
     },
-}
-
-/// How contributors train within a round.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TrainingTerms {
-    /// Passes over the contributor's examples per round.
-    pub local_epochs: u32,
-    /// Examples per step.
-    pub batch_size: u32,
-    /// Step size of plain SGD.
-    pub learning_rate: f64,
 }
 
 /// The columns that a contributor's table must have, and how they are brought to one scale.
@@ -88,6 +78,8 @@ pub struct FederationTerms {
     pub noise: NoiseTerms,
     /// How contributors train.
     pub training: TrainingTerms,
+    /// How the mean of their updates changes the model.
+    pub optimizer: ServerOptimizer,
     /// The model's architecture, as `trainer-model` describes it (JSON).
     pub architecture: String,
     /// The columns.
@@ -167,17 +159,6 @@ impl FederationTerms {
         self.training.check()?;
         self.schema.check()?;
         Ok(self)
-    }
-}
-
-impl TrainingTerms {
-    fn check(self) -> Result<(), TermsError> {
-        let rate = self.learning_rate;
-        check("local_epochs", self.local_epochs > 0, || "must be positive".to_owned())?;
-        check("batch_size", self.batch_size > 0, || "must be positive".to_owned())?;
-        check("learning_rate", rate.is_finite() && rate > 0.0, || {
-            format!("must be positive and finite, got {rate}")
-        })
     }
 }
 
@@ -272,9 +253,8 @@ impl Encode for FederationTerms {
         self.cohort.encode(writer);
         self.encoding.encode(writer);
         self.noise.encode(writer);
-        writer.u32(self.training.local_epochs);
-        writer.u32(self.training.batch_size);
-        writer.f64(self.training.learning_rate);
+        self.training.encode(writer);
+        self.optimizer.encode(writer);
         writer.text(&self.architecture);
         self.schema.encode(writer);
         writer.u32(self.rounds);
@@ -296,11 +276,8 @@ impl Decode for FederationTerms {
             cohort: Decode::decode(reader)?,
             encoding: Decode::decode(reader)?,
             noise: Decode::decode(reader)?,
-            training: TrainingTerms {
-                local_epochs: reader.u32()?,
-                batch_size: reader.u32()?,
-                learning_rate: reader.f64("learning rate")?,
-            },
+            training: Decode::decode(reader)?,
+            optimizer: Decode::decode(reader)?,
             architecture: reader.text("architecture", ARCHITECTURE_BYTES_MAX)?,
             schema: Decode::decode(reader)?,
             rounds: reader.u32()?,

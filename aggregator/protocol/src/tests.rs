@@ -1,3 +1,4 @@
+use aggregator_strategy::ServerOptimizer;
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
@@ -31,7 +32,8 @@ fn terms() -> FederationTerms {
         cohort: CohortTerms::Absent,
         encoding: EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 8).unwrap(),
         noise: NoiseTerms::ABSENT,
-        training: TrainingTerms { local_epochs: 2, batch_size: 16, learning_rate: 0.05 },
+        training: TrainingTerms::sgd(2, 16, 0.05),
+        optimizer: ServerOptimizer::default(),
         architecture: "{}".to_owned(),
         schema: SchemaTerms {
             features: vec!["acid".to_owned()],

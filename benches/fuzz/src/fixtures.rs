@@ -57,7 +57,8 @@ pub(crate) fn terms(sealing: SealingTerms) -> FederationTerms {
         aggregators,
         sealing,
         encoding: parameters(Tagging::Absent),
-        training: TrainingTerms { local_epochs: 2, batch_size: 16, learning_rate: 0.05 },
+        training: TrainingTerms::sgd(2, 16, 0.05),
+        optimizer: ServerOptimizer::default(),
         architecture: "{}".to_owned(),
         schema: SchemaTerms {
             features: vec!["acid".to_owned()],

@@ -3,12 +3,13 @@
 use std::{fs::File, path::Path};
 
 use aggregator_protocol::{FederationTerms, RoundId, SchemaTerms, TrainingTerms};
+use aggregator_strategy::{OptimizerState, ServerOptimizer};
 use datasets::{CsvReadError, Schema, Standardiser, read_csv};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::Digest;
 use trainer_model::{
-    Architecture, ComputeDevice, DeviceChoice, Examples, ModelError, Parameters, TrainingPlan,
-    TrainingSettings, model_digest, model_from_wire, train,
+    Architecture, ComputeDevice, DeviceChoice, Examples, LocalWork, ModelError, Parameters,
+    TrainingPlan, TrainingSettings, model_digest, model_from_wire, train,
 };
 
 use crate::{AgentError, Behaviour, behaviour::noise, randomness::Randomness};
@@ -20,6 +21,7 @@ pub(crate) struct Learner {
     plan: TrainingPlan,
     device: ComputeDevice,
     clip_norm: ClipNorm,
+    optimizer: ServerOptimizer,
     behaviour: Behaviour,
 }
 
@@ -66,7 +68,8 @@ impl Learner {
             .map_err(AgentError::unfit("mean and deviation"))?;
         let device = ComputeDevice::open(device)?;
         let clip_norm = terms.encoding.clip_norm();
-        Ok(Self { architecture, examples, plan, device, clip_norm, behaviour })
+        let optimizer = terms.optimizer;
+        Ok(Self { architecture, examples, plan, device, clip_norm, optimizer, behaviour })
     }
 
     /// Rows of the table.
@@ -89,9 +92,13 @@ impl Learner {
         Ok(model_from_wire(&self.architecture, wire)?)
     }
 
-    /// The digest of the model to which a mean update leads; none if it leads nowhere.
+    /// The digest of the model to which a mean update leads; none if it leads nowhere, or if the server's
+    /// step depends on steps before this one, which a device that joined late has not seen.
     pub(crate) fn digest_after(&self, before: &Parameters, mean: &[f32]) -> Option<Digest> {
-        let after = before.plus(mean).ok()?;
+        let ServerOptimizer::FedAvg { .. } = self.optimizer else { return None };
+        let mut fresh = OptimizerState::new(self.optimizer, before.count()).ok()?;
+        let after = fresh.step(before.values(), mean).ok()?;
+        let after = Parameters::new(&self.architecture.layout(), after).ok()?;
         Some(model_digest(&self.architecture, &after))
     }
 
@@ -150,10 +157,19 @@ fn standardiser_from_terms(terms: &SchemaTerms) -> Result<Standardiser, AgentErr
 }
 
 fn plan_from_terms(terms: TrainingTerms) -> Result<TrainingPlan, AgentError> {
-    let TrainingTerms { local_epochs, batch_size, learning_rate } = terms;
-    let learning_rate = f32_from_term(learning_rate);
-    TrainingPlan::new(TrainingSettings::sgd(local_epochs, batch_size, learning_rate))
-        .map_err(AgentError::unfit("training plan"))
+    let settings = TrainingSettings {
+        work: match terms.work {
+            aggregator_protocol::LocalWork::Epochs(epochs) => LocalWork::Epochs(epochs),
+            aggregator_protocol::LocalWork::Steps(steps) => LocalWork::Steps(steps),
+        },
+        batch_size: terms.batch_size,
+        learning_rate: f32_from_term(terms.learning_rate),
+        momentum: f32_from_term(terms.momentum),
+        weight_decay: f32_from_term(terms.weight_decay),
+        gradient_clip: terms.gradient_clip.map(f32_from_term),
+        proximal: f32_from_term(terms.proximal),
+    };
+    TrainingPlan::new(settings).map_err(AgentError::unfit("training plan"))
 }
 
 #[expect(
@@ -192,13 +208,14 @@ mod tests {
         let table = read_csv(&data, &schema).unwrap();
         let standardiser = standardiser_from_terms(&terms).unwrap();
         let json = r#"{"kind":"mlp","inputs":2,"hidden":[],"classes":2}"#;
-        let terms = TrainingTerms { local_epochs: 2, batch_size: 2, learning_rate: 0.5 };
+        let terms = TrainingTerms::sgd(2, 2, 0.5);
         Learner {
             architecture: Architecture::from_json(json).unwrap(),
             examples: Examples::from_table(&table, &standardiser).unwrap(),
             plan: plan_from_terms(terms).unwrap(),
             device: ComputeDevice::cpu(),
             clip_norm: ClipNorm::new(2.0).unwrap(),
+            optimizer: ServerOptimizer::default(),
             behaviour,
         }
     }
@@ -236,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_vanishes_in_single_precision_is_refused() {
-        let terms = TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 1e-60 };
+        let terms = TrainingTerms::sgd(1, 1, 1e-60);
         let refused = plan_from_terms(terms).unwrap_err().to_string();
         assert_eq!(refused, "the federation's terms cannot be met: unfit training plan");
     }

@@ -2,6 +2,7 @@
 //! contributions are measured.
 
 use aggregator_round::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
+use aggregator_strategy::{OptimizerError, OptimizerState};
 use privacy_secagg::{
     AggregateError, EncodingParameters, ProbeError, QuantizedProbe, Rotation, decode_mean,
 };
@@ -35,6 +36,9 @@ pub enum MeasureError {
     /// The sum does not decode to a mean.
     #[error("the sum does not decode")]
     Decode(#[from] AggregateError),
+    /// The server's optimiser cannot take the step.
+    #[error("the server's step fails")]
+    Optimizer(#[from] OptimizerError),
     /// The mean update does not lead to finite parameters.
     #[error("the sum does not lead to a model")]
     Parameters(#[from] ParametersError),
@@ -66,6 +70,8 @@ pub struct Evaluator {
 pub struct Measured {
     /// The model after the round.
     pub after: Parameters,
+    /// The server's optimiser after its step.
+    pub optimizer: OptimizerState,
     /// The mean update, `[parameter_count]`; public from here on.
     pub mean_update: Vec<f32>,
     /// Along which improvement is measured: the Aumann–Shapley probe p of DESIGN §6.
@@ -97,7 +103,7 @@ impl Evaluator {
 
     /// Applies an opened sum to the model and derives the round's probes from it.
     ///
-    /// * `parameters` — the model before the round.
+    /// * `before` — the model before the round, and the state of the server's optimiser.
     /// * `sum` — the opened sum over `count` updates, `[parameter_count]`.
     /// * `rotation` — of the round.
     /// * `past_updates` — earlier mean updates, the newest first; the first [`PAST_UPDATES_MAX`] count.
@@ -106,7 +112,7 @@ impl Evaluator {
     /// [`MeasureError`] if the sum does not fit or the model diverges.
     pub fn measure(
         &self,
-        parameters: &Parameters,
+        (parameters, optimizer): (&Parameters, &OptimizerState),
         sum: &[i64],
         count: usize,
         rotation: &Rotation,
@@ -117,7 +123,9 @@ impl Evaluator {
             return Err(MeasureError::Sum { expected, got: sum.len(), count });
         }
         let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
-        let after = parameters.plus(&mean_update)?;
+        let mut optimizer = optimizer.clone();
+        let after = optimizer.step(parameters.values(), &mean_update)?;
+        let after = Parameters::new(&self.architecture.layout(), after)?;
         let gradient = |values: &[f32]| self.validation_gradient(values);
         let probe = aumann_shapley_probe(parameters.values(), &mean_update, gradient)?;
         let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
@@ -126,6 +134,7 @@ impl Evaluator {
             value_probe: QuantizedProbe::quantise(&probe, rotation, &self.encoding)?,
             innovation_probe: QuantizedProbe::quantise(&innovation, rotation, &self.encoding)?,
             after,
+            optimizer,
             mean_update,
         })
     }

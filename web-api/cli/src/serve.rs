@@ -22,11 +22,11 @@ use tokio::net::TcpListener;
 use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Parameters};
 use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, secret_hash};
 
-pub(crate) use config::delta_by_default;
 pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
     SecretsConfig, ServeConfig,
 };
+pub(crate) use config::{delta_by_default, optimizer_by_default};
 
 use crate::{
     measure::Evaluator,

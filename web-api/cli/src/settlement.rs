@@ -2,7 +2,7 @@
 //!
 //! Neither context knows the other; this module translates (ARCHITECTURE.md, journey of a credit).
 
-use aggregator_protocol::{CustodyTerms, FederationTerms, RoundReceipt};
+use aggregator_protocol::{CustodyTerms, FederationTerms, LocalWork, RoundReceipt};
 use data_dao_journal::{Participation, RefusalCount, RoundSettled, State};
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Encode as _, Signed, Tag};
@@ -90,6 +90,10 @@ fn noise_json(terms: &FederationTerms) -> Value {
 pub fn terms_json(terms: &FederationTerms) -> Value {
     let aggregators: Vec<_> =
         terms.aggregators.iter().map(|keys| keys.verifying.to_string()).collect();
+    let (epochs, steps) = match terms.training.work {
+        LocalWork::Epochs(epochs) => (Some(epochs), None),
+        LocalWork::Steps(steps) => (None, Some(steps)),
+    };
     json!({
         "name": terms.name,
         "purpose": terms.purpose,
@@ -110,9 +114,15 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "features": terms.schema.features,
         "label": terms.schema.label,
         "classes": terms.schema.classes,
-        "local_epochs": terms.training.local_epochs,
+        "local_epochs": epochs,
+        "local_steps": steps,
         "batch_size": terms.training.batch_size,
         "learning_rate": terms.training.learning_rate,
+        "momentum": terms.training.momentum,
+        "weight_decay": terms.training.weight_decay,
+        "gradient_clip": terms.training.gradient_clip,
+        "proximal": terms.training.proximal,
+        "optimizer": terms.optimizer.to_string(),
         "rounds": terms.rounds,
         "minimum_cohort": terms.minimum_cohort,
         "round_deadline_ms": terms.round_deadline_ms,

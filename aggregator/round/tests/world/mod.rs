@@ -11,6 +11,7 @@ use aggregator_protocol::{
     RoundGrant, RoundId, RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
+use aggregator_strategy::ServerOptimizer;
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{
@@ -113,7 +114,8 @@ impl World {
             cohort: CohortTerms::Absent,
             encoding: EncodingParameters::standard(clip, DIMENSION, 16).unwrap(),
             noise: NoiseTerms::ABSENT,
-            training: TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 0.1 },
+            training: TrainingTerms::sgd(1, 1, 0.1),
+            optimizer: ServerOptimizer::default(),
             architecture: "{}".to_owned(),
             schema: SchemaTerms {
                 features: vec!["x".to_owned()],

@@ -15,6 +15,7 @@ use aggregator_protocol::{
     RoundOrder, RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire,
     to_wire,
 };
+use aggregator_strategy::ServerOptimizer;
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{AggregatorKeys, EncodingParameters, SealedUpdate};
@@ -55,7 +56,8 @@ pub(crate) fn terms() -> FederationTerms {
         cohort: CohortTerms::Absent,
         encoding: EncodingParameters::standard(clip, 6, 8).unwrap(),
         noise: NoiseTerms::ABSENT,
-        training: TrainingTerms { local_epochs: 2, batch_size: 2, learning_rate: 0.1 },
+        training: TrainingTerms::sgd(2, 2, 0.1),
+        optimizer: ServerOptimizer::default(),
         architecture: ARCHITECTURE.to_owned(),
         schema: SchemaTerms {
             features: vec!["acidity".to_owned(), "sugar".to_owned()],

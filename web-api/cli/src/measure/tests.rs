@@ -1,3 +1,4 @@
+use aggregator_strategy::ServerOptimizer;
 use datasets::{Standardiser, Table, wine};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, Encode as _};
@@ -31,7 +32,8 @@ impl Case {
     }
 
     fn measure(&self, start: &Parameters, past: &[Vec<f32>]) -> Measured {
-        self.evaluator.measure(start, &self.sum(), CONTRIBUTORS, &self.rotation, past).unwrap()
+        let before = (start, &fed_avg());
+        self.evaluator.measure(before, &self.sum(), CONTRIBUTORS, &self.rotation, past).unwrap()
     }
 
     fn encoding(&self) -> &EncodingParameters {
@@ -59,6 +61,10 @@ fn evaluator(architecture: &Architecture, dimension: u32) -> Result<Evaluator, M
         encoding: EncodingParameters::standard(ClipNorm::new(0.5).unwrap(), dimension, 8).unwrap(),
     };
     evaluator.checked()
+}
+
+fn fed_avg() -> OptimizerState {
+    OptimizerState::new(ServerOptimizer::default(), 450).unwrap()
 }
 
 fn architecture() -> Architecture {
@@ -132,7 +138,8 @@ fn who_replays_a_past_update_has_no_innovation() {
 fn what_does_not_fit_is_refused() {
     let case = case();
     let refused = |sum: &[i64], count| {
-        case.evaluator.measure(&case.start, sum, count, &case.rotation, &[]).unwrap_err()
+        let before = (&case.start, &fed_avg());
+        case.evaluator.measure(before, sum, count, &case.rotation, &[]).unwrap_err()
     };
     assert!(matches!(refused(&[0; 449], 4), MeasureError::Sum { expected: 450, got: 449, .. }));
     assert!(matches!(refused(&[0; 450], 0), MeasureError::Sum { count: 0, .. }));

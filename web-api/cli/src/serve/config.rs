@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
-use aggregator_protocol::{CustodyTerms, NoiseTerms, SealingTerms};
+use aggregator_protocol::{CustodyTerms, LocalWork, NoiseTerms, SealingTerms, TrainingTerms};
+use aggregator_strategy::ServerOptimizer;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::CharterParameters;
@@ -114,10 +115,29 @@ pub struct FederationConfig {
     pub clip_norm: f64,
     /// Passes over the contributor's examples per round.
     pub local_epochs: u32,
+    /// Steps per round instead of passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_steps: Option<u32>,
     /// Examples per step.
     pub batch_size: u32,
     /// Step size of SGD.
     pub learning_rate: f64,
+    /// Momentum of SGD, in 0..1; 0 by default.
+    #[serde(default)]
+    pub momentum: f64,
+    /// L2 penalty on parameters; 0 by default.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// L2 norm to which the gradient of a step is clipped; by default it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_clip: Option<f64>,
+    /// Weight of FedProx's proximal term; 0 by default.
+    #[serde(default)]
+    pub proximal: f64,
+    /// The server's step: `fedavg` (the default), `fedavgm`, `fedadagrad`, `fedadam` or `fedyogi`, with settings as
+    /// in `fedadam:lr=0.1,tau=0.001`.
+    #[serde(default = "optimizer_by_default")]
+    pub optimizer: String,
     /// Credits paid per round.
     pub round_budget: u64,
     /// Innovation that qualifies for pay, in per cent of the cohort's median.
@@ -137,6 +157,11 @@ pub struct FederationConfig {
 /// δ where none is configured: below one over the contributors of any federation.
 pub(crate) const fn delta_by_default() -> f64 {
     1e-5
+}
+
+/// The server's step where none is configured.
+pub(crate) fn optimizer_by_default() -> String {
+    ServerOptimizer::default().to_string()
 }
 
 /// How updates are sealed.
@@ -170,6 +195,20 @@ impl Default for CustodyConfig {
 }
 
 impl FederationConfig {
+    /// The terms' local training.
+    #[must_use]
+    pub fn training(&self) -> TrainingTerms {
+        TrainingTerms {
+            work: self.local_steps.map_or(LocalWork::Epochs(self.local_epochs), LocalWork::Steps),
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            gradient_clip: self.gradient_clip,
+            proximal: self.proximal,
+        }
+    }
+
     /// The terms' noise.
     #[must_use]
     pub fn noise(&self) -> NoiseTerms {

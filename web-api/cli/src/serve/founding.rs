@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms, TrainingTerms};
+use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms};
 use aggregator_round::round_loss_micro;
 use anyhow::{Context as _, bail};
 use data_dao_journal::{Body, BoundsKind, FederationOpened, Genesis, State};
@@ -164,11 +164,8 @@ fn make_terms(
         cohort: CohortTerms::Mls { dao_sealing: SealingKey::derived_from(key).public() },
         encoding,
         noise,
-        training: TrainingTerms {
-            local_epochs: federation.local_epochs,
-            batch_size: federation.batch_size,
-            learning_rate: federation.learning_rate,
-        },
+        training: federation.training(),
+        optimizer: federation.optimizer.parse().context("federation.optimizer")?,
         architecture: architecture.to_json(),
         schema: SchemaTerms {
             features: federation.features.clone(),

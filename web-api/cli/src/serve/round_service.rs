@@ -9,6 +9,7 @@ use aggregator_protocol::{
     RoundId, RoundReceipt, RoundSum, from_wire, to_wire,
 };
 use aggregator_round::{PAST_UPDATES_MAX, missing_commitment, round_loss_micro};
+use aggregator_strategy::OptimizerState;
 use anyhow::Context as _;
 use data_dao_journal::{
     Body, Federation, MemberAdmitted, ModelReleased, PriceSet, RoundAborted, RoundOpened,
@@ -23,10 +24,10 @@ use super::{
     cohort::{self, Invited},
     config::ServeConfig,
     custodians,
-    vault::Vault,
+    vault::{Step, Vault},
 };
 use crate::{
-    measure::Evaluator,
+    measure::{Evaluator, Measured},
     process::{Events, now_ms},
     settlement::{epsilon_from_micro, millionths, round_settled},
 };
@@ -283,34 +284,46 @@ impl RoundService {
         let terms = self.terms.unverified_body();
         let rotation = terms.encoding.rotation(&terms.id(), sum.round.0);
         let past = self.past_updates()?;
-        let measured = self.evaluator.measure(&before, &sum.sum, count, &rotation, &past)?;
+        let optimizer = self.optimizer()?;
+        let measured =
+            self.evaluator.measure((&before, &optimizer), &sum.sum, count, &rotation, &past)?;
         let model_after = self.vault.keep_model(&measured.after)?;
+        let Measured {
+            mean_update,
+            optimizer,
+            value_probe: value,
+            innovation_probe: innovation,
+            ..
+        } = measured;
+        self.vault.keep_step(&model_after, &Step { mean_update, optimizer })?;
         let order = ProbeOrder {
             federation: sum.federation,
             round: sum.round,
             set_root: sum.accepted.tree().root(),
             model_after,
-            value: measured.value_probe,
-            innovation: measured.innovation_probe,
+            value,
+            innovation,
         };
         Ok(Signed::new(order, Tag::Probe, &self.key))
     }
 
-    /// The last public updates: differences of consecutive models, the newest first.
+    /// The server's optimiser as the current model left it.
+    fn optimizer(&self) -> anyhow::Result<OptimizerState> {
+        let terms = self.terms.unverified_body();
+        match self.federation(Federation::model)? {
+            Some(digest) => Ok(self.vault.step(&digest)?.optimizer),
+            None => Ok(OptimizerState::new(terms.optimizer, terms.encoding.dimension())?),
+        }
+    }
+
+    /// The last mean updates, the newest first: every member of the cohort has seen their sums.
     fn past_updates(&self) -> anyhow::Result<Vec<Vec<f32>>> {
         let digests = self.federation(|f| {
-            let newest = f.settled().iter().rev().take(PAST_UPDATES_MAX + 1);
+            let newest = f.settled().iter().rev().take(PAST_UPDATES_MAX);
             newest.map(|round| round.model_after).collect::<Vec<_>>()
         })?;
-        let mut models = digests
-            .iter()
-            .map(|digest| self.vault.model(digest))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        if digests.len() <= PAST_UPDATES_MAX {
-            models.push(self.initial.clone());
-        }
-        let steps = models.windows(2).map(|pair| Ok(pair[0].difference(&pair[1])?));
-        steps.take(PAST_UPDATES_MAX).collect()
+        let steps = digests.iter().map(|digest| Ok(self.vault.step(digest)?.mean_update));
+        steps.collect()
     }
 
     async fn settle(&self, receipt: Signed<RoundReceipt>) -> anyhow::Result<DaoReply> {

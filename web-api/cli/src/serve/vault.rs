@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aggregator_strategy::OptimizerState;
 use anyhow::{Context as _, bail};
-use privacy_identity::{Decode, Digest, Encode};
-use trainer_model::{Architecture, Parameters, model_digest};
+use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Writer};
+use trainer_model::{Architecture, PARAMETERS_MAX, Parameters, model_digest};
 
 /// A directory of files that are written whole or not at all.
 #[derive(Debug, Clone)]
@@ -49,6 +50,22 @@ impl Vault {
         Ok(parameters)
     }
 
+    /// Keeps how a model came about, under the digest of the model.
+    pub(crate) fn keep_step(&self, model: &Digest, step: &Step) -> anyhow::Result<()> {
+        write_whole(&self.step_path(model), &step.to_bytes())
+    }
+
+    /// How the model with this digest came about.
+    pub(crate) fn step(&self, model: &Digest) -> anyhow::Result<Step> {
+        let path = self.step_path(model);
+        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        Step::from_bytes(&bytes).with_context(|| format!("understanding {}", path.display()))
+    }
+
+    fn step_path(&self, model: &Digest) -> PathBuf {
+        self.dir.join("models").join(format!("{model}.step"))
+    }
+
     /// Keeps a record under `name`.
     pub(crate) fn keep(&self, name: &str, record: &impl Encode) -> anyhow::Result<()> {
         write_whole(&self.dir.join(name), &record.to_bytes())
@@ -64,6 +81,35 @@ impl Vault {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
         }
+    }
+}
+
+/// The server's step to a model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Step {
+    /// The mean update, `[parameter_count]`.
+    pub(crate) mean_update: Vec<f32>,
+    /// The optimiser after it.
+    pub(crate) optimizer: OptimizerState,
+}
+
+impl Encode for Step {
+    fn encode(&self, writer: &mut Writer) {
+        let bytes: Vec<u8> =
+            self.mean_update.iter().flat_map(|value| value.to_le_bytes()).collect();
+        writer.bytes(&bytes);
+        self.optimizer.encode(writer);
+    }
+}
+
+impl Decode for Step {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (values, rest) = reader.bytes("mean update", 4 * PARAMETERS_MAX)?.as_chunks::<4>();
+        if !rest.is_empty() {
+            return Err(DecodeError::invalid("mean update", "cut off"));
+        }
+        let mean_update = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Ok(Self { mean_update, optimizer: Decode::decode(reader)? })
     }
 }
 

@@ -13,18 +13,10 @@ use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
 use trainer_model::{Evaluation, Parameters};
 
 use super::ledger::SimulatedLedger;
-use crate::{measure::Evaluator, serve::draw_custodians};
-
-/// The server's step from a model along a mean update: the next model, and the optimiser's next state.
-pub(crate) trait ServerStep:
-    Fn(&Parameters, &[f32]) -> anyhow::Result<(Parameters, OptimizerState)>
-{
-}
-
-impl<T> ServerStep for T where
-    T: Fn(&Parameters, &[f32]) -> anyhow::Result<(Parameters, OptimizerState)>
-{
-}
+use crate::{
+    measure::{Evaluator, Measured},
+    serve::draw_custodians,
+};
 
 /// What a round's sum led to.
 #[derive(Debug, Clone)]
@@ -51,6 +43,7 @@ struct OpenRound {
     grant: Signed<RoundGrant>,
     wire: Vec<u8>,
     before: Parameters,
+    optimizer: OptimizerState,
     past: Vec<Vec<f32>>,
     progress: Progress,
 }
@@ -76,6 +69,7 @@ pub(crate) struct SimulatedDao {
 pub(crate) struct RoundStart<'a> {
     pub(crate) round: RoundId,
     pub(crate) model: &'a Parameters,
+    pub(crate) optimizer: &'a OptimizerState,
     /// In increasing order.
     pub(crate) cohort: Vec<VerifyingKey>,
     /// Who could keep keys.
@@ -117,23 +111,17 @@ impl SimulatedDao {
         }
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         let past = start.past.iter().take(PAST_UPDATES_MAX).cloned().collect();
-        let before = start.model.clone();
-        self.open = Some(OpenRound { grant, wire, before, past, progress: Progress::Granted });
+        let (before, optimizer) = (start.model.clone(), start.optimizer.clone());
+        self.open =
+            Some(OpenRound { grant, wire, before, optimizer, past, progress: Progress::Granted });
         Ok(())
     }
 
     /// Answers the coordinator.
-    ///
-    /// * `step` — the server's step from a model along a mean update.
-    pub(crate) fn answer(
-        &mut self,
-        request: DaoRequest,
-        step: &impl ServerStep,
-        now_ms: u64,
-    ) -> anyhow::Result<DaoReply> {
+    pub(crate) fn answer(&mut self, request: DaoRequest, now_ms: u64) -> anyhow::Result<DaoReply> {
         match request {
             DaoRequest::Grant => Ok(self.granted()),
-            DaoRequest::Measure(sum) => self.measure(&sum, step),
+            DaoRequest::Measure(sum) => self.measure(&sum),
             DaoRequest::Settle(receipt) => self.settle(&receipt, now_ms),
             DaoRequest::Abort { round, reason } => self.abort(round, reason, now_ms),
             _ => Ok(DaoReply::Refused(Refusal::Unexpected)),
@@ -164,11 +152,7 @@ impl SimulatedDao {
         }
     }
 
-    fn measure(
-        &mut self,
-        sum: &Signed<RoundSum>,
-        step: &impl ServerStep,
-    ) -> anyhow::Result<DaoReply> {
+    fn measure(&mut self, sum: &Signed<RoundSum>) -> anyhow::Result<DaoReply> {
         let Some(open) = &mut self.open else {
             return Ok(DaoReply::Refused(Refusal::WrongRound));
         };
@@ -182,19 +166,22 @@ impl SimulatedDao {
         let sum = sum.body();
         let rotation = self.terms.encoding.rotation(&self.terms.id(), sum.round.0);
         let count = sum.accepted.contributions().len();
-        let measured =
-            self.evaluator.measure(&open.before, &sum.sum, count, &rotation, &open.past)?;
-        let (after, optimizer) = step(&open.before, &measured.mean_update)?;
+        let before = (&open.before, &open.optimizer);
+        let measured = self.evaluator.measure(before, &sum.sum, count, &rotation, &open.past)?;
         let order = ProbeOrder {
             federation: sum.federation,
             round: sum.round,
             set_root: sum.accepted.tree().root(),
-            model_after: trainer_model::model_digest(self.evaluator.architecture(), &after),
-            value: measured.value_probe,
-            innovation: measured.innovation_probe,
+            model_after: trainer_model::model_digest(
+                self.evaluator.architecture(),
+                &measured.after,
+            ),
+            value: measured.value_probe.clone(),
+            innovation: measured.innovation_probe.clone(),
         };
         let probes = Box::new(Signed::new(order, Tag::Probe, &self.key));
-        let stepped = Stepped { mean_update: measured.mean_update, after, optimizer };
+        let Measured { mean_update, after, optimizer, .. } = measured;
+        let stepped = Stepped { mean_update, after, optimizer };
         open.progress = Progress::Measured { stepped, probes: probes.clone() };
         Ok(DaoReply::Probes(probes))
     }

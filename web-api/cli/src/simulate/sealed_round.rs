@@ -4,7 +4,7 @@ use std::{collections::VecDeque, mem};
 
 use super::{
     clock::Stopwatch,
-    dao::{Ended, RoundStart, ServerStep, SimulatedDao},
+    dao::{Ended, RoundStart, SimulatedDao},
     learning::{Learned, TrainingRound},
     population::Contributor,
     seeds::{Purpose, generator},
@@ -17,6 +17,7 @@ use aggregator_round::{
     Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, Outcome, Output,
     PeerAggregator, Sealed,
 };
+use aggregator_strategy::OptimizerState;
 use anyhow::{Context as _, bail};
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Encode as _, SealingKey, SigningKey, VerifyingKey};
@@ -43,13 +44,12 @@ pub(crate) struct SealedFederation {
 }
 
 /// What a sealed round needs beside the federation.
-pub(crate) struct RoundTask<'a, S> {
+pub(crate) struct RoundTask<'a> {
     pub(crate) training: TrainingRound<'a>,
     pub(crate) past: &'a VecDeque<Vec<f32>>,
     /// Who is invited, in increasing order of keys.
     pub(crate) cohort: &'a [&'a Contributor],
-    /// The server's step.
-    pub(crate) step: S,
+    pub(crate) optimizer: &'a OptimizerState,
 }
 
 /// What came of a sealed round.
@@ -112,19 +112,16 @@ impl SealedFederation {
     }
 
     /// Runs one round from the grant to the settlement.
-    pub(crate) fn run<S>(
+    pub(crate) fn run(
         &mut self,
         dao: &mut SimulatedDao,
-        task: &RoundTask<'_, S>,
-    ) -> anyhow::Result<SealedOutcome>
-    where
-        S: ServerStep,
-    {
+        task: &RoundTask<'_>,
+    ) -> anyhow::Result<SealedOutcome> {
         self.now_ms = (task.training.round + 1) * ROUND_MS;
         let custodians = self.open(dao, task)?;
         let mut collected = self.collect(task)?;
         let watch = Stopwatch::start();
-        let ended = self.finish(dao, &task.step, custodians)?;
+        let ended = self.finish(dao, custodians)?;
         if let Ended::Settled { .. } = ended {
             self.check_receipt(task.training.round, collected.first.take())?;
         }
@@ -148,11 +145,7 @@ impl SealedFederation {
     }
 
     /// Opens the round; returns its custodians, none where there are none.
-    fn open<S>(
-        &mut self,
-        dao: &mut SimulatedDao,
-        task: &RoundTask<'_, S>,
-    ) -> anyhow::Result<Vec<Party>> {
+    fn open(&mut self, dao: &mut SimulatedDao, task: &RoundTask<'_>) -> anyhow::Result<Vec<Party>> {
         let candidates = match self.terms.sealing {
             SealingTerms::Fhe(_) => task.cohort.iter().map(|c| c.custodian(&self.terms)).collect(),
             SealingTerms::Mpc | SealingTerms::MpcVerified => Vec::new(),
@@ -160,6 +153,7 @@ impl SealedFederation {
         dao.open(RoundStart {
             round: RoundId(task.training.round),
             model: task.training.model,
+            optimizer: task.optimizer,
             cohort: task.cohort.iter().map(|contributor| contributor.member()).collect(),
             custodians: candidates,
             past: task.past,
@@ -177,7 +171,7 @@ impl SealedFederation {
     }
 
     /// Lets everybody train and seal, on all threads, and hands in what comes, in the cohort's order.
-    fn collect<S>(&mut self, task: &RoundTask<'_, S>) -> anyhow::Result<Collected> {
+    fn collect(&mut self, task: &RoundTask<'_>) -> anyhow::Result<Collected> {
         let first = task.cohort.first().context("an empty cohort")?;
         let ContributorReply::Order { order, model } =
             self.coordinator.order_for(&first.member(), None)
@@ -251,16 +245,13 @@ impl SealedFederation {
     fn finish(
         &mut self,
         dao: &mut SimulatedDao,
-        step: &impl ServerStep,
         mut custodians: Vec<Party>,
     ) -> anyhow::Result<Ended> {
         loop {
             let mut answered = false;
             for ask in self.coordinator.outstanding(&self.context) {
                 let input = match ask {
-                    Ask::Dao(request) => {
-                        input_from_dao(dao.answer(*request, step, self.now_ms)?)?
-                    }
+                    Ask::Dao(request) => input_from_dao(dao.answer(*request, self.now_ms)?)?,
                     Ask::Aggregator(place, request) => {
                         let peer = self.peers.get_mut(place - 1);
                         let (context, machine) = peer.context("an aggregator that is not there")?;

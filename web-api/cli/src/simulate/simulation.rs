@@ -226,8 +226,7 @@ impl Simulation {
         let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         invited.sort_by_key(|contributor| contributor.member());
         let last = self.state.past.front().map(Vec::as_slice);
-        let (model, optimizer, layout) =
-            (&self.state.model, &self.state.optimizer, self.architecture.layout());
+        let model = &self.state.model;
         let SealedOutcome { ended, collected, refused } = federation.run(
             dao,
             &RoundTask {
@@ -240,11 +239,7 @@ impl Simulation {
                 },
                 past: &self.state.past,
                 cohort: &invited,
-                step: |before: &Parameters, mean_update: &[f32]| {
-                    let mut next = optimizer.clone();
-                    let after = next.step(before.values(), mean_update)?;
-                    Ok((Parameters::new(&layout, after)?, next))
-                },
+                optimizer: &self.state.optimizer,
             },
         )?;
         let encoding = federation.terms().encoding;

@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 
 use aggregator_protocol::{
-    CohortTerms, CustodyTerms, FederationTerms, NoiseTerms, SchemaTerms, SealingTerms,
+    CohortTerms, CustodyTerms, FederationTerms, LocalWork, NoiseTerms, SchemaTerms, SealingTerms,
     TrainingTerms,
 };
 use anyhow::{Context as _, bail};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, SigningKey};
 use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters};
+use trainer_model::TrainingSettings;
 
 use super::{
     args::{SealKind, Weighting},
@@ -73,11 +74,8 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
         cohort: CohortTerms::Absent,
         encoding: encoding(plan, parts.parameters, *largest, &noise)?,
         noise,
-        training: TrainingTerms {
-            local_epochs: 1,
-            batch_size: plan.training.settings().batch_size,
-            learning_rate: f64::from(plan.training.settings().learning_rate),
-        },
+        training: training(plan.training.settings()),
+        optimizer: plan.strategy,
         architecture: parts.architecture.clone(),
         schema: SchemaTerms {
             features: vec!["inputs".to_owned()],
@@ -92,6 +90,21 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
         step_deadline_ms: DEADLINE_MS,
     };
     Ok(terms.checked()?)
+}
+
+fn training(settings: TrainingSettings) -> TrainingTerms {
+    TrainingTerms {
+        work: match settings.work {
+            trainer_model::LocalWork::Epochs(epochs) => LocalWork::Epochs(epochs),
+            trainer_model::LocalWork::Steps(steps) => LocalWork::Steps(steps),
+        },
+        batch_size: settings.batch_size,
+        learning_rate: f64::from(settings.learning_rate),
+        momentum: f64::from(settings.momentum),
+        weight_decay: f64::from(settings.weight_decay),
+        gradient_clip: settings.gradient_clip.map(f64::from),
+        proximal: f64::from(settings.proximal),
+    }
 }
 
 fn keys(key: &SigningKey) -> AggregatorKeys {
