@@ -22,15 +22,14 @@ const REPETITIONS: usize = 5;
 
 const BATCH: u32 = 32;
 
-fn model(name: &str) -> Architecture {
+/// A model by its name; none of that name is nothing.
+fn model(name: &str) -> Option<Architecture> {
+    let mlp = MlpShape { inputs: 784, hidden: vec![200], classes: 10 };
     match name {
-        "mlp" => {
-            let shape = MlpShape { inputs: 784, hidden: vec![200], classes: 10 };
-            Architecture::mlp(shape).unwrap()
-        }
-        "mcmahan" => Architecture::Cnn(Cnn::mcmahan()),
-        "small" => Architecture::Cnn(Cnn::small()),
-        _ => panic!("expected mlp, mcmahan or small, got {name}"),
+        "mlp" => Architecture::mlp(mlp).ok(),
+        "mcmahan" => Some(Architecture::Cnn(Cnn::mcmahan())),
+        "small" => Some(Architecture::Cnn(Cnn::small())),
+        _ => None,
     }
 }
 
@@ -67,7 +66,7 @@ fn best(samples: usize, mut work: impl FnMut()) -> f64 {
 }
 
 fn measure(engine: &str, device: &ComputeDevice, name: &str) {
-    let model = model(name);
+    let model = model(name).unwrap();
     let count = if name == "mlp" { 6_400 } else { 640 };
     let examples = examples(&model, count);
     let plan = TrainingPlan::new(TrainingSettings::sgd(1, BATCH, 0.05)).unwrap();
