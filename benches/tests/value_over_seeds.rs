@@ -171,10 +171,9 @@ impl Federation {
         let parameters = self.model.count();
         let fed_avg = OptimizerState::new(ServerOptimizer::default(), parameters).unwrap();
         let rotation = self.rotation(round);
-        let measured = self
-            .evaluator
-            .measure((&self.model, &self.optimizer), &sum, CONTRIBUTORS, &rotation, &self.past)
-            .unwrap();
+        let before = (&self.model, &fed_avg);
+        let measured =
+            self.evaluator.measure(before, &sum, CONTRIBUTORS, &rotation, &self.past).unwrap();
         for (contributor, shares) in self.contributors.iter_mut().zip(&shares) {
             let opened = |probe| opened_value(probe, shares, &self.encoding);
             let (value, innovation) =
@@ -187,7 +186,8 @@ impl Federation {
         for (contributor, paid) in self.contributors.iter_mut().zip(paid) {
             contributor.credits += paid;
         }
-        let Measured { after, mean_update, test, .. } = measured;
+        let Measured { after, mean_update, .. } = measured;
+        let test = self.evaluator.test(&after).unwrap();
         self.model = after;
         self.past.insert(0, mean_update);
         test.accuracy

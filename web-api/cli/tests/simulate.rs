@@ -1,6 +1,8 @@
 //! `sahakar simulate` as a user runs it: the same result at any number of threads and after any interruption,
 //! in every mode, and sentences for what cannot be run.
 
+#![expect(clippy::unwrap_used, reason = "clippy's allowance for tests does not reach helpers")]
+
 use std::{
     fs,
     path::Path,

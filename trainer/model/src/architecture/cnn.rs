@@ -132,7 +132,7 @@ impl Cnn {
         Ok(cnn)
     }
 
-    /// The network of `McMahan` et al. 2017 ("Communication-Efficient Learning of Deep Networks from
+    /// The network of ``McMahan`` et al. 2017 ("Communication-Efficient Learning of Deep Networks from
     /// Decentralized Data", section 3) for images of 28 × 28 grey pixels and 10 classes: 1,663,370
     /// parameters.
     ///

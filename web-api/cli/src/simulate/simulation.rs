@@ -52,15 +52,19 @@ pub(crate) struct Simulation {
 }
 
 enum Engine {
-    Open {
-        federation: OpenFederation,
-        evaluator: Evaluator,
-    },
-    Sealed {
-        federation: SealedFederation,
-        dao: SimulatedDao,
-        members: BTreeMap<VerifyingKey, usize>,
-    },
+    Open(Box<OpenEngine>),
+    Sealed(Box<SealedEngine>),
+}
+
+struct OpenEngine {
+    federation: OpenFederation,
+    evaluator: Evaluator,
+}
+
+struct SealedEngine {
+    federation: SealedFederation,
+    dao: SimulatedDao,
+    members: BTreeMap<VerifyingKey, usize>,
 }
 
 /// What a round left behind.
@@ -118,8 +122,8 @@ impl Simulation {
         let round = self.state.next_round;
         let cohort = self.cohort(round)?;
         let mut result = match &self.engine {
-            Engine::Open { .. } => self.open_round(round, &cohort)?,
-            Engine::Sealed { .. } => self.sealed_round(round, &cohort)?,
+            Engine::Open(_) => self.open_round(round, &cohort)?,
+            Engine::Sealed(_) => self.sealed_round(round, &cohort)?,
         };
         for (index, value) in result.values {
             let record = self.state.values.entry(index).or_default();
@@ -140,8 +144,8 @@ impl Simulation {
         result.record.wall_seconds = watch.seconds();
         self.state.rounds.push(result.record);
         self.state.next_round += 1;
-        if let Engine::Sealed { dao, .. } = &self.engine
-            && let Some(ledger) = dao.ledger()
+        if let Engine::Sealed(engine) = &self.engine
+            && let Some(ledger) = engine.dao.ledger()
         {
             self.state.leaves = ledger.leaves().to_vec();
         }
@@ -151,15 +155,15 @@ impl Simulation {
     /// The ledger, if the rounds are small enough for one.
     pub(crate) fn ledger(&self) -> Option<LedgerSummary> {
         match &self.engine {
-            Engine::Sealed { dao, .. } => dao.ledger().map(SimulatedLedger::summary),
-            Engine::Open { .. } => None,
+            Engine::Sealed(engine) => engine.dao.ledger().map(SimulatedLedger::summary),
+            Engine::Open(_) => None,
         }
     }
 
     /// Credits of a contributor, if there is a ledger.
     pub(crate) fn credits(&self, contributor: &Contributor) -> Option<u128> {
-        let Engine::Sealed { dao, .. } = &self.engine else { return None };
-        let federation = dao.ledger()?.federation()?;
+        let Engine::Sealed(engine) = &self.engine else { return None };
+        let federation = engine.dao.ledger()?.federation()?;
         let standing = federation.standings().get(&contributor.member());
         Some(standing.map_or(0, data_dao_journal::Standing::credits))
     }
@@ -167,8 +171,8 @@ impl Simulation {
     /// Bits of one sealed parameter.
     pub(crate) fn ring_bits(&self) -> Option<u8> {
         match &self.engine {
-            Engine::Sealed { federation, .. } => Some(federation.terms().encoding.ring().bits()),
-            Engine::Open { .. } => None,
+            Engine::Sealed(engine) => Some(engine.federation.terms().encoding.ring().bits()),
+            Engine::Open(_) => None,
         }
     }
 
@@ -185,9 +189,10 @@ impl Simulation {
     }
 
     fn open_round(&mut self, round: u64, cohort: &[usize]) -> anyhow::Result<RoundResult> {
-        let Engine::Open { federation, evaluator } = &self.engine else {
+        let Engine::Open(engine) = &self.engine else {
             anyhow::bail!("an open round of a sealed federation");
         };
+        let OpenEngine { federation, evaluator } = engine.as_ref();
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
         let trainer = self.trainer();
@@ -220,9 +225,10 @@ impl Simulation {
             device: &self.device,
             seed: self.plan.seed,
         };
-        let Engine::Sealed { federation, dao, members } = &mut self.engine else {
+        let Engine::Sealed(engine) = &mut self.engine else {
             anyhow::bail!("a sealed round of an open federation");
         };
+        let SealedEngine { federation, dao, members } = engine.as_mut();
         let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         invited.sort_by_key(|contributor| contributor.member());
         let last = self.state.past.front().map(Vec::as_slice);
@@ -322,7 +328,7 @@ impl Setup<'_> {
             by_samples: self.plan.weighting == Weighting::Samples,
             valued: self.plan.value == ValueKind::Probe,
         };
-        Ok(Engine::Open { federation, evaluator: self.evaluator(encoding)? })
+        Ok(Engine::Open(Box::new(OpenEngine { federation, evaluator: self.evaluator(encoding)? })))
     }
 
     fn sealed(
@@ -377,7 +383,7 @@ impl Setup<'_> {
         let federation = SealedFederation::new(&terms, &aggregators, seed, most_rows)?;
         let dao = SimulatedDao::new(dao_key, terms, evaluator, ledger);
         let members = population.iter().map(|c| (c.member(), c.index)).collect();
-        Ok(Engine::Sealed { federation, dao, members })
+        Ok(Engine::Sealed(Box::new(SealedEngine { federation, dao, members })))
     }
 
     fn evaluator(&self, encoding: EncodingParameters) -> anyhow::Result<Evaluator> {
