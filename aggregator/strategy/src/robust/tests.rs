@@ -133,6 +133,14 @@ fn medians_and_trimmed_means_are_those_done_by_hand() {
 }
 
 #[test]
+fn both_zeros_come_out_as_one_whatever_their_order() {
+    for zeros in [[0.0_f32, -0.0, -0.0], [-0.0, -0.0, 0.0]] {
+        let median = aggregate(&RobustRule::Median, &zeros.map(|zero| vec![zero]));
+        assert_eq!(median[0].to_bits(), 0);
+    }
+}
+
+#[test]
 fn too_many_liars_are_refused_with_the_number_needed() {
     let update = [0.5_f32, 1.0];
     let check = |n: usize, rule: &str, expected: &str| {
