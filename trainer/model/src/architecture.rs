@@ -4,14 +4,20 @@ use privacy_identity::{Encode, Writer};
 
 use crate::{UpdateLayout, layout::TensorSpec};
 
+mod char_gru;
 pub(crate) mod cnn;
 mod mlp;
+mod table_mlp;
 
+pub use char_gru::{CONTEXT_MAX, CharGru, CharGruShape, GRU_LAYERS_MAX, GRU_WIDTH_MAX};
 pub use cnn::{
     CHANNELS_MAX, CONVOLUTIONS_MAX, Cnn, CnnShape, Convolution, FEATURE_MAP_MAX, KERNEL_MAX,
     Padding, Pooling,
 };
 pub use mlp::{Mlp, MlpShape};
+pub use table_mlp::{
+    CATEGORICAL_MAX, Categorical, EMBEDDING_MAX, LEVELS_MAX, TableMlp, TableMlpShape,
+};
 
 /// The most inputs of a model: a flattened 256 × 256 image.
 pub const INPUTS_MAX: usize = 65_536;
@@ -58,8 +64,12 @@ pub enum ArchitectureError {
 pub enum Architecture {
     /// A multilayer perceptron; without hidden layers, logistic regression.
     Mlp(Mlp),
-    /// A convolutional network.
+    /// A convolutional network for images.
     Cnn(Cnn),
+    /// A recurrent network for text.
+    CharGru(CharGru),
+    /// A multilayer perceptron for tables with columns of categories.
+    TableMlp(TableMlp),
 }
 
 impl Architecture {
@@ -79,12 +89,30 @@ impl Architecture {
         Ok(Self::Cnn(Cnn::new(shape)?))
     }
 
+    /// A recurrent network of the given sizes.
+    ///
+    /// # Errors
+    /// As [`CharGru::new`].
+    pub fn char_gru(shape: CharGruShape) -> Result<Self, ArchitectureError> {
+        Ok(Self::CharGru(CharGru::new(shape)?))
+    }
+
+    /// A multilayer perceptron with embeddings of the given sizes.
+    ///
+    /// # Errors
+    /// As [`TableMlp::new`].
+    pub fn table_mlp(shape: TableMlpShape) -> Result<Self, ArchitectureError> {
+        Ok(Self::TableMlp(TableMlp::new(shape)?))
+    }
+
     /// The values of an example.
     #[must_use]
     pub const fn inputs(&self) -> usize {
         match self {
             Self::Mlp(mlp) => mlp.shape().inputs,
             Self::Cnn(cnn) => cnn.shape().channels * cnn.shape().height * cnn.shape().width,
+            Self::CharGru(gru) => gru.shape().context,
+            Self::TableMlp(table) => table.shape().numeric + table.shape().categorical.len(),
         }
     }
 
@@ -94,6 +122,8 @@ impl Architecture {
         match self {
             Self::Mlp(mlp) => mlp.shape().classes,
             Self::Cnn(cnn) => cnn.shape().classes,
+            Self::CharGru(gru) => gru.shape().vocabulary,
+            Self::TableMlp(table) => table.shape().classes,
         }
     }
 
@@ -114,6 +144,30 @@ impl Architecture {
         match self {
             Self::Mlp(mlp) => mlp.tensors(),
             Self::Cnn(cnn) => cnn.tensors(),
+            Self::CharGru(gru) => gru.tensors(),
+            Self::TableMlp(table) => table.tensors(),
+        }
+    }
+
+    /// The (inputs, outputs) of each dense layer at the end.
+    pub(crate) fn dense_layers(&self) -> Vec<(usize, usize)> {
+        match self {
+            Self::Mlp(mlp) => mlp.layers(),
+            Self::Cnn(cnn) => cnn.layers(),
+            Self::CharGru(gru) => gru.layers(),
+            Self::TableMlp(table) => table.layers(),
+        }
+    }
+
+    /// The number of levels of an input that is a category; nothing if it is a number.
+    pub(crate) fn levels(&self, column: usize) -> Option<usize> {
+        match self {
+            Self::Mlp(_) | Self::Cnn(_) => None,
+            Self::CharGru(gru) => Some(gru.shape().vocabulary),
+            Self::TableMlp(table) => {
+                let column = column.checked_sub(table.shape().numeric)?;
+                Some(table.shape().categorical.get(column)?.levels)
+            }
         }
     }
 }
@@ -122,6 +176,9 @@ impl Architecture {
 /// - 1, an MLP: inputs, hidden layers, classes;
 /// - 2, a CNN: channels, height, width, number of stages, for each stage its channels, kernel,
 ///   padding (1 is same, 0 valid) and pooling window (1 is none), hidden layers, classes;
+/// - 3, a character GRU: vocabulary, embedding, hidden, layers, context;
+/// - 4, an MLP for tables: numeric columns, number of categorical columns, for each of them levels
+///   and dimension, hidden layers, classes;
 ///
 /// where hidden layers are their number and their widths.
 impl Encode for Architecture {
@@ -129,6 +186,8 @@ impl Encode for Architecture {
         match self {
             Self::Mlp(mlp) => mlp.encode(writer),
             Self::Cnn(cnn) => cnn.encode(writer),
+            Self::CharGru(gru) => gru.encode(writer),
+            Self::TableMlp(table) => table.encode(writer),
         }
     }
 }

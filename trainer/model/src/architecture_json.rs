@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, ArchitectureError, Cnn, CnnShape, Convolution, Mlp, MlpShape, Padding, Pooling,
+    Architecture, ArchitectureError, Categorical, CharGruShape, Cnn, CnnShape, Convolution, Mlp,
+    MlpShape, Padding, Pooling, TableMlpShape,
 };
 
 /// The longest JSON text of an architecture that is read: sixteen widths fit many times over.
@@ -44,6 +45,26 @@ enum ArchitectureJson {
         hidden: Vec<usize>,
         classes: usize,
     },
+    CharGru {
+        vocabulary: usize,
+        embedding: usize,
+        hidden: usize,
+        layers: usize,
+        context: usize,
+    },
+    TableMlp {
+        numeric: usize,
+        categorical: Vec<CategoricalJson>,
+        hidden: Vec<usize>,
+        classes: usize,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CategoricalJson {
+    levels: usize,
+    dimension: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,6 +133,18 @@ impl From<&Architecture> for ArchitectureJson {
                 let convolutions = convolutions.into_iter().map(ConvolutionJson::from).collect();
                 Self::Cnn { channels, height, width, convolutions, hidden, classes }
             }
+            Architecture::CharGru(gru) => {
+                let CharGruShape { vocabulary, embedding, hidden, layers, context } =
+                    gru.shape().clone();
+                Self::CharGru { vocabulary, embedding, hidden, layers, context }
+            }
+            Architecture::TableMlp(table) => {
+                let TableMlpShape { numeric, categorical, hidden, classes } = table.shape().clone();
+                let column =
+                    |Categorical { levels, dimension }| CategoricalJson { levels, dimension };
+                let categorical = categorical.into_iter().map(column).collect();
+                Self::TableMlp { numeric, categorical, hidden, classes }
+            }
         }
     }
 }
@@ -128,6 +161,15 @@ impl TryFrom<ArchitectureJson> for Architecture {
                 let convolutions = convolutions.into_iter().map(Convolution::from).collect();
                 let shape = CnnShape { channels, height, width, convolutions, hidden, classes };
                 Ok(Self::Cnn(Cnn::new(shape)?))
+            }
+            ArchitectureJson::CharGru { vocabulary, embedding, hidden, layers, context } => {
+                Self::char_gru(CharGruShape { vocabulary, embedding, hidden, layers, context })
+            }
+            ArchitectureJson::TableMlp { numeric, categorical, hidden, classes } => {
+                let column =
+                    |CategoricalJson { levels, dimension }| Categorical { levels, dimension };
+                let categorical = categorical.into_iter().map(column).collect();
+                Self::table_mlp(TableMlpShape { numeric, categorical, hidden, classes })
             }
         }
     }
@@ -181,6 +223,15 @@ mod tests {
         let architecture = Architecture::from_json(text).unwrap();
         assert_eq!(architecture, Architecture::Cnn(Cnn::small()));
         assert_eq!(architecture.to_json(), text);
+    }
+
+    #[test]
+    fn the_json_forms_of_the_others_are_pinned_and_read_back() {
+        let gru = r#"{"kind":"char_gru","vocabulary":80,"embedding":8,"hidden":256,"layers":2,"context":64}"#;
+        let table = r#"{"kind":"table_mlp","numeric":2,"categorical":[{"levels":7,"dimension":3}],"hidden":[9],"classes":2}"#;
+        for text in [gru, table] {
+            assert_eq!(Architecture::from_json(text).unwrap().to_json(), text);
+        }
     }
 
     #[test]

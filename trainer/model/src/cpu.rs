@@ -30,7 +30,12 @@ use self::{
 mod convolution;
 mod dense;
 mod descent;
+mod embeddings;
 mod engine;
+mod front;
+mod gru;
+mod gru_layer;
+mod images;
 mod outer;
 mod packed;
 mod panels;

@@ -2,18 +2,18 @@
 
 use rand::{Rng, RngExt as _};
 
-use crate::{Architecture, Parameters, layout::Initial};
+use crate::{Architecture, Parameters, layout::Initial, normal::standard_normal};
 
 impl Parameters {
     /// Draws initial parameters; the same generator state gives the same parameters.
     ///
-    /// Every weight and bias of a dense layer or a convolution is uniform in `±1/√inputs`, where
-    /// `inputs` is what one unit sees: Kaiming-uniform with `a = √5`, which is what `PyTorch`'s
-    /// `Linear` and `Conv2d` start with. Drawn here, in the order of the layout, since burn's
-    /// generator is global to the process.
+    /// As `PyTorch` starts: every weight and bias of a dense layer or a convolution is uniform in
+    /// `±1/√inputs`, where `inputs` is what one unit sees (Kaiming-uniform with `a = √5`); those of
+    /// recurrent units are uniform in `±1/√hidden`; embeddings are normal with variance 1. Drawn
+    /// here, in the order of the layout, since burn's generator is global to the process.
     ///
     /// Source: He, Zhang, Ren & Sun 2015, "Delving Deep into Rectifiers", section 2.2; `PyTorch`,
-    /// `reset_parameters` of `torch.nn.Linear` and `torch.nn.Conv2d`.
+    /// `reset_parameters` of `torch.nn.Linear`, `Conv2d`, `GRU` and `Embedding`.
     ///
     /// # Panics
     /// Never: the values are bounded.
@@ -21,16 +21,24 @@ impl Parameters {
     pub fn initial(architecture: &Architecture, rng: &mut impl Rng) -> Self {
         let mut values = Vec::with_capacity(architecture.parameter_count());
         for tensor in architecture.tensors() {
-            let Initial::Uniform { inputs } = tensor.initial;
-            let bound = (inputs as f64).sqrt().recip();
-            let draw = || f32_from_draw(bound * (2.0 * rng.random::<f64>() - 1.0));
-            values.extend(std::iter::repeat_with(draw).take(tensor.element_count()));
+            let count = tensor.element_count();
+            match tensor.initial {
+                Initial::Uniform { inputs } => {
+                    let bound = (inputs as f64).sqrt().recip();
+                    let draw = || f32_from_draw(bound * (2.0 * rng.random::<f64>() - 1.0));
+                    values.extend(std::iter::repeat_with(draw).take(count));
+                }
+                Initial::Normal => {
+                    let draw = || f32_from_draw(standard_normal(rng));
+                    values.extend(std::iter::repeat_with(draw).take(count));
+                }
+            }
         }
         Self::new(&architecture.layout(), values).expect("one finite value for each parameter")
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a draw lies in ±1; rounding is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "a draw lies within ±9; rounding is wanted")]
 const fn f32_from_draw(value: f64) -> f32 {
     value as f32
 }

@@ -85,6 +85,8 @@ pub(crate) enum Initial {
         /// The inputs of one unit.
         inputs: usize,
     },
+    /// Normal with mean 0 and variance 1.
+    Normal,
 }
 
 impl TensorSpec {

@@ -24,6 +24,7 @@ mod initialisation;
 mod layout;
 mod model_error;
 mod network;
+mod normal;
 mod parameters;
 mod parameters_file;
 mod schedule;
@@ -32,9 +33,11 @@ mod training_plan;
 mod wire;
 
 pub use architecture::{
-    Architecture, ArchitectureError, CHANNELS_MAX, CLASSES_MAX, CONVOLUTIONS_MAX, Cnn, CnnShape,
-    Convolution, FEATURE_MAP_MAX, HIDDEN_LAYERS_MAX, INPUTS_MAX, KERNEL_MAX, Mlp, MlpShape,
-    PARAMETERS_MAX, Padding, Pooling, WIDTH_MAX,
+    Architecture, ArchitectureError, CATEGORICAL_MAX, CHANNELS_MAX, CLASSES_MAX, CONTEXT_MAX,
+    CONVOLUTIONS_MAX, Categorical, CharGru, CharGruShape, Cnn, CnnShape, Convolution,
+    EMBEDDING_MAX, FEATURE_MAP_MAX, GRU_LAYERS_MAX, GRU_WIDTH_MAX, HIDDEN_LAYERS_MAX, INPUTS_MAX,
+    KERNEL_MAX, LEVELS_MAX, Mlp, MlpShape, PARAMETERS_MAX, Padding, Pooling, TableMlp,
+    TableMlpShape, WIDTH_MAX,
 };
 pub use architecture_json::{ARCHITECTURE_JSON_BYTES_MAX, ArchitectureJsonError};
 pub use device::{ComputeDevice, DeviceChoice, DeviceChoiceError, DeviceError};

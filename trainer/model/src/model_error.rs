@@ -24,6 +24,18 @@ pub enum ModelError {
         /// The classes of the examples.
         got: usize,
     },
+    /// An input that stands for a category is not one of its levels.
+    #[error("expected a whole number from 0 to {max} in row {row}, column {column}, got {got}")]
+    NotACategory {
+        /// 0-based row.
+        row: usize,
+        /// 0-based column.
+        column: usize,
+        /// The last level.
+        max: usize,
+        /// The value.
+        got: f32,
+    },
     /// The parameters are of another architecture.
     #[error("the parameters do not fit the architecture")]
     Parameters(#[source] ParametersError),
@@ -43,7 +55,24 @@ pub(crate) fn check_fit(
 ) -> Result<(), ModelError> {
     parameters.fit(architecture).map_err(ModelError::Parameters)?;
     let (expected, got) = (architecture.inputs(), features.inputs());
-    if got == expected { Ok(()) } else { Err(ModelError::InputMismatch { expected, got }) }
+    if got != expected {
+        return Err(ModelError::InputMismatch { expected, got });
+    }
+    (0..expected).try_for_each(|column| match architecture.levels(column) {
+        Some(levels) => check_column(features, column, levels),
+        None => Ok(()),
+    })
+}
+
+/// Checks that a column holds levels of a category.
+fn check_column(features: &Features, column: usize, levels: usize) -> Result<(), ModelError> {
+    let values = features.values().iter().skip(column).step_by(features.inputs());
+    for (row, &got) in values.enumerate() {
+        if category(got).is_none_or(|level| level >= levels) {
+            return Err(ModelError::NotACategory { row, column, max: levels - 1, got });
+        }
+    }
+    Ok(())
 }
 
 /// Checks that examples have the classes of the model.
@@ -53,4 +82,17 @@ pub(crate) const fn check_classes(
 ) -> Result<(), ModelError> {
     let expected = architecture.classes();
     if got == expected { Ok(()) } else { Err(ModelError::ClassMismatch { expected, got }) }
+}
+
+/// The category that a value stands for, if it is a whole number that `f32` counts exactly.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole and in range"
+)]
+pub(crate) fn category(value: f32) -> Option<usize> {
+    /// The first whole number whose successor is not an `f32`.
+    const EXACT: f32 = 16_777_216.0;
+    let whole = value.fract().abs() < f32::MIN_POSITIVE;
+    (whole && (0.0..EXACT).contains(&value)).then_some(value as usize)
 }

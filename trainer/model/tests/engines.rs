@@ -5,18 +5,34 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use trainer_model::{
-    Architecture, Cnn, CnnShape, ComputeDevice, Convolution, Examples, Features, LocalWork,
-    MlpShape, Padding, Parameters, Pooling, TrainingPlan, TrainingSettings, evaluate,
-    loss_gradient, predict, train,
+    Architecture, Categorical, CharGruShape, Cnn, CnnShape, ComputeDevice, Convolution, Examples,
+    Features, LocalWork, MlpShape, Padding, Parameters, Pooling, TableMlpShape, TrainingPlan,
+    TrainingSettings, evaluate, loss_gradient, predict, train,
 };
 
 fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
+/// An input: a level of the column if it holds categories, else a number within ±1.
+fn input(model: &Architecture, column: usize, rng: &mut ChaCha20Rng) -> f32 {
+    let levels = match model {
+        Architecture::CharGru(gru) => Some(gru.shape().vocabulary),
+        Architecture::TableMlp(table) => column
+            .checked_sub(table.shape().numeric)
+            .map(|column| table.shape().categorical[column].levels),
+        _ => None,
+    };
+    match levels {
+        Some(levels) => f32::from(rng.random_range(0..u16::try_from(levels).unwrap())),
+        None => rng.random_range(-1.0..1.0),
+    }
+}
+
 fn examples(model: &Architecture, count: usize, seed: u64) -> Examples {
     let mut rng = rng(seed);
-    let values = (0..count * model.inputs()).map(|_| rng.random_range(-1.0..1.0_f32)).collect();
+    let inputs = model.inputs();
+    let values = (0..count * inputs).map(|at| input(model, at % inputs, &mut rng)).collect();
     let classes = u32::try_from(model.classes()).unwrap();
     let labels: Vec<u32> = (0..count).map(|_| rng.random_range(0..classes)).collect();
     let features = Features::new(values, model.inputs()).unwrap();
@@ -59,7 +75,24 @@ fn models() -> Vec<Architecture> {
             &[20, 8],
         ),
         Architecture::Cnn(Cnn::small()),
+        gru([5, 3, 7, 1, 6]),
+        gru([40, 20, 33, 2, 9]),
+        gru([3, 1, 1, 3, 1]),
+        table(2, &[(7, 3), (40, 17)], &[9]),
+        table(0, &[(2, 1)], &[]),
     ]
+}
+
+fn gru([vocabulary, embedding, hidden, layers, context]: [usize; 5]) -> Architecture {
+    let shape = CharGruShape { vocabulary, embedding, hidden, layers, context };
+    Architecture::char_gru(shape).unwrap()
+}
+
+fn table(numeric: usize, categorical: &[(usize, usize)], hidden: &[usize]) -> Architecture {
+    let column = |&(levels, dimension): &(usize, usize)| Categorical { levels, dimension };
+    let categorical = categorical.iter().map(column).collect();
+    let hidden = hidden.to_vec();
+    Architecture::table_mlp(TableMlpShape { numeric, categorical, hidden, classes: 3 }).unwrap()
 }
 
 /// Checks that `got` is `expected` but for `tolerance` of the largest expected value.

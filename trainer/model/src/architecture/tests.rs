@@ -86,3 +86,41 @@ fn the_canonical_bytes_are_pinned() {
     let architecture = Architecture::cnn(images(9, 8, &stages)).unwrap();
     check_bytes(&architecture, &[2, 3, 9, 8, 2, 5, 3, 1, 2, 6, 1, 0, 1, 1, 7, 4]);
 }
+
+#[test]
+fn the_canonical_bytes_of_the_others_are_pinned() {
+    let shape = CharGruShape { vocabulary: 80, embedding: 8, hidden: 256, layers: 2, context: 64 };
+    let gru = Architecture::char_gru(shape).unwrap();
+    check_bytes(&gru, &[3, 80, 8, 256, 2, 64]);
+    assert_eq!((gru.inputs(), gru.classes(), gru.levels(63)), (64, 80, Some(80)));
+    let table = Architecture::table_mlp(table(2, &[(7, 3), (2, 1)])).unwrap();
+    check_bytes(&table, &[4, 2, 2, 7, 3, 2, 1, 1, 9, 2]);
+    assert_eq!((table.inputs(), table.classes()), (4, 2));
+    assert_eq!([1, 2, 3].map(|column| table.levels(column)), [None, Some(7), Some(2)]);
+}
+
+fn table(numeric: usize, categorical: &[(usize, usize)]) -> TableMlpShape {
+    let column = |&(levels, dimension): &(usize, usize)| Categorical { levels, dimension };
+    let categorical = categorical.iter().map(column).collect();
+    TableMlpShape { numeric, categorical, hidden: vec![9], classes: 2 }
+}
+
+#[test]
+fn sizes_of_the_others_out_of_bounds_are_refused() {
+    let shape = CharGruShape { vocabulary: 80, embedding: 8, hidden: 256, layers: 2, context: 64 };
+    let check = |shape, expected: &str| check_refused(Architecture::char_gru(shape), expected);
+    check(
+        CharGruShape { vocabulary: 1, ..shape.clone() },
+        "vocabulary must lie between 2 and 4096, got 1",
+    );
+    check(
+        CharGruShape { layers: 0, ..shape.clone() },
+        "recurrent layers must lie between 1 and 4, got 0",
+    );
+    check(CharGruShape { context: 0, ..shape }, "context must lie between 1 and 1024, got 0");
+    let check = |shape, expected: &str| check_refused(Architecture::table_mlp(shape), expected);
+    check(table(2, &[]), "categorical columns must lie between 1 and 1024, got 0");
+    check(table(0, &[(0, 1)]), "levels of a column must lie between 1 and 65536, got 0");
+    check(table(0, &[(5, 0)]), "dimension of a column must lie between 1 and 1024, got 0");
+    check(table(65_536, &[(5, 1)]), "inputs must lie between 1 and 65536, got 65537");
+}

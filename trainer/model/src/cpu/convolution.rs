@@ -60,7 +60,7 @@ pub(super) struct ConvolutionLayer {
     convolved: Vec<f32>,
     /// `[rows, pooled]`: which pixel of its window each pooled value is from.
     choices: Vec<u32>,
-    /// `[rows, pooled]`: the gradient of the pooled values.
+    /// `[pooled]`: the gradient of the pooled values of one row.
     pub(super) gradient: Vec<f32>,
     /// The gradient of one image before pooling and rectifier.
     output: Frame,
@@ -106,7 +106,7 @@ impl ConvolutionLayer {
             input_segments: (0..kernel).map(|y| y * input.row()).collect(),
             convolved: vec![0.0; height * width * weight.columns],
             choices: vec![0; rows * pooled.len()],
-            gradient: vec![0.0; rows * pooled.len()],
+            gradient: vec![0.0; pooled.len()],
             output,
             output_gradient: vec![0.0; output.len()],
             output_starts: pixels(output, output).iter().map(|start| start + interior).collect(),
@@ -203,7 +203,7 @@ impl ConvolutionLayer {
         let at = row * self.pooled.len()..(row + 1) * self.pooled.len();
         arch.dispatch(Unpool {
             pooled: self.pooled,
-            values: &self.gradient[at.clone()],
+            values: &self.gradient,
             choices: &self.choices[at],
             out: &mut self.output_gradient,
             frame: self.output,

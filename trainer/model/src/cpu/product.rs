@@ -95,8 +95,13 @@ macro_rules! with_constant_rows {
         }
     };
     ($rows:expr, $self:ident.$method:ident::<$simd:ty, $width:ident>$arguments:tt) => {
-        with_constant_rows!(@all $rows, $self, $method, $simd, $width, $arguments,
-            1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+        if <$simd>::REGISTER_COUNT >= 32 {
+            with_constant_rows!(@all $rows, $self, $method, $simd, $width, $arguments,
+                1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+        } else {
+            with_constant_rows!(@all $rows, $self, $method, $simd, $width, $arguments,
+                1 2 3 4 5 6)
+        }
     };
 }
 pub(super) use with_constant_rows;
