@@ -25,6 +25,7 @@ mod page;
 mod parallel;
 mod plan;
 mod population;
+mod prepared;
 mod report;
 mod sealed_round;
 mod seeds;
@@ -42,7 +43,9 @@ use std::{
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use trainer_model::{Architecture, Cnn, CnnShape, MlpShape};
+use trainer_model::{
+    Architecture, Categorical, CharGruShape, Cnn, CnnShape, MlpShape, TableMlpShape,
+};
 
 pub use args::{
     ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
@@ -50,6 +53,7 @@ pub use args::{
 use clock::Stopwatch;
 use data::SimulationData;
 use plan::Plan;
+use prepared::Inputs;
 use simulation::Simulation;
 use state::State;
 
@@ -117,27 +121,49 @@ fn progress_bar(rounds: u64, quiet: bool) -> ProgressBar {
     ProgressBar::with_draw_target(Some(rounds), target).with_style(style)
 }
 
+/// Values that stand for a character or, at most, for a category.
+const EMBEDDING: usize = 8;
+
 /// The model that the plan names, of the data's shape.
 fn architecture(plan: &Plan, data: &SimulationData) -> anyhow::Result<Architecture> {
     let (inputs, classes) = (data.test.features().inputs(), data.test.classes());
     let mlp =
         |hidden: &[usize]| Architecture::mlp(MlpShape { inputs, hidden: hidden.to_vec(), classes });
-    let cnn = |shape: &CnnShape| {
-        let [channels, height, width] = data.image.with_context(|| {
-            format!("--model {} sees images, the rows of {} are none", plan.model_name(), data.name)
-        })?;
-        anyhow::Ok(Architecture::cnn(CnnShape {
-            channels,
-            height,
-            width,
-            classes,
-            ..shape.clone()
-        })?)
+    let unfit = |needs: &str| {
+        let (model, name) = (plan.model_name(), &data.name);
+        anyhow::anyhow!("--model {model} sees {needs}, the rows of {name} are none")
     };
-    match plan.model {
-        ModelKind::Logistic => mlp(&[]).context("--model logistic"),
-        ModelKind::Mlp => mlp(&plan.hidden).context("--model mlp, --hidden"),
-        ModelKind::Cnn => cnn(Cnn::small().shape()),
-        ModelKind::McmahanCnn => cnn(Cnn::mcmahan().shape()),
+    let cnn = |shape: &CnnShape| {
+        let Inputs::Image([channels, height, width]) = data.inputs else {
+            return Err(unfit("images"));
+        };
+        let shape = CnnShape { channels, height, width, classes, ..shape.clone() };
+        Ok(Architecture::cnn(shape)?)
+    };
+    match (plan.model, &data.inputs) {
+        (ModelKind::Logistic, _) => mlp(&[]).context("--model logistic"),
+        (ModelKind::Mlp, _) => mlp(&plan.hidden).context("--model mlp, --hidden"),
+        (ModelKind::Cnn, _) => cnn(Cnn::small().shape()),
+        (ModelKind::McmahanCnn, _) => cnn(Cnn::mcmahan().shape()),
+        (ModelKind::Table, Inputs::Mixed { numeric, levels }) => {
+            // Half as many values as levels (Guo & Berkhahn 2016 take fewer than there are levels).
+            let column = |levels: &usize| Categorical {
+                levels: *levels,
+                dimension: levels.div_ceil(2).min(EMBEDDING),
+            };
+            let categorical = levels.iter().map(column).collect();
+            let (numeric, hidden) = (*numeric, plan.hidden.clone());
+            let shape = TableMlpShape { numeric, categorical, hidden, classes };
+            Architecture::table_mlp(shape).context("--model table, --hidden")
+        }
+        (ModelKind::Table, _) => Err(unfit("categories")),
+        (ModelKind::CharGru, Inputs::Text { vocabulary, context }) => {
+            let (vocabulary, context) = (*vocabulary, *context);
+            let hidden = plan.hidden.first().copied().unwrap_or(EMBEDDING);
+            let shape =
+                CharGruShape { vocabulary, embedding: EMBEDDING, hidden, layers: 1, context };
+            Architecture::char_gru(shape).context("--model char-gru, --hidden")
+        }
+        (ModelKind::CharGru, _) => Err(unfit("text")),
     }
 }

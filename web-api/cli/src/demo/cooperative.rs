@@ -474,6 +474,7 @@ fn federation_config(
         label: plan.schema.label().to_owned(),
         classes: plan.schema.classes().to_vec(),
         hidden: HIDDEN.to_vec(),
+        architecture: None,
         aggregators,
         rounds: plan.rounds,
         start_members: members,

@@ -84,7 +84,11 @@ pub struct FederationConfig {
     /// The label's classes.
     pub classes: Vec<String>,
     /// Units of each hidden layer.
+    #[serde(default)]
     pub hidden: Vec<usize>,
+    /// The model's architecture as `trainer-model` describes it (JSON), instead of dense layers of these widths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// The aggregators, the coordinator first; one in mode `fhe`, two or more in the others.
     pub aggregators: Vec<AggregatorConfig>,
     /// How updates are sealed: `mpc` (the default), `mpc-verified` or `fhe`.

@@ -50,6 +50,18 @@ pub(crate) fn schema(federation: &FederationConfig) -> anyhow::Result<Schema> {
 
 /// The model that the federation trains.
 pub(crate) fn architecture(federation: &FederationConfig) -> anyhow::Result<Architecture> {
+    if let Some(json) = &federation.architecture {
+        let architecture = Architecture::from_json(json).context("federation.architecture")?;
+        let (inputs, features) = (architecture.inputs(), federation.features.len());
+        let (outputs, classes) = (architecture.classes(), federation.classes.len());
+        if (inputs, outputs) != (features, classes) {
+            bail!(
+                "federation.architecture takes {inputs} values to {outputs} classes, the table has \
+                 {features} features and {classes} classes"
+            );
+        }
+        return Ok(architecture);
+    }
     Ok(Architecture::mlp(MlpShape {
         inputs: federation.features.len(),
         hidden: federation.hidden.clone(),

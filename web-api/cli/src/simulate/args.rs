@@ -67,8 +67,8 @@ pub struct SimulateArgs {
     /// How alike the contributors' labels are: Dirichlet's α; inf deals rows at random
     #[arg(long, default_value = "inf", value_name = "ALPHA", value_parser = alpha)]
     pub alpha: f64,
-    /// How rows are dealt instead: iid, dirichlet:A, pathological:K, shards:K, linear, square, exponential,
-    /// or a file with the rows of each contributor, a JSON list of lists
+    /// How rows are dealt instead: iid, dirichlet:A, dirichlet-balanced:A, pathological:K, shards:K, linear,
+    /// square, exponential, natural (who speaks), or a file with the rows of each contributor, a JSON list of lists
     #[arg(long, value_name = "RULE|FILE", conflicts_with = "alpha", value_parser = partition)]
     pub partition: Option<PartitionRule>,
     /// Rows set aside to measure contributions on
@@ -126,6 +126,8 @@ pub struct SimulateArgs {
 pub enum PartitionRule {
     /// By a rule.
     Rule(Partitioner),
+    /// By who is named in the rows, as evenly in number as it goes.
+    Natural,
     /// As a file says.
     File(PathBuf),
 }
@@ -134,6 +136,7 @@ impl fmt::Display for PartitionRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule(rule) => rule.fmt(f),
+            Self::Natural => f.write_str("natural"),
             Self::File(path) => path.display().fmt(f),
         }
     }
@@ -161,6 +164,10 @@ pub enum ModelKind {
     Cnn,
     /// The one of McMahan et al. 2017: 32 and 64 channels, a dense layer of 512.
     McmahanCnn,
+    /// Dense layers (--hidden), and a learned vector for each category (adult).
+    Table,
+    /// A recurrent network over characters (shakespeare).
+    CharGru,
 }
 
 /// What a contribution weighs.
@@ -206,6 +213,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 fn partition(text: &str) -> Result<PartitionRule, String> {
     match text.parse() {
+        _ if text == "natural" => Ok(PartitionRule::Natural),
         Ok(rule) => Ok(PartitionRule::Rule(rule)),
         Err(_) if Path::new(text).is_file() => Ok(PartitionRule::File(text.into())),
         Err(error) => Err(format!("{error}, nor is it a file")),

@@ -5,22 +5,25 @@ use std::{fs::File, path::Path};
 use aggregator_strategy::{Attack, Backdoor, ImageShape};
 use anyhow::Context as _;
 use datasets::{
-    Alpha, ClassLabels, Dataset, Dirichlet, NamedDataset, Partitioner, RowSource, Shortfall,
-    Standardiser, TakenRows, partition_from_json,
+    Alpha, ClassLabels, Dataset, Dirichlet, Partitioner, RowSource, Shortfall, TakenRows,
+    natural_grouped, partition_from_json,
 };
 use privacy_identity::{Digest, Tag};
-use rand::{Rng, seq::index};
+use rand::{Rng, seq::SliceRandom as _};
 use trainer_model::{Examples, Features};
 
 use super::{
     args::{PartitionRule, SealKind, ValueKind},
     plan::Plan,
     population::Kind,
+    prepared::{Inputs, Prepared},
     seeds::{Purpose, generator},
 };
 
 /// Rows for the reported accuracy of a set that comes without: at most so many, at most a fifth.
 const TEST_ROWS: usize = 300;
+/// Rows of text that are tested on: there are hundreds of thousands.
+const TEST_ROWS_MAX: usize = 2_000;
 
 /// Rows to train on, shared by all contributors, and the DAO's own.
 pub(crate) struct SimulationData {
@@ -33,24 +36,27 @@ pub(crate) struct SimulationData {
     pub(crate) test: Examples,
     /// The rows of each contributor.
     pub(crate) parts: Vec<Vec<u32>>,
-    /// Channels, height and width, if rows are images.
-    pub(crate) image: Option<[usize; 3]>,
+    pub(crate) inputs: Inputs,
 }
 
 impl SimulationData {
     /// Reads the set, sets the DAO's rows aside and deals the others.
     pub(crate) fn load(plan: &Plan) -> anyhow::Result<Self> {
-        let name: NamedDataset = plan.dataset.parse().context("--dataset")?;
-        let loaded = name.load(plan.data_dir.as_deref()).context("--dataset, --data-dir")?;
-        let image = match &loaded.rows {
-            Dataset::Images(images) => Some([1, images.shape().height(), images.shape().width()]),
-            _ => None,
-        };
+        let mut prepared = Prepared::load(plan)?;
         let mut rng = generator(plan.seed, Purpose::Data, &[]);
-        let rows = loaded.rows.rows();
-        let mut held = Held::draw(rows, &mut rng);
-        let test_count = if loaded.test.is_some() { 0 } else { TEST_ROWS.min(rows / 5) };
-        let test_rows = held.take(test_count);
+        let rows = prepared.rows.rows();
+        let (mut held, test_rows) = match &prepared.by_time {
+            Some((training, test)) => {
+                let test = Held::draw(test.clone(), &mut rng).take(test.len().min(TEST_ROWS_MAX));
+                (Held::draw(training.clone(), &mut rng), test)
+            }
+            None => {
+                let mut held = Held::draw(all(rows), &mut rng);
+                let count = if prepared.test.is_some() { 0 } else { TEST_ROWS.min(rows / 5) };
+                let test = held.take(count);
+                (held, test)
+            }
+        };
         let measured = plan.seal != SealKind::None || plan.value != ValueKind::None;
         // An exact partition of all rows leaves none to measure on: then they come from the test set.
         let from_test = matches!(plan.partition, Some(PartitionRule::File(_)));
@@ -58,9 +64,10 @@ impl SimulationData {
             if measured && !from_test { plan.validation_rows.min(rows / 5).max(1) } else { 0 };
         let validation_rows = held.take(validation_count);
         let rest = held.rest();
-        let parts = deal(plan, &loaded.rows, &rest, &mut rng)?;
-        let training = standardised(loaded.rows, &rest)?;
-        let (test_set, test_rows) = match &loaded.test {
+        let parts = deal(plan, &prepared.rows, &rest, &mut rng)?;
+        prepared.standardised(&rest)?;
+        let Prepared { name, inputs, rows: training, test: published, .. } = prepared;
+        let (test_set, test_rows) = match &published {
             Some(test) => (test, all(test.rows())),
             None => (&training, test_rows),
         };
@@ -71,7 +78,7 @@ impl SimulationData {
         } else {
             examples(&training, &validation_rows)?
         };
-        Ok(Self { name: name.name().to_owned(), training, validation, test, parts, image })
+        Ok(Self { name: name.name().to_owned(), training, validation, test, parts, inputs })
     }
 
     /// The rows at `indices`, as somebody of this kind sees them.
@@ -122,9 +129,9 @@ impl SimulationData {
     }
 
     fn image_shape(&self) -> anyhow::Result<ImageShape> {
-        let [channels, height, width] = self.image.with_context(|| {
-            format!("--attack backdoor needs images, the rows of {} are none", self.name)
-        })?;
+        let Inputs::Image([channels, height, width]) = self.inputs else {
+            anyhow::bail!("--attack backdoor needs images, the rows of {} are none", self.name);
+        };
         Ok(ImageShape { channels, height, width })
     }
 
@@ -142,13 +149,13 @@ impl SimulationData {
 struct Held(Vec<u32>);
 
 impl Held {
-    fn draw(rows: usize, rng: &mut impl Rng) -> Self {
-        let order = index::sample(rng, rows, rows);
-        Self(order.into_iter().filter_map(|row| u32::try_from(row).ok()).collect())
+    fn draw(mut rows: Vec<u32>, rng: &mut impl Rng) -> Self {
+        rows.shuffle(rng);
+        Self(rows)
     }
 
     fn take(&mut self, count: usize) -> Vec<u32> {
-        let mut taken = self.0.split_off(self.0.len() - count);
+        let mut taken = self.0.split_off(self.0.len().saturating_sub(count));
         taken.sort_unstable();
         taken
     }
@@ -173,6 +180,17 @@ fn deal(
     let rule = match &plan.partition {
         Some(PartitionRule::File(path)) => return from_file(path, rows.rows(), plan.clients),
         Some(PartitionRule::Rule(rule)) => rule.clone(),
+        Some(PartitionRule::Natural) => {
+            let Dataset::Text(text) = rows else {
+                anyhow::bail!(
+                    "--partition natural: nobody is named in the rows of {}",
+                    plan.dataset
+                );
+            };
+            let ids = text.role_ids();
+            let ids: Vec<u32> = rest.iter().map(|row| ids[*row as usize]).collect();
+            return Ok(in_set(natural_grouped(&ids, plan.clients, rng)?, rest));
+        }
         None if plan.alpha.is_infinite() => Partitioner::Iid,
         None => Partitioner::Dirichlet(dirichlet(plan.alpha, rest.len(), plan.clients)),
     };
@@ -180,8 +198,13 @@ fn deal(
         rest.iter().filter_map(|row| rows.labels().get(*row as usize).copied()).collect();
     let labels = ClassLabels::new(&labels, rows.classes())?;
     let parts = rule.split(labels, plan.clients, rng).context("--alpha, --partition, --clients")?;
+    Ok(in_set(parts, rest))
+}
+
+/// Parts of the rows `rest` as parts of the whole set.
+fn in_set(parts: Vec<Vec<u32>>, rest: &[u32]) -> Vec<Vec<u32>> {
     let in_set = |part: Vec<u32>| part.into_iter().map(|at| rest[at as usize]).collect();
-    Ok(parts.into_iter().map(in_set).collect())
+    parts.into_iter().map(in_set).collect()
 }
 
 /// As NIID-Bench deals, but that parts may be small and are topped up where there are many.
@@ -204,18 +227,6 @@ fn from_file(path: &Path, rows: usize, clients: usize) -> anyhow::Result<Vec<Vec
         parts.len()
     );
     Ok(parts)
-}
-
-/// Tables are brought to one scale, fitted on the rows to train on; images are on one already.
-fn standardised(rows: Dataset, rest: &[u32]) -> anyhow::Result<Dataset> {
-    match rows {
-        Dataset::Table(table) => {
-            let training: Vec<usize> = rest.iter().map(|row| *row as usize).collect();
-            let standardiser = Standardiser::fit(&table.select(&training)?);
-            Ok(Dataset::Table(standardiser.apply(&table)?))
-        }
-        other => Ok(other),
-    }
 }
 
 /// The rows at `indices` of a set.
