@@ -17,7 +17,7 @@ use crate::world::{
     Contribution, READING_ERROR_MAX, World,
     dao::{Logged, probe_in_the_clear},
     dishonest::{payloads, with_payloads},
-    federation::Federation,
+    federation::{Federation, replied},
     rng_for,
 };
 
@@ -147,7 +147,7 @@ fn custodians_that_decline_are_asked_no_more_and_stop_a_round_only_when_too_few_
                 let ended = federation.end_round(|_, place, request, reply| {
                     if place <= declining && step(request) == at {
                         declined += 1;
-                        return Some(AggregatorReply::Refused(Refusal::Unexpected));
+                        return Some(replied(request, Err(Refusal::Unexpected)));
                     }
                     assert!(place > declining || step(request) < at, "{place} is asked again");
                     Some(reply)

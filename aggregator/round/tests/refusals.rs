@@ -405,7 +405,8 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
 fn an_answer_that_nobody_waits_for_is_refused() {
     every_mode(|sealing| {
         let mut federation = Federation::sealed_collecting(sealing, 1, 4);
-        let prepared = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
+        let round = RoundId(0);
+        let prepared = Input::Prepared { party: 1, round, parts: Vec::new() };
         for input in [prepared, Input::Logged, Input::NoMoreRounds] {
             check_refused(&mut federation, &input, Refusal::Unexpected);
         }

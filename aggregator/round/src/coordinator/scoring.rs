@@ -22,7 +22,8 @@ impl Coordinator {
         check_probes(context, &probes, closed.grant(), &sum.unverified_body().accepted)?;
         let (mut closed, sum) = (closed.clone(), sum.clone());
         closed.begin_step(context, now_ms);
-        self.phase = Phase::Scoring { closed, sum, probes, scores: BTreeMap::new() };
+        let scores = BTreeMap::new();
+        self.phase = Phase::Scoring { closed, sum, probes, own: None, scores };
         Ok(vec![Output::Persist])
     }
 
@@ -41,11 +42,27 @@ impl Coordinator {
         Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
     }
 
+    pub(super) fn own_scored(
+        &mut self,
+        context: &AggregatorContext,
+        scalars: Vec<[u64; 2]>,
+        now_ms: u64,
+    ) -> Result<Vec<Output>, Refusal> {
+        match &mut self.phase {
+            Phase::Scoring { own: own @ None, .. } => *own = Some(scalars),
+            _ => return Err(Refusal::Unexpected),
+        }
+        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
+    }
+
     /// Opens the scalars of what has come and signs the receipt; none if that is not enough.
     pub(super) fn settle(&mut self, context: &AggregatorContext) -> Option<Vec<Output>> {
-        let Phase::Scoring { closed, sum, probes, scores } = &self.phase else { return None };
+        let Phase::Scoring { closed, sum, probes, own: Some(own), scores } = &self.phase else {
+            return None;
+        };
         let round = closed.grant().round;
-        let (scalars, liars) = match scalars(context, closed, probes.unverified_body(), scores) {
+        let order = probes.unverified_body();
+        let (scalars, liars) = match scalars(context, closed, order, own, scores) {
             Ok(opened) => opened,
             Err(_) if scores.len() < closed.asked.len() => return None,
             Err(error) => {
@@ -59,7 +76,7 @@ impl Coordinator {
         let sum = sum.clone();
         self.phase = Phase::Settling { receipt, sum };
         let counted = Input::Counted(self.refused.clone());
-        let outputs = [Output::PersistFirst(Box::new(counted)), Output::Persist];
+        let outputs = [Output::PersistInput(Box::new(counted)), Output::Persist];
         Some(outputs.into_iter().chain(lied).collect())
     }
 }
@@ -93,6 +110,7 @@ fn scalars(
     context: &AggregatorContext,
     closed: &Closed,
     order: &ProbeOrder,
+    own: &[[u64; 2]],
     scores: &BTreeMap<usize, Signed<ScalarShares>>,
 ) -> Result<(Vec<OpenedScalars>, Vec<usize>), mode::OpenError> {
     let count = i64::try_from(closed.updates.len()).expect("at most CONTRIBUTORS_MAX");
@@ -100,13 +118,9 @@ fn scalars(
         let shares: &[[u64; 2]] = &score.unverified_body().shares;
         (place, shares)
     });
-    let (opened, liars) = mode::open_scalars(
-        context,
-        closed.grant(),
-        order,
-        &closed.own_deliveries(),
-        &others.collect(),
-    )?;
+    let others = others.collect();
+    let (opened, liars) =
+        mode::open_scalars(context.terms(), closed.grant(), order, &closed.set(), own, &others)?;
     let value = |probe: &QuantizedProbe, opened| probe.value_from_opened(opened) / count;
     let scalars = opened.into_iter().map(|[first, second]| OpenedScalars {
         value: value(&order.value, first),
