@@ -235,11 +235,7 @@ impl Encode for Input {
             }
             Self::Counted(counts) => {
                 writer.u8(10);
-                writer.u32(u32::try_from(counts.len()).expect("fewer than 256 reasons"));
-                for (refusal, count) in counts {
-                    refusal.encode(writer);
-                    writer.u64(*count);
-                }
+                counts_to_writer(counts, writer);
             }
         }
     }
@@ -247,6 +243,14 @@ impl Encode for Input {
 
 fn place_to_writer(party: usize, writer: &mut Writer) {
     writer.u8(u8::try_from(party).expect("at most AGGREGATORS_MAX"));
+}
+
+fn counts_to_writer(counts: &BTreeMap<Refusal, u64>, writer: &mut Writer) {
+    writer.u32(u32::try_from(counts.len()).expect("fewer than 256 reasons"));
+    for (refusal, count) in counts {
+        refusal.encode(writer);
+        writer.u64(*count);
+    }
 }
 
 fn place_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {

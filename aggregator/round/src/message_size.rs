@@ -15,12 +15,12 @@ const CONTRIBUTOR_BYTES: usize = 1 << 10;
 /// part of a welcome or of commits.
 const COHORT_BYTES: usize = 4 << 10;
 /// How much goes to another party in one request to prepare, and back: seeds of thousands of
-/// contributors, 248 shares of FHE keys, the proofs of 54 updates of a million parameters. A request that
-/// is lost is repeated whole, so that larger ones would gain nothing but memory.
+/// contributors, 248 shares of FHE keys. A request that is lost is repeated whole, so that larger ones
+/// would gain nothing but memory.
 const BATCH_BYTES_MAX: usize = 8 << 20;
-/// How many of its own proofs the coordinator queries before it stores what came of them: at a million
-/// parameters each takes half a second, which a crash would cost.
-const OWN_BATCH_MAX: usize = 16;
+/// How many proofs a party queries in one step: at a million parameters each takes half a second, and a
+/// step should end before whoever asked for it gives up (30 s), and cost little when a crash undoes it.
+const PROOFS_MAX: usize = 16;
 
 /// Longest message that a party of a round under `terms` sends or takes, in bytes; at most
 /// [`MESSAGE_BYTES_MAX`].
@@ -49,14 +49,10 @@ pub(crate) fn part_bytes_max(terms: &FederationTerms, place: usize) -> usize {
     CONTRIBUTOR_BYTES + if place == 0 { sizes.first } else { sizes.other }
 }
 
-/// How many parts go to another party in one request.
+/// Of how many updates a party prepares its parts at once.
 pub(crate) fn batch_len(terms: &FederationTerms) -> usize {
-    (BATCH_BYTES_MAX / in_batch_bytes(terms)).max(1)
-}
-
-/// Of how many updates the coordinator queries the proofs at once.
-pub(crate) fn own_batch_len(terms: &FederationTerms) -> usize {
-    batch_len(terms).min(OWN_BATCH_MAX)
+    let fitting = (BATCH_BYTES_MAX / in_batch_bytes(terms)).max(1);
+    if mode::proves(terms) == Ok(true) { fitting.min(PROOFS_MAX) } else { fitting }
 }
 
 /// What one update adds to a request to prepare and to its answer.

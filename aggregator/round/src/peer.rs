@@ -117,45 +117,38 @@ impl PeerAggregator {
             return (self, Ok(step));
         };
         let before = self.round();
-        match self.replay(context, input.clone()) {
-            Ok(machine) => {
-                let forget_earlier = machine.round() != before;
-                let persist = Some(Box::new(input));
-                (machine, Ok(PeerStep { keep, persist, forget_earlier, reply }))
-            }
-            Err((machine, refusal)) => (machine, Err(refusal)),
-        }
+        let (machine, taken) = self.replay(context, input.clone());
+        let forget_earlier = machine.round() != before;
+        let persist = Some(Box::new(input));
+        (machine, taken.map(|()| PeerStep { keep, persist, forget_earlier, reply }))
     }
 
     /// Takes what was stored of an answered request: the state after it, without what it takes to answer
     /// again. No part is read.
     ///
     /// # Errors
-    /// The machine as it was, and the [`Refusal`] of what was never stored by this party in this state.
+    /// The [`Refusal`] of what was never stored by this party in this state, which it leaves as it is.
     pub fn replay(
         self,
         context: &AggregatorContext,
         input: PeerInput,
-    ) -> Result<Self, (Self, Refusal)> {
-        let phase = match (self.phase, input) {
+    ) -> (Self, Result<(), Refusal>) {
+        let (phase, taken) = match (self.phase, input) {
             (phase, PeerInput::Prepared { order, challenge, parts }) => {
                 prepared(context, phase, (*order, challenge), parts)
             }
             (Phase::Prepared(held), PeerInput::Agreed { set, .. }) => {
-                Ok(Phase::Agreed { held, set })
+                (Phase::Agreed { held, set }, Ok(()))
             }
             (Phase::Prepared(held) | Phase::Agreed { held, .. }, PeerInput::Summed { set, .. }) => {
-                Ok(Phase::Summed { held, set })
+                (Phase::Summed { held, set }, Ok(()))
             }
             (Phase::Summed { held, set }, PeerInput::Scored(probes)) => {
-                Ok(Phase::Scored { held, set, probes: *probes })
+                (Phase::Scored { held, set, probes: *probes }, Ok(()))
             }
-            (phase, _) => Err((phase, Refusal::Unexpected)),
+            (phase, _) => (phase, Err(Refusal::Unexpected)),
         };
-        match phase {
-            Ok(phase) => Ok(Self { phase }),
-            Err((phase, refusal)) => Err((Self { phase }, refusal)),
-        }
+        (Self { phase }, taken)
     }
 
     /// Whether the bytes under `id` may still be asked for. All others are garbage.
@@ -329,21 +322,21 @@ fn prepared(
     phase: Phase,
     (order, challenge): (Signed<RoundOrder>, Digest),
     parts: Vec<HeldPart>,
-) -> Result<Phase, (Phase, Refusal)> {
+) -> (Phase, Result<(), Refusal>) {
     let grant = order.unverified_body().grant.unverified_body();
     let place = match context.place(grant) {
         Ok(place) => place,
-        Err(refusal) => return Err((phase, refusal)),
+        Err(refusal) => return (phase, Err(refusal)),
     };
     let mut held = match phase {
         Phase::Prepared(held) if held.grant().round == grant.round => held,
         phase if phase.held().is_some_and(|held| held.grant().round >= grant.round) => {
-            return Err((phase, Refusal::AlreadyAnswered));
+            return (phase, Err(Refusal::AlreadyAnswered));
         }
         _ => Held { order, place, challenge, parts: BTreeMap::new() },
     };
     held.parts.extend(parts.into_iter().map(|part| (part.member, part)));
-    Ok(Phase::Prepared(held))
+    (Phase::Prepared(held), Ok(()))
 }
 
 /// Checks that the DAO node signed these probes for this round and set, and that no inner product

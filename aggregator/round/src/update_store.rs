@@ -7,10 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use aggregator_protocol::RoundId;
-use privacy_identity::{Decode as _, Digest};
-use privacy_secagg::{Delivery, VerifiedDelivery};
+use aggregator_protocol::{MESSAGE_BYTES_MAX, RoundId};
+use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Writer};
+use privacy_secagg::{Delivery, EncodingParameters, RECIPIENTS_MAX, VerifiedDelivery};
 use thiserror::Error;
+
+/// Most updates that are read from a stored list: those of one round.
+const UPDATES_MAX: usize = EncodingParameters::CONTRIBUTORS_MAX as usize;
 
 /// The place of the part that is the party's own, among those that it keeps of an update. The
 /// coordinator keeps the parts of the others after it, in the order of the parties.
@@ -99,6 +102,35 @@ impl MemoryUpdates {
 impl UpdateStore for MemoryUpdates {
     fn part(&self, id: UpdateId, index: usize) -> Result<Vec<u8>, PartFault> {
         self.0.get(&id).and_then(|parts| parts.get(index)).cloned().ok_or(PartFault::Missing)
+    }
+}
+
+/// In order; the list of updates, each with the list of its parts.
+impl Encode for MemoryUpdates {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u32(u32::try_from(self.0.len()).expect("at most CONTRIBUTORS_MAX a round"));
+        for (id, parts) in &self.0 {
+            id.round.encode(writer);
+            id.update.encode(writer);
+            writer.u32(u32::try_from(parts.len()).expect("at most RECIPIENTS_MAX"));
+            parts.iter().for_each(|part| writer.bytes(part));
+        }
+    }
+}
+
+impl Decode for MemoryUpdates {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut updates = BTreeMap::new();
+        for _ in 0..reader.length("kept updates", UPDATES_MAX)? {
+            let id = UpdateId { round: Decode::decode(reader)?, update: Decode::decode(reader)? };
+            if updates.last_key_value().is_some_and(|(last, _)| *last >= id) {
+                return Err(DecodeError::invalid("kept updates", "not in increasing order"));
+            }
+            let length = reader.length("parts of an update", RECIPIENTS_MAX)?;
+            let part = |_| Ok(reader.bytes("part of an update", MESSAGE_BYTES_MAX)?.to_vec());
+            updates.insert(id, (0..length).map(part).collect::<Result<_, DecodeError>>()?);
+        }
+        Ok(Self(updates))
     }
 }
 

@@ -260,6 +260,35 @@ fn one_custodian_that_lies_is_outvoted_by_threshold_and_two_and_named() {
 }
 
 #[test]
+fn scalars_wait_for_one_answer_more_than_opens_them_so_that_a_lie_is_seen() {
+    // The others answer later than patience lasts, and before the scrutiny of scalars ends.
+    const LATE: usize = 9;
+    for (late, settles) in [(vec![3, 4], true), (vec![3], false)] {
+        let (mut federation, contributions) = federation(4, 2);
+        let mut asked = 0;
+        let ended = federation.end_round(|world, place, request, reply| {
+            if step(request) != Step::Score {
+                return Some(reply);
+            }
+            asked += usize::from(place == 3);
+            match place {
+                1 => Some(Lie::Bit.told(world, place, reply)),
+                2 => Some(reply),
+                _ => (late.contains(&place) && asked > LATE).then_some(reply),
+            }
+        });
+        check_right(&federation, &contributions, &ended);
+        if settles {
+            check_settled(&federation, &contributions, &ended);
+            assert_eq!(named(&federation), [federation.world.member(0)]);
+        } else {
+            // Seen, but nobody can say who of three it was.
+            assert_eq!(reason(&ended), "no answer in time to score");
+        }
+    }
+}
+
+#[test]
 fn liars_that_are_too_many_to_be_outvoted_end_the_round_and_never_make_a_sum() {
     for (custody, liars) in
         [((3, 2), &[2_usize][..]), ((4, 2), &[1, 3]), ((5, 3), &[2, 5]), ((3, 2), &[1, 2, 3])]

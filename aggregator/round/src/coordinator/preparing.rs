@@ -7,10 +7,7 @@ use super::{
     RoundId, VerifyingKey, opening, steps::check_asked,
 };
 use crate::{
-    AggregatorContext, Ask, Batch, Output, Work,
-    message_size::{batch_len, own_batch_len},
-    mode,
-    work::Task,
+    AggregatorContext, Ask, Batch, Output, Work, message_size::batch_len, mode, work::Task,
     worked::OwnProof,
 };
 
@@ -48,7 +45,7 @@ pub(super) fn asks(
     if !own_complete(context, closed, proofs) {
         let missing = closed.updates.iter().filter(|(member, _)| !proofs.contains_key(*member));
         let updates = missing.map(|(member, update)| (*member, *update));
-        let updates = updates.take(own_batch_len(context.terms())).collect();
+        let updates = updates.take(batch_len(context.terms())).collect();
         let task = Task::Prepare { challenge };
         asks.push(Ask::Own(Box::new(Work { order: closed.order.clone(), updates, task })));
     }
@@ -76,15 +73,15 @@ fn check_known<'a>(
     closed: &Closed,
     answered: impl Iterator<Item = (&'a VerifyingKey, &'a Digest)>,
     known: impl Fn(&VerifyingKey) -> bool,
-) -> Result<(), Refusal> {
-    let mut news = false;
+) -> Result<bool, Refusal> {
+    let mut any = None;
     for (member, update) in answered {
         if closed.updates.get(member) != Some(update) {
             return Err(Refusal::BadSet);
         }
-        news |= !known(member);
+        any = Some(any == Some(true) || !known(member));
     }
-    if news { Ok(()) } else { Err(Refusal::Unexpected) }
+    any.ok_or(Refusal::Unexpected)
 }
 
 impl Coordinator {
@@ -104,9 +101,11 @@ impl Coordinator {
         check_asked(closed, party)?;
         let answered = parts.iter().map(|part| (&part.member, &part.update));
         let earlier = prepared.get(&party);
-        check_known(closed, answered, |member| {
-            earlier.is_some_and(|earlier| earlier.contains_key(member))
-        })?;
+        let known = |member: &_| earlier.is_some_and(|earlier| earlier.contains_key(member));
+        // A custodian repeats what it does not know to have been taken.
+        if !check_known(closed, answered, known)? {
+            return Ok(Vec::new());
+        }
         let preparation = prepared.entry(party).or_default();
         for part in parts {
             // The first answer stands.
@@ -125,7 +124,9 @@ impl Coordinator {
             return Err(Refusal::Unexpected);
         };
         let answered = own.iter().map(|proof| (&proof.member, &proof.update));
-        check_known(closed, answered, |member| proofs.contains_key(member))?;
+        if !check_known(closed, answered, |member| proofs.contains_key(member))? {
+            return Err(Refusal::Unexpected);
+        }
         proofs.extend(own.into_iter().map(|proof| (proof.member, proof.held)));
         Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
     }

@@ -166,7 +166,7 @@ impl Federation {
     }
 
     /// Tells the machine of updates that it cannot send, as they are lost.
-    fn lost(&self) -> Option<Input> {
+    pub(crate) fn lost(&self) -> Option<Input> {
         let asks = self.coordinator.machine.outstanding(&self.coordinator.context);
         asks.into_iter().find_map(|ask| self.coordinator.whole(ask).err()).map(|input| *input)
     }

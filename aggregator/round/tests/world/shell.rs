@@ -231,8 +231,9 @@ impl PeerShell {
 
     fn replayed(&self, machine: PeerAggregator, bytes: &[u8]) -> PeerAggregator {
         let input = PeerInput::from_bytes(bytes).unwrap();
-        let replayed = machine.replay(&self.context, input);
-        replayed.map_err(|(_, refusal)| refusal).expect("what was stored is replayed")
+        let (machine, replayed) = machine.replay(&self.context, input);
+        assert_eq!(replayed, Ok(()), "what was stored is refused when it is replayed");
+        machine
     }
 
     /// A fresh process on the same store.
