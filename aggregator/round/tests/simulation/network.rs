@@ -19,6 +19,7 @@ use crate::{
     world::{
         World,
         dao::{Dao, Logged, probe_order},
+        federation::replied,
         rng_for,
         shell::{ALL, CoordinatorShell, PeerShell, input_from_dao},
     },
@@ -254,6 +255,10 @@ impl Simulation {
             return;
         }
         for ask in self.outstanding() {
+            if let Some(worked) = self.coordinator.work(&ask) {
+                self.feed(&worked).unwrap();
+                return;
+            }
             // Custodians ask themselves what is wanted of them.
             let Some((to, bytes)) = addressed(&ask) else { continue };
             self.ask(Party::Aggregator(0), to, bytes);
@@ -261,7 +266,8 @@ impl Simulation {
     }
 
     fn outstanding(&self) -> Vec<Ask> {
-        self.coordinator.machine.outstanding(&self.coordinator.context)
+        let asks = self.coordinator.machine.outstanding(&self.coordinator.context);
+        asks.into_iter().map(|ask| self.coordinator.whole(ask).unwrap()).collect()
     }
 
     /// Feeds the coordinator, which may be killed between any two of its outputs.
@@ -322,12 +328,14 @@ impl Simulation {
             self.coordinator.machine.count(Refusal::Malformed);
             return Some(ContributorReply::Refused(Refusal::Malformed));
         };
-        let CoordinatorShell { machine, context, .. } = &self.coordinator;
+        let CoordinatorShell { machine, context, updates, .. } = &self.coordinator;
         let polls = matches!(
             request,
             ContributorRequest::Fetch { .. } | ContributorRequest::Receipt { .. }
         );
-        if let Some(asked) = machine.custody_for(context, &member).filter(|_| polls) {
+        if let Some(asked) =
+            machine.custody_for(context, updates, &member).unwrap().filter(|_| polls)
+        {
             return Some(ContributorReply::Custody(asked));
         }
         match request {
@@ -368,7 +376,7 @@ impl Simulation {
             self.custodians[index].restart();
             return None;
         }
-        let reply = result.unwrap_or_else(AggregatorReply::Refused);
+        let reply = replied(request, result);
         self.observe(index, request, &reply);
         Some(reply)
     }
@@ -415,18 +423,18 @@ impl Simulation {
             self.crash(index);
             return None;
         }
-        let reply = result.unwrap_or_else(AggregatorReply::Refused);
+        let reply = replied(&request, result);
         self.observe(index, &request, &reply);
         Some(reply)
     }
 
     fn observe(&mut self, index: usize, request: &AggregatorRequest, reply: &AggregatorReply) {
         match reply {
-            AggregatorReply::Prepared { refused, .. } => {
-                let AggregatorRequest::Prepare { order, challenge, .. } = request else { panic!() };
-                let round = order.unverified_body().grant.unverified_body().round;
-                self.observed.challenges.entry((index, round)).or_default().insert(*challenge);
-                let members = refused.iter().map(|(member, _)| (round, *member));
+            AggregatorReply::Prepared { round, parts } => {
+                let AggregatorRequest::Prepare { challenge, .. } = request else { panic!() };
+                self.observed.challenges.entry((index, *round)).or_default().insert(*challenge);
+                let refused = parts.iter().filter(|part| part.held.is_err());
+                let members = refused.map(|part| (*round, part.member));
                 self.observed.refused_by_peers.extend(members);
             }
             AggregatorReply::Sum { commitment, .. } => {
@@ -448,7 +456,7 @@ impl Simulation {
                     self.observed.echoes.push(echo.clone());
                 }
             }
-            AggregatorReply::Refused(_) => self.observed.refusals += 1,
+            AggregatorReply::Refused { .. } => self.observed.refusals += 1,
         }
     }
 
@@ -515,7 +523,7 @@ impl Simulation {
                 let index = (0..self.world.members.len()).find(at).unwrap();
                 Some((Party::Contributor(index), request.as_ref().clone()))
             }
-            Ask::Dao(_) => None,
+            Ask::Dao(_) | Ask::Own(_) | Ask::Parts(..) => None,
         });
         let mut requests: Vec<_> = requests.collect();
         // The other steps are the same for all custodians: those that answered are asked again.
@@ -585,6 +593,6 @@ fn addressed(ask: &Ask) -> Option<(Party, Vec<u8>)> {
         Ask::Aggregator(index, request) => {
             Some((Party::Aggregator(*index), to_wire(request.as_ref())))
         }
-        Ask::Custodian(..) => None,
+        Ask::Custodian(..) | Ask::Own(_) | Ask::Parts(..) => None,
     }
 }
