@@ -20,6 +20,7 @@
 //! the persisted inputs again and gets the same state, and [`Coordinator::outstanding`] names the
 //! requests to repeat.
 
+mod asked;
 mod collect;
 mod commitments;
 mod context;
@@ -39,6 +40,7 @@ mod round_secret;
 mod sum_check;
 mod value;
 
+pub use asked::{Answer, Asked};
 pub use commitments::missing_commitment;
 pub use context::{AggregatorContext, ContextError};
 pub use contributor_receipt::{ContributorReceipt, NOT_CHECKED, ReceiptCheck};
