@@ -50,6 +50,8 @@ pub(crate) struct Process {
     journal: Journal,
     /// Digests of the updates among the stored inputs of the round under way.
     pub(crate) held: BTreeSet<Digest>,
+    /// The update in a stored record, by the record's digest: verifying it again would give the same.
+    updates: BTreeMap<Digest, Digest>,
     errands: BTreeMap<(Party, Digest), Errand>,
     last_id: u64,
     /// No new question is asked before that time.
@@ -66,6 +68,7 @@ impl Process {
             durable: Coordinator::new(Vec::new()),
             journal: Journal::default(),
             held: BTreeSet::new(),
+            updates: BTreeMap::new(),
             errands: BTreeMap::new(),
             last_id: 0,
             paused_until_ms: 0,
@@ -126,8 +129,13 @@ impl Process {
             return;
         };
         let (key, answer) = (*key, errand.asked.read(bytes));
-        // Asked again in its time.
-        let Answer::Input(input) = answer else { return };
+        let garbage = turn.mutant == Some(Mutant::TakesGarbageForRefusal);
+        let input = match answer {
+            Answer::Input(input) => input,
+            Answer::Later { .. } if garbage => Box::new(Input::StepRefused(Refusal::Malformed)),
+            // Asked again in its time.
+            Answer::Later { .. } => return,
+        };
         self.errands.remove(&key);
         if self.step(turn, *input, None).is_err() {
             // It would be refused again: the round cannot go on with it.
@@ -218,16 +226,15 @@ impl Process {
         update: Box<privacy_secagg::SealedUpdate>,
     ) {
         let peer = turn.world.member_keys[from.0];
-        if turn.mutant == Some(Mutant::AcknowledgesAnything) {
-            let round = RoundId(update.claimed_binding().round);
-            if let Ok(verified) = update.clone().verify() {
-                let body =
-                    Acknowledgement { federation: turn.world.id, round, update: verified.digest() };
+        let sent = update.clone();
+        if let Err(refusal) = self.step(turn, Input::Submitted { peer, update }, Some(from)) {
+            if turn.mutant == Some(Mutant::AcknowledgesAnything) {
+                let update = Digest::of(Tag::SealedUpdate, &sent.to_bytes());
+                let round = RoundId(sent.claimed_binding().round);
+                let body = Acknowledgement { federation: turn.world.id, round, update };
                 let promise = Signed::new(body, Tag::Acknowledgement, self.context.signing());
                 return acknowledge(turn, from, promise);
             }
-        }
-        if let Err(refusal) = self.step(turn, Input::Submitted { peer, update }, Some(from)) {
             let refused = ContributorReply::Refused(refusal);
             return turn.reply(Party::Member(from.0), from.1, to_wire(&refused));
         }
@@ -256,16 +263,23 @@ impl Process {
         let mut outputs = match result {
             Ok(outputs) => outputs,
             Err(refusal) => {
+                if turn.mutant == Some(Mutant::CountsTwice) {
+                    self.machine.count(refusal);
+                }
                 self.check_refusal(turn, before, refusal);
                 return Err(refusal);
             }
         };
         check_order(turn, &input, &outputs, self.machine != before);
+        let update = outputs.iter().find_map(|output| match output {
+            Output::Acknowledge(promise) => Some(promise.unverified_body().update),
+            _ => None,
+        });
         if turn.mutant == Some(Mutant::AcknowledgesBeforeItStores) {
             outputs.sort_by_key(|output| !matches!(output, Output::Acknowledge(_)));
         }
         for output in outputs {
-            self.perform(turn, &input, from, output);
+            self.perform(turn, (&input, update), from, output);
             if turn.died {
                 break;
             }
@@ -285,16 +299,20 @@ impl Process {
     fn perform(
         &mut self,
         turn: &mut Turn<'_>,
-        input: &Input,
+        (input, update): (&Input, Option<Digest>),
         from: Option<(usize, u64)>,
         output: Output,
     ) {
         match output {
-            Output::PersistFirst(first) => self.store(turn, &first, false),
+            Output::PersistFirst(first) => drop(self.store(turn, &first)),
             Output::Persist => {
-                self.store(turn, input, true);
                 if turn.mutant == Some(Mutant::StoresTwice) {
-                    self.store(turn, input, true);
+                    self.store(turn, input);
+                }
+                if let Some(record) = self.store(turn, input) {
+                    self.durable = self.machine.clone();
+                    self.updates.extend(update.map(|update| (record, update)));
+                    self.held.extend(update);
                 }
             }
             Output::Conclude(ended) => self.conclude(turn, &ended),
@@ -317,23 +335,16 @@ impl Process {
         }
     }
 
-    /// Stores an input; `whole` if it is the one that was handled.
-    fn store(&mut self, turn: &mut Turn<'_>, input: &Input, whole: bool) {
+    /// Stores an input; the digest of its record, if it was stored whole.
+    fn store(&mut self, turn: &mut Turn<'_>, input: &Input) -> Option<Digest> {
         let mut record = vec![INPUT];
         record.extend(turn.clock_ms.to_be_bytes());
         record.extend(input.to_bytes());
         if !turn.write(&mut self.journal, &record) {
-            return;
+            return None;
         }
         turn.witness.news.coordinator = true;
-        if let Input::Submitted { update, .. } = input
-            && let Ok(verified) = update.as_ref().clone().verify()
-        {
-            self.held.insert(verified.digest());
-        }
-        if whole {
-            self.durable = self.machine.clone();
-        }
+        Some(Digest::of(Tag::Delivery, &record))
     }
 
     /// Keeps how a round ended, which also says that its inputs are no longer needed: one record, so that
@@ -381,7 +392,10 @@ impl Process {
                     ended.extend(Ended::from_bytes(bytes));
                 }
                 Some((&INPUT, bytes)) => match bytes.split_first_chunk::<8>() {
-                    Some((at_ms, bytes)) => inputs.push((u64::from_be_bytes(*at_ms), bytes)),
+                    Some((at_ms, bytes)) => {
+                        let digest = Digest::of(Tag::Delivery, record);
+                        inputs.push((u64::from_be_bytes(*at_ms), bytes, digest));
+                    }
                     None => broken.push("a stored input has no time".to_owned()),
                 },
                 _ => broken.push("a record of no kind".to_owned()),
@@ -389,16 +403,12 @@ impl Process {
         }
         let mut machine = Coordinator::new(ended);
         let (mut last, mut held) = (Vec::new(), BTreeSet::new());
-        for (at_ms, bytes) in inputs {
+        for (at_ms, bytes, record) in inputs {
             let Ok(input) = Input::from_bytes(bytes) else {
                 broken.push("a stored input cannot be read".to_owned());
                 continue;
             };
-            if let Input::Submitted { update, .. } = &input
-                && let Ok(verified) = update.as_ref().clone().verify()
-            {
-                held.insert(verified.digest());
-            }
+            held.extend(self.updates.get(&record));
             let (next, result) = machine.handle(&self.context, input, at_ms);
             machine = next;
             match result {

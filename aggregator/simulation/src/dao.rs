@@ -112,6 +112,7 @@ impl Dao {
         self.open = None;
         self.log.insert(round, ended);
         witness.news.ended = Some(round);
+        witness.seen.add("rounds", 1);
         DaoReply::Settled { entry: round.0 }
     }
 

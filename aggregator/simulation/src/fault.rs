@@ -211,6 +211,19 @@ impl Fault {
         }
     }
 
+    pub(crate) const fn site_mut(&mut self) -> Option<&mut Site> {
+        match self {
+            Self::Lose(site)
+            | Self::Delay(site, _)
+            | Self::Double(site, _)
+            | Self::Flip(site, _)
+            | Self::Cut(site, _)
+            | Self::Forge(site, _)
+            | Self::Steal(site, _) => Some(site),
+            _ => None,
+        }
+    }
+
     /// When it is over, if it is of a stretch of time.
     pub(crate) const fn until_ms(&self) -> u64 {
         match self {

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use aggregator_protocol::{AggregatorReply, AggregatorRequest, Refusal, from_wire};
+use aggregator_protocol::{AggregatorReply, AggregatorRequest, Refusal, SumCommitment, from_wire};
 use aggregator_round::{AggregatorContext, PeerAggregator, PeerStep};
 use privacy_identity::{Decode as _, Digest, Encode as _, Signed, Tag};
 
@@ -44,14 +44,14 @@ impl Peer {
         let mut reply = match result {
             Ok(step) => self.stored(turn, &request, step)?,
             Err(refusal) => {
-                if self.machine != self.durable {
+                if self.machine != self.durable && turn.mutant.is_none() {
                     let what = format!("{:?} refused as {refusal}, and changed", self.party);
                     turn.witness.news.changed_by_refusal.push(what);
                 }
                 AggregatorReply::Refused(refusal)
             }
         };
-        self.falsify(turn.mutant, &mut reply);
+        self.falsify(turn.mutant, &request, &mut reply);
         if !turn.act() {
             return None;
         }
@@ -74,9 +74,8 @@ impl Peer {
             }
             return Some(reply);
         }
-        let sums =
-            matches!(request, AggregatorRequest::Sum { .. } | AggregatorRequest::Agree { .. });
-        if turn.mutant == Some(Mutant::ForgetsTheSet) && sums {
+        let prepares = matches!(request, AggregatorRequest::Prepare { .. });
+        if turn.mutant == Some(Mutant::ForgetsTheSet) && !prepares {
             return Some(reply);
         }
         let mut record = vec![u8::from(forget_earlier)];
@@ -120,12 +119,30 @@ impl Peer {
     }
 
     /// What a broken process would answer.
-    fn falsify(&self, mutant: Option<Mutant>, reply: &mut AggregatorReply) {
+    fn falsify(
+        &self,
+        mutant: Option<Mutant>,
+        request: &AggregatorRequest,
+        reply: &mut AggregatorReply,
+    ) {
+        if let AggregatorRequest::Agree { round, set } = request
+            && mutant == Some(Mutant::SumsWithoutAgreement)
+        {
+            let commitment = SumCommitment {
+                federation: self.context.terms().id(),
+                round: *round,
+                set_root: set.tree().root(),
+                count: u32::try_from(set.contributions().len()).unwrap_or(u32::MAX),
+                share: Digest::of(Tag::PackedShare, &[]),
+            };
+            let commitment = Signed::new(commitment, Tag::SumShare, self.context.signing());
+            *reply = AggregatorReply::Sum { commitment, share: Vec::new() };
+            return;
+        }
         match (mutant, reply) {
             (Some(Mutant::ShiftsTheSum), AggregatorReply::Sum { commitment, share }) => {
-                if let Some(first) = share.first_mut() {
-                    *first ^= 1;
-                }
+                let middle = share.len() / 2;
+                share.get_mut(middle).into_iter().for_each(|byte| *byte ^= 1);
                 let mut body = commitment.unverified_body().clone();
                 body.share = Digest::of(Tag::PackedShare, share);
                 *commitment = Signed::new(body, Tag::SumShare, self.context.signing());

@@ -64,15 +64,15 @@ impl Odds {
 pub enum Mutant {
     /// The coordinator acknowledges an update before it is stored.
     AcknowledgesBeforeItStores,
-    /// The coordinator acknowledges whatever it is sent.
+    /// The coordinator acknowledges what its machine refuses.
     AcknowledgesAnything,
-    /// Another party does not store which set it opened.
+    /// Another party stores which parts it has, but not which set of them it opened.
     ForgetsTheSet,
     /// All parties run under terms with a minimum cohort of one less than was agreed on.
     LowersTheMinimum,
-    /// Another party adds one to its share of the sum, and signs that.
+    /// Another party changes its share of the sum, and signs that.
     ShiftsTheSum,
-    /// Another party adds one to each share of a scalar, and signs that.
+    /// Another party changes its shares of scalars, and signs that.
     ShiftsTheScalars,
     /// The coordinator never lets time act.
     NeverTicks,
@@ -82,6 +82,12 @@ pub enum Mutant {
     StoresTwice,
     /// The coordinator tells members that a settled round was given up.
     DeniesTheReceipt,
+    /// The coordinator takes what it cannot read for a refusal, and so gives up a round that was logged. It did.
+    TakesGarbageForRefusal,
+    /// The coordinator counts refused messages twice.
+    CountsTwice,
+    /// A custodian sums where it should only echo the set.
+    SumsWithoutAgreement,
 }
 
 /// Who takes part in a run, under which terms and in which weather.
@@ -157,7 +163,8 @@ impl Scenario {
             delay_ms_max: draws.within(5..=40),
             faults_until_ms: 3_500,
             odds: Odds::draw(&mut draws),
-            audit: draws.happens(0.05),
+            // Costs ten times as much.
+            audit: draws.happens(0.005),
             ..calm
         }
     }

@@ -64,6 +64,6 @@ pub(crate) fn over_seeds(
 
 /// The counts, for people (`--nocapture`).
 pub(crate) fn print(mode: &str, seeds: u64, seen: &Seen, seconds: f64) {
-    let rounds = seen.count("settled") + seen.count("aborted");
+    let rounds = seen.count("rounds");
     println!("mode {mode}: {seeds} seeds, {rounds} rounds in {seconds:.1} s: {:?}", seen.counts);
 }
