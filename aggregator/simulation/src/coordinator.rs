@@ -7,8 +7,8 @@ use std::{
 };
 
 use aggregator_protocol::{
-    Acknowledgement, AggregatorReply, ContributorReply, ContributorRequest,
-    FetchedReceipt, Refusal, RoundId, from_wire, to_wire,
+    Acknowledgement, AggregatorReply, ContributorReply, ContributorRequest, FetchedReceipt,
+    Refusal, RoundId, from_wire, to_wire,
 };
 use aggregator_round::{
     AggregatorContext, Answer, Ask, Asked, Coordinator, Ended, Input, Output, RoundEvent,
@@ -132,6 +132,9 @@ impl Process {
         let garbage = turn.mutant == Some(Mutant::TakesGarbageForRefusal);
         let input = match answer {
             Answer::Input(input) => input,
+            Answer::Later { .. } if garbage && errand.asked == Asked::Abort => {
+                Box::new(Input::Logged)
+            }
             Answer::Later { .. } if garbage => Box::new(Input::StepRefused(Refusal::Malformed)),
             // Asked again in its time.
             Answer::Later { .. } => return,
@@ -174,9 +177,7 @@ impl Process {
             ContributorRequest::Custody(answer) => return self.custody(turn, from, *answer),
             ContributorRequest::Terms
             | ContributorRequest::Join(_)
-            | ContributorRequest::Cohort(_) => {
-                ContributorReply::Refused(Refusal::Unexpected)
-            }
+            | ContributorRequest::Cohort(_) => ContributorReply::Refused(Refusal::Unexpected),
         };
         reply(turn, &answer);
     }
@@ -373,7 +374,10 @@ impl Process {
         self.errands.clear();
         self.paused_until_ms = 0;
         turn.witness.news.coordinator = true;
-        turn.witness.news.concluded.extend((0..turn.world.terms.rounds).map(u64::from).map(RoundId));
+        turn.witness
+            .news
+            .concluded
+            .extend((0..turn.world.terms.rounds).map(u64::from).map(RoundId));
         if let Some(ended) = conclusion {
             self.conclude(turn, &ended);
         }

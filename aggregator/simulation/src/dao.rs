@@ -69,12 +69,7 @@ impl Dao {
         DaoReply::Granted { grant: Box::new(open), model }
     }
 
-    fn measure(
-        &mut self,
-        world: &World,
-        sum: Signed<RoundSum>,
-        witness: &mut Witness,
-    ) -> DaoReply {
+    fn measure(&mut self, world: &World, sum: Signed<RoundSum>, witness: &mut Witness) -> DaoReply {
         let Ok(sum) = sum.verify_by(Tag::RoundSum, &world.terms.coordinator().verifying) else {
             return DaoReply::Refused(Refusal::BadSignature);
         };

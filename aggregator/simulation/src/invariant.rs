@@ -33,13 +33,28 @@ pub(crate) type Invariant = (&'static str, fn(&Simulation) -> Check);
 
 /// All of them.
 pub(crate) const INVARIANTS: [Invariant; 13] = [
-    ("invariant_aggregate_is_the_plain_sum_of_the_accepted_set", invariant_aggregate_is_the_plain_sum_of_the_accepted_set),
-    ("invariant_nothing_is_opened_below_the_minimum_cohort", invariant_nothing_is_opened_below_the_minimum_cohort),
+    (
+        "invariant_aggregate_is_the_plain_sum_of_the_accepted_set",
+        invariant_aggregate_is_the_plain_sum_of_the_accepted_set,
+    ),
+    (
+        "invariant_nothing_is_opened_below_the_minimum_cohort",
+        invariant_nothing_is_opened_below_the_minimum_cohort,
+    ),
     ("invariant_no_second_opening_with_another_set", invariant_no_second_opening_with_another_set),
-    ("invariant_custodians_sum_only_after_agreement", invariant_custodians_sum_only_after_agreement),
+    (
+        "invariant_custodians_sum_only_after_agreement",
+        invariant_custodians_sum_only_after_agreement,
+    ),
     ("invariant_nothing_acknowledged_is_lost", invariant_nothing_acknowledged_is_lost),
-    ("invariant_everything_acknowledged_has_a_receipt", invariant_everything_acknowledged_has_a_receipt),
-    ("invariant_nothing_of_another_round_is_accepted", invariant_nothing_of_another_round_is_accepted),
+    (
+        "invariant_everything_acknowledged_has_a_receipt",
+        invariant_everything_acknowledged_has_a_receipt,
+    ),
+    (
+        "invariant_nothing_of_another_round_is_accepted",
+        invariant_nothing_of_another_round_is_accepted,
+    ),
     ("invariant_rounds_end_by_their_deadlines", invariant_rounds_end_by_their_deadlines),
     ("invariant_rounds_end_once", invariant_rounds_end_once),
     ("invariant_scalars_add_up", invariant_scalars_add_up),
@@ -160,9 +175,11 @@ fn invariant_nothing_acknowledged_is_lost(simulation: &Simulation) -> Check {
 /// that the receipt names; and the coordinator answers for the round as long as it is asked.
 fn invariant_everything_acknowledged_has_a_receipt(simulation: &Simulation) -> Check {
     let (witness, dao) = (&simulation.witness, &simulation.processes.dao);
-    for promise in witness.news.ended.iter().flat_map(|ended| {
-        witness.promises.iter().filter(move |promise| promise.round == *ended)
-    }) {
+    for promise in
+        witness.news.ended.iter().flat_map(|ended| {
+            witness.promises.iter().filter(move |promise| promise.round == *ended)
+        })
+    {
         receipt_of(simulation, promise)?;
     }
     for round in &witness.news.concluded {
@@ -221,9 +238,7 @@ fn invariant_nothing_of_another_round_is_accepted(simulation: &Simulation) -> Ch
             || dao.log.last_key_value().is_some_and(|(last, _)| *last == promise.round);
         check(own && under_way, || format!("accepted what it must not: {promise:?}, {fact:?}"))?;
     }
-    let granted = |round: RoundId| {
-        dao.open_round() == Some(round) || dao.log.contains_key(&round)
-    };
+    let granted = |round: RoundId| dao.open_round() == Some(round) || dao.log.contains_key(&round);
     for (party, commitment) in &witness.news.commitments {
         check(granted(commitment.round), || {
             format!("{party:?} opened round {}, which nobody granted", commitment.round)
@@ -284,14 +299,14 @@ fn invariant_scalars_add_up(simulation: &Simulation) -> Check {
         let mut total = 0;
         for ((member, digest), scalars) in contributions.iter().zip(&receipt.scalars) {
             let values = &witness.sealed[digest].values;
-            reading.check(values, read(scalars), 1).map_err(|off| {
-                format!("round {round}: the scalar of {member} is off by {off}")
-            })?;
+            reading
+                .check(values, read(scalars), 1)
+                .map_err(|off| format!("round {round}: the scalar of {member} is off by {off}"))?;
             total += read(scalars);
         }
-        reading.check(sum, total, contributions.len()).map_err(|off| {
-            format!("round {round}: all scalars together are off by {off}")
-        })?;
+        reading
+            .check(sum, total, contributions.len())
+            .map_err(|off| format!("round {round}: all scalars together are off by {off}"))?;
     }
     Ok(())
 }

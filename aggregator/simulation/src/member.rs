@@ -2,8 +2,8 @@
 //! sends it, as `trainer-agent` does.
 
 use aggregator_protocol::{
-    AggregatorReply, AggregatorRequest, ContributorReply, ContributorRequest,
-    Refusal, RoundId, RoundOrder, RoundReceipt, from_wire, to_wire,
+    AggregatorReply, AggregatorRequest, ContributorReply, ContributorRequest, Refusal, RoundId,
+    RoundOrder, RoundReceipt, from_wire, to_wire,
 };
 use aggregator_round::{Acknowledged, Ordered, Outcome, ReceiptError, Sealed, check_sum};
 use privacy_identity::{Decode as _, Digest, Encode as _, SealingKey, Signed};
@@ -31,7 +31,11 @@ const ENDED: u8 = 2;
 #[derive(Debug)]
 enum Stage {
     Asking,
-    Training { ordered: Box<Ordered>, order: Box<Signed<RoundOrder>>, until_ms: u64 },
+    Training {
+        ordered: Box<Ordered>,
+        order: Box<Signed<RoundOrder>>,
+        until_ms: u64,
+    },
     /// Its update was not acknowledged yet.
     Sealed(Box<Sealed>),
     /// Its update was refused, or came too late; perhaps the acknowledgement was lost.
@@ -414,8 +418,13 @@ impl Member {
                 let model = world.model(round.0);
                 let ordered = Ordered::accept(&world.terms, key, None, order, &model).ok()?;
                 let second = world.contribution(self.index, ordered, &world.terms, 1);
-                let fact =
-                    SealedFact { member: me, round, values: second.values, faulty: false, tag_spoilt: false };
+                let fact = SealedFact {
+                    member: me,
+                    round,
+                    values: second.values,
+                    faulty: false,
+                    tag_spoilt: false,
+                };
                 turn.witness.sealed.insert(*second.sealed.digest(), fact);
                 Some(submit(second.sealed.update().clone()))
             }
@@ -428,8 +437,9 @@ impl Member {
                 let update = mine.sealed.update();
                 let mut wire = submit(update.clone());
                 // Behind version and kind: the binding, the envelopes' digests, the signer, the signature.
-                let digests = 4 + 32 * (1 + world.terms.aggregators.len()
-                    + order.unverified_body().grant.unverified_body().custodians.len());
+                let digests = 4 + 32
+                    * (1 + world.terms.aggregators.len()
+                        + order.unverified_body().grant.unverified_body().custodians.len());
                 let at = 2 + update.claimed_binding().to_bytes().len() + digests;
                 *wire.get_mut(at)? ^= 1;
                 Some(wire)

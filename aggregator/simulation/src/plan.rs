@@ -120,7 +120,8 @@ impl Plan {
                 let outputs = u8::try_from(draws.within(0..=3)).unwrap_or(0);
                 let torn = u8::try_from(draws.within(0..=255)).unwrap_or(0);
                 let soon = draws.happens(0.7);
-                let down_ms = draws.within(1..=if soon { OUTAGE_MS_MAX / 5 } else { OUTAGE_MS_MAX });
+                let down_ms =
+                    draws.within(1..=if soon { OUTAGE_MS_MAX / 5 } else { OUTAGE_MS_MAX });
                 Fault::Crash { party, step, kept: Kept { outputs, torn }, down_ms }
             }
         };

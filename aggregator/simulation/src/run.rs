@@ -153,9 +153,9 @@ fn go(mut simulation: Simulation) -> Result<Report, Box<Failure>> {
     let faults_ms = simulation.scenario.faults_until_ms.max(standing);
     let limit_ms = faults_ms + REST_MS * (u64::from(simulation.scenario.rounds) + 2) + 10_000;
     while simulation.now_ms <= limit_ms && simulation.step() {
-        let broken = INVARIANTS.iter().filter_map(|(name, invariant)| {
-            invariant(&simulation).err().map(|what| (*name, what))
-        });
+        let broken = INVARIANTS
+            .iter()
+            .filter_map(|(name, invariant)| invariant(&simulation).err().map(|what| (*name, what)));
         let broken: Vec<_> = broken.collect();
         if !broken.is_empty() {
             return Err(failure(seed, &simulation, broken));

@@ -82,7 +82,8 @@ pub enum Mutant {
     StoresTwice,
     /// The coordinator tells members that a settled round was given up.
     DeniesTheReceipt,
-    /// The coordinator takes what it cannot read for a refusal, and so gives up a round that was logged. It did.
+    /// The coordinator takes what it cannot read for a refusal, as it once did: it gives up rounds that were
+    /// logged, and takes for logged what was not.
     TakesGarbageForRefusal,
     /// The coordinator counts refused messages twice.
     CountsTwice,

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aggregator_protocol::{
-    DaoReply, DaoRequest, Refusal, from_wire, to_wire,
-};
+use aggregator_protocol::{DaoReply, DaoRequest, Refusal, from_wire, to_wire};
 use privacy_identity::{Digest, Tag};
 
 use crate::{
@@ -255,7 +253,8 @@ impl Simulation {
                 }
             }
             (Party::Member(index), Party::Thief, false) => {
-                if let Some(reply) = processes.members[index].custodian.answer(turn, &message.bytes) {
+                if let Some(reply) = processes.members[index].custodian.answer(turn, &message.bytes)
+                {
                     turn.hand(from, message.id, to_wire(&reply));
                 }
             }

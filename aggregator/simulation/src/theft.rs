@@ -64,7 +64,10 @@ pub(crate) fn stolen(
             deliveries.pop();
             Some(AggregatorRequest::Prepare { order, deliveries, challenge })
         }
-        (Theft::OtherChallenge, AggregatorRequest::Prepare { order, deliveries, mut challenge }) => {
+        (
+            Theft::OtherChallenge,
+            AggregatorRequest::Prepare { order, deliveries, mut challenge },
+        ) => {
             challenge.0[0] ^= 1;
             Some(AggregatorRequest::Prepare { order, deliveries, challenge })
         }

@@ -201,9 +201,8 @@ impl World {
         let mut rng = rng_for(&[self.seed, 7, round.0, draw]);
         let rotation = self.terms.encoding.rotation(&self.id, round.0);
         let mut probe = || {
-            let values: Vec<f64> = (0..self.terms.encoding.dimension())
-                .map(|_| rng.random_range(-0.5..0.5))
-                .collect();
+            let values: Vec<f64> =
+                (0..self.terms.encoding.dimension()).map(|_| rng.random_range(-0.5..0.5)).collect();
             let probe = QuantizedProbe::quantise(&values, &rotation, &self.terms.encoding);
             probe.expect("a probe of the right length")
         };

@@ -1,7 +1,9 @@
 //! The simulation itself is tried: each broken shell is caught by the invariant that is there for it.
 
 use aggregator_protocol::{CustodyTerms, SealingTerms};
-use aggregator_simulation::{Failure, Fault, Mutant, Odds, Party, Scenario, minimised, replay, run};
+use aggregator_simulation::{
+    Failure, Fault, Mutant, Odds, Party, Scenario, minimised, replay, run,
+};
 
 /// Seeds that are tried until one shows the fault.
 const SEEDS: u64 = 60;

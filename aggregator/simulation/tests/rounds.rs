@@ -12,11 +12,29 @@ fn fhe() -> SealingTerms {
 
 /// What must have happened somewhere among the seeds, so that the invariants were not idle.
 const EVERYWHERE: &[&str] = &[
-    "settled", "aborted", "crashes", "lost", "delayed", "doubled", "flipped", "cut", "forged",
-    "stolen", "sums checked by members", "acknowledged",
+    "settled",
+    "aborted",
+    "crashes",
+    "lost",
+    "delayed",
+    "doubled",
+    "flipped",
+    "cut",
+    "forged",
+    "stolen",
+    "sums checked by members",
+    "acknowledged",
     // Refusals by reason.
-    "malformed", "bad-signature", "wrong-sender", "wrong-round", "late", "duplicate", "oversized",
-    "unopenable", "already-answered", "bad-set",
+    "malformed",
+    "bad-signature",
+    "wrong-sender",
+    "wrong-round",
+    "late",
+    "duplicate",
+    "oversized",
+    "unopenable",
+    "already-answered",
+    "bad-set",
 ];
 
 fn every_invariant_holds(sealing: SealingTerms, seeds: u64, also: &[&str]) {

@@ -70,6 +70,7 @@ const PURE: &[&str] = &[
     "data-dao-journal",
     "aggregator-protocol",
     "aggregator-round",
+    "aggregator-simulation",
 ];
 
 /// Crates that do IO, keep clocks, log, or are shells' tools.

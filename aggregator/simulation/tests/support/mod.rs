@@ -43,7 +43,9 @@ pub(crate) fn over_seeds(
             let (scenario, seed) = scenario(seed);
             match catch_unwind(AssertUnwindSafe(|| run(seed, &scenario))) {
                 Ok(Ok(report)) => own.merge(&report.seen),
-                Ok(Err(failure)) => failed.lock().unwrap().push((seed, minimised(*failure).to_string())),
+                Ok(Err(failure)) => {
+                    failed.lock().unwrap().push((seed, minimised(*failure).to_string()))
+                }
                 Err(_) => failed.lock().unwrap().push((seed, format!("panicked: {scenario:?}"))),
             }
         }
