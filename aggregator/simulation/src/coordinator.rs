@@ -154,13 +154,10 @@ impl Process {
         let reply = |turn: &mut Turn<'_>, reply: &ContributorReply| {
             turn.reply(Party::Member(from.0), from.1, to_wire(reply));
         };
-        let request = match from_wire::<ContributorRequest>(bytes) {
-            Ok(request) => request,
-            Err(_) => {
-                self.machine.count(Refusal::Malformed);
-                turn.witness.refusal(Refusal::Malformed);
-                return reply(turn, &ContributorReply::Refused(Refusal::Malformed));
-            }
+        let Ok(request) = from_wire::<ContributorRequest>(bytes) else {
+            self.machine.count(Refusal::Malformed);
+            turn.witness.refusal(Refusal::Malformed);
+            return reply(turn, &ContributorReply::Refused(Refusal::Malformed));
         };
         let answer = match request {
             ContributorRequest::Fetch { known } => {

@@ -105,6 +105,11 @@ impl Dao {
             return DaoReply::Refused(Refusal::WrongRound);
         }
         self.open = None;
+        if let Logged::Settled(receipt) = &ended {
+            let refused = &receipt.unverified_body().refused;
+            let unproven = refused.iter().filter(|(why, _)| *why == Refusal::BadProof);
+            witness.seen.add("proofs refused", unproven.map(|(_, count)| count).sum());
+        }
         self.log.insert(round, ended);
         witness.news.ended = Some(round);
         witness.seen.add("rounds", 1);

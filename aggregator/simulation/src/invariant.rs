@@ -1,7 +1,9 @@
 //! What holds after every event. Each looks at what the event brought ([`News`](crate::witness::News)) beside
 //! what was known before: what held once and did not change still holds.
 
-use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt, SealingTerms};
+use aggregator_protocol::{
+    FetchedReceipt, OpenedScalars, Refusal, RoundId, RoundReceipt, SealingTerms,
+};
 use aggregator_round::{Outcome, ReceiptError};
 use privacy_identity::{Encode as _, Signed};
 use privacy_secagg::QuantizedProbe;
@@ -292,7 +294,7 @@ fn invariant_scalars_add_up(simulation: &Simulation) -> Check {
     })?;
     let noisy = simulation.world.terms.sealing.custody().is_some();
     let sum = &dao.sums[&round].sum;
-    let probes: [(&QuantizedProbe, fn(&aggregator_protocol::OpenedScalars) -> i64); 2] =
+    let probes: [(&QuantizedProbe, Read); 2] =
         [(&order.value, |s| s.value), (&order.innovation, |s| s.innovation)];
     for (probe, read) in probes {
         let reading = Reading::of(probe, contributions.len(), noisy)?;
@@ -310,6 +312,9 @@ fn invariant_scalars_add_up(simulation: &Simulation) -> Check {
     }
     Ok(())
 }
+
+/// One of the two scalars of a contribution.
+type Read = fn(&OpenedScalars) -> i64;
 
 /// How opened scalars follow from integers.
 struct Reading {

@@ -5,7 +5,7 @@
 //! and thieves that lie. A run is a function of a seed, a [`Scenario`] and a list of [`Fault`]s; after each of its
 //! events every `invariant_*` holds, or the run ends with a [`Failure`] that says how to get there again.
 //!
-//! The way of working is that of FoundationDB's simulation (Zhou et al., SIGMOD 2021): one thread, one virtual
+//! The way of working is that of `FoundationDB`'s simulation (Zhou et al., SIGMOD 2021): one thread, one virtual
 //! clock, all randomness from a seed. Randomness is drawn by place, not in sequence, so that a fault can be
 //! left out and the rest stays: [`minimised`] does that until none is left that could be.
 

@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use privacy_identity::{Digest, Tag};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
-/// The golden ratio in 64 bits, the step of SplitMix64 (Steele, Lea & Flood 2014).
+/// The golden ratio in 64 bits, the step of `SplitMix64` (Steele, Lea & Flood 2014).
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Draws at one place of a seeded run: SplitMix64. For faults and delays, never for keys.
+/// Draws at one place of a seeded run: `SplitMix64`. For faults and delays, never for keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Draws(u64);
 

@@ -47,8 +47,8 @@ impl Odds {
         let mut sometimes = |odds: f64| if draws.happens(0.4) { odds } else { 0.0 };
         Self {
             loss: sometimes(0.12 * harsh),
-            late: sometimes(0.2 * harsh),
-            double: sometimes(0.15 * harsh),
+            late: sometimes(0.15 * harsh),
+            double: sometimes(0.1 * harsh),
             garble: sometimes(0.02 * harsh),
             crash: sometimes(0.02 * harsh),
             forge: sometimes(0.3),
@@ -153,7 +153,7 @@ impl Scenario {
         // Most of a run's time goes into signatures and envelopes, one per member and aggregator.
         let extra = draws.index(3).min(draws.index(5));
         let aggregators =
-            if sealing.custody().is_none() && draws.happens(0.15) { 3 } else { calm.aggregators };
+            if sealing.custody().is_none() && draws.happens(0.1) { 3 } else { calm.aggregators };
         Self {
             aggregators,
             members: fewest + extra,

@@ -7,7 +7,7 @@ use aggregator_protocol::{
     ProbeOrder, RoundGrant, RoundId, RoundOrder, SchemaTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
-use privacy_dp::{ClipNorm, DiscreteGaussian, IntegerNoise, LocalUpdate, TabledGaussian};
+use privacy_dp::{ClipNorm, DiscreteGaussian, IntegerNoise as _, LocalUpdate, TabledGaussian};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{
     AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, Payloads, QuantizedProbe,

@@ -1,4 +1,5 @@
 //! The simulation itself is tried: each broken shell is caught by the invariant that is there for it.
+#![expect(clippy::panic, reason = "helpers of tests")]
 
 use aggregator_protocol::{CustodyTerms, SealingTerms};
 use aggregator_simulation::{

@@ -1,4 +1,5 @@
 //! Bugs that were found, as literal lists of faults: each fails with the bug and passes without it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use aggregator_protocol::SealingTerms;
 use aggregator_simulation::{

@@ -1,4 +1,5 @@
 //! Thousands of seeded rounds in all modes; after each event every `invariant_*` holds.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 
@@ -48,17 +49,17 @@ fn every_invariant_holds(sealing: SealingTerms, seeds: u64, also: &[&str]) {
 
 #[test]
 fn every_invariant_holds_in_mpc_mode() {
-    every_invariant_holds(SealingTerms::Mpc, 1_900, &["parts refused"]);
+    every_invariant_holds(SealingTerms::Mpc, 1_910, &["parts refused"]);
 }
 
 #[test]
 fn every_invariant_holds_in_verified_mode() {
-    every_invariant_holds(SealingTerms::MpcVerified, 60, &["bad-proof"]);
+    every_invariant_holds(SealingTerms::MpcVerified, 60, &["proofs refused"]);
 }
 
 #[test]
 fn every_invariant_holds_in_fhe_mode() {
-    every_invariant_holds(fhe(), 40, &["echoes", "no-agreement"]);
+    every_invariant_holds(fhe(), 30, &["echoes", "no-agreement"]);
 }
 
 #[test]
@@ -81,7 +82,9 @@ fn where_nothing_goes_wrong_every_round_settles() {
     for sealing in [SealingTerms::Mpc, SealingTerms::MpcVerified, fhe()] {
         let calm = Scenario::calm(sealing);
         for (cohort, noise) in [(false, 0.0), (true, 0.0), (true, 0.05), (false, 1.0)] {
-            let scenario = Scenario { cohort, noise, audit: true, ..calm.clone() };
+            // A restart after every step, where that is cheap.
+            let audit = sealing == SealingTerms::Mpc;
+            let scenario = Scenario { cohort, noise, audit, ..calm.clone() };
             let report = run(1, &scenario).unwrap_or_else(|failure| panic!("{failure}"));
             assert_eq!(report.seen.count("settled"), 3, "{scenario:?}: {:?}", report.seen);
             assert_eq!(report.faults, []);

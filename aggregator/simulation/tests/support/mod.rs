@@ -1,5 +1,5 @@
 //! Seeds over all cores.
-#![expect(clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
