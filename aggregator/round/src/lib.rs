@@ -20,6 +20,7 @@
 //! the persisted inputs again and gets the same state, and [`Coordinator::outstanding`] names the
 //! requests to repeat.
 
+mod asked;
 mod batch;
 mod collect;
 mod commitments;
@@ -45,6 +46,7 @@ mod value;
 mod work;
 mod worked;
 
+pub use asked::{Answer, Asked};
 pub use batch::{Batch, Unsendable};
 pub use commitments::missing_commitment;
 pub use context::{AggregatorContext, ContextError};
