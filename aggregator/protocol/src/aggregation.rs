@@ -7,7 +7,9 @@ use privacy_identity::{
 };
 use privacy_secagg::{AGGREGATORS_MAX, Delivery, EncodingParameters, QuantizedProbe};
 
-use crate::{MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder};
+use crate::{
+    MESSAGE_BYTES_MAX, PreparedPart, Refusal, RoundId, RoundOrder, prepared::VERIFIER_BYTES_MAX,
+};
 
 const CONTRIBUTORS_MAX: usize = EncodingParameters::CONTRIBUTORS_MAX as usize;
 
@@ -103,10 +105,6 @@ pub enum Evidence {
     /// FHE mode: what the custodians echoed.
     Echoes(Vec<Signed<SetEcho>>),
 }
-
-/// Most bytes of a verifier share: it grows with the square root of the dimension (PINE), and is
-/// 154 kB at a million parameters.
-const VERIFIER_BYTES_MAX: usize = 4 << 20;
 
 fn blobs_to_writer(blobs: &[Vec<u8>], writer: &mut Writer) {
     writer.u32(u32::try_from(blobs.len()).expect("at most CONTRIBUTORS_MAX"));
@@ -275,11 +273,12 @@ impl Decode for ScalarShares {
 /// What the coordinator asks of another party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AggregatorRequest {
-    /// To check and keep its parts of the updates of a round.
+    /// To check and keep its parts of these updates of a round. The parts of a large round come in
+    /// several such requests, in any order and as often as it takes: what a party took it keeps.
     Prepare {
         /// The order that the updates answer.
         order: Box<Signed<RoundOrder>>,
-        /// Its parts.
+        /// Its parts of some of the round's updates.
         deliveries: Vec<Delivery>,
         /// Seeds what verified MPC mode checks proofs with. Made by the coordinator after the last
         /// update was taken, so that no contributor can have known it.
@@ -305,15 +304,27 @@ pub enum AggregatorRequest {
     Score(Box<Signed<ProbeOrder>>),
 }
 
+impl AggregatorRequest {
+    /// The round that it is about.
+    #[must_use]
+    pub fn round(&self) -> RoundId {
+        match self {
+            Self::Prepare { order, .. } => order.unverified_body().grant.unverified_body().round,
+            Self::Agree { round, .. } | Self::Sum { round, .. } => *round,
+            Self::Score(probes) => probes.unverified_body().round,
+        }
+    }
+}
+
 /// What the other party answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AggregatorReply {
-    /// It holds all parts but those of these members.
+    /// What became of the parts of one request.
     Prepared {
-        /// Whose part it refused, and why.
-        refused: Vec<(VerifyingKey, Refusal)>,
-        /// Its verifier shares of the others, in the order of their members (verified MPC mode).
-        verifiers: Vec<Vec<u8>>,
+        /// The round.
+        round: RoundId,
+        /// Each part of the request.
+        parts: Vec<PreparedPart>,
     },
     /// The set is the round's.
     Agreed(Signed<SetEcho>),
@@ -327,7 +338,12 @@ pub enum AggregatorReply {
     /// Its shares of the scalars.
     Scalars(Box<Signed<ScalarShares>>),
     /// Refused.
-    Refused(Refusal),
+    Refused {
+        /// The round of the request; none if it could not be read.
+        round: Option<RoundId>,
+        /// Why.
+        refusal: Refusal,
+    },
 }
 
 impl Encode for AggregatorRequest {
@@ -381,14 +397,10 @@ impl Decode for AggregatorRequest {
 impl Encode for AggregatorReply {
     fn encode(&self, writer: &mut Writer) {
         match self {
-            Self::Prepared { refused, verifiers } => {
+            Self::Prepared { round, parts } => {
                 writer.u8(0);
-                writer.u32(u32::try_from(refused.len()).expect("at most CONTRIBUTORS_MAX"));
-                for (member, refusal) in refused {
-                    member.encode(writer);
-                    refusal.encode(writer);
-                }
-                blobs_to_writer(verifiers, writer);
+                round.encode(writer);
+                list_to_writer(parts, writer);
             }
             Self::Agreed(echo) => {
                 writer.u8(4);
@@ -403,8 +415,12 @@ impl Encode for AggregatorReply {
                 writer.u8(2);
                 shares.encode(writer);
             }
-            Self::Refused(refusal) => {
+            Self::Refused { round, refusal } => {
                 writer.u8(3);
+                writer.u8(u8::from(round.is_some()));
+                if let Some(round) = round {
+                    round.encode(writer);
+                }
                 refusal.encode(writer);
             }
         }
@@ -414,19 +430,23 @@ impl Encode for AggregatorReply {
 impl Decode for AggregatorReply {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match reader.u8()? {
-            0 => {
-                let length = reader.length("refused", CONTRIBUTORS_MAX)?;
-                let pair = |_| Ok((Decode::decode(reader)?, Decode::decode(reader)?));
-                let refused = (0..length).map(pair).collect::<Result<_, DecodeError>>()?;
-                let verifiers = blobs_from_reader(reader, CONTRIBUTORS_MAX)?;
-                Self::Prepared { refused, verifiers }
-            }
+            0 => Self::Prepared {
+                round: Decode::decode(reader)?,
+                parts: list_from_reader(reader, "prepared parts", CONTRIBUTORS_MAX)?,
+            },
             1 => Self::Sum {
                 commitment: Decode::decode(reader)?,
                 share: reader.bytes("share of the sum", MESSAGE_BYTES_MAX)?.to_vec(),
             },
             2 => Self::Scalars(Box::new(Decode::decode(reader)?)),
-            3 => Self::Refused(Decode::decode(reader)?),
+            3 => Self::Refused {
+                round: match reader.u8()? {
+                    0 => None,
+                    1 => Some(Decode::decode(reader)?),
+                    other => return Err(DecodeError::invalid("round of a refusal", other)),
+                },
+                refusal: Decode::decode(reader)?,
+            },
             4 => Self::Agreed(Decode::decode(reader)?),
             other => return Err(DecodeError::invalid("aggregator reply", other)),
         })

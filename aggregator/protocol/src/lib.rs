@@ -26,6 +26,7 @@ mod contribution;
 mod dao;
 mod noise;
 mod order;
+mod prepared;
 mod receipt;
 mod refusal;
 mod sealing;
@@ -47,6 +48,7 @@ pub use contribution::{
 pub use dao::{DaoReply, DaoRequest, RoundSum};
 pub use noise::NoiseTerms;
 pub use order::{RoundGrant, RoundId, RoundOrder};
+pub use prepared::PreparedPart;
 pub use receipt::{OpenedScalars, RoundReceipt};
 pub use refusal::Refusal;
 pub use sealing::{Custodian, CustodyKey, CustodyTerms, SealingTerms};

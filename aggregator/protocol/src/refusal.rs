@@ -61,10 +61,13 @@ pub enum Refusal {
     /// The cohort does not change while a round collects.
     #[error("a round is collecting")]
     Busy,
+    /// A part that was held is missing from the store or altered there.
+    #[error("a part that was held is missing or altered")]
+    Lost,
 }
 
 impl Refusal {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -83,6 +86,7 @@ impl Refusal {
         Self::BadProof,
         Self::NoAgreement,
         Self::Busy,
+        Self::Lost,
     ];
 
     /// The stable name under which refusals are counted.
@@ -105,6 +109,7 @@ impl Refusal {
             Self::AlreadyAnswered => "already-answered",
             Self::Unexpected => "unexpected",
             Self::Busy => "busy",
+            Self::Lost => "lost",
             Self::BadProof => "bad-proof",
             Self::NoAgreement => "no-agreement",
         }

@@ -138,11 +138,13 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
         let set = set.clone();
         check_round_trip(&AggregatorRequest::Sum { round: RoundId(7), set, evidence });
     }
-    let prepared = AggregatorReply::Prepared {
-        refused: vec![(key(3).verifying_key(), Refusal::BadProof)],
-        verifiers: vec![vec![7; 9]],
-    };
-    check_round_trip(&prepared);
+    let part =
+        |held| PreparedPart { member: key(3).verifying_key(), update: verified.digest(), held };
+    let parts = vec![part(Ok(vec![7; 9])), part(Err(Refusal::BadProof)), part(Ok(Vec::new()))];
+    check_round_trip(&AggregatorReply::Prepared { round: RoundId(7), parts });
+    for round in [None, Some(RoundId(7))] {
+        check_round_trip(&AggregatorReply::Refused { round, refusal: Refusal::Lost });
+    }
     check_round_trip(&ContributorRequest::Custody(Box::new(AggregatorReply::Agreed(echo))));
     check_round_trip(&ContributorReply::Taken);
     check_round_trip(&DaoRequest::Abort { round: RoundId(7), reason: "helper lost".to_owned() });
@@ -223,12 +225,38 @@ fn a_cohort_has_tags_where_sums_cannot_be_added_again_and_only_there() {
 fn the_wire_form_of_a_fetch_is_pinned() {
     let wire = to_wire(&ContributorRequest::Fetch { known: Some(RoundId(0x0102)) });
     let expected = [
-        2, // version
+        3, // version
         2, // kind: fetch
         1, // a round is known
         0, 0, 0, 0, 0, 0, 1, 2, // its number, big-endian
     ];
     assert_eq!(wire, expected);
+}
+
+#[test]
+fn the_wire_form_of_an_answer_to_prepare_is_pinned() {
+    let member = key(3).verifying_key();
+    let part = |held| PreparedPart { member, update: Digest([6; 32]), held };
+    let parts = vec![part(Ok(vec![9, 8])), part(Err(Refusal::Unopenable))];
+    let wire = to_wire(&AggregatorReply::Prepared { round: RoundId(0x0102), parts });
+    let mut expected = vec![
+        3, // version
+        0, // kind: prepared
+        0, 0, 0, 0, 0, 0, 1, 2, // the round, big-endian
+        0, 0, 0, 2, // parts
+    ];
+    expected.extend_from_slice(member.as_bytes());
+    expected.extend_from_slice(&[6; 32]);
+    expected.extend_from_slice(&[0, 0, 0, 0, 2, 9, 8]); // held: a verifier share of two bytes
+    expected.extend_from_slice(member.as_bytes());
+    expected.extend_from_slice(&[6; 32]);
+    expected.extend_from_slice(&[1, 10]); // refused: its share does not open
+    assert_eq!(wire, expected);
+    let refused = AggregatorReply::Refused { round: Some(RoundId(5)), refusal: Refusal::Lost };
+    let expected = [3, 3, 1, 0, 0, 0, 0, 0, 0, 0, 5, 18];
+    assert_eq!(to_wire(&refused), expected);
+    let unread = AggregatorReply::Refused { round: None, refusal: Refusal::Malformed };
+    assert_eq!(to_wire(&unread), [3, 3, 0, 1]);
 }
 
 #[test]

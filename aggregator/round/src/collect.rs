@@ -3,23 +3,26 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{Refusal, RoundGrant, RoundOrder};
-use privacy_identity::{Digest, Signed, VerifyingKey};
+use privacy_identity::{Digest, Encode as _, Signed, VerifyingKey};
 use privacy_secagg::{SealError, SealedUpdate, VerifiedUpdate};
 
-use crate::{AggregatorContext, context::parties, mode};
+use crate::{
+    AggregatorContext, KeptUpdate, UpdateId, context::parties, message_size::part_bytes_max, mode,
+};
 
 /// A round that takes updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Collecting {
     pub(crate) order: Signed<RoundOrder>,
     pub(crate) model: Vec<u8>,
-    pub(crate) accepted: BTreeMap<VerifyingKey, VerifiedUpdate>,
+    /// The digest of each member's update. The bytes are in the store.
+    pub(crate) accepted: BTreeMap<VerifyingKey, Digest>,
 }
 
-/// What became of a submission that was not refused.
+/// What becomes of a submission that is not refused.
 pub(crate) enum Submission {
-    /// New: it is now in the set.
-    New(Digest),
+    /// New: to be kept, then taken.
+    New(KeptUpdate),
     /// The same bytes again: acknowledged again, nothing changes.
     Repeated(Digest),
 }
@@ -43,39 +46,62 @@ impl Collecting {
         self.accepted.len() == self.grant().cohort.len()
     }
 
-    /// Takes one update, or says why not. Cheap checks first, the signature before any decryption.
+    /// Checks one update, or says why it is refused. Cheap checks first, the signature before any
+    /// decryption.
     pub(crate) fn submit(
-        &mut self,
+        &self,
         context: &AggregatorContext,
         peer: VerifyingKey,
         update: SealedUpdate,
         now_ms: u64,
     ) -> Result<Submission, Refusal> {
         self.check_binding(peer, &update)?;
+        let late = now_ms > self.deadline_ms();
         let earlier = self.accepted.get(&peer);
-        if let Some(earlier) = earlier.filter(|earlier| *earlier.as_sealed() == update) {
-            return Ok(Submission::Repeated(earlier.digest()));
-        }
-        if now_ms > self.deadline_ms() {
+        if late && earlier.is_none() {
             return Err(Refusal::Late);
         }
         let verified = update.verify().map_err(|error| match error {
+            _ if late => Refusal::Late,
             SealError::Signature(_) => Refusal::BadSignature,
             _ => Refusal::Malformed,
         })?;
-        if earlier.is_some() {
-            return Err(Refusal::Duplicate);
+        let update = verified.digest();
+        match earlier {
+            Some(earlier) if *earlier == update => return Ok(Submission::Repeated(update)),
+            Some(_) if late => return Err(Refusal::Late),
+            Some(_) => return Err(Refusal::Duplicate),
+            None => {}
         }
+        let parts = self.parts(context, &verified)?;
+        let id = UpdateId { round: self.grant().round, update };
+        Ok(Submission::New(KeptUpdate { id, parts }))
+    }
+
+    /// The parts of all parties in their order, of which the coordinator's own opens.
+    fn parts(
+        &self,
+        context: &AggregatorContext,
+        update: &VerifiedUpdate,
+    ) -> Result<Vec<Vec<u8>>, Refusal> {
         // Every party needs its part, or the round could never be summed.
-        if verified.envelope_count() != parties(context.terms(), self.grant()).len() {
+        if update.envelope_count() != parties(context.terms(), self.grant()).len() {
             return Err(Refusal::Malformed);
         }
-        let digest = verified.digest();
-        let delivery = verified.delivery(0).map_err(|_source| Refusal::Malformed)?;
-        let delivery = delivery.verify(0).map_err(|_source| Refusal::Malformed)?;
-        mode::check_payload(context, 0, &delivery)?;
-        self.accepted.insert(peer, verified);
-        Ok(Submission::New(digest))
+        let mut parts = Vec::with_capacity(update.envelope_count());
+        for place in 0..update.envelope_count() {
+            let delivery = update.delivery(place).map_err(|_source| Refusal::Malformed)?;
+            let bytes = delivery.to_bytes();
+            if bytes.len() > part_bytes_max(context.terms(), place) {
+                return Err(Refusal::Oversized);
+            }
+            if place == 0 {
+                let own = delivery.verify(0).map_err(|_source| Refusal::Malformed)?;
+                mode::check_payload(context, 0, &own)?;
+            }
+            parts.push(bytes);
+        }
+        Ok(parts)
     }
 
     fn check_binding(&self, peer: VerifyingKey, update: &SealedUpdate) -> Result<(), Refusal> {

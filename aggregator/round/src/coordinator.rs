@@ -1,27 +1,32 @@
 //! The coordinator's machine: the first aggregator, which talks to contributors, to the other
 //! aggregators and to the DAO node.
 
+mod closed;
 mod event;
 mod opening;
+mod preparing;
 mod scoring;
 mod steps;
+mod taking;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorRequest, ContributorReply, DaoRequest, Evidence, FetchedReceipt,
+    AggregatorRequest, ContributorReply, DaoRequest, Evidence, FetchedReceipt, PreparedPart,
     ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarShares,
     SetEcho, SumCommitment,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
-use privacy_secagg::{VerifiedDelivery, VerifiedUpdate};
 
 pub use event::{AbortReason, Ended, RoundEvent};
 
+use self::{
+    closed::Closed,
+    preparing::{Preparation, Proofs},
+};
 use crate::{
-    AggregatorContext, Ask, Input, Output,
-    collect::{Collecting, Submission},
-    context::parties,
+    AggregatorContext, Ask, Input, Output, Unsendable, UpdateStore, Worked, collect::Collecting,
+    context::parties, work::Task,
 };
 
 /// How many ended rounds are kept to answer contributors.
@@ -34,51 +39,6 @@ pub const SUMS_MAX: usize = 4;
 /// round and long beside a loopback round trip; a contributor adds jitter of its own.
 const RETRY_MS: u64 = 50;
 
-/// The updates of a round whose collection has closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Closed {
-    order: Signed<RoundOrder>,
-    updates: BTreeMap<VerifyingKey, VerifiedUpdate>,
-    dropped: Vec<VerifyingKey>,
-    /// Places of the other parties that are asked: all at first, then those that prepared.
-    asked: BTreeSet<usize>,
-    /// From when enough answers are taken for all.
-    patience_ms: u64,
-    step_deadline_ms: u64,
-}
-
-impl Closed {
-    fn grant(&self) -> &RoundGrant {
-        self.order.unverified_body().grant.unverified_body()
-    }
-
-    fn set(&self) -> AcceptedSet {
-        let pairs = self.updates.iter().map(|(member, update)| (*member, update.digest()));
-        AcceptedSet::new(pairs.collect()).expect("a map lists each member once, in order")
-    }
-
-    /// The coordinator's own parts, in the order of the set.
-    fn own_deliveries(&self) -> Vec<VerifiedDelivery> {
-        let own = |update: &VerifiedUpdate| {
-            let delivery = update.delivery(0).expect("checked when it was accepted");
-            delivery.verify(0).expect("checked when it was accepted")
-        };
-        self.updates.values().map(own).collect()
-    }
-
-    /// Whether the step can go on with `answered` answers where `needed` are enough.
-    fn goes_on(&self, answered: usize, needed: usize, now_ms: u64) -> bool {
-        answered >= self.asked.len() || (answered >= needed && now_ms > self.patience_ms)
-    }
-}
-
-/// What a party answered to [`AggregatorRequest::Prepare`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Preparation {
-    refused: Vec<(VerifyingKey, Refusal)>,
-    verifiers: Vec<Vec<u8>>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Idle,
@@ -86,6 +46,7 @@ enum Phase {
     Collecting(Collecting),
     Preparing {
         closed: Closed,
+        proofs: Proofs,
         prepared: BTreeMap<usize, Preparation>,
     },
     Agreeing {
@@ -95,6 +56,7 @@ enum Phase {
     Summing {
         closed: Closed,
         evidence: Evidence,
+        own: Option<Vec<u8>>,
         sums: BTreeMap<usize, (Signed<SumCommitment>, Vec<u8>)>,
     },
     Measuring {
@@ -105,6 +67,7 @@ enum Phase {
         closed: Closed,
         sum: Signed<RoundSum>,
         probes: Signed<ProbeOrder>,
+        own: Option<Vec<[u64; 2]>>,
         scores: BTreeMap<usize, Signed<ScalarShares>>,
     },
     Settling {
@@ -152,9 +115,13 @@ impl Coordinator {
             Input::NoMoreRounds => self.no_more_rounds(),
             Input::Submitted { peer, update } => self.submitted(context, peer, *update, now_ms),
             Input::Tick => Ok(self.tick(context, now_ms)),
-            Input::Prepared { party, refused, verifiers } => {
-                self.prepared(context, party, Preparation { refused, verifiers }, now_ms)
+            Input::Held { round, peer, update } => {
+                self.held(context, round, (peer, update), now_ms)
             }
+            Input::Prepared { party, round, parts } => {
+                self.prepared(context, (party, round), parts, now_ms)
+            }
+            Input::Worked { round, worked } => self.worked(context, round, *worked, now_ms),
             Input::Agreed { party, echo } => self.agreed(context, party, *echo, now_ms),
             Input::Summed { party, commitment, share } => {
                 self.summed(context, party, *commitment, share, now_ms)
@@ -163,7 +130,9 @@ impl Coordinator {
             Input::Scored { party, shares } => self.scored(context, party, *shares, now_ms),
             Input::Logged => self.logged(),
             Input::StepRefused(refusal) => Ok(self.step_refused(refusal)),
-            Input::Declined { party, refusal } => self.declined(context, party, refusal, now_ms),
+            Input::Declined { party, round, refusal } => {
+                self.declined(context, (party, round), refusal, now_ms)
+            }
             Input::Counted(counts) => {
                 self.refused = counts;
                 Ok(Vec::new())
@@ -234,42 +203,36 @@ impl Coordinator {
 
     /// The requests that the current phase waits for. They are idempotent: repeat them until they
     /// are answered.
-    ///
-    /// # Panics
-    /// Never: an update without a part for each aggregator is not accepted.
     #[must_use]
     pub fn outstanding(&self, context: &AggregatorContext) -> Vec<Ask> {
         let dao = |request| vec![Ask::Dao(Box::new(request))];
+        let own = |work| Ask::Own(Box::new(work));
         match &self.phase {
             Phase::Idle => dao(DaoRequest::Grant),
             Phase::Finished | Phase::Collecting(_) => Vec::new(),
-            Phase::Preparing { closed, prepared } => {
-                let challenge = opening::challenge(context, closed);
-                ask_others(context, closed, prepared, |place| AggregatorRequest::Prepare {
-                    order: Box::new(closed.order.clone()),
-                    deliveries: closed
-                        .updates
-                        .values()
-                        .map(|update| update.delivery(place).expect("checked when it was accepted"))
-                        .collect(),
-                    challenge,
-                })
+            Phase::Preparing { closed, proofs, prepared } => {
+                preparing::asks(context, closed, proofs, prepared)
             }
-            Phase::Agreeing { closed, echoes } => ask_others(context, closed, echoes, |_| {
+            Phase::Agreeing { closed, echoes } => ask_others(context, closed, echoes, || {
                 AggregatorRequest::Agree { round: closed.grant().round, set: closed.set() }
             }),
-            Phase::Summing { closed, sums, evidence } => {
-                ask_others(context, closed, sums, |_| AggregatorRequest::Sum {
+            Phase::Summing { closed, sums, own: sum, evidence } => {
+                let mut asks = ask_others(context, closed, sums, || AggregatorRequest::Sum {
                     round: closed.grant().round,
                     set: closed.set(),
                     evidence: evidence.clone(),
-                })
+                });
+                asks.extend(sum.is_none().then(|| own(closed.work(Task::Sum))));
+                asks
             }
             Phase::Measuring { sum, .. } => dao(DaoRequest::Measure(Box::new(sum.clone()))),
-            Phase::Scoring { closed, probes, scores, .. } => {
-                ask_others(context, closed, scores, |_| {
+            Phase::Scoring { closed, probes, own: scalars, scores, .. } => {
+                let mut asks = ask_others(context, closed, scores, || {
                     AggregatorRequest::Score(Box::new(probes.clone()))
-                })
+                });
+                let task = || Task::Score(Box::new(probes.clone()));
+                asks.extend(scalars.is_none().then(|| own(closed.work(task()))));
+                asks
             }
             Phase::Settling { receipt, .. } => dao(DaoRequest::Settle(Box::new(receipt.clone()))),
             Phase::Aborting { round, reason } => {
@@ -279,17 +242,22 @@ impl Coordinator {
     }
 
     /// What `member` is asked as a custodian, if a round waits for it.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`Unsendable`] if its parts cannot be had.
     pub fn custody_for(
         &self,
         context: &AggregatorContext,
+        store: &dyn UpdateStore,
         member: &VerifyingKey,
-    ) -> Option<Box<AggregatorRequest>> {
-        let place = self.custodian(context, member)?;
-        self.outstanding(context).into_iter().find_map(|ask| match ask {
-            Ask::Custodian(asked, request) if asked == place => Some(request),
+    ) -> Result<Option<Box<AggregatorRequest>>, Unsendable> {
+        let Some(place) = self.custodian(context, member) else { return Ok(None) };
+        let asked = self.outstanding(context).into_iter().find_map(|ask| match ask {
+            Ask::Custodian(asked, request) if asked == place => Some(Ok(request)),
+            Ask::Parts(asked, batch) if asked == place => Some(batch.request(store).map(Box::new)),
             _ => None,
-        })
+        });
+        asked.transpose()
     }
 
     /// The place of `member` among the custodians of the round under way.
@@ -363,48 +331,34 @@ impl Coordinator {
         }
     }
 
-    fn submitted(
+    /// What came of the work on the coordinator's own parts.
+    fn worked(
         &mut self,
         context: &AggregatorContext,
-        peer: VerifyingKey,
-        update: privacy_secagg::SealedUpdate,
+        round: RoundId,
+        worked: Worked,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
-        let Phase::Collecting(collecting) = &mut self.phase else {
-            return self.resubmitted(context, &peer, &update);
-        };
-        let round = collecting.grant().round;
-        match collecting.submit(context, peer, update, now_ms)? {
-            Submission::Repeated(digest) => {
-                Ok(vec![Output::Acknowledge(Box::new(context.acknowledge(round, digest)))])
-            }
-            Submission::New(digest) => {
-                let acknowledgement = Box::new(context.acknowledge(round, digest));
-                let mut outputs = vec![Output::Persist, Output::Acknowledge(acknowledgement)];
-                if collecting.complete() {
-                    outputs.extend(self.close(context, now_ms));
+        if self.closed().is_none_or(|closed| closed.grant().round != round) {
+            return Err(Refusal::WrongRound);
+        }
+        match worked {
+            Worked::Prepared(proofs) => self.own_prepared(context, proofs, now_ms),
+            Worked::Summed(share) => self.own_summed(context, share, now_ms),
+            Worked::Scored(scalars) => self.own_scored(context, scalars, now_ms),
+            Worked::Lost { update, altered } => {
+                let closed = self.closed_mut().ok_or(Refusal::Unexpected)?;
+                if !closed.updates.values().any(|taken| *taken == update) {
+                    return Err(Refusal::Unexpected);
                 }
-                Ok(outputs)
+                Ok(self.abort(round, AbortReason::Lost { update, altered }))
+            }
+            Worked::Failed(refusal) => {
+                self.closed_mut().ok_or(Refusal::Unexpected)?;
+                let reason = format!("the coordinator's own part: {refusal}");
+                Ok(self.abort(round, AbortReason::Unopenable { reason }))
             }
         }
-    }
-
-    /// After the collection has closed: what is held is acknowledged again, as the first answer may
-    /// have been lost; anything else is late.
-    fn resubmitted(
-        &self,
-        context: &AggregatorContext,
-        peer: &VerifyingKey,
-        update: &privacy_secagg::SealedUpdate,
-    ) -> Result<Vec<Output>, Refusal> {
-        let round = RoundId(update.claimed_binding().round);
-        if Some(round) != self.current_round() {
-            let over = self.history.contains_key(&round);
-            return Err(if over { Refusal::Late } else { Refusal::WrongRound });
-        }
-        let held = self.closed().and_then(|closed| closed.updates.get(peer));
-        let held = held.filter(|held| held.as_sealed() == update).ok_or(Refusal::Late)?;
-        Ok(vec![Output::Acknowledge(Box::new(context.acknowledge(round, held.digest())))])
     }
 
     /// Keeps what contributors may still ask for.
@@ -441,11 +395,11 @@ fn ask_others<T>(
     context: &AggregatorContext,
     closed: &Closed,
     answered: &BTreeMap<usize, T>,
-    request: impl Fn(usize) -> AggregatorRequest,
+    request: impl Fn() -> AggregatorRequest,
 ) -> Vec<Ask> {
     let custody = context.terms().sealing.custody().is_some();
     let ask = |place| {
-        let request = Box::new(request(place));
+        let request = Box::new(request());
         if custody { Ask::Custodian(place, request) } else { Ask::Aggregator(place, request) }
     };
     closed.asked.iter().copied().filter(|place| !answered.contains_key(place)).map(ask).collect()

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    Acknowledgement, AggregatorReply, AggregatorRequest, DaoRequest, MESSAGE_BYTES_MAX, ProbeOrder,
-    Refusal, RoundGrant, ScalarShares, SetEcho, SumCommitment,
+    Acknowledgement, AggregatorReply, AggregatorRequest, DaoRequest, MESSAGE_BYTES_MAX,
+    PreparedPart, ProbeOrder, Refusal, RoundGrant, RoundId, ScalarShares, SetEcho, SumCommitment,
 };
-use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, VerifyingKey, Writer};
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer, list_from_reader,
+    list_to_writer,
+};
 use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters, SealedUpdate};
 
-use crate::{Ended, RoundEvent};
+use crate::{Batch, Ended, KeptUpdate, RoundEvent, Work, Worked};
+
+const CONTRIBUTORS_MAX: usize = EncodingParameters::CONTRIBUTORS_MAX as usize;
 
 /// Reasons there are at most.
 const REFUSALS_MAX: usize = 256;
@@ -26,23 +31,40 @@ pub enum Input {
     },
     /// The DAO node has no more rounds to run.
     NoMoreRounds,
-    /// A contributor submitted its update.
+    /// A contributor submitted its update. Not persisted itself: of an update that is taken the machine
+    /// asks to have the bytes kept ([`Output::Keep`]) and [`Input::Held`] stored.
     Submitted {
         /// The key under which the network authenticated it.
         peer: VerifyingKey,
         /// The update.
         update: Box<SealedUpdate>,
     },
+    /// An update was taken, and its bytes are in the store. Never from outside.
+    Held {
+        /// To which round.
+        round: RoundId,
+        /// Whose.
+        peer: VerifyingKey,
+        /// Its digest.
+        update: Digest,
+    },
     /// Time passed.
     Tick,
-    /// Another party holds its parts.
+    /// Another party holds some of its parts.
     Prepared {
         /// Its place.
         party: usize,
-        /// Whose part it refused.
-        refused: Vec<(VerifyingKey, Refusal)>,
-        /// Its verifier shares of the others.
-        verifiers: Vec<Vec<u8>>,
+        /// Of which round.
+        round: RoundId,
+        /// What became of each.
+        parts: Vec<PreparedPart>,
+    },
+    /// What came of [`Ask::Own`]. Never from outside.
+    Worked {
+        /// In which round.
+        round: RoundId,
+        /// The result.
+        worked: Box<Worked>,
     },
     /// A custodian echoed the set.
     Agreed {
@@ -76,24 +98,32 @@ pub enum Input {
     Declined {
         /// Its place.
         party: usize,
+        /// The round in which it was asked; none if it could not read the request.
+        round: Option<RoundId>,
         /// Why.
         refusal: Refusal,
     },
     /// The DAO node refused a step of the round, or an answer to it was refused.
     StepRefused(Refusal),
     /// Messages refused so far in the round, by reason. Never from outside: the machine asks to have
-    /// it stored ([`Output::PersistFirst`]) before it signs the counts, as refused messages are not.
+    /// it stored ([`Output::PersistInput`]) before it signs the counts, as refused messages are not.
     Counted(BTreeMap<Refusal, u64>),
 }
 
 /// What the shell has to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
+    /// Keep the bytes of an update, durably, before doing anything that follows. What was kept and then
+    /// not named by a stored input is garbage ([`Coordinator::needs`]).
+    ///
+    /// [`Coordinator::needs`]: crate::Coordinator::needs
+    Keep(Box<KeptUpdate>),
     /// Store the input with its time before doing anything that follows.
     Persist,
-    /// Store this input, with the same time, in front of the one that was handled: without it a
-    /// replay would sign another receipt than the one that may already have been logged.
-    PersistFirst(Box<Input>),
+    /// Store this input with the time of the one that was handled: instead of an update, whose bytes are
+    /// elsewhere; or in front of it, where without it a replay would sign another receipt than the one that
+    /// may already have been logged.
+    PersistInput(Box<Input>),
     /// Answer the contributor whose update was the input.
     Acknowledge(Box<Signed<Acknowledgement>>),
     /// Keep how a round ended, and forget the inputs stored before: they are no longer needed.
@@ -113,6 +143,11 @@ pub enum Ask {
     ///
     /// [`Coordinator::custody_for`]: crate::Coordinator::custody_for
     Custodian(usize, Box<AggregatorRequest>),
+    /// To the party with this place, aggregator or custodian: to prepare these parts, which are in the
+    /// store.
+    Parts(usize, Box<Batch>),
+    /// To the process itself, on a thread of its own: the machine goes on taking inputs.
+    Own(Box<Work>),
 }
 
 impl Input {
@@ -120,19 +155,18 @@ impl Input {
     #[must_use]
     pub fn from_party(party: usize, reply: AggregatorReply) -> Self {
         match reply {
-            AggregatorReply::Prepared { refused, verifiers } => {
-                Self::Prepared { party, refused, verifiers }
-            }
+            AggregatorReply::Prepared { round, parts } => Self::Prepared { party, round, parts },
             AggregatorReply::Agreed(echo) => Self::Agreed { party, echo: Box::new(echo) },
             AggregatorReply::Sum { commitment, share } => {
                 Self::Summed { party, commitment: Box::new(commitment), share }
             }
             AggregatorReply::Scalars(shares) => Self::Scored { party, shares },
-            AggregatorReply::Refused(refusal) => Self::Declined { party, refusal },
+            AggregatorReply::Refused { round, refusal } => Self::Declined { party, round, refusal },
         }
     }
 }
 
+/// One byte for the kind; 4 and 12 were of forms without rounds.
 impl Encode for Input {
     fn encode(&self, writer: &mut Writer) {
         match self {
@@ -148,18 +182,22 @@ impl Encode for Input {
                 update.encode(writer);
             }
             Self::Tick => writer.u8(3),
-            Self::Prepared { party, refused, verifiers } => {
-                writer.u8(4);
+            Self::Held { round, peer, update } => {
+                writer.u8(13);
+                round.encode(writer);
+                peer.encode(writer);
+                update.encode(writer);
+            }
+            Self::Prepared { party, round, parts } => {
+                writer.u8(14);
                 place_to_writer(*party, writer);
-                writer.u32(u32::try_from(refused.len()).expect("at most CONTRIBUTORS_MAX"));
-                for (member, refusal) in refused {
-                    member.encode(writer);
-                    refusal.encode(writer);
-                }
-                writer.u32(u32::try_from(verifiers.len()).expect("at most CONTRIBUTORS_MAX"));
-                for verifier in verifiers {
-                    writer.bytes(verifier);
-                }
+                round.encode(writer);
+                list_to_writer(parts, writer);
+            }
+            Self::Worked { round, worked } => {
+                writer.u8(15);
+                round.encode(writer);
+                worked.encode(writer);
             }
             Self::Agreed { party, echo } => {
                 writer.u8(11);
@@ -186,18 +224,18 @@ impl Encode for Input {
                 writer.u8(9);
                 refusal.encode(writer);
             }
-            Self::Declined { party, refusal } => {
-                writer.u8(12);
+            Self::Declined { party, round, refusal } => {
+                writer.u8(16);
                 place_to_writer(*party, writer);
+                writer.u8(u8::from(round.is_some()));
+                if let Some(round) = round {
+                    round.encode(writer);
+                }
                 refusal.encode(writer);
             }
             Self::Counted(counts) => {
                 writer.u8(10);
-                writer.u32(u32::try_from(counts.len()).expect("fewer than 256 reasons"));
-                for (refusal, count) in counts {
-                    refusal.encode(writer);
-                    writer.u64(*count);
-                }
+                counts_to_writer(counts, writer);
             }
         }
     }
@@ -207,21 +245,27 @@ fn place_to_writer(party: usize, writer: &mut Writer) {
     writer.u8(u8::try_from(party).expect("at most AGGREGATORS_MAX"));
 }
 
+fn counts_to_writer(counts: &BTreeMap<Refusal, u64>, writer: &mut Writer) {
+    writer.u32(u32::try_from(counts.len()).expect("fewer than 256 reasons"));
+    for (refusal, count) in counts {
+        refusal.encode(writer);
+        writer.u64(*count);
+    }
+}
+
 fn place_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let place = usize::from(reader.u8()?);
     if place < AGGREGATORS_MAX { Ok(place) } else { Err(DecodeError::invalid("party", place)) }
 }
 
-fn prepared_from_reader(reader: &mut Reader<'_>) -> Result<Input, DecodeError> {
-    let bound = EncodingParameters::CONTRIBUTORS_MAX as usize;
+fn declined_from_reader(reader: &mut Reader<'_>) -> Result<Input, DecodeError> {
     let party = place_from_reader(reader)?;
-    let length = reader.length("refused", bound)?;
-    let pair = |_| Ok((Decode::decode(reader)?, Decode::decode(reader)?));
-    let refused = (0..length).map(pair).collect::<Result<_, DecodeError>>()?;
-    let length = reader.length("verifier shares", bound)?;
-    let blob = |_| Ok(reader.bytes("verifier share", MESSAGE_BYTES_MAX)?.to_vec());
-    let verifiers = (0..length).map(blob).collect::<Result<_, DecodeError>>()?;
-    Ok(Input::Prepared { party, refused, verifiers })
+    let round = match reader.u8()? {
+        0 => None,
+        1 => Some(Decode::decode(reader)?),
+        other => return Err(DecodeError::invalid("round of a refusal", other)),
+    };
+    Ok(Input::Declined { party, round, refusal: Decode::decode(reader)? })
 }
 
 fn counts_from_reader(reader: &mut Reader<'_>) -> Result<BTreeMap<Refusal, u64>, DecodeError> {
@@ -250,7 +294,6 @@ impl Decode for Input {
                 update: Box::new(Decode::decode(reader)?),
             },
             3 => Self::Tick,
-            4 => prepared_from_reader(reader)?,
             5 => Self::Summed {
                 party: place_from_reader(reader)?,
                 commitment: Box::new(Decode::decode(reader)?),
@@ -268,10 +311,21 @@ impl Decode for Input {
                 party: place_from_reader(reader)?,
                 echo: Box::new(Decode::decode(reader)?),
             },
-            12 => Self::Declined {
-                party: place_from_reader(reader)?,
-                refusal: Decode::decode(reader)?,
+            13 => Self::Held {
+                round: Decode::decode(reader)?,
+                peer: Decode::decode(reader)?,
+                update: Decode::decode(reader)?,
             },
+            14 => Self::Prepared {
+                party: place_from_reader(reader)?,
+                round: Decode::decode(reader)?,
+                parts: list_from_reader(reader, "prepared parts", CONTRIBUTORS_MAX)?,
+            },
+            15 => Self::Worked {
+                round: Decode::decode(reader)?,
+                worked: Box::new(Decode::decode(reader)?),
+            },
+            16 => declined_from_reader(reader)?,
             other => return Err(DecodeError::invalid("input", other)),
         })
     }

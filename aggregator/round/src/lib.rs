@@ -20,6 +20,8 @@
 //! the persisted inputs again and gets the same state, and [`Coordinator::outstanding`] names the
 //! requests to repeat.
 
+mod asked;
+mod batch;
 mod collect;
 mod commitments;
 mod context;
@@ -33,12 +35,19 @@ mod message_size;
 mod mode;
 mod noise;
 mod participant;
+mod parts;
 mod peer;
+mod peer_input;
 mod privacy_loss;
 mod round_secret;
 mod sum_check;
+mod update_store;
 mod value;
+mod work;
+mod worked;
 
+pub use asked::{Answer, Asked};
+pub use batch::{Batch, Unsendable};
 pub use commitments::missing_commitment;
 pub use context::{AggregatorContext, ContextError};
 pub use contributor_receipt::{ContributorReceipt, NOT_CHECKED, ReceiptCheck};
@@ -52,7 +61,11 @@ pub use participant::{
     Acknowledged, CheckedOrder, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed,
 };
 pub use peer::{PeerAggregator, PeerStep};
+pub use peer_input::{HeldPart, PeerInput};
 pub use privacy_loss::{privacy_loss, round_loss_micro};
 pub use round_secret::RoundSecret;
 pub use sum_check::{CheckedSum, check_model, check_sum};
+pub use update_store::{KeptUpdate, MemoryUpdates, PartFault, UpdateId, UpdateStore};
 pub use value::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
+pub use work::Work;
+pub use worked::{OwnProof, Worked};

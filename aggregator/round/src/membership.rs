@@ -14,6 +14,7 @@
 //! Pure: the shell asks ([`Membership::question`]), gives the answer ([`Membership::take`]), stores the
 //! state if it changed, and only then sends what it is told to send.
 
+mod candidates;
 mod error;
 mod stored;
 
@@ -22,8 +23,8 @@ use aggregator_protocol::{
     RoundGrant, RoundId, Welcome, checked_roster,
 };
 use privacy_cohort::{
-    AllowList, Candidate, Cohort, CohortError, CohortIdentity, EpochAuthenticator, KeyPackage,
-    ModelContext, OutgoingCommit, SealedModel,
+    AllowList, Candidate, Cohort, CohortIdentity, EpochAuthenticator, KeyPackage, ModelContext,
+    OutgoingCommit, SealedModel,
 };
 use privacy_identity::{
     Decode as _, Digest, SealingPublicKey, Signed, SigningKey, Tag, VerifyingKey,
@@ -32,6 +33,7 @@ use rand::CryptoRng;
 
 pub use error::MembershipError;
 
+use self::candidates::{admit, candidates_of, offers};
 use crate::RoundSecret;
 
 /// How much later each next member acts if those before it do not, in milliseconds: some polls.
@@ -459,48 +461,4 @@ impl std::fmt::Debug for Membership {
 
 fn epoch_of(cohort: &Cohort) -> CohortEpoch {
     CohortEpoch { epoch: cohort.epoch(), authenticator: *cohort.authenticator().as_bytes() }
-}
-
-/// The key packages of those of whom `wanted` holds. One that is no key package is left out.
-fn offers(
-    news: &CohortNews,
-    wanted: impl Fn(&VerifyingKey) -> bool,
-) -> Vec<(VerifyingKey, KeyPackage)> {
-    let wanted = news.offers.iter().filter(|(member, _)| wanted(member));
-    wanted
-        .filter_map(|(member, package)| Some((*member, KeyPackage::from_mls_bytes(package).ok()?)))
-        .collect()
-}
-
-/// Who offers, is on the list, and is not in the cohort.
-fn candidates_of(
-    news: &CohortNews,
-    listed: &AllowList,
-    cohort: &Cohort,
-) -> Vec<(VerifyingKey, KeyPackage)> {
-    let roster = cohort.roster();
-    offers(news, |member| listed.contains(member) && !roster.contains(member))
-}
-
-/// Admits as many as have sound key packages and says whom: one bad offer must not keep the others out.
-fn admit(
-    cohort: &mut Cohort,
-    candidates: &[(VerifyingKey, KeyPackage)],
-    listed: &AllowList,
-    now: Now,
-    rng: &mut impl CryptoRng,
-) -> Result<Vec<VerifyingKey>, MembershipError> {
-    let packages: Vec<_> = candidates.iter().map(|(_, package)| package.clone()).collect();
-    if cohort.admit(&packages, listed, now.unix_s, rng).is_ok() {
-        return Ok(candidates.iter().map(|(member, _)| *member).collect());
-    }
-    // One by one: the first sound one is let in now, the others in later epochs.
-    let mut last = CohortError::Nobody;
-    for (member, package) in candidates {
-        match cohort.admit(std::slice::from_ref(package), listed, now.unix_s, rng) {
-            Ok(_outgoing) => return Ok(vec![*member]),
-            Err(error) => last = error,
-        }
-    }
-    Err(last.into())
 }

@@ -17,14 +17,22 @@ mod verified;
 
 use std::collections::BTreeMap;
 
-use aggregator_protocol::{FederationTerms, ProbeOrder, Refusal, RoundGrant, SealingTerms};
+use aggregator_protocol::{
+    AcceptedSet, FederationTerms, ProbeOrder, Refusal, RoundGrant, SealingTerms,
+};
 use privacy_identity::{Digest, SigningKey};
-use privacy_secagg::{NoisyUpdate, Payloads, SealedUpdate, VerifiedDelivery, seal_payloads};
+use privacy_secagg::{
+    Binding, NoisyUpdate, Payloads, SealedUpdate, VerifiedDelivery, seal_payloads,
+};
 use rand::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::{AggregatorContext, context::recipients};
+use crate::{
+    AggregatorContext,
+    context::recipients,
+    parts::{PartError, Parts},
+};
 
 /// In FHE mode nothing is proved before the sum: custodians agree instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,43 +139,46 @@ pub(crate) fn check_payload(
     }
 }
 
-/// A party's verifier share of the proof in its part; empty where nothing is proved.
-pub(crate) fn verifier(
-    context: &AggregatorContext,
-    place: usize,
-    delivery: &VerifiedDelivery,
-    challenge: &Digest,
-) -> Result<Vec<u8>, Refusal> {
-    if proves(context.terms()) != Ok(true) {
-        return Ok(Vec::new());
-    }
-    verified::verifier(context, place, delivery, challenge)
+/// What a party keeps of the proof in its part, so that it is queried once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Proof {
+    /// Its verifier share, which the other parties are shown.
+    pub(crate) verifier: Vec<u8>,
+    /// What must come of the verifier shares of all.
+    pub(crate) message: Vec<u8>,
 }
 
-/// Whether the parties' verifier shares, in their order, show that the norm is within bound. The party
-/// at `place` recomputes its own.
-pub(crate) fn proof_holds(
+/// Checks a part and queries its proof: both need it decrypted. Empty where nothing is proved.
+pub(crate) fn prepare(
     context: &AggregatorContext,
     place: usize,
     delivery: &VerifiedDelivery,
     challenge: &Digest,
+) -> Result<Proof, Refusal> {
+    if proves(context.terms()) == Ok(true) {
+        return verified::prepare(context, place, delivery, challenge);
+    }
+    check_payload(context, place, delivery).map(|()| Proof::default())
+}
+
+/// Whether the parties' verifier shares, in their order, show that the norm of the update of `member` is
+/// within bound, to a party that kept `message`. That its own share is among them is the caller's to see
+/// to.
+pub(crate) fn proof_holds(
+    terms: &FederationTerms,
+    binding: &Binding,
+    message: &[u8],
     shares: &[Vec<u8>],
 ) -> bool {
-    shares.len() == context.terms().aggregators.len()
-        && verified::holds(context, place, delivery, challenge, shares)
+    shares.len() == terms.aggregators.len() && verified::holds(terms, binding, message, shares)
 }
 
 /// What a party contributes to the opening of the sum over these parts.
-pub(crate) fn partial_sum(
-    context: &AggregatorContext,
-    grant: &RoundGrant,
-    place: usize,
-    parts: &[VerifiedDelivery],
-) -> Result<Vec<u8>, Refusal> {
-    match context.terms().sealing {
-        SealingTerms::Mpc => mpc::partial_sum(context, parts),
-        SealingTerms::MpcVerified => verified::partial_sum(context, place, parts),
-        SealingTerms::Fhe(custody) => fhe::partial_sum(context, grant, place, custody, parts),
+pub(crate) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
+    match parts.context.terms().sealing {
+        SealingTerms::Mpc => mpc::partial_sum(parts),
+        SealingTerms::MpcVerified => verified::partial_sum(parts),
+        SealingTerms::Fhe(custody) => fhe::partial_sum(parts, custody),
     }
 }
 
@@ -184,54 +195,60 @@ pub(crate) fn check_partial_sum(
     }
 }
 
-/// Opens the sum: the coordinator's own parts and the others' partial sums by place.
+/// Opens the sum over `set`: the coordinator's own partial sum and the others' by place.
 pub(crate) fn open_sum(
     context: &AggregatorContext,
     grant: &RoundGrant,
-    own: &[VerifiedDelivery],
+    set: &AcceptedSet,
+    own: &[u8],
     others: &BTreeMap<usize, &[u8]>,
 ) -> Result<Opened, OpenError> {
-    match context.terms().sealing {
-        SealingTerms::Mpc => mpc::open_sum(context, own, others),
-        SealingTerms::MpcVerified => verified::open_sum(context, grant, own, others),
-        SealingTerms::Fhe(custody) => fhe::open_sum(context, grant, custody, own, others),
+    let terms = context.terms();
+    let count = set.contributions().len();
+    match terms.sealing {
+        SealingTerms::Mpc => mpc::open_sum(terms, count, own, others),
+        SealingTerms::MpcVerified => verified::open_sum(terms, grant, count, own, others),
+        SealingTerms::Fhe(custody) => fhe::open_sum(terms, grant, custody, set, own, others),
     }
 }
 
 /// A party's shares of the scalars of each part, in their order: of value and innovation.
 pub(crate) fn scalar_shares(
-    context: &AggregatorContext,
-    grant: &RoundGrant,
-    place: usize,
+    parts: &Parts<'_>,
     order: &ProbeOrder,
-    parts: &[VerifiedDelivery],
-) -> Result<Vec<[u64; 2]>, Refusal> {
-    let probes = [&order.value, &order.innovation];
+) -> Result<Vec<[u64; 2]>, PartError> {
+    let (context, probes) = (parts.context, [&order.value, &order.innovation]);
     match context.terms().sealing {
-        SealingTerms::Mpc => parts.iter().map(|part| mpc::scalars(context, part, probes)).collect(),
+        SealingTerms::Mpc => {
+            parts.each().map(|part| Ok(mpc::scalars(context, &part?, probes)?)).collect()
+        }
         SealingTerms::MpcVerified => {
-            parts.iter().map(|part| verified::scalars(context, place, part, probes)).collect()
+            let scalars = |part| Ok(verified::scalars(context, parts.place, &part?, probes)?);
+            parts.each().map(scalars).collect()
         }
-        SealingTerms::Fhe(custody) => {
-            fhe::scalar_shares(context, grant, place, custody, order, parts)
-        }
+        SealingTerms::Fhe(_) if parts.place == 0 => fhe::body_products(parts, order),
+        SealingTerms::Fhe(custody) => fhe::scalar_shares(parts, custody, order),
     }
 }
 
-/// Opens the scalars of each of the coordinator's own parts, in their order; also the places of
-/// custodians whose shares contradict the others'.
+/// Opens the scalars of each contributor of `set`, in their order; also the places of custodians whose
+/// shares contradict the others'.
+///
+/// * `own` — the coordinator's [`scalar_shares`], of the same set.
 pub(crate) fn open_scalars(
-    context: &AggregatorContext,
+    terms: &FederationTerms,
     grant: &RoundGrant,
     order: &ProbeOrder,
-    own: &[VerifiedDelivery],
+    set: &AcceptedSet,
+    own: &[[u64; 2]],
     others: &BTreeMap<usize, &[[u64; 2]]>,
 ) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
-    let terms = context.terms();
-    if let SealingTerms::Fhe(custody) = terms.sealing {
-        return fhe::open_scalars(context, grant, custody, order, own, others);
+    if own.len() != set.contributions().len() {
+        return Err(OpenError::Own);
     }
-    let own = scalar_shares(context, grant, 0, order, own).map_err(|_refusal| OpenError::Own)?;
+    if let SealingTerms::Fhe(custody) = terms.sealing {
+        return fhe::open_scalars(&fhe::Setting { terms, grant, custody, set }, order, own, others);
+    }
     let opened = own.iter().enumerate().map(|(position, own)| {
         let all = std::iter::once(own).chain(others.values().map(|shares| &shares[position]));
         match terms.sealing {

@@ -6,35 +6,24 @@
 //! persisted before the answer leaves, and refuses anything else for ever. A custodian moreover waits
 //! until enough others echoed the same set, as each of them is asked alone.
 
+mod held;
+mod taking;
+
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
     AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, Refusal, RoundGrant,
-    RoundId, RoundOrder, ScalarShares, SetEcho, SumCommitment,
+    RoundId, RoundOrder, SetEcho,
 };
-use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
-use privacy_secagg::{Delivery, VerifiedDelivery};
+use privacy_identity::{Digest, Signed, Tag};
+use privacy_secagg::Delivery;
 
-use crate::{AggregatorContext, mode};
+use self::{held::Held, taking::Taking};
+use crate::{AggregatorContext, HeldPart, KeptUpdate, PeerInput, UpdateId, UpdateStore, mode};
 
 /// Digest of the packed share of a sum.
 pub(crate) fn share_digest(packed: &[u8]) -> Digest {
     Digest::of(Tag::PackedShare, packed)
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
-    order: Signed<RoundOrder>,
-    place: usize,
-    challenge: Digest,
-    parts: BTreeMap<VerifyingKey, VerifiedDelivery>,
-    refused: Vec<(VerifyingKey, Refusal)>,
-}
-
-impl Held {
-    fn grant(&self) -> &RoundGrant {
-        self.order.unverified_body().grant.unverified_body()
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,108 +47,191 @@ enum Phase {
     },
 }
 
+impl Phase {
+    const fn held(&self) -> Option<&Held> {
+        match self {
+            Self::Fresh => None,
+            Self::Prepared(held)
+            | Self::Agreed { held, .. }
+            | Self::Summed { held, .. }
+            | Self::Scored { held, .. } => Some(held),
+        }
+    }
+}
+
 /// A party that serves a coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerAggregator {
     phase: Phase,
 }
 
-/// What a step of [`PeerAggregator`] asks of its shell.
+/// What a step of [`PeerAggregator`] asks of its shell, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStep {
-    /// Whether the request must be stored before the reply leaves.
-    pub persist: bool,
-    /// Whether requests stored before this one are no longer needed: a newer round began.
+    /// What must be kept, durably, before anything else.
+    pub keep: Vec<KeptUpdate>,
+    /// What must be stored then, before the reply leaves.
+    pub persist: Option<Box<PeerInput>>,
+    /// Whether what was stored before this is no longer needed: a newer round began.
     pub forget_earlier: bool,
     /// The answer.
     pub reply: AggregatorReply,
 }
 
+/// An answer: what it changes, what it needs kept.
+struct Answer {
+    input: Option<PeerInput>,
+    keep: Vec<KeptUpdate>,
+    reply: AggregatorReply,
+}
+
 impl PeerAggregator {
     /// Answers a request of the coordinator. A refused request changes nothing.
+    ///
+    /// * `store` — what was kept in earlier steps of the round.
     ///
     /// # Errors
     /// The [`Refusal`] that is sent back and counted.
     pub fn handle(
         self,
         context: &AggregatorContext,
+        store: &dyn UpdateStore,
         request: AggregatorRequest,
     ) -> (Self, Result<PeerStep, Refusal>) {
-        let next = match request {
+        let answer = match request {
             AggregatorRequest::Prepare { order, deliveries, challenge } => {
-                self.prepare(context, *order, deliveries, challenge)
+                self.prepare(context, store, *order, deliveries, challenge)
             }
             AggregatorRequest::Agree { round, set } => self.agree(context, round, set),
             AggregatorRequest::Sum { round, set, evidence } => {
-                self.sum(context, round, set, &evidence)
+                self.sum(context, store, round, set, &evidence)
             }
-            AggregatorRequest::Score(probes) => self.score(context, *probes),
+            AggregatorRequest::Score(probes) => self.score(context, store, *probes),
         };
-        match next {
-            Ok((phase, reply)) => {
-                let machine = Self { phase };
-                let forget_earlier = machine.round() != self.round();
-                let persist = machine != self;
-                (machine, Ok(PeerStep { persist, forget_earlier, reply }))
+        let Answer { input, keep, reply } = match answer {
+            Ok(answer) => answer,
+            Err(refusal) => return (self, Err(refusal)),
+        };
+        let Some(input) = input else {
+            let step = PeerStep { keep, persist: None, forget_earlier: false, reply };
+            return (self, Ok(step));
+        };
+        let before = self.round();
+        let (machine, taken) = self.replay(context, input.clone());
+        let forget_earlier = machine.round() != before;
+        let persist = Some(Box::new(input));
+        (machine, taken.map(|()| PeerStep { keep, persist, forget_earlier, reply }))
+    }
+
+    /// Takes what was stored of an answered request: the state after it, without what it takes to answer
+    /// again. No part is read.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of what was never stored by this party in this state, which it leaves as it is.
+    pub fn replay(
+        self,
+        context: &AggregatorContext,
+        input: PeerInput,
+    ) -> (Self, Result<(), Refusal>) {
+        let (phase, taken) = match (self.phase, input) {
+            (phase, PeerInput::Prepared { order, challenge, parts }) => {
+                prepared(context, phase, (*order, challenge), parts)
             }
-            Err(refusal) => (self, Err(refusal)),
-        }
+            (Phase::Prepared(held), PeerInput::Agreed { set, .. }) => {
+                (Phase::Agreed { held, set }, Ok(()))
+            }
+            (Phase::Prepared(held) | Phase::Agreed { held, .. }, PeerInput::Summed { set, .. }) => {
+                (Phase::Summed { held, set }, Ok(()))
+            }
+            (Phase::Summed { held, set }, PeerInput::Scored(probes)) => {
+                (Phase::Scored { held, set, probes: *probes }, Ok(()))
+            }
+            (phase, _) => (phase, Err(Refusal::Unexpected)),
+        };
+        (Self { phase }, taken)
+    }
+
+    /// Whether the bytes under `id` may still be asked for. All others are garbage.
+    #[must_use]
+    pub fn needs(&self, id: &UpdateId) -> bool {
+        let held = self.held().filter(|held| held.grant().round == id.round);
+        held.is_some_and(|held| {
+            held.parts.values().any(|part| part.update == id.update && part.held.is_ok())
+        })
+    }
+
+    const fn held(&self) -> Option<&Held> {
+        self.phase.held()
     }
 
     fn round(&self) -> Option<RoundId> {
-        match &self.phase {
-            Phase::Fresh => None,
-            Phase::Prepared(held)
-            | Phase::Agreed { held, .. }
-            | Phase::Summed { held, .. }
-            | Phase::Scored { held, .. } => Some(held.grant().round),
-        }
+        self.held().map(|held| held.grant().round)
     }
 
     fn prepare(
         &self,
         context: &AggregatorContext,
+        store: &dyn UpdateStore,
         order: Signed<RoundOrder>,
         deliveries: Vec<Delivery>,
         challenge: Digest,
-    ) -> Result<(Phase, AggregatorReply), Refusal> {
+    ) -> Result<Answer, Refusal> {
         context.check_order(&order)?;
         let grant = order.unverified_body().grant.unverified_body();
         let (round, place) = (grant.round, context.place(grant)?);
+        let earlier = self.for_parts(context, &order, &challenge)?;
+        let mut taking = Taking { context, store, grant, place, challenge, keep: Vec::new() };
+        let (mut new, mut parts) = (Vec::new(), Vec::new());
+        for delivery in deliveries {
+            let delivery = taking.verified(delivery)?;
+            let member = delivery.binding().member;
+            let held = earlier
+                .and_then(|held| held.parts.get(&member))
+                .or_else(|| new.iter().find(|part: &&HeldPart| part.member == member));
+            parts.push(match held {
+                Some(held) => taking.again(held, &delivery)?,
+                None => {
+                    let (held, answer) = taking.take(&delivery);
+                    new.push(held);
+                    answer
+                }
+            });
+        }
+        let keep = taking.keep;
+        let changed = !new.is_empty() || earlier.is_none();
+        let input =
+            changed.then(|| PeerInput::Prepared { order: Box::new(order), challenge, parts: new });
+        Ok(Answer { input, keep, reply: AggregatorReply::Prepared { round, parts } })
+    }
+
+    /// What was taken of this round so far, if parts may still be.
+    fn for_parts(
+        &self,
+        context: &AggregatorContext,
+        order: &Signed<RoundOrder>,
+        challenge: &Digest,
+    ) -> Result<Option<&Held>, Refusal> {
+        let round = order.unverified_body().grant.unverified_body().round;
         match (&self.phase, self.round()) {
-            (_, Some(current)) if round < current => return Err(Refusal::WrongRound),
+            (_, Some(current)) if round < current => Err(Refusal::WrongRound),
             // A set of this round was agreed to: its parts are fixed for ever.
             (Phase::Agreed { .. } | Phase::Summed { .. } | Phase::Scored { .. }, Some(current))
                 if round == current =>
             {
-                return Err(Refusal::AlreadyAnswered);
+                Err(Refusal::AlreadyAnswered)
             }
             // Threat: each challenge opens the proofs at another point, and their zero knowledge is for
-            // one: a coordinator that asks with many learns the updates. One challenge per round.
-            (Phase::Prepared(held), Some(current))
-                if round == current
-                    && held.challenge != challenge
-                    && mode::proves(context.terms()) == Ok(true) =>
-            {
-                return Err(Refusal::AlreadyAnswered);
+            // one: a coordinator that asks with many learns the updates. One challenge per round; and one
+            // order, so that what was taken under it need not be checked again.
+            (Phase::Prepared(held), Some(current)) if round == current => {
+                let proves = mode::proves(context.terms()) == Ok(true);
+                if held.order != *order || (proves && held.challenge != *challenge) {
+                    return Err(Refusal::AlreadyAnswered);
+                }
+                Ok(Some(held))
             }
-            _ => {}
+            _ => Ok(None),
         }
-        let parts = BTreeMap::new();
-        let mut held = Held { order, place, challenge, parts, refused: Vec::new() };
-        let mut verifiers = BTreeMap::new();
-        for delivery in deliveries {
-            if let Some((member, verifier)) = held.take(context, delivery)? {
-                verifiers.insert(member, verifier);
-            }
-        }
-        let verifiers = if mode::proves(context.terms()) == Ok(true) {
-            verifiers.into_values().collect()
-        } else {
-            Vec::new()
-        };
-        let reply = AggregatorReply::Prepared { refused: held.refused.clone(), verifiers };
-        Ok((Phase::Prepared(held), reply))
     }
 
     fn agree(
@@ -167,41 +239,39 @@ impl PeerAggregator {
         context: &AggregatorContext,
         round: RoundId,
         set: AcceptedSet,
-    ) -> Result<(Phase, AggregatorReply), Refusal> {
-        let (held, phase) =
-            self.for_set(context, round, &set, |held, set| Phase::Agreed { held, set })?;
+    ) -> Result<Answer, Refusal> {
+        let (held, answered) = self.for_set(context, round, &set)?;
         let echo =
             SetEcho { federation: held.grant().federation, round, set_root: set.tree().root() };
         let echo = Signed::new(echo, Tag::SetEcho, context.signing());
-        Ok((phase, AggregatorReply::Agreed(echo)))
+        let input = (!answered).then_some(PeerInput::Agreed { round, set });
+        Ok(Answer { input, keep: Vec::new(), reply: AggregatorReply::Agreed(echo) })
     }
 
     fn sum(
         &self,
         context: &AggregatorContext,
+        store: &dyn UpdateStore,
         round: RoundId,
         set: AcceptedSet,
         evidence: &Evidence,
-    ) -> Result<(Phase, AggregatorReply), Refusal> {
-        let (held, mut phase) =
-            self.for_set(context, round, &set, |held, set| Phase::Summed { held, set })?;
+    ) -> Result<Answer, Refusal> {
+        let (held, _) = self.for_set(context, round, &set)?;
         held.check_evidence(context, &set, evidence)?;
-        if let Phase::Agreed { held, set } = phase {
-            phase = Phase::Summed { held, set };
-        }
-        let reply = sum_reply(context, held, &set)?;
-        Ok((phase, reply))
+        let reply = held.sum_reply(context, store, &set)?;
+        let summed = matches!(self.phase, Phase::Summed { .. } | Phase::Scored { .. });
+        let input = (!summed).then_some(PeerInput::Summed { round, set });
+        Ok(Answer { input, keep: Vec::new(), reply })
     }
 
-    /// The parts of `round`, and the phase in which `set` is the only one that is answered. A question
-    /// that was answered before leaves the phase as it is: the answer was lost.
+    /// The parts of `round`, whose set is `set` and no other, and whether that was said before: a question
+    /// that was answered changes nothing, as its answer was lost.
     fn for_set(
         &self,
         context: &AggregatorContext,
         round: RoundId,
         set: &AcceptedSet,
-        next: impl FnOnce(Held, AcceptedSet) -> Phase,
-    ) -> Result<(&Held, Phase), Refusal> {
+    ) -> Result<(&Held, bool), Refusal> {
         if self.round() != Some(round) {
             return Err(Refusal::WrongRound);
         }
@@ -209,13 +279,13 @@ impl PeerAggregator {
             Phase::Fresh => Err(Refusal::Unexpected),
             Phase::Prepared(held) => {
                 held.check_set(context, set)?;
-                Ok((held, next(held.clone(), set.clone())))
+                Ok((held, false))
             }
             Phase::Agreed { held, set: answered }
             | Phase::Summed { held, set: answered }
             | Phase::Scored { held, set: answered, .. } => {
                 if answered == set {
-                    Ok((held, self.phase.clone()))
+                    Ok((held, true))
                 } else {
                     Err(Refusal::AlreadyAnswered)
                 }
@@ -226,125 +296,47 @@ impl PeerAggregator {
     fn score(
         &self,
         context: &AggregatorContext,
+        store: &dyn UpdateStore,
         probes: Signed<ProbeOrder>,
-    ) -> Result<(Phase, AggregatorReply), Refusal> {
-        let (held, set) = match &self.phase {
-            Phase::Summed { held, set } => (held, set),
+    ) -> Result<Answer, Refusal> {
+        let (held, set, answered) = match &self.phase {
+            Phase::Summed { held, set } => (held, set, false),
             Phase::Scored { probes: answered, .. } if *answered != probes => {
                 return Err(Refusal::AlreadyAnswered);
             }
-            Phase::Scored { held, set, .. } => (held, set),
+            Phase::Scored { held, set, .. } => (held, set, true),
             Phase::Fresh | Phase::Prepared(_) | Phase::Agreed { .. } => {
                 return Err(Refusal::Unexpected);
             }
         };
         check_probes(context, &probes, held.grant(), set)?;
-        let reply = score_reply(context, held, set, &probes)?;
-        Ok((Phase::Scored { held: held.clone(), set: set.clone(), probes }, reply))
+        let reply = held.score_reply(context, store, set, &probes)?;
+        let input = (!answered).then(|| PeerInput::Scored(Box::new(probes)));
+        Ok(Answer { input, keep: Vec::new(), reply })
     }
 }
 
-impl Held {
-    /// Keeps a part that opens; returns whose it is and this party's verifier share of its proof.
-    fn take(
-        &mut self,
-        context: &AggregatorContext,
-        delivery: Delivery,
-    ) -> Result<Option<(VerifyingKey, Vec<u8>)>, Refusal> {
-        let verified = delivery.verify(self.place).map_err(|_source| Refusal::BadSignature)?;
-        let member = verified.binding().member;
-        if *verified.binding() != self.grant().binding(member)
-            || self.grant().cohort.binary_search(&member).is_err()
-        {
-            return Err(Refusal::BadSet);
+/// The phase in which these parts are taken, too.
+fn prepared(
+    context: &AggregatorContext,
+    phase: Phase,
+    (order, challenge): (Signed<RoundOrder>, Digest),
+    parts: Vec<HeldPart>,
+) -> (Phase, Result<(), Refusal>) {
+    let grant = order.unverified_body().grant.unverified_body();
+    let place = match context.place(grant) {
+        Ok(place) => place,
+        Err(refusal) => return (phase, Err(refusal)),
+    };
+    let mut held = match phase {
+        Phase::Prepared(held) if held.grant().round == grant.round => held,
+        phase if phase.held().is_some_and(|held| held.grant().round >= grant.round) => {
+            return (phase, Err(Refusal::AlreadyAnswered));
         }
-        let opened = mode::check_payload(context, self.place, &verified)
-            .and_then(|()| mode::verifier(context, self.place, &verified, &self.challenge));
-        match opened {
-            Ok(verifier) => {
-                self.parts.insert(member, verified);
-                Ok(Some((member, verifier)))
-            }
-            Err(refusal) => {
-                self.refused.push((member, refusal));
-                Ok(None)
-            }
-        }
-    }
-
-    /// The parts of exactly `set`, in its order.
-    fn parts_of(&self, set: &AcceptedSet) -> Result<Vec<VerifiedDelivery>, Refusal> {
-        let part = |(member, _): &(VerifyingKey, Digest)| self.parts.get(member).cloned();
-        set.contributions().iter().map(part).collect::<Option<_>>().ok_or(Refusal::BadSet)
-    }
-
-    fn check_evidence(
-        &self,
-        context: &AggregatorContext,
-        set: &AcceptedSet,
-        evidence: &Evidence,
-    ) -> Result<(), Refusal> {
-        match (evidence, mode::proves(context.terms())) {
-            (Evidence::None, Ok(false)) => Ok(()),
-            (Evidence::Verifiers(members), Ok(true)) => self.check_proofs(context, set, members),
-            (Evidence::Echoes(echoes), Err(mode::Unsupported)) => {
-                self.check_echoes(context, set, echoes)
-            }
-            _ => Err(Refusal::Malformed),
-        }
-    }
-
-    /// Decides each proof for itself: a coordinator that errs, or sums what others found unproven, is
-    /// found out. Not one that lies about its own verifier share: whoever sees the others' can choose
-    /// its own such that they add up, as it could add anything to the sum itself. Norms are proven
-    /// against contributors.
-    fn check_proofs(
-        &self,
-        context: &AggregatorContext,
-        set: &AcceptedSet,
-        members: &[Vec<Vec<u8>>],
-    ) -> Result<(), Refusal> {
-        if members.len() != set.contributions().len() {
-            return Err(Refusal::BadSet);
-        }
-        for (part, shares) in self.parts_of(set)?.iter().zip(members) {
-            if !mode::proof_holds(context, self.place, part, &self.challenge, shares) {
-                return Err(Refusal::BadProof);
-            }
-        }
-        Ok(())
-    }
-
-    fn check_echoes(
-        &self,
-        context: &AggregatorContext,
-        set: &AcceptedSet,
-        echoes: &[Signed<SetEcho>],
-    ) -> Result<(), Refusal> {
-        let custody = context.terms().sealing.custody().ok_or(Refusal::Malformed)?;
-        let expected = SetEcho {
-            federation: self.grant().federation,
-            round: self.grant().round,
-            set_root: set.tree().root(),
-        };
-        let echoed = |member: &VerifyingKey| {
-            echoes.iter().any(|echo| {
-                *echo.unverified_body() == expected
-                    && echo.clone().verify_by(Tag::SetEcho, member).is_ok()
-            })
-        };
-        let custodians = self.grant().custodians.iter();
-        let count = custodians.filter(|custodian| echoed(&custodian.member)).count();
-        if count >= custody.agreement() { Ok(()) } else { Err(Refusal::NoAgreement) }
-    }
-
-    fn check_set(&self, context: &AggregatorContext, set: &AcceptedSet) -> Result<(), Refusal> {
-        let held = |(member, digest): &(VerifyingKey, Digest)| {
-            self.parts.get(member).is_some_and(|part| part.digest() == *digest)
-        };
-        let enough = set.contributions().len() >= context.terms().minimum_cohort as usize;
-        if enough && set.contributions().iter().all(held) { Ok(()) } else { Err(Refusal::BadSet) }
-    }
+        _ => Held { order, place, challenge, parts: BTreeMap::new() },
+    };
+    held.parts.extend(parts.into_iter().map(|part| (part.member, part)));
+    (Phase::Prepared(held), Ok(()))
 }
 
 /// Checks that the DAO node signed these probes for this round and set, and that no inner product
@@ -374,40 +366,4 @@ pub(crate) fn check_probes(
         probe.clone().checked(&terms.encoding).map_err(|_source| Refusal::Malformed)?;
     }
     Ok(())
-}
-
-fn sum_reply(
-    context: &AggregatorContext,
-    held: &Held,
-    set: &AcceptedSet,
-) -> Result<AggregatorReply, Refusal> {
-    let parts = held.parts_of(set)?;
-    let share = mode::partial_sum(context, held.grant(), held.place, &parts)?;
-    let commitment = SumCommitment {
-        federation: held.grant().federation,
-        round: held.grant().round,
-        set_root: set.tree().root(),
-        count: u32::try_from(parts.len()).expect("at most CONTRIBUTORS_MAX"),
-        share: share_digest(&share),
-    };
-    let commitment = Signed::new(commitment, Tag::SumShare, context.signing());
-    Ok(AggregatorReply::Sum { commitment, share })
-}
-
-fn score_reply(
-    context: &AggregatorContext,
-    held: &Held,
-    set: &AcceptedSet,
-    probes: &Signed<ProbeOrder>,
-) -> Result<AggregatorReply, Refusal> {
-    let (grant, body) = (held.grant(), probes.unverified_body());
-    let shares = mode::scalar_shares(context, grant, held.place, body, &held.parts_of(set)?)?;
-    let shares = ScalarShares {
-        federation: held.grant().federation,
-        round: held.grant().round,
-        probe: Digest::of_encoded(Tag::Probe, probes),
-        shares,
-    };
-    let shares = Signed::new(shares, Tag::ScalarShares, context.signing());
-    Ok(AggregatorReply::Scalars(Box::new(shares)))
 }

@@ -72,8 +72,8 @@ fn promise_6_a_coordinator_killed_at_any_step_finishes_every_round_identically()
         assert!(expected.log.values().all(|end| matches!(end, Logged::Settled(_))));
         // Every kind of step is in the first round, and the second begins within this half.
         for step in 0..steps / 2 {
-            // Nothing stored; stored (or the counts are); answered or concluded.
-            for outputs in 0..=2 {
+            // Nothing; bytes kept, or stored (or the counts are); stored; answered or concluded.
+            for outputs in 0..=3 {
                 let killed =
                     killed_once(federation(aggregators), step, outputs, Federation::next_input);
                 let got = remains(&killed);
@@ -98,7 +98,7 @@ fn promise_6_in_every_mode_a_coordinator_killed_at_any_step_of_a_round_ends_it_i
         let expected = remains(&reference);
         assert!(expected.log.values().all(|end| matches!(end, Logged::Settled(_))));
         for step in 0..steps {
-            for outputs in 0..=2 {
+            for outputs in 0..=3 {
                 let killed = killed_once(sealed(sealing), step, outputs, next_of_first_round);
                 // Compared, not printed: shares are long.
                 assert!(remains(&killed) == expected, "step {step}, {outputs} outputs");
@@ -160,7 +160,7 @@ fn check_peers_killed(mut federation: Federation, least: usize) {
             Ask::Aggregator(place, request) | Ask::Custodian(place, request) => {
                 Some((*place, request.clone()))
             }
-            Ask::Dao(_) => None,
+            _ => None,
         };
         for (place, request) in federation.outstanding().iter().filter_map(peers) {
             let peer = federation.party(place);
@@ -209,7 +209,8 @@ fn a_receipt_that_counts_refusals_is_signed_again_to_the_same_bytes() {
     every_mode(|sealing| {
         let mut federation = sealed(sealing);
         federation.run_until(asks_sum);
-        let stranger = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
+        let round = federation.dao.open_round().unwrap();
+        let stranger = Input::Prepared { party: 1, round, parts: Vec::new() };
         assert_eq!(federation.feed(&stranger), Err(Refusal::Unexpected));
         federation.coordinator.machine.count(Refusal::Malformed);
         federation.run_until(asks_settle);
@@ -234,8 +235,8 @@ fn an_update_whose_acknowledgement_was_lost_is_acknowledged_again_after_the_clos
         federation.submit(&[0, 1]);
         let last = federation.contribution(2);
         let submission = federation.submission(2, &last);
-        // Stored, the collection is complete, then killed before the answer left.
-        federation.feed_until(&submission, 1).unwrap();
+        // Kept and stored, the collection is complete, then killed before the answer left.
+        federation.feed_until(&submission, 2).unwrap();
         federation.coordinator.restart();
         assert_eq!(federation.order(), None);
         let outputs = federation.feed(&submission).unwrap();
@@ -264,7 +265,7 @@ fn a_coordinator_that_was_down_beyond_a_deadline_aborts_with_a_reason() {
             } else {
                 sealing.custody().map_or(1, CustodyTerms::custodians)
             };
-            assert_eq!(federation.outstanding().len(), asked);
+            assert_eq!(federation.asked().len(), asked);
             federation.coordinator.restart();
             federation.now_ms += world::STEP_DEADLINE_MS + 1;
             federation.feed(&Input::Tick).unwrap();

@@ -17,7 +17,7 @@ use crate::world::{
     Contribution, READING_ERROR_MAX, World,
     dao::{Logged, probe_in_the_clear},
     dishonest::{payloads, with_payloads},
-    federation::Federation,
+    federation::{Federation, replied},
     rng_for,
 };
 
@@ -147,7 +147,7 @@ fn custodians_that_decline_are_asked_no_more_and_stop_a_round_only_when_too_few_
                 let ended = federation.end_round(|_, place, request, reply| {
                     if place <= declining && step(request) == at {
                         declined += 1;
-                        return Some(AggregatorReply::Refused(Refusal::Unexpected));
+                        return Some(replied(request, Err(Refusal::Unexpected)));
                     }
                     assert!(place > declining || step(request) < at, "{place} is asked again");
                     Some(reply)
@@ -255,6 +255,35 @@ fn one_custodian_that_lies_is_outvoted_by_threshold_and_two_and_named() {
                     assert_eq!(named(&federation), expected, "{custody:?} {at:?} {lie:?} {liar}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn scalars_wait_for_one_answer_more_than_opens_them_so_that_a_lie_is_seen() {
+    // The others answer later than patience lasts, and before the scrutiny of scalars ends.
+    const LATE: usize = 9;
+    for (late, settles) in [(vec![3, 4], true), (vec![3], false)] {
+        let (mut federation, contributions) = federation(4, 2);
+        let mut asked = 0;
+        let ended = federation.end_round(|world, place, request, reply| {
+            if step(request) != Step::Score {
+                return Some(reply);
+            }
+            asked += usize::from(place == 3);
+            match place {
+                1 => Some(Lie::Bit.told(world, place, reply)),
+                2 => Some(reply),
+                _ => (late.contains(&place) && asked > LATE).then_some(reply),
+            }
+        });
+        check_right(&federation, &contributions, &ended);
+        if settles {
+            check_settled(&federation, &contributions, &ended);
+            assert_eq!(named(&federation), [federation.world.member(0)]);
+        } else {
+            // Seen, but nobody can say who of three it was.
+            assert_eq!(reason(&ended), "no answer in time to score");
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::world::{
     World,
     dao::{probe_order, wrong_probes},
     federation::{Federation, asks_agree, asks_prepare, asks_score, asks_sum},
+    shell::PeerShell,
 };
 
 fn world(custodians: u8, threshold: u8, members: usize) -> World {
@@ -36,7 +37,7 @@ fn asked(federation: &mut Federation, here: fn(&Ask) -> bool) -> Vec<(usize, Agg
     federation.run_until(here);
     let asked = federation.outstanding().into_iter().filter_map(|ask| match ask {
         Ask::Custodian(place, request) => Some((place, *request)),
-        Ask::Aggregator(..) | Ask::Dao(_) => None,
+        _ => None,
     });
     asked.collect()
 }
@@ -216,18 +217,18 @@ fn both_asked(
         }
         let shell = federation.party(index + 1);
         let agree = AggregatorRequest::Agree { round, set: own.clone() };
-        let (machine, step) = shell.machine.clone().handle(&shell.context, agree);
+        let (machine, step) = shell.machine.clone().handle(&shell.context, &shell.updates, agree);
         assert_eq!(step.unwrap().reply, AggregatorReply::Agreed(echo(world, round, own, index)));
         machines.push((index, machine));
     }
     let mut summed = [0; 2];
     for (index, machine) in machines {
-        let context = &federation.party(index + 1).context;
+        let PeerShell { context, updates, .. } = federation.party(index + 1);
         let mut machine: PeerAggregator = machine;
         for which in [0, 1] {
             let evidence = Evidence::Echoes(echoed[which].clone());
             let sum = AggregatorRequest::Sum { round, set: sets[which].clone(), evidence };
-            let (next, step) = machine.handle(context, sum);
+            let (next, step) = machine.handle(context, updates, sum);
             machine = next;
             summed[which] += usize::from(step.is_ok());
         }

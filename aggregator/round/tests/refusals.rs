@@ -405,12 +405,43 @@ fn answers_of_a_strangers_making_or_for_another_set_are_refused() {
 fn an_answer_that_nobody_waits_for_is_refused() {
     every_mode(|sealing| {
         let mut federation = Federation::sealed_collecting(sealing, 1, 4);
-        let prepared = Input::Prepared { party: 1, refused: Vec::new(), verifiers: Vec::new() };
+        let round = RoundId(0);
+        let prepared = Input::Prepared { party: 1, round, parts: Vec::new() };
         for input in [prepared, Input::Logged, Input::NoMoreRounds] {
             check_refused(&mut federation, &input, Refusal::Unexpected);
         }
         assert_eq!(federation.feed(&Input::StepRefused(Refusal::BadSet)), Ok(Vec::new()));
     });
+}
+
+#[test]
+fn a_custodian_that_declined_in_an_earlier_round_is_asked_in_this_one() {
+    let custody = CustodyTerms::new(3, 2).unwrap();
+    let mut federation = Federation::sealed(SealingTerms::Fhe(custody), 1, 4);
+    federation.run_until(asks_settle);
+    federation.run_until(asks_sum);
+    assert_eq!(federation.coordinator.machine.current_round(), Some(RoundId(1)));
+    let asked = federation.asked();
+    for round in [None, Some(RoundId(0)), Some(RoundId(2))] {
+        let declined = Input::Declined { party: 1, round, refusal: Refusal::BadSet };
+        check_refused(&mut federation, &declined, Refusal::WrongRound);
+    }
+    assert!(federation.asked() == asked);
+    let round = Some(RoundId(1));
+    let declined = Input::Declined { party: 1, round, refusal: Refusal::BadSet };
+    federation.feed(&declined).unwrap();
+    assert_eq!(federation.asked().len(), asked.len() - 1);
+}
+
+#[test]
+fn an_aggregator_that_could_not_read_a_request_ends_the_round() {
+    let mut federation = Federation::new(1, 2, 4);
+    federation.run_until(asks_sum);
+    let declined = |round| Input::Declined { party: 1, round, refusal: Refusal::Malformed };
+    check_refused(&mut federation, &declined(Some(RoundId(7))), Refusal::WrongRound);
+    federation.feed(&declined(None)).unwrap();
+    let Ask::Dao(request) = federation.outstanding().remove(0) else { panic!() };
+    assert!(matches!(*request, DaoRequest::Abort { .. }));
 }
 
 #[test]

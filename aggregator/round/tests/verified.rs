@@ -6,7 +6,8 @@
 mod world;
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, Refusal, SealingTerms,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, PreparedPart, Refusal, RoundId,
+    SealingTerms,
 };
 use aggregator_round::Input;
 use privacy_identity::Digest;
@@ -39,6 +40,9 @@ fn federation(aggregators: usize) -> Federation {
     federation.grant(0);
     federation
 }
+
+/// A change to what the other aggregator answers.
+type Spoil = fn(&mut Vec<PreparedPart>);
 
 /// Where the elements of the leader's share are in its payload, which starts with the public share.
 fn public_bytes(world: &World) -> usize {
@@ -171,23 +175,33 @@ fn a_share_that_does_not_parse_is_refused_at_once_or_taken_out() {
 }
 
 /// Prepared by the only other aggregator.
-fn prepared(federation: &mut Federation) -> (Vec<Contribution>, Vec<Vec<u8>>) {
+fn prepared(federation: &mut Federation) -> (Vec<Contribution>, Vec<PreparedPart>) {
     let honest = federation.submit(&[0, 1, 2, 3, 4]);
     federation.run_until(asks_prepare);
     let ask = federation.outstanding().remove(0);
-    let Input::Prepared { refused, verifiers, .. } = federation.answer(&ask) else { panic!() };
-    assert!(refused.is_empty() && verifiers.len() == MEMBERS);
-    (honest, verifiers)
+    let Input::Prepared { parts, .. } = federation.answer(&ask) else { panic!() };
+    assert!(parts.len() == MEMBERS && parts.iter().all(|part| part.held.is_ok()));
+    (honest, parts)
+}
+
+/// The other aggregator's answer in round 0.
+const fn answered(parts: Vec<PreparedPart>) -> Input {
+    Input::Prepared { party: 1, round: RoundId(0), parts }
+}
+
+/// The verifier share of a part that is held.
+fn verifier(part: &mut PreparedPart) -> &mut Vec<u8> {
+    part.held.as_mut().unwrap()
 }
 
 #[test]
 fn a_verifier_share_that_an_aggregator_altered_takes_out_whom_it_is_of_and_nobody_else() {
     let mut federation = federation(2);
-    let (mut honest, mut verifiers) = prepared(&mut federation);
-    let middle = verifiers[3].len() / 2;
-    verifiers[3][middle] ^= 1;
-    let input = Input::Prepared { party: 1, refused: Vec::new(), verifiers };
-    federation.feed(&input).unwrap();
+    let (mut honest, mut parts) = prepared(&mut federation);
+    let share = verifier(&mut parts[3]);
+    let middle = share.len() / 2;
+    share[middle] ^= 1;
+    federation.feed(&answered(parts)).unwrap();
     federation.run_until(asks_measure);
     honest.remove(3);
     check_sum(&federation, &honest);
@@ -196,27 +210,58 @@ fn a_verifier_share_that_an_aggregator_altered_takes_out_whom_it_is_of_and_nobod
 
 #[test]
 fn an_aggregator_that_spoils_verifier_shares_ends_the_round_at_most() {
-    let spoil: [fn(&mut Vec<Vec<u8>>); 5] = [
-        |verifiers| verifiers.iter_mut().for_each(|share| share[40] ^= 1),
-        |verifiers| verifiers.iter_mut().for_each(Vec::clear),
-        |verifiers| verifiers.clear(),
-        |verifiers| verifiers.truncate(2),
-        |verifiers| verifiers.reverse(),
-    ];
-    for (index, spoil) in spoil.into_iter().enumerate() {
-        let mut federation = federation(2);
-        let (_, mut verifiers) = prepared(&mut federation);
-        spoil(&mut verifiers);
-        let input = Input::Prepared { party: 1, refused: Vec::new(), verifiers };
-        federation.feed(&input).unwrap();
-        let round = federation.coordinator.machine.current_round().unwrap();
+    let spoil: [(Spoil, usize); 3] = [
+        (|parts| parts.iter_mut().for_each(|part| verifier(part)[40] ^= 1), 0),
+        (|parts| parts.iter_mut().for_each(|part| verifier(part).clear()), 0),
         // The reversed shares leave one in its place.
-        let got = [0, 0, 0, 2, 1][index];
+        (
+            |parts| {
+                let mut shares: Vec<_> =
+                    parts.iter_mut().map(|part| verifier(part).clone()).collect();
+                shares.reverse();
+                parts.iter_mut().zip(shares).for_each(|(part, share)| *verifier(part) = share);
+            },
+            1,
+        ),
+    ];
+    for (spoil, got) in spoil {
+        let mut federation = federation(2);
+        let (_, mut parts) = prepared(&mut federation);
+        spoil(&mut parts);
+        federation.feed(&answered(parts)).unwrap();
         let reason = format!("{got} contributions came in time, 3 are needed");
         federation.dao.open(federation.world.grant(0, &[0, 1, 2, 3, 4]));
         let end = federation.end_round(|_, _, _, reply| Some(reply));
-        assert_eq!((round.0, end), (0, Logged::Aborted(reason)));
+        assert_eq!(end, Logged::Aborted(reason));
     }
+}
+
+#[test]
+fn an_answer_about_some_parts_leaves_the_others_to_be_asked_for_and_the_first_one_stands() {
+    let mut federation = federation(2);
+    let (honest, parts) = prepared(&mut federation);
+    let refused = |federation: &mut Federation, parts, refusal| {
+        assert_eq!(federation.feed(&answered(parts)), Err(refusal));
+    };
+    refused(&mut federation, Vec::new(), Refusal::Unexpected);
+    let mut other = parts.clone();
+    other[1].update = Digest([7; 32]);
+    refused(&mut federation, other, Refusal::BadSet);
+    let earlier = Input::Prepared { party: 1, round: RoundId(1), parts: parts.clone() };
+    assert_eq!(federation.feed(&earlier), Err(Refusal::WrongRound));
+    // Some, in any order.
+    federation.feed(&answered(vec![parts[4].clone(), parts[2].clone()])).unwrap();
+    assert_eq!(federation.feed(&answered(vec![parts[4].clone()])), Ok(Vec::new()));
+    let AggregatorRequest::Prepare { deliveries, .. } = federation.asked_of_peer() else {
+        panic!()
+    };
+    assert_eq!(deliveries.len(), MEMBERS - 2);
+    // What was said of a part before is not taken back.
+    let mut changed = parts;
+    changed[4].held = Err(Refusal::Unopenable);
+    federation.feed(&answered(changed)).unwrap();
+    federation.run_until(asks_measure);
+    check_sum(&federation, &honest);
 }
 
 #[test]
@@ -229,7 +274,8 @@ fn false_evidence_is_refused_by_the_peer() {
     federation.submit(&[1, 2, 3, 4]);
     federation.run_until(asks_prepare);
     let ask = federation.outstanding().remove(0);
-    let Input::Prepared { verifiers, .. } = federation.answer(&ask) else { panic!() };
+    let Input::Prepared { mut parts, .. } = federation.answer(&ask) else { panic!() };
+    let of_cheater = verifier(&mut parts[0]).clone();
     federation.run_until(asks_sum);
     let AggregatorRequest::Sum { round, set, evidence } = federation.asked_of_peer() else {
         panic!()
@@ -268,8 +314,8 @@ fn false_evidence_is_refused_by_the_peer() {
     let mut with_cheater = set.contributions().to_vec();
     with_cheater.insert(0, (federation.world.member(0), *cheater.sealed.digest()));
     let with_cheater = AcceptedSet::new(with_cheater).unwrap();
-    for first in [honest[0][0].clone(), verifiers[0].clone()] {
-        let mut shares = vec![vec![first, verifiers[0].clone()]];
+    for first in [honest[0][0].clone(), of_cheater.clone()] {
+        let mut shares = vec![vec![first, of_cheater.clone()]];
         shares.extend(honest.iter().cloned());
         refused(&mut federation, &with_cheater, Evidence::Verifiers(shares), Refusal::BadProof);
     }

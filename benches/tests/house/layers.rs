@@ -72,6 +72,7 @@ const PURE: &[&str] = &[
     "aggregator-strategy",
     "aggregator-protocol",
     "aggregator-round",
+    "aggregator-simulation",
 ];
 
 /// Crates that do IO, keep clocks, log, or are shells' tools.

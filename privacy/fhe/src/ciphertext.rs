@@ -150,6 +150,38 @@ impl CiphertextSum {
         Ok(())
     }
 
+    /// The sum as its aggregator stores it: the number of contributors, then each body in 8 bytes,
+    /// big-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(4 + 8 * self.bodies.len());
+        bytes.extend_from_slice(&self.contributors.to_be_bytes());
+        self.bodies.iter().for_each(|body| bytes.extend_from_slice(&body.to_be_bytes()));
+        bytes
+    }
+
+    /// Reads what [`CiphertextSum::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`CiphertextError::Shape`] if it was written under other parameters.
+    pub fn from_bytes(parameters: FheParameters, bytes: &[u8]) -> Result<Self, CiphertextError> {
+        let bits = parameters.coefficient_bits();
+        let expected = parameters.coefficients();
+        let shape = |got| CiphertextError::Shape { expected, bits, got, got_bits: bits };
+        let (contributors, bodies) = bytes.split_first_chunk().ok_or(shape(0))?;
+        let (words, rest) = bodies.as_chunks::<8>();
+        if words.len() != expected || !rest.is_empty() {
+            return Err(shape(words.len()));
+        }
+        let contributors = u32::from_be_bytes(*contributors);
+        let contributors_max = parameters.requirements().contributors_max;
+        if contributors > contributors_max {
+            return Err(CiphertextError::TooManyContributors { contributors_max });
+        }
+        let bodies = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
+        Ok(Self { parameters, contributors, bodies })
+    }
+
     /// How many ciphertexts it holds.
     #[must_use]
     pub const fn contributors(&self) -> u32 {

@@ -267,7 +267,7 @@ fn adjoint(mask: &[u64; DEGREE]) -> [u64; DEGREE] {
 
 /// The aggregator's inner product with a body: uniform to whoever does not have the form of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyProduct(u64);
+pub struct BodyProduct(pub u64);
 
 /// A public linear form of keys: A', with coefficients of at most 43 bits.
 #[derive(Clone, PartialEq, Eq)]

@@ -96,6 +96,18 @@ pub struct PrepState<F: PineField> {
     pub(crate) verification_seed: Seed,
 }
 
+impl<F: PineField> PrepState<F> {
+    /// The message that must come of all prep shares for [`crate::Pine::prep_next`] to accept the report:
+    /// what an aggregator keeps that does not keep whole states between steps.
+    #[must_use]
+    pub fn expected_message(&self) -> PrepMessage {
+        PrepMessage {
+            wraparound_seed: self.wraparound_seed.clone(),
+            verification_seed: self.verification_seed.clone(),
+        }
+    }
+}
+
 impl<F: PineField> fmt::Debug for PrepState<F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("PrepState").finish_non_exhaustive()
@@ -131,6 +143,13 @@ pub struct PrepMessage {
 }
 
 impl PrepMessage {
+    /// Whether both messages name the same randomness; in constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.wraparound_seed.matches(&other.wraparound_seed)
+            & self.verification_seed.matches(&other.verification_seed)
+    }
+
     /// The encoding: wraparound seed, verification seed.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt, RoundSum};
-use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, VerifyingKey, Writer};
+use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer};
 
 /// Longest reason that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 512;
@@ -35,6 +35,13 @@ pub enum AbortReason {
         /// What was wrong, and whose fault it is if that can be told.
         reason: String,
     },
+    /// An update that was taken is missing from the store or altered there.
+    Lost {
+        /// Its digest.
+        update: Digest,
+        /// Whether other bytes are in its place.
+        altered: bool,
+    },
 }
 
 impl fmt::Display for AbortReason {
@@ -46,6 +53,10 @@ impl fmt::Display for AbortReason {
             Self::StepTimedOut { step } => write!(f, "no answer in time to {step}"),
             Self::StepRefused { refusal } => write!(f, "a step was refused: {refusal}"),
             Self::Unopenable { reason } => write!(f, "shares do not open: {reason}"),
+            Self::Lost { update, altered } => {
+                let what = if *altered { "altered in" } else { "missing from" };
+                write!(f, "update {update} was taken, and is {what} the coordinator's store")
+            }
         }
     }
 }

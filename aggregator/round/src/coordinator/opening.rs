@@ -1,11 +1,11 @@
 //! From a set to its sum.
 
 use aggregator_protocol::RoundSum;
-use privacy_identity::{Digest, Encode as _};
+use privacy_identity::Encode as _;
 
 use super::{
-    AbortReason, BTreeMap, Closed, Coordinator, Evidence, Phase, Preparation, Refusal, RoundEvent,
-    Signed, SumCommitment, Tag, VerifyingKey, parties, steps::check_asked,
+    AbortReason, BTreeMap, Closed, Coordinator, Digest, Evidence, Phase, Preparation, Proofs,
+    Refusal, RoundEvent, Signed, SumCommitment, Tag, VerifyingKey, parties, steps::check_asked,
 };
 use crate::{AggregatorContext, Output, mode, peer::share_digest};
 
@@ -22,48 +22,40 @@ pub(super) fn challenge(context: &AggregatorContext, closed: &Closed) -> Digest 
 pub(super) fn verified(
     context: &AggregatorContext,
     closed: &mut Closed,
-    members: &[VerifyingKey],
+    mut proofs: Proofs,
     prepared: &BTreeMap<usize, Preparation>,
 ) -> Result<(Evidence, usize), mode::Unsupported> {
-    let challenge = challenge(context, closed);
-    let mut refused = 0;
-    let mut evidence = Vec::new();
     if !mode::proves(context.terms())? {
         return Ok((Evidence::None, 0));
     }
-    let own = closed.own_deliveries();
-    let kept: Vec<_> = closed.updates.keys().copied().collect();
-    for (member, delivery) in kept.into_iter().zip(&own) {
-        let shares = mode::verifier(context, 0, delivery, &challenge)
-            .and_then(|own| verifiers(own, &member, members, prepared));
-        match shares {
-            Ok(shares) if mode::proof_holds(context, 0, delivery, &challenge, &shares) => {
-                evidence.push(shares);
-            }
-            _ => {
-                closed.updates.remove(&member);
-                refused += 1;
-            }
-        }
-    }
-    Ok((Evidence::Verifiers(evidence), refused))
+    let mut evidence = Vec::new();
+    let before = closed.updates.len();
+    let grant = closed.order.unverified_body().grant.unverified_body();
+    closed.updates.retain(|member, _| {
+        let own = proofs.remove(member).flatten();
+        let shown = own.and_then(|own| shown(own, member, prepared));
+        let holds = |(message, shares): &(Vec<u8>, Vec<Vec<u8>>)| {
+            mode::proof_holds(context.terms(), &grant.binding(*member), message, shares)
+        };
+        let held = shown.filter(holds);
+        let kept = held.is_some();
+        evidence.extend(held.map(|(_, shares)| shares));
+        kept
+    });
+    Ok((Evidence::Verifiers(evidence), before - closed.updates.len()))
 }
 
-/// The verifier shares of one member's proof, the coordinator's own first.
-fn verifiers(
-    own: Vec<u8>,
+/// What must come of one member's proof, and the verifier shares of all, the coordinator's own first.
+fn shown(
+    own: mode::Proof,
     member: &VerifyingKey,
-    members: &[VerifyingKey],
     prepared: &BTreeMap<usize, Preparation>,
-) -> Result<Vec<Vec<u8>>, Refusal> {
-    let mut shares = vec![own];
+) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let mut shares = vec![own.verifier];
     for preparation in prepared.values() {
-        let refused = |key: &VerifyingKey| preparation.refused.iter().any(|(who, _)| who == key);
-        let position = members.iter().filter(|key| !refused(key)).position(|key| key == member);
-        let share = position.and_then(|position| preparation.verifiers.get(position));
-        shares.push(share.ok_or(Refusal::Malformed)?.clone());
+        shares.push(preparation.get(member)?.as_ref().ok()?.clone());
     }
-    Ok(shares)
+    Some((own.message, shares))
 }
 
 impl Coordinator {
@@ -84,12 +76,25 @@ impl Coordinator {
         Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
     }
 
+    pub(super) fn own_summed(
+        &mut self,
+        context: &AggregatorContext,
+        share: Vec<u8>,
+        now_ms: u64,
+    ) -> Result<Vec<Output>, Refusal> {
+        match &mut self.phase {
+            Phase::Summing { own: own @ None, .. } => *own = Some(share),
+            _ => return Err(Refusal::Unexpected),
+        }
+        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
+    }
+
     /// Opens the sum of what has come; none if that is not enough to open it.
     pub(super) fn open(&mut self, context: &AggregatorContext, now_ms: u64) -> Option<Vec<Output>> {
-        let Phase::Summing { closed, sums, .. } = &self.phase else { return None };
-        let round = closed.grant().round;
+        let Phase::Summing { closed, own: Some(own), sums, .. } = &self.phase else { return None };
+        let (round, set) = (closed.grant().round, closed.set());
         let shares = sums.iter().map(|(&place, (_, share))| (place, share.as_slice())).collect();
-        let opened = mode::open_sum(context, closed.grant(), &closed.own_deliveries(), &shares);
+        let opened = mode::open_sum(context, closed.grant(), &set, own, &shares);
         let opened = match opened {
             Ok(opened) => opened,
             // Another answer may tell who lied; without one, the deadline ends the round.
@@ -102,7 +107,7 @@ impl Coordinator {
         let body = RoundSum {
             federation: closed.grant().federation,
             round,
-            accepted: closed.set(),
+            accepted: set,
             sum: opened.sum,
             tag: opened.tag,
             commitments: sums.values().map(|(commitment, _)| commitment.clone()).collect(),

@@ -22,7 +22,8 @@ impl Coordinator {
         check_probes(context, &probes, closed.grant(), &sum.unverified_body().accepted)?;
         let (mut closed, sum) = (closed.clone(), sum.clone());
         closed.begin_step(context, now_ms);
-        self.phase = Phase::Scoring { closed, sum, probes, scores: BTreeMap::new() };
+        let scores = BTreeMap::new();
+        self.phase = Phase::Scoring { closed, sum, probes, own: None, scores };
         Ok(vec![Output::Persist])
     }
 
@@ -41,13 +42,28 @@ impl Coordinator {
         Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
     }
 
+    pub(super) fn own_scored(
+        &mut self,
+        context: &AggregatorContext,
+        scalars: Vec<[u64; 2]>,
+        now_ms: u64,
+    ) -> Result<Vec<Output>, Refusal> {
+        match &mut self.phase {
+            Phase::Scoring { own: own @ None, .. } => *own = Some(scalars),
+            _ => return Err(Refusal::Unexpected),
+        }
+        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
+    }
+
     /// Opens the scalars of what has come and signs the receipt; none if that is not enough.
     pub(super) fn settle(&mut self, context: &AggregatorContext) -> Option<Vec<Output>> {
-        let Phase::Scoring { closed, sum, probes, scores } = &self.phase else { return None };
+        let Phase::Scoring { closed, sum, probes, own: Some(own), scores } = &self.phase else {
+            return None;
+        };
         let round = closed.grant().round;
+        let order = probes.unverified_body();
         let (scalars, liars) =
-            match scalars(context, closed, sum.unverified_body(), probes.unverified_body(), scores)
-            {
+            match scalars(context, closed, sum.unverified_body(), order, own, scores) {
                 Ok(opened) => opened,
                 Err(_) if scores.len() < closed.asked.len() => return None,
                 Err(error) => {
@@ -61,7 +77,7 @@ impl Coordinator {
         let sum = sum.clone();
         self.phase = Phase::Settling { receipt, sum };
         let counted = Input::Counted(self.refused.clone());
-        let outputs = [Output::PersistFirst(Box::new(counted)), Output::Persist];
+        let outputs = [Output::PersistInput(Box::new(counted)), Output::Persist];
         Some(outputs.into_iter().chain(lied).collect())
     }
 }
@@ -96,6 +112,7 @@ fn scalars(
     closed: &Closed,
     sum: &RoundSum,
     order: &ProbeOrder,
+    own: &[[u64; 2]],
     scores: &BTreeMap<usize, Signed<ScalarShares>>,
 ) -> Result<(Vec<OpenedScalars>, Vec<usize>), mode::OpenError> {
     let share = Share::of(context, closed, sum);
@@ -103,13 +120,9 @@ fn scalars(
         let shares: &[[u64; 2]] = &score.unverified_body().shares;
         (place, shares)
     });
-    let (opened, liars) = mode::open_scalars(
-        context,
-        closed.grant(),
-        order,
-        &closed.own_deliveries(),
-        &others.collect(),
-    )?;
+    let others = others.collect();
+    let (opened, liars) =
+        mode::open_scalars(context.terms(), closed.grant(), order, &closed.set(), own, &others)?;
     let value = |probe: &QuantizedProbe, opened| share.of_value(probe.value_from_opened(opened));
     let scalars = opened.into_iter().map(|[first, second]| OpenedScalars {
         value: value(&order.value, first),

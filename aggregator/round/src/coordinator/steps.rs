@@ -3,14 +3,10 @@
 use std::mem;
 
 use super::{
-    AbortReason, BTreeMap, BTreeSet, Closed, Coordinator, Evidence, Phase, Preparation, Refusal,
-    RoundEvent, RoundId, SetEcho, Signed, Tag, VerifyingKey, opening, parties,
+    AbortReason, BTreeMap, Closed, Coordinator, Evidence, Phase, Refusal, RoundEvent, RoundId,
+    SetEcho, Signed, Tag, VerifyingKey, parties, preparing,
 };
-use crate::{AggregatorContext, Output, mode};
-
-/// How long the coordinator waits at most for the other custodians once enough have answered, in milliseconds:
-/// some polls of a custodian, and short beside a round.
-const PATIENCE_MS: u64 = 400;
+use crate::{AggregatorContext, Output};
 
 impl Coordinator {
     /// Lets time act: a deadline closes the collection or gives the round up.
@@ -59,12 +55,13 @@ impl Coordinator {
         let agreement = aggregator_protocol::CustodyTerms::agreement;
         let threshold = aggregator_protocol::CustodyTerms::threshold;
         match &self.phase {
-            Phase::Preparing { closed, prepared }
-                if closed.goes_on(
-                    prepared.len(),
-                    needed(agreement, closed.asked.len()),
-                    now_ms,
-                ) =>
+            Phase::Preparing { closed, proofs, prepared }
+                if preparing::own_complete(context, closed, proofs)
+                    && closed.goes_on(
+                        preparing::complete(closed, prepared).len(),
+                        needed(agreement, closed.asked.len()),
+                        now_ms,
+                    ) =>
             {
                 Some(self.all_prepared(context, now_ms))
             }
@@ -74,15 +71,22 @@ impl Coordinator {
             {
                 Some(self.all_agreed(context, now_ms))
             }
-            Phase::Summing { closed, sums, .. }
+            Phase::Summing { closed, own: Some(_), sums, .. }
                 if closed.goes_on(sums.len(), needed(threshold, closed.asked.len()), now_ms) =>
             {
                 self.open(context, now_ms)
             }
-            Phase::Scoring { closed, scores, .. }
-                if closed.goes_on(scores.len(), needed(threshold, closed.asked.len()), now_ms) =>
-            {
-                self.settle(context)
+            Phase::Scoring { closed, own: Some(_), scores, .. } => {
+                let mut needed = needed(threshold, closed.asked.len());
+                // Threat: with as many answers as it takes, one custodian can shift a scalar unseen.
+                if now_ms <= closed.scrutiny_ms {
+                    needed += 1;
+                }
+                if closed.goes_on(scores.len(), needed, now_ms) {
+                    self.settle(context)
+                } else {
+                    None
+                }
             }
             _ => None,
         }
@@ -101,11 +105,18 @@ impl Coordinator {
     pub(super) fn declined(
         &mut self,
         context: &AggregatorContext,
-        party: usize,
+        (party, round): (usize, Option<RoundId>),
         refusal: Refusal,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
-        let Some(custody) = context.terms().sealing.custody() else {
+        let custody = context.terms().sealing.custody();
+        // A custodian's answer may come long after the question: it is taken for its own round only. An
+        // aggregator's comes with its question, which it may not have been able to read.
+        let of_this = round == self.current_round() || (round.is_none() && custody.is_none());
+        if !of_this {
+            return Err(Refusal::WrongRound);
+        }
+        let Some(custody) = custody else {
             return Ok(self.step_refused(refusal));
         };
         // While the set is being agreed on, more are needed than open a sum.
@@ -124,7 +135,7 @@ impl Coordinator {
         Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
     }
 
-    const fn closed_mut(&mut self) -> Option<&mut Closed> {
+    pub(super) const fn closed_mut(&mut self) -> Option<&mut Closed> {
         match &mut self.phase {
             Phase::Preparing { closed, .. }
             | Phase::Agreeing { closed, .. }
@@ -155,62 +166,19 @@ impl Coordinator {
                 Phase::Aborting { round, reason: AbortReason::TooFew { got: accepted, needed } };
             return vec![Output::Report(report)];
         }
-        let closed = Closed {
+        let mut closed = Closed {
             order: collecting.order,
             updates: collecting.accepted,
             dropped,
             asked: (1..parties(context.terms(), &grant).len()).collect(),
-            patience_ms: patience(context, now_ms),
-            step_deadline_ms: step_deadline(context, now_ms),
+            patience_ms: 0,
+            scrutiny_ms: 0,
+            step_deadline_ms: 0,
         };
-        self.phase = Phase::Preparing { closed, prepared: BTreeMap::new() };
-        vec![Output::Report(report)]
-    }
-
-    pub(super) fn prepared(
-        &mut self,
-        context: &AggregatorContext,
-        party: usize,
-        preparation: Preparation,
-        now_ms: u64,
-    ) -> Result<Vec<Output>, Refusal> {
-        let Phase::Preparing { closed, prepared } = &mut self.phase else {
-            return Err(Refusal::Unexpected);
-        };
-        check_asked(closed, party)?;
-        prepared.insert(party, preparation);
-        Ok(self.advance(context, now_ms).unwrap_or_else(|| vec![Output::Persist]))
-    }
-
-    /// Takes out what somebody could not open or whose proof does not hold; what is left is the set.
-    fn all_prepared(&mut self, context: &AggregatorContext, now_ms: u64) -> Vec<Output> {
-        let Phase::Preparing { closed, prepared } = mem::replace(&mut self.phase, Phase::Idle)
-        else {
-            unreachable!("called while preparing");
-        };
-        let mut closed = closed;
-        closed.asked = prepared.keys().copied().collect::<BTreeSet<_>>();
-        let members: Vec<_> = closed.updates.keys().copied().collect();
-        for (member, refusal) in prepared.values().flat_map(|preparation| &preparation.refused) {
-            if closed.updates.remove(member).is_some() {
-                self.count(*refusal);
-            }
-        }
-        let evidence = opening::verified(context, &mut closed, &members, &prepared);
-        let evidence = evidence.map(|(evidence, refused)| {
-            (0..refused).for_each(|_| self.count(Refusal::BadProof));
-            evidence
-        });
-        let (got, needed) = (closed.updates.len(), context.terms().minimum_cohort as usize);
-        if got < needed {
-            return self.abort(closed.grant().round, AbortReason::TooFew { got, needed });
-        }
         closed.begin_step(context, now_ms);
-        self.phase = match evidence {
-            Ok(evidence) => Phase::Summing { closed, evidence, sums: BTreeMap::new() },
-            Err(mode::Unsupported) => Phase::Agreeing { closed, echoes: BTreeMap::new() },
-        };
-        vec![Output::Persist]
+        let (proofs, prepared) = (BTreeMap::new(), BTreeMap::new());
+        self.phase = Phase::Preparing { closed, proofs, prepared };
+        vec![Output::Report(report)]
     }
 
     pub(super) fn agreed(
@@ -245,27 +213,9 @@ impl Coordinator {
         let mut closed = closed;
         closed.begin_step(context, now_ms);
         let evidence = Evidence::Echoes(echoes.into_values().collect());
-        self.phase = Phase::Summing { closed, evidence, sums: BTreeMap::new() };
+        self.phase = Phase::Summing { closed, evidence, own: None, sums: BTreeMap::new() };
         vec![Output::Persist]
     }
-}
-
-impl Closed {
-    /// Starts the clocks of the next step.
-    pub(super) const fn begin_step(&mut self, context: &AggregatorContext, now_ms: u64) {
-        self.patience_ms = patience(context, now_ms);
-        self.step_deadline_ms = step_deadline(context, now_ms);
-    }
-}
-
-/// At most half of a step: were it longer, the step would end before it and no custodian could be missing.
-const fn patience(context: &AggregatorContext, now_ms: u64) -> u64 {
-    let half = context.terms().step_deadline_ms / 2;
-    now_ms.saturating_add(if half < PATIENCE_MS { half } else { PATIENCE_MS })
-}
-
-const fn step_deadline(context: &AggregatorContext, now_ms: u64) -> u64 {
-    now_ms.saturating_add(context.terms().step_deadline_ms)
 }
 
 /// Whether the party at this place is one whose answer counts.

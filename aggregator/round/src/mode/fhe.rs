@@ -6,19 +6,21 @@
 
 use std::collections::BTreeMap;
 
-use aggregator_protocol::{CustodyTerms, FederationTerms, ProbeOrder, Refusal, RoundGrant};
-use privacy_fhe::{
-    AcceptedUpdate, Ciphertext, CiphertextSum, Custodian, CustodianInput, CustodianOutput,
-    CustodianTerms, Custody, FheParameters, FheRequirements, FormReply, KeyShare, KeyShareSum,
-    LinearProbe, MemberId, NttEngine, Opening, ProbeOrder as FormOrder, RoundMask, encrypt,
-    open_sum as open_ciphertexts,
+use aggregator_protocol::{
+    AcceptedSet, CustodyTerms, FederationTerms, ProbeOrder, Refusal, RoundGrant,
 };
-use privacy_identity::{Decode as _, Digest, Encode as _, Tag};
+use privacy_fhe::{
+    AcceptedUpdate, BodyProduct, Ciphertext, CiphertextSum, Custodian, CustodianInput,
+    CustodianOutput, CustodianTerms, Custody, FheParameters, FheRequirements, FormReply, KeyShare,
+    KeyShareSum, LinearProbe, MemberId, NttEngine, Opening, ProbeOrder as FormOrder, RoundMask,
+    encrypt, open_sum as open_ciphertexts,
+};
+use privacy_identity::{Decode as _, Digest, Encode as _, Tag, VerifyingKey};
 use privacy_secagg::{EncodingParameters, NoisyUpdate, Payloads, QuantizedProbe, VerifiedDelivery};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{OpenError, Opened, PayloadSizes, payload};
+use super::{OpenError, Opened, PartError, Parts, PayloadSizes, payload};
 use crate::AggregatorContext;
 
 /// Bits of the inner products that are opened: parameters of the encoding keep |⟨x, p⟩| below
@@ -105,46 +107,45 @@ fn key_share(
     KeyShare::from_bytes(&payload(context, delivery)?).map_err(|_source| Refusal::Unopenable)
 }
 
-/// The set of these parts, in their order.
-fn opening(grant: &RoundGrant, parts: &[VerifiedDelivery]) -> Result<Opening, Refusal> {
-    let accepted = |part: &VerifiedDelivery| AcceptedUpdate {
-        member: MemberId(*part.binding().member.as_bytes()),
-        update: part.digest(),
+/// The set of these updates, in their order.
+fn opening(grant: &RoundGrant, set: &[(VerifyingKey, Digest)]) -> Result<Opening, Refusal> {
+    let accepted = |(member, update): &(VerifyingKey, Digest)| AcceptedUpdate {
+        member: MemberId(*member.as_bytes()),
+        update: *update,
     };
-    let updates = parts.iter().map(accepted).collect();
+    let updates = set.iter().map(accepted).collect();
     Opening::new(mask(grant).transcript(), updates).map_err(|_source| Refusal::BadSet)
 }
 
-/// The custodian at `place` with the shares of `parts`, and its answer to their opening.
+/// The custodian of `parts`, and its answer to their opening.
 fn opened_custodian(
-    context: &AggregatorContext,
-    grant: &RoundGrant,
-    place: usize,
+    parts: &Parts<'_>,
     custody_terms: CustodyTerms,
-    parts: &[VerifiedDelivery],
-) -> Result<(Custodian, KeyShareSum), Refusal> {
-    let terms = context.terms();
+) -> Result<(Custodian, KeyShareSum), PartError> {
+    let terms = parts.context.terms();
     let mut custodian = Custodian::new(CustodianTerms {
-        transcript: mask(grant).transcript(),
+        transcript: mask(parts.grant).transcript(),
         custody: custody(custody_terms)?,
-        custodian: u8::try_from(place).map_err(|_source| Refusal::Stranger)?,
+        custodian: u8::try_from(parts.place).map_err(|_source| Refusal::Stranger)?,
         contributors_min: terms.minimum_cohort,
         contributors_max: u32::try_from(terms.encoding.contributors_max())
             .map_err(|_source| Refusal::BadSet)?,
     })
     .map_err(|_source| Refusal::BadSet)?;
-    for part in parts {
+    for part in parts.each() {
+        let part = part?;
         let deposit = CustodianInput::Deposit {
             member: MemberId(*part.binding().member.as_bytes()),
             update: part.digest(),
-            share: key_share(context, part)?,
+            share: key_share(parts.context, &part)?,
         };
         (custodian, _) = handled(custodian, deposit)?;
     }
-    let (custodian, output) = handled(custodian, CustodianInput::Open(opening(grant, parts)?))?;
+    let opening = opening(parts.grant, parts.set)?;
+    let (custodian, output) = handled(custodian, CustodianInput::Open(opening))?;
     match output {
         CustodianOutput::Opened(sum) => Ok((custodian, sum)),
-        _ => Err(Refusal::Unexpected),
+        _ => Err(Refusal::Unexpected.into()),
     }
 }
 
@@ -156,14 +157,20 @@ fn handled(
     Ok((custodian, output.map_err(|_source| Refusal::BadSet)?))
 }
 
+/// Of a custodian the sum of its key shares, of the aggregator the sum of the ciphertexts.
 pub(super) fn partial_sum(
-    context: &AggregatorContext,
-    grant: &RoundGrant,
-    place: usize,
+    parts: &Parts<'_>,
     custody_terms: CustodyTerms,
-    parts: &[VerifiedDelivery],
-) -> Result<Vec<u8>, Refusal> {
-    opened_custodian(context, grant, place, custody_terms, parts).map(|(_, sum)| sum.to_bytes())
+) -> Result<Vec<u8>, PartError> {
+    if parts.place > 0 {
+        return opened_custodian(parts, custody_terms).map(|(_, sum)| sum.to_bytes());
+    }
+    let mut sum = CiphertextSum::new(parameters(&parts.context.terms().encoding)?);
+    for part in parts.each() {
+        let ciphertext = ciphertext(parts.context, &part?)?;
+        sum.add(&ciphertext).map_err(|_source| Refusal::BadSet)?;
+    }
+    Ok(sum.to_bytes())
 }
 
 pub(super) fn check_partial_sum(share: &[u8]) -> Result<(), Refusal> {
@@ -171,20 +178,17 @@ pub(super) fn check_partial_sum(share: &[u8]) -> Result<(), Refusal> {
 }
 
 pub(super) fn open_sum(
-    context: &AggregatorContext,
+    terms: &FederationTerms,
     grant: &RoundGrant,
     custody_terms: CustodyTerms,
-    own: &[VerifiedDelivery],
+    set: &AcceptedSet,
+    own: &[u8],
     others: &BTreeMap<usize, &[u8]>,
 ) -> Result<Opened, OpenError> {
     let own_error = |_refusal| OpenError::Own;
-    let parameters = parameters(&context.terms().encoding).map_err(own_error)?;
-    let mut sum = CiphertextSum::new(parameters);
-    for part in own {
-        let ciphertext = ciphertext(context, part).map_err(own_error)?;
-        sum.add(&ciphertext).map_err(OpenError::shares)?;
-    }
-    let opening = opening(grant, own).map_err(own_error)?;
+    let parameters = parameters(&terms.encoding).map_err(own_error)?;
+    let sum = CiphertextSum::from_bytes(parameters, own).map_err(|_source| OpenError::Own)?;
+    let opening = opening(grant, set.contributions()).map_err(own_error)?;
     let custody = custody(custody_terms).map_err(own_error)?;
     let (replies, misfits) = replies(&opening, others)?;
     let opened =
@@ -220,89 +224,93 @@ fn liars(misfits: Vec<usize>, deviating: &[u8]) -> Vec<usize> {
     liars
 }
 
-/// What belongs to the two probes of a round: their checked form and the linear forms of keys.
-struct Forms {
-    probes: [LinearProbe; 2],
-    order: FormOrder,
+/// What a round's scalars are opened in.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) terms: &'a FederationTerms,
+    pub(super) grant: &'a RoundGrant,
+    pub(super) custody: CustodyTerms,
+    pub(super) set: &'a AcceptedSet,
 }
 
-impl Forms {
-    fn new(
-        context: &AggregatorContext,
-        grant: &RoundGrant,
-        parts: &[VerifiedDelivery],
-        order: &ProbeOrder,
-    ) -> Result<Self, Refusal> {
-        let encoding = &context.terms().encoding;
-        let probes =
-            [linear_probe(encoding, &order.value)?, linear_probe(encoding, &order.innovation)?];
-        let mask = mask(grant);
-        let forms = probes.iter().map(|probe| probe.form(&mask, &NttEngine::new())).collect();
-        let set = opening(grant, parts)?.set();
-        let order = FormOrder::new(&mask, set, forms).map_err(|_source| Refusal::Malformed)?;
-        Ok(Self { probes, order })
-    }
+/// The two probes of a round in their checked form.
+fn linear_probes(
+    encoding: &EncodingParameters,
+    order: &ProbeOrder,
+) -> Result<[LinearProbe; 2], Refusal> {
+    Ok([linear_probe(encoding, &order.value)?, linear_probe(encoding, &order.innovation)?])
+}
 
-    /// The readings of each contributor's two scalars.
-    fn open(
-        &self,
-        context: &AggregatorContext,
-        custody_terms: CustodyTerms,
-        own: &[VerifiedDelivery],
-        others: &BTreeMap<usize, &[[u64; 2]]>,
-    ) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
-        let custody = custody(custody_terms).map_err(OpenError::shares)?;
-        let (mut replies, mut misfits) = (Vec::new(), Vec::new());
-        for (&place, shares) in others {
-            let custodian = u8::try_from(place).map_err(OpenError::shares)?;
-            match FormReply::new(custodian, self.order.digest(), shares.as_flattened().to_vec()) {
-                Ok(reply) => replies.push(reply),
-                // Not elements of the field: as little as no answer, but its sender is named.
-                Err(_) => misfits.push(place),
-            }
-        }
-        let opened = self.order.open(custody, own.len(), &replies).map_err(OpenError::shares)?;
-        let mut readings = Vec::new();
-        for (part, forms) in own.iter().zip(&opened.by_contributor) {
-            let ciphertext = ciphertext(context, part).map_err(|_refusal| OpenError::Own)?;
-            let mut scalars = [0; 2];
-            for ((scalar, probe), form) in scalars.iter_mut().zip(&self.probes).zip(forms) {
-                let product = probe.body_product(&ciphertext).map_err(OpenError::shares)?;
-                *scalar = probe.reading(product, *form);
-            }
-            readings.push(scalars);
-        }
-        Ok((readings, liars(misfits, &opened.deviating)))
-    }
+/// The linear forms of keys that belong to the probes of a round.
+fn forms(
+    grant: &RoundGrant,
+    set: &[(VerifyingKey, Digest)],
+    probes: &[LinearProbe; 2],
+) -> Result<FormOrder, Refusal> {
+    let mask = mask(grant);
+    let forms = probes.iter().map(|probe| probe.form(&mask, &NttEngine::new())).collect();
+    let set = opening(grant, set)?.set();
+    FormOrder::new(&mask, set, forms).map_err(|_source| Refusal::Malformed)
+}
+
+/// The aggregator's part of the scalars: inner products with the bodies.
+pub(super) fn body_products(
+    parts: &Parts<'_>,
+    order: &ProbeOrder,
+) -> Result<Vec<[u64; 2]>, PartError> {
+    let [value, innovation] = linear_probes(&parts.context.terms().encoding, order)?;
+    let products = |part| -> Result<[u64; 2], PartError> {
+        let ciphertext = ciphertext(parts.context, &part?)?;
+        let product = |probe: &LinearProbe| {
+            probe.body_product(&ciphertext).map_err(|_source| Refusal::Malformed)
+        };
+        Ok([product(&value)?.0, product(&innovation)?.0])
+    };
+    parts.each().map(products).collect()
 }
 
 /// A custodian's shares of the forms of each contributor's key.
 pub(super) fn scalar_shares(
-    context: &AggregatorContext,
-    grant: &RoundGrant,
-    place: usize,
+    parts: &Parts<'_>,
     custody_terms: CustodyTerms,
     order: &ProbeOrder,
-    parts: &[VerifiedDelivery],
-) -> Result<Vec<[u64; 2]>, Refusal> {
-    let forms = Forms::new(context, grant, parts, order)?;
-    let (custodian, _) = opened_custodian(context, grant, place, custody_terms, parts)?;
-    match handled(custodian, CustodianInput::Probe(forms.order))? {
+) -> Result<Vec<[u64; 2]>, PartError> {
+    let probes = linear_probes(&parts.context.terms().encoding, order)?;
+    let forms = forms(parts.grant, parts.set, &probes)?;
+    let (custodian, _) = opened_custodian(parts, custody_terms)?;
+    match handled(custodian, CustodianInput::Probe(forms))? {
         (_, CustodianOutput::Probed(reply)) => Ok(reply.elements().as_chunks().0.to_vec()),
-        _ => Err(Refusal::Unexpected),
+        _ => Err(Refusal::Unexpected.into()),
     }
 }
 
+/// The readings of each contributor's two scalars.
 pub(super) fn open_scalars(
-    context: &AggregatorContext,
-    grant: &RoundGrant,
-    custody_terms: CustodyTerms,
+    setting: &Setting<'_>,
     order: &ProbeOrder,
-    own: &[VerifiedDelivery],
+    own: &[[u64; 2]],
     others: &BTreeMap<usize, &[[u64; 2]]>,
 ) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
-    let forms = Forms::new(context, grant, own, order).map_err(OpenError::shares)?;
-    forms.open(context, custody_terms, own, others)
+    let probes = linear_probes(&setting.terms.encoding, order).map_err(OpenError::shares)?;
+    let forms = forms(setting.grant, setting.set.contributions(), &probes);
+    let forms = forms.map_err(OpenError::shares)?;
+    let custody = custody(setting.custody).map_err(OpenError::shares)?;
+    let (mut replies, mut misfits) = (Vec::new(), Vec::new());
+    for (&place, shares) in others {
+        let custodian = u8::try_from(place).map_err(OpenError::shares)?;
+        match FormReply::new(custodian, forms.digest(), shares.as_flattened().to_vec()) {
+            Ok(reply) => replies.push(reply),
+            // Not elements of the field: as little as no answer, but its sender is named.
+            Err(_) => misfits.push(place),
+        }
+    }
+    let opened = forms.open(custody, own.len(), &replies).map_err(OpenError::shares)?;
+    let readings = own.iter().zip(&opened.by_contributor).map(|(products, forms)| {
+        let reading =
+            |which: usize| probes[which].reading(BodyProduct(products[which]), forms[which]);
+        [reading(0), reading(1)]
+    });
+    Ok((readings.collect(), liars(misfits, &opened.deviating)))
 }
 
 /// A probe in the shape of ciphertexts: extra coordinates have no part in it.

@@ -9,7 +9,7 @@ use privacy_secagg::{
 };
 use rand::CryptoRng;
 
-use super::{OpenError, Opened, PayloadSizes};
+use super::{OpenError, Opened, PartError, Parts, PayloadSizes};
 use crate::AggregatorContext;
 
 /// Form byte and tag beside the packed vector or the seed.
@@ -41,21 +41,15 @@ pub(super) fn check(
         .map_err(|_source| Refusal::Unopenable)
 }
 
-pub(super) fn partial_sum(
-    context: &AggregatorContext,
-    parts: &[VerifiedDelivery],
-) -> Result<Vec<u8>, Refusal> {
-    own_sum(context, parts).map(|sum| sum.pack())
-}
-
-fn own_sum(context: &AggregatorContext, parts: &[VerifiedDelivery]) -> Result<ShareSum, Refusal> {
-    let encoding = &context.terms().encoding;
+/// One pass over each part: decrypted, and added from its packed form or its seed.
+pub(super) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
+    let encoding = &parts.context.terms().encoding;
     let mut sum = ShareSum::empty(encoding);
-    for part in parts {
-        sum.add_delivery(part, context.sealing(), encoding)
+    for part in parts.each() {
+        sum.add_delivery(&part?, parts.context.sealing(), encoding)
             .map_err(|_source| Refusal::Unopenable)?;
     }
-    Ok(sum)
+    Ok(sum.pack())
 }
 
 pub(super) fn check_partial_sum(
@@ -69,14 +63,16 @@ pub(super) fn check_partial_sum(
 }
 
 pub(super) fn open_sum(
-    context: &AggregatorContext,
-    own: &[VerifiedDelivery],
+    terms: &FederationTerms,
+    count: usize,
+    own: &[u8],
     others: &BTreeMap<usize, &[u8]>,
 ) -> Result<Opened, OpenError> {
-    let encoding = &context.terms().encoding;
-    let mut sums = vec![own_sum(context, own).map_err(|_refusal| OpenError::Own)?];
+    let encoding = &terms.encoding;
+    let own = ShareSum::unpack(own, count, encoding).map_err(|_source| OpenError::Own)?;
+    let mut sums = vec![own];
     for share in others.values() {
-        sums.push(ShareSum::unpack(share, own.len(), encoding).map_err(OpenError::shares)?);
+        sums.push(ShareSum::unpack(share, count, encoding).map_err(OpenError::shares)?);
     }
     let OpenedSum { values, tag, .. } = open_shares(&sums, encoding).map_err(OpenError::shares)?;
     Ok(Opened { sum: values, tag: tag.map(|tag| tag.0), liars: Vec::new() })

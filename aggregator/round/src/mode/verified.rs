@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use aggregator_protocol::{FederationTerms, Refusal, RoundGrant};
 use privacy_identity::{Digest, Tag};
 use privacy_pine::{
-    AggregateShare, Field64, InputShare, IntegerPine, NONCE_BYTES, Parameters, PrepShare,
-    PrepState, PublicShare,
+    AggregateShare, Field64, InputShare, IntegerPine, NONCE_BYTES, Parameters, PublicShare,
 };
 use privacy_secagg::{
     Binding, EncodingParameters, LinearTag, NoisyUpdate, Payloads, QuantizedProbe, Tagging,
@@ -22,7 +21,7 @@ use privacy_secagg::{
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{OpenError, Opened, PayloadSizes, payload};
+use super::{OpenError, Opened, PartError, Parts, PayloadSizes, Proof, payload};
 use crate::AggregatorContext;
 
 /// Bytes of a share of a tag.
@@ -156,77 +155,52 @@ pub(super) fn check(
     open(context, place, delivery).map(|_part| ())
 }
 
-fn prepare(
+/// Queries the proof of one contribution: what takes the time of a round.
+pub(super) fn prepare(
     context: &AggregatorContext,
     place: usize,
     delivery: &VerifiedDelivery,
     challenge: &Digest,
-) -> Result<(IntegerPine, PrepState<Field64>, PrepShare<Field64>), Refusal> {
+) -> Result<Proof, Refusal> {
     let (pine, part) = open(context, place, delivery)?;
     let place = u8::try_from(place).map_err(|_source| Refusal::Unopenable)?;
     let verify_key = challenge.0.get(..pine.verify_key_bytes()).ok_or(Refusal::Malformed)?;
-    let binding = delivery.binding();
     let (state, share) = pine
-        .prep_init(verify_key, place, &nonce(binding), &part.public, &part.input)
+        .prep_init(verify_key, place, &nonce(delivery.binding()), &part.public, &part.input)
         .map_err(|_source| Refusal::BadProof)?;
-    Ok((pine, state, share))
+    Ok(Proof { verifier: share.to_bytes(), message: state.expected_message().to_bytes() })
 }
 
-pub(super) fn verifier(
-    context: &AggregatorContext,
-    place: usize,
-    delivery: &VerifiedDelivery,
-    challenge: &Digest,
-) -> Result<Vec<u8>, Refusal> {
-    prepare(context, place, delivery, challenge).map(|(_, _, share)| share.to_bytes())
-}
-
-/// Whether the proof holds: the verifier shares add up, this party's own is among them, and the joint
-/// randomness is the one that the shares determine.
+/// Whether the proof holds: the verifier shares add up, and the joint randomness is the one that the
+/// shares determine, which a party finds in the `message` that it kept.
 pub(super) fn holds(
-    context: &AggregatorContext,
-    place: usize,
-    delivery: &VerifiedDelivery,
-    challenge: &Digest,
+    terms: &FederationTerms,
+    binding: &Binding,
+    message: &[u8],
     shares: &[Vec<u8>],
 ) -> bool {
-    let Ok((pine, state, own)) = prepare(context, place, delivery, challenge) else {
-        return false;
-    };
+    let Ok(pine) = pine(terms, binding) else { return false };
     let parsed: Option<Vec<_>> =
         shares.iter().map(|share| pine.prep_share_from_bytes(share).ok()).collect();
-    shares.get(place) == Some(&own.to_bytes())
-        && parsed
-            .and_then(|shares| pine.prep_shares_to_message(&shares).ok())
-            .is_some_and(|message| pine.prep_next(state, &message).is_ok())
+    let combined = parsed.and_then(|shares| pine.prep_shares_to_message(&shares).ok());
+    let expected = pine.prep_message_from_bytes(message).ok();
+    combined.zip(expected).is_some_and(|(combined, expected)| combined.matches(&expected))
 }
 
-/// The sum of the output shares of parts whose proofs hold, and of the shares of their tags.
-fn own_sum(
-    context: &AggregatorContext,
-    place: usize,
-    parts: &[VerifiedDelivery],
-) -> Result<(AggregateShare<Field64>, LinearTag), Refusal> {
-    let first = parts.first().ok_or(Refusal::BadSet)?;
-    let mut sum = pine(context.terms(), first.binding())?.empty_aggregate();
+/// The sum of the output shares of parts whose proofs hold, then that of the shares of their tags.
+pub(super) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
+    let (first, _) = parts.set.first().ok_or(Refusal::BadSet)?;
+    let terms = parts.context.terms();
+    let mut sum = pine(terms, &parts.grant.binding(*first))?.empty_aggregate();
     let mut tags = LinearTag::default();
-    for delivery in parts {
-        let (pine, part) = open(context, place, delivery)?;
-        let place = u8::try_from(place).map_err(|_source| Refusal::Unopenable)?;
+    for delivery in parts.each() {
+        let (pine, part) = open(parts.context, parts.place, &delivery?)?;
+        let place = u8::try_from(parts.place).map_err(|_source| Refusal::Unopenable)?;
         let output =
             pine.output_share(place, &part.input).map_err(|_source| Refusal::Unopenable)?;
         sum.add(&output).map_err(|_source| Refusal::Unopenable)?;
         tags = tags.plus(part.tag.unwrap_or_default());
     }
-    Ok((sum, tags))
-}
-
-pub(super) fn partial_sum(
-    context: &AggregatorContext,
-    place: usize,
-    parts: &[VerifiedDelivery],
-) -> Result<Vec<u8>, Refusal> {
-    let (sum, tags) = own_sum(context, place, parts)?;
     Ok([sum.to_bytes().as_slice(), &tags.to_bytes()].concat())
 }
 
@@ -255,18 +229,18 @@ fn parse_sum(
 }
 
 pub(super) fn open_sum(
-    context: &AggregatorContext,
+    terms: &FederationTerms,
     grant: &RoundGrant,
-    own: &[VerifiedDelivery],
+    count: usize,
+    own: &[u8],
     others: &BTreeMap<usize, &[u8]>,
 ) -> Result<Opened, OpenError> {
-    let terms = context.terms();
-    let first = own.first().ok_or(OpenError::Own)?;
-    let pine = pine(terms, first.binding()).map_err(OpenError::shares)?;
-    let (sum, mut tags) = own_sum(context, 0, own).map_err(|_refusal| OpenError::Own)?;
+    let member = *grant.cohort.first().ok_or(OpenError::Own)?;
+    let pine = pine(terms, &grant.binding(member)).map_err(OpenError::shares)?;
+    let (sum, mut tags) = parse_sum(terms, grant, own, count).map_err(|_source| OpenError::Own)?;
     let mut sums = vec![sum];
     for share in others.values() {
-        let (sum, tag) = parse_sum(terms, grant, share, own.len())?;
+        let (sum, tag) = parse_sum(terms, grant, share, count)?;
         sums.push(sum);
         tags = tags.plus(tag);
     }

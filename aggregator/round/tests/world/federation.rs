@@ -153,15 +153,29 @@ impl Federation {
         self.feed(&Input::Tick).unwrap();
     }
 
+    /// What is outstanding, with the parts that requests carry.
     pub(crate) fn outstanding(&self) -> Vec<Ask> {
-        self.coordinator.machine.outstanding(&self.coordinator.context)
+        let asks = self.coordinator.machine.outstanding(&self.coordinator.context);
+        asks.into_iter().filter_map(|ask| self.coordinator.whole(ask).ok()).collect()
+    }
+
+    /// What is outstanding and asked of others.
+    pub(crate) fn asked(&self) -> Vec<Ask> {
+        let asks = self.outstanding();
+        asks.into_iter().filter(|ask| !matches!(ask, Ask::Own(_))).collect()
+    }
+
+    /// Tells the machine of updates that it cannot send, as they are lost.
+    pub(crate) fn lost(&self) -> Option<Input> {
+        let asks = self.coordinator.machine.outstanding(&self.coordinator.context);
+        asks.into_iter().find_map(|ask| self.coordinator.whole(ask).err()).map(|input| *input)
     }
 
     /// What the first outstanding request to another aggregator is.
     pub(crate) fn asked_of_peer(&self) -> AggregatorRequest {
         let asked = self.outstanding().into_iter().find_map(|ask| match ask {
             Ask::Aggregator(_, request) | Ask::Custodian(_, request) => Some(*request),
-            Ask::Dao(_) => None,
+            Ask::Dao(_) | Ask::Parts(..) | Ask::Own(_) => None,
         });
         asked.unwrap()
     }
@@ -186,7 +200,7 @@ impl Federation {
                 DaoRequest::Measure(sum) => Some(sum),
                 _ => None,
             },
-            Ask::Aggregator(..) | Ask::Custodian(..) => None,
+            _ => None,
         });
         sum.unwrap().unverified_body().clone()
     }
@@ -200,8 +214,10 @@ impl Federation {
             }
             Ask::Aggregator(place, request) | Ask::Custodian(place, request) => {
                 let reply = self.party(*place).request(request, true);
-                Input::from_party(*place, reply.unwrap_or_else(AggregatorReply::Refused))
+                Input::from_party(*place, replied(request, reply))
             }
+            Ask::Own(_) => self.coordinator.work(ask).unwrap(),
+            Ask::Parts(..) => panic!("made whole before"),
         }
     }
 
@@ -238,6 +254,9 @@ impl Federation {
             let order = self.world.order(round.0, &cohort);
             let contribution = self.world.contribution(index, &order, 0);
             return Some(self.submission(index, &contribution));
+        }
+        if let Some(lost) = self.lost() {
+            return Some(lost);
         }
         if let Some(ask) = self.outstanding().first() {
             return Some(self.answer(ask));
@@ -281,10 +300,10 @@ impl Federation {
                     break;
                 }
                 let input = match &ask {
-                    Ask::Dao(_) => Some(self.answer(&ask)),
+                    Ask::Dao(_) | Ask::Own(_) | Ask::Parts(..) => Some(self.answer(&ask)),
                     Ask::Aggregator(place, request) | Ask::Custodian(place, request) => {
                         let reply = self.party(*place).request(request, true);
-                        let reply = reply.unwrap_or_else(AggregatorReply::Refused);
+                        let reply = replied(request, reply);
                         let reply = conduct(&self.world, *place, request, reply);
                         reply.map(|reply| Input::from_party(*place, reply))
                     }
@@ -329,6 +348,15 @@ impl Federation {
             self.feed(&input).unwrap();
         }
     }
+}
+
+/// What a party says that was asked `request`.
+pub(crate) fn replied(
+    request: &AggregatorRequest,
+    reply: Result<AggregatorReply, Refusal>,
+) -> AggregatorReply {
+    let refused = |refusal| AggregatorReply::Refused { round: Some(request.round()), refusal };
+    reply.unwrap_or_else(refused)
 }
 
 pub(crate) fn asks_prepare(ask: &Ask) -> bool {

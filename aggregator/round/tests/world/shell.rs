@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, mem};
 
 use aggregator_protocol::{AggregatorReply, AggregatorRequest, DaoReply, Refusal};
 use aggregator_round::{
-    AggregatorContext, Coordinator, Ended, Input, Output, PeerAggregator, PeerStep, RoundEvent,
+    AggregatorContext, Ask, Coordinator, Ended, Input, MemoryUpdates, Output, PeerAggregator,
+    PeerInput, PeerStep, RoundEvent, Unsendable,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _};
 
@@ -22,6 +23,8 @@ pub(crate) struct CoordinatorShell {
     inputs: Vec<(u64, Vec<u8>)>,
     /// Digests of the updates among the stored inputs.
     pub(crate) held: BTreeSet<Digest>,
+    /// The bytes of updates: what was kept, taken or not.
+    pub(crate) updates: MemoryUpdates,
     pub(crate) reports: Vec<RoundEvent>,
 }
 
@@ -34,6 +37,7 @@ impl CoordinatorShell {
             ended: Vec::new(),
             inputs: Vec::new(),
             held: BTreeSet::new(),
+            updates: MemoryUpdates::default(),
             reports: Vec::new(),
         }
     }
@@ -58,13 +62,17 @@ impl CoordinatorShell {
                 return Err(refusal);
             }
         };
-        let stored = outputs.iter().position(|output| *output == Output::Persist);
+        let kept = outputs.iter().position(|output| matches!(output, Output::Keep(_)));
+        let stored = outputs
+            .iter()
+            .position(|output| matches!(output, Output::Persist | Output::PersistInput(_)));
         let told = outputs.iter().position(|output| {
             matches!(output, Output::Acknowledge(_) | Output::Conclude(_) | Output::Report(_))
         });
         if *input != Input::NoMoreRounds {
             assert!(stored.is_some() || self.machine == before, "changed, but not to be stored");
             assert!(stored.is_none() || told.is_none() || stored < told, "told before stored");
+            assert!(kept.is_none() || kept < stored, "named before kept");
         }
         let performed: Vec<_> = outputs.into_iter().take(outputs_max).collect();
         for output in &performed {
@@ -76,7 +84,8 @@ impl CoordinatorShell {
     fn perform(&mut self, input: &Input, now_ms: u64, output: &Output) {
         match output {
             Output::Persist => self.store(input, now_ms),
-            Output::PersistFirst(first) => self.store(first, now_ms),
+            Output::PersistInput(other) => self.store(other, now_ms),
+            Output::Keep(kept) => self.updates.keep(kept),
             Output::Conclude(ended) => self.conclude(ended),
             Output::Report(event) => self.reports.push(event.clone()),
             Output::Acknowledge(_) => {}
@@ -87,14 +96,32 @@ impl CoordinatorShell {
         let bytes = input.to_bytes();
         let decoded = Input::from_bytes(&bytes).unwrap();
         assert_eq!(decoded, *input, "what is stored is not what was handled");
-        if let Input::Submitted { update, .. } = &decoded {
-            self.held.insert(update.as_ref().clone().verify().unwrap().digest());
+        assert!(!matches!(input, Input::Submitted { .. }), "an update among the inputs");
+        if let Input::Held { update, .. } = &decoded {
+            self.held.insert(*update);
         }
         self.inputs.push((now_ms, bytes));
         let restored = mem::replace(&mut self.restored, Coordinator::new(Vec::new()));
         let (restored, result) = restored.handle(&self.context, decoded, now_ms);
         assert!(result.is_ok(), "a stored input is refused when it is replayed: {result:?}");
         self.restored = restored;
+    }
+
+    /// The request of an ask with the parts that it lacks; how a lost one is told instead.
+    pub(crate) fn whole(&self, ask: Ask) -> Result<Ask, Box<Input>> {
+        let Ask::Parts(place, batch) = ask else { return Ok(ask) };
+        match batch.request(&self.updates) {
+            Ok(request) if batch.custody() => Ok(Ask::Custodian(place, Box::new(request))),
+            Ok(request) => Ok(Ask::Aggregator(place, Box::new(request))),
+            Err(Unsendable::Lost(input)) => Err(input),
+            Err(Unsendable::Unavailable) => panic!("memory can be read"),
+        }
+    }
+
+    /// Does what the machine has to do itself.
+    pub(crate) fn work(&self, ask: &Ask) -> Option<Input> {
+        let Ask::Own(work) = ask else { return None };
+        Some(work.run(&self.context, &self.updates).unwrap())
     }
 
     fn conclude(&mut self, ended: &Ended) {
@@ -131,6 +158,8 @@ impl CoordinatorShell {
         if let Some(ended) = conclusion {
             self.conclude(&ended);
         }
+        let Self { machine, updates, .. } = self;
+        updates.retain(|id| machine.needs(id));
     }
 
     /// What a restart at this moment would give, brought up to what is in memory only: how many
@@ -155,17 +184,20 @@ pub(crate) struct PeerShell {
     pub(crate) machine: PeerAggregator,
     /// What a restart at this moment would give, kept by feeding it what is stored.
     restored: PeerAggregator,
-    requests: Vec<Vec<u8>>,
+    inputs: Vec<Vec<u8>>,
+    /// The bytes of its parts: what was kept, taken or not.
+    pub(crate) updates: MemoryUpdates,
 }
 
 impl PeerShell {
     pub(crate) fn new(context: AggregatorContext) -> Self {
         let (machine, restored) = (PeerAggregator::default(), PeerAggregator::default());
-        Self { context, machine, restored, requests: Vec::new() }
+        let updates = MemoryUpdates::default();
+        Self { context, machine, restored, inputs: Vec::new(), updates }
     }
 
-    /// Answers a request; without `stored` the process dies before it stores anything, and has to be
-    /// restarted before it is used again.
+    /// Answers a request; without `stored` the process dies before it stores anything but bytes, and has
+    /// to be restarted before it is used again.
     pub(crate) fn request(
         &mut self,
         request: &AggregatorRequest,
@@ -173,42 +205,45 @@ impl PeerShell {
     ) -> Result<AggregatorReply, Refusal> {
         let before = self.machine.clone();
         let machine = mem::take(&mut self.machine);
-        let (machine, result) = machine.handle(&self.context, request.clone());
+        let (machine, result) = machine.handle(&self.context, &self.updates, request.clone());
         self.machine = machine;
         if let Err(refusal) = result {
             assert!(self.machine == before, "refused as {refusal}, but something changed");
             return Err(refusal);
         }
-        let PeerStep { persist, forget_earlier, reply } = result?;
-        assert!(persist || self.machine == before, "changed, but not to be stored");
-        if persist && stored {
+        let PeerStep { keep, persist, forget_earlier, reply } = result?;
+        assert_eq!(persist.is_some(), self.machine != before, "changed, but not to be stored");
+        keep.iter().for_each(|kept| self.updates.keep(kept));
+        if let Some(input) = persist.filter(|_| stored) {
             if forget_earlier {
-                self.requests.clear();
+                self.inputs.clear();
             }
-            let bytes = request.to_bytes();
+            let bytes = input.to_bytes();
             // From the bytes, and for a newer round from nothing: the others were forgotten.
             let restored = mem::take(&mut self.restored);
             let restored = if forget_earlier { PeerAggregator::default() } else { restored };
             self.restored = self.replayed(restored, &bytes);
-            self.requests.push(bytes);
+            self.inputs.push(bytes);
             assert!(self.machine == self.restored, "a restart would give another machine");
         }
         Ok(reply)
     }
 
     fn replayed(&self, machine: PeerAggregator, bytes: &[u8]) -> PeerAggregator {
-        let request = AggregatorRequest::from_bytes(bytes).unwrap();
-        let (machine, result) = machine.handle(&self.context, request);
-        assert!(result.is_ok(), "a stored request is refused when it is replayed");
+        let input = PeerInput::from_bytes(bytes).unwrap();
+        let (machine, replayed) = machine.replay(&self.context, input);
+        assert_eq!(replayed, Ok(()), "what was stored is refused when it is replayed");
         machine
     }
 
     /// A fresh process on the same store.
     pub(crate) fn restart(&mut self) {
-        let requests = self.requests.iter();
-        self.machine = requests
-            .fold(PeerAggregator::default(), |machine, bytes| self.replayed(machine, bytes));
+        let inputs = self.inputs.iter();
+        self.machine =
+            inputs.fold(PeerAggregator::default(), |machine, bytes| self.replayed(machine, bytes));
         assert!(self.machine == self.restored, "two replays of one store differ");
+        let Self { machine, updates, .. } = self;
+        updates.retain(|id| machine.needs(id));
     }
 }
 

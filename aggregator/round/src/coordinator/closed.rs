@@ -1,0 +1,71 @@
+//! A round whose collection has closed.
+
+use aggregator_protocol::{AcceptedSet, RoundGrant, RoundOrder};
+use privacy_identity::{Digest, Signed, VerifyingKey};
+
+use super::{BTreeMap, BTreeSet};
+use crate::{AggregatorContext, Work, work::Task};
+
+/// How long the coordinator waits at most for the other custodians once enough have answered, in milliseconds:
+/// some polls of a custodian, and short beside a round.
+const PATIENCE_MS: u64 = 400;
+/// How long it waits at most for one answer more than it takes to open scalars, which shows whether one
+/// of them is a lie, in milliseconds: four times as long.
+const SCRUTINY_MS: u64 = 4 * PATIENCE_MS;
+
+/// What is decided with: of the updates only whose they are and their digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Closed {
+    pub(super) order: Signed<RoundOrder>,
+    pub(super) updates: BTreeMap<VerifyingKey, Digest>,
+    pub(super) dropped: Vec<VerifyingKey>,
+    /// Places of the other parties that are asked: all at first, then those that prepared.
+    pub(super) asked: BTreeSet<usize>,
+    /// From when enough answers are taken for all.
+    pub(super) patience_ms: u64,
+    /// From when as many as open scalars are enough.
+    pub(super) scrutiny_ms: u64,
+    pub(super) step_deadline_ms: u64,
+}
+
+impl Closed {
+    pub(super) fn grant(&self) -> &RoundGrant {
+        self.order.unverified_body().grant.unverified_body()
+    }
+
+    pub(super) fn set(&self) -> AcceptedSet {
+        let pairs = self.updates.iter().map(|(member, update)| (*member, *update));
+        AcceptedSet::new(pairs.collect()).expect("a map lists each member once, in order")
+    }
+
+    /// What the coordinator does with its own parts of the set.
+    pub(super) fn work(&self, task: Task) -> Work {
+        let updates = self.set().contributions().to_vec();
+        Work { order: self.order.clone(), updates, task }
+    }
+
+    /// Whether the step can go on with `answered` answers where `needed` are enough.
+    pub(super) fn goes_on(&self, answered: usize, needed: usize, now_ms: u64) -> bool {
+        answered >= self.asked.len() || (answered >= needed && now_ms > self.patience_ms)
+    }
+
+    /// Starts the clocks of the next step.
+    pub(super) const fn begin_step(&mut self, context: &AggregatorContext, now_ms: u64) {
+        let step_ms = context.terms().step_deadline_ms;
+        self.patience_ms = now_ms.saturating_add(patience_ms(step_ms));
+        self.scrutiny_ms = now_ms.saturating_add(scrutiny_ms(step_ms));
+        self.step_deadline_ms = now_ms.saturating_add(step_ms);
+    }
+}
+
+/// At most half of a step: were it longer, the step would end before it and no custodian could be missing.
+const fn patience_ms(step_ms: u64) -> u64 {
+    let half = step_ms / 2;
+    if half < PATIENCE_MS { half } else { PATIENCE_MS }
+}
+
+/// At most three quarters of a step, for the same reason.
+const fn scrutiny_ms(step_ms: u64) -> u64 {
+    let most = step_ms / 4 * 3;
+    if most < SCRUTINY_MS { most } else { SCRUTINY_MS }
+}

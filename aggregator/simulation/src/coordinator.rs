@@ -1,0 +1,469 @@
+//! The coordinator's process: its machine on its disk, and what it asks until it is answered, as
+//! `aggregator-node` does it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use aggregator_protocol::{
+    Acknowledgement, AggregatorReply, ContributorReply, ContributorRequest, FetchedReceipt,
+    Refusal, RoundId, from_wire, to_wire,
+};
+use aggregator_round::{
+    AggregatorContext, Answer, Ask, Asked, Coordinator, Ended, Input, Output, RoundEvent,
+};
+use privacy_identity::{Decode as _, Digest, Encode as _, Signed, Tag, VerifyingKey};
+
+use crate::{
+    fault::Party,
+    journal::Journal,
+    scenario::Mutant,
+    turn::Turn,
+    witness::{Promise, Witness},
+};
+
+/// How long an answer is waited for before the same is asked again, in milliseconds.
+pub(crate) const RETRY_MS: u64 = 150;
+/// Pause after an answer that was refused, in milliseconds, as in `aggregator-node`.
+const REFUSED_PAUSE_MS: u64 = 250;
+
+/// Kinds of records.
+const INPUT: u8 = 0;
+const ENDED: u8 = 1;
+
+/// A question that waits for its answer.
+struct Errand {
+    id: u64,
+    to: Party,
+    wire: Vec<u8>,
+    asked: Asked,
+    sent_ms: u64,
+}
+
+/// The coordinator.
+pub(crate) struct Process {
+    pub(crate) context: AggregatorContext,
+    pub(crate) machine: Coordinator,
+    /// What a restart has to give.
+    durable: Coordinator,
+    journal: Journal,
+    /// Digests of the updates among the stored inputs of the round under way.
+    pub(crate) held: BTreeSet<Digest>,
+    /// The update in a stored record, by the record's digest: verifying it again would give the same.
+    updates: BTreeMap<Digest, Digest>,
+    errands: BTreeMap<(Party, Digest), Errand>,
+    last_id: u64,
+    /// No new question is asked before that time.
+    paused_until_ms: u64,
+    /// The round under way, and when it began.
+    pub(crate) began: Option<(RoundId, u64)>,
+}
+
+impl Process {
+    pub(crate) fn new(context: AggregatorContext) -> Self {
+        Self {
+            context,
+            machine: Coordinator::new(Vec::new()),
+            durable: Coordinator::new(Vec::new()),
+            journal: Journal::default(),
+            held: BTreeSet::new(),
+            updates: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            last_id: 0,
+            paused_until_ms: 0,
+            began: None,
+        }
+    }
+
+    /// Whether the round under way only waits to be logged.
+    pub(crate) fn decided(&self) -> bool {
+        self.errands.values().any(|errand| matches!(errand.asked, Asked::Settle | Asked::Abort))
+    }
+
+    /// Lets time act, and asks again what was not answered.
+    pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
+        if turn.mutant != Some(Mutant::NeverTicks) {
+            self.step(turn, Input::Tick, None).ok();
+        }
+        self.dispatch(turn);
+        for errand in self.errands.values_mut() {
+            if turn.elapsed_ms >= errand.sent_ms + RETRY_MS {
+                errand.sent_ms = turn.elapsed_ms;
+                turn.request(errand.to, errand.id, errand.wire.clone());
+            }
+        }
+    }
+
+    /// Sends what is outstanding and not yet under way, and gives up what no longer is.
+    fn dispatch(&mut self, turn: &mut Turn<'_>) {
+        if turn.died || turn.elapsed_ms < self.paused_until_ms {
+            return;
+        }
+        let mut current = BTreeMap::new();
+        for ask in self.machine.outstanding(&self.context) {
+            let (to, wire) = match &ask {
+                Ask::Dao(request) => (Party::Dao, to_wire(request.as_ref())),
+                Ask::Aggregator(place, request) => {
+                    (Party::Aggregator(*place), to_wire(request.as_ref()))
+                }
+                // A custodian opens no port: what it is asked waits until it comes.
+                Ask::Custodian(..) => continue,
+            };
+            let key = (to, Digest::of(Tag::Delivery, &wire));
+            let errand = self.errands.remove(&key).unwrap_or_else(|| {
+                self.last_id += 1;
+                let (id, sent_ms) = (self.last_id, turn.elapsed_ms);
+                turn.request(to, id, wire.clone());
+                Errand { id, to, wire, asked: ask.asked(), sent_ms }
+            });
+            current.insert(key, errand);
+        }
+        self.errands = current;
+    }
+
+    /// Takes the answer to one of its questions.
+    pub(crate) fn hear(&mut self, turn: &mut Turn<'_>, id: u64, bytes: &[u8]) {
+        // A question that is no longer outstanding was given up: its answer is stale.
+        let Some((key, errand)) = self.errands.iter().find(|(_, errand)| errand.id == id) else {
+            return;
+        };
+        let (key, answer) = (*key, errand.asked.read(bytes));
+        let garbage = turn.mutant == Some(Mutant::TakesGarbageForRefusal);
+        let input = match answer {
+            Answer::Input(input) => input,
+            Answer::Later { .. } if garbage && errand.asked == Asked::Abort => {
+                Box::new(Input::Logged)
+            }
+            Answer::Later { .. } if garbage => Box::new(Input::StepRefused(Refusal::Malformed)),
+            // Asked again in its time.
+            Answer::Later { .. } => return,
+        };
+        self.errands.remove(&key);
+        if self.step(turn, *input, None).is_err() {
+            // It would be refused again: the round cannot go on with it.
+            self.step(turn, Input::StepRefused(Refusal::BadSet), None).ok();
+            self.paused_until_ms = turn.elapsed_ms + REFUSED_PAUSE_MS;
+        }
+        self.dispatch(turn);
+    }
+
+    /// Answers a member.
+    pub(crate) fn answer(&mut self, turn: &mut Turn<'_>, from: (usize, u64), bytes: &[u8]) {
+        let member = turn.world.member_keys[from.0];
+        let reply = |turn: &mut Turn<'_>, reply: &ContributorReply| {
+            turn.reply(Party::Member(from.0), from.1, to_wire(reply));
+        };
+        let Ok(request) = from_wire::<ContributorRequest>(bytes) else {
+            self.machine.count(Refusal::Malformed);
+            turn.witness.refusal(Refusal::Malformed);
+            return reply(turn, &ContributorReply::Refused(Refusal::Malformed));
+        };
+        let answer = match request {
+            ContributorRequest::Fetch { known } => {
+                self.custody_or(&member, || self.machine.order_for(&member, known))
+            }
+            ContributorRequest::Receipt { round } => {
+                let fetched = self.receipt_for(turn.mutant, round, &member);
+                self.custody_or(&member, || ContributorReply::Receipt(fetched))
+            }
+            ContributorRequest::Sum { round } => {
+                ContributorReply::Sum(self.machine.sum_for(round, &member))
+            }
+            ContributorRequest::Submit(update) => return self.submitted(turn, from, update),
+            ContributorRequest::Custody(answer) => return self.custody(turn, from, *answer),
+            ContributorRequest::Terms
+            | ContributorRequest::Join(_)
+            | ContributorRequest::Cohort(_) => ContributorReply::Refused(Refusal::Unexpected),
+        };
+        reply(turn, &answer);
+    }
+
+    fn custody_or(
+        &self,
+        member: &VerifyingKey,
+        answer: impl FnOnce() -> ContributorReply,
+    ) -> ContributorReply {
+        let custody = self.machine.custody_for(&self.context, member);
+        custody.map_or_else(answer, ContributorReply::Custody)
+    }
+
+    fn receipt_for(
+        &self,
+        mutant: Option<Mutant>,
+        round: RoundId,
+        member: &VerifyingKey,
+    ) -> FetchedReceipt {
+        let fetched = self.machine.receipt_for(round, member);
+        match (mutant, &fetched) {
+            (Some(Mutant::DeniesTheReceipt), FetchedReceipt::Settled { .. }) => {
+                FetchedReceipt::Aborted { reason: "it never was".to_owned() }
+            }
+            _ => fetched,
+        }
+    }
+
+    fn custody(&mut self, turn: &mut Turn<'_>, from: (usize, u64), answer: AggregatorReply) {
+        let member = turn.world.member_keys[from.0];
+        let taken = match self.machine.custodian(&self.context, &member) {
+            Some(place) => self.step(turn, Input::from_party(place, answer), Some(from)),
+            None => {
+                self.machine.count(Refusal::Stranger);
+                Err(Refusal::Stranger)
+            }
+        };
+        let answer = taken.map_or_else(ContributorReply::Refused, |()| ContributorReply::Taken);
+        turn.reply(Party::Member(from.0), from.1, to_wire(&answer));
+        self.dispatch(turn);
+    }
+
+    fn submitted(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: (usize, u64),
+        update: Box<privacy_secagg::SealedUpdate>,
+    ) {
+        let peer = turn.world.member_keys[from.0];
+        let sent = update.clone();
+        if let Err(refusal) = self.step(turn, Input::Submitted { peer, update }, Some(from)) {
+            if turn.mutant == Some(Mutant::AcknowledgesAnything) {
+                let update = Digest::of(Tag::SealedUpdate, &sent.to_bytes());
+                let round = RoundId(sent.claimed_binding().round);
+                let body = Acknowledgement { federation: turn.world.id, round, update };
+                let promise = Signed::new(body, Tag::Acknowledgement, self.context.signing());
+                return acknowledge(turn, from, promise);
+            }
+            let refused = ContributorReply::Refused(refusal);
+            return turn.reply(Party::Member(from.0), from.1, to_wire(&refused));
+        }
+        self.dispatch(turn);
+    }
+
+    /// Counts what a link refused before it was a message.
+    pub(crate) fn count(&mut self, refusal: Refusal) {
+        self.machine.count(refusal);
+    }
+
+    /// Feeds one input to the machine and performs its outputs in order.
+    fn step(
+        &mut self,
+        turn: &mut Turn<'_>,
+        input: Input,
+        from: Option<(usize, u64)>,
+    ) -> Result<(), Refusal> {
+        if turn.died {
+            return Ok(());
+        }
+        let before = self.machine.clone();
+        let machine = mem::replace(&mut self.machine, Coordinator::new(Vec::new()));
+        let (machine, result) = machine.handle(&self.context, input.clone(), turn.clock_ms);
+        self.machine = machine;
+        let mut outputs = match result {
+            Ok(outputs) => outputs,
+            Err(refusal) => {
+                if turn.mutant == Some(Mutant::CountsTwice) {
+                    self.machine.count(refusal);
+                }
+                self.check_refusal(turn, before, refusal);
+                return Err(refusal);
+            }
+        };
+        check_order(turn, &input, &outputs, self.machine != before);
+        let update = outputs.iter().find_map(|output| match output {
+            Output::Acknowledge(promise) => Some(promise.unverified_body().update),
+            _ => None,
+        });
+        if turn.mutant == Some(Mutant::AcknowledgesBeforeItStores) {
+            outputs.sort_by_key(|output| !matches!(output, Output::Acknowledge(_)));
+        }
+        for output in outputs {
+            self.perform(turn, (&input, update), from, output);
+            if turn.died {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_refusal(&self, turn: &mut Turn<'_>, mut before: Coordinator, refusal: Refusal) {
+        turn.witness.refusal(refusal);
+        before.count(refusal);
+        if self.machine != before {
+            let what = format!("the coordinator refused as {refusal}, and changed");
+            turn.witness.news.changed_by_refusal.push(what);
+        }
+    }
+
+    fn perform(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (input, update): (&Input, Option<Digest>),
+        from: Option<(usize, u64)>,
+        output: Output,
+    ) {
+        match output {
+            Output::PersistFirst(first) => drop(self.store(turn, &first)),
+            Output::Persist => {
+                if turn.mutant == Some(Mutant::StoresTwice) {
+                    self.store(turn, input);
+                }
+                if let Some(record) = self.store(turn, input) {
+                    self.durable = self.machine.clone();
+                    self.updates.extend(update.map(|update| (record, update)));
+                    self.held.extend(update);
+                }
+            }
+            Output::Conclude(ended) => self.conclude(turn, &ended),
+            Output::Report(event) => self.report(turn, &event),
+            Output::Acknowledge(promise) => {
+                if let Some(from) = from {
+                    acknowledge(turn, from, *promise);
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, turn: &mut Turn<'_>, event: &RoundEvent) {
+        match event {
+            RoundEvent::Started { round, .. } => self.began = Some((*round, turn.elapsed_ms)),
+            RoundEvent::Settled { .. } => turn.witness.seen.add("settled", 1),
+            RoundEvent::Aborted { .. } => turn.witness.seen.add("aborted", 1),
+            RoundEvent::Opened { .. } => turn.witness.seen.add("opened", 1),
+            _ => {}
+        }
+    }
+
+    /// Stores an input; the digest of its record, if it was stored whole.
+    fn store(&mut self, turn: &mut Turn<'_>, input: &Input) -> Option<Digest> {
+        let mut record = vec![INPUT];
+        record.extend(turn.clock_ms.to_be_bytes());
+        record.extend(input.to_bytes());
+        if !turn.write(&mut self.journal, &record) {
+            return None;
+        }
+        turn.witness.news.coordinator = true;
+        Some(Digest::of(Tag::Delivery, &record))
+    }
+
+    /// Keeps how a round ended, which also says that its inputs are no longer needed: one record, so that
+    /// both are there or none.
+    fn conclude(&mut self, turn: &mut Turn<'_>, ended: &Ended) {
+        let mut record = vec![ENDED];
+        record.extend(ended.to_bytes());
+        if turn.mutant == Some(Mutant::ForgetsHowRoundsEnded) {
+            self.journal.clear();
+            self.held.clear();
+            return;
+        }
+        if turn.write(&mut self.journal, &record) {
+            turn.witness.news.coordinator = true;
+            turn.witness.news.concluded.push(ended.round());
+            self.began = None;
+            self.held.clear();
+        }
+    }
+
+    /// Starts again from the disk.
+    pub(crate) fn restart(&mut self, turn: &mut Turn<'_>) {
+        let (machine, conclusion) = self.replayed(turn.witness);
+        self.machine = machine;
+        self.durable = self.machine.clone();
+        self.errands.clear();
+        self.paused_until_ms = 0;
+        turn.witness.news.coordinator = true;
+        turn.witness
+            .news
+            .concluded
+            .extend((0..turn.world.terms.rounds).map(u64::from).map(RoundId));
+        if let Some(ended) = conclusion {
+            self.conclude(turn, &ended);
+        }
+        self.dispatch(turn);
+    }
+
+    /// What a restart at this moment would give, compared with what it has to give. What is left to conclude
+    /// comes with it.
+    pub(crate) fn replayed(&mut self, witness: &mut Witness) -> (Coordinator, Option<Box<Ended>>) {
+        let (mut ended, mut inputs) = (Vec::new(), Vec::new());
+        let mut broken = Vec::new();
+        for record in self.journal.open() {
+            match record.split_first() {
+                Some((&ENDED, bytes)) => {
+                    inputs.clear();
+                    ended.extend(Ended::from_bytes(bytes));
+                }
+                Some((&INPUT, bytes)) => match bytes.split_first_chunk::<8>() {
+                    Some((at_ms, bytes)) => {
+                        let digest = Digest::of(Tag::Delivery, record);
+                        inputs.push((u64::from_be_bytes(*at_ms), bytes, digest));
+                    }
+                    None => broken.push("a stored input has no time".to_owned()),
+                },
+                _ => broken.push("a record of no kind".to_owned()),
+            }
+        }
+        let mut machine = Coordinator::new(ended);
+        let (mut last, mut held) = (Vec::new(), BTreeSet::new());
+        for (at_ms, bytes, record) in inputs {
+            let Ok(input) = Input::from_bytes(bytes) else {
+                broken.push("a stored input cannot be read".to_owned());
+                continue;
+            };
+            held.extend(self.updates.get(&record));
+            let (next, result) = machine.handle(&self.context, input, at_ms);
+            machine = next;
+            match result {
+                Ok(outputs) => last = outputs,
+                Err(refusal) => broken.push(format!("a stored input is refused: {refusal}")),
+            }
+        }
+        if caught_up(&machine, &self.durable) != self.durable {
+            broken.push("the coordinator is another machine after a restart".to_owned());
+        }
+        witness.news.restarts.extend(broken);
+        self.held = held;
+        let conclusion = last.into_iter().find_map(|output| match output {
+            Output::Conclude(ended) => Some(ended),
+            _ => None,
+        });
+        (machine, conclusion)
+    }
+}
+
+/// `restored` with what is in memory only: how many messages were refused.
+fn caught_up(restored: &Coordinator, expected: &Coordinator) -> Coordinator {
+    let mut restored = restored.clone();
+    for (refusal, count) in expected.refused() {
+        while restored.refused().get(refusal).copied().unwrap_or(0) < *count {
+            restored.count(*refusal);
+        }
+    }
+    restored
+}
+
+/// The contract between machine and shell: what is told was asked to be stored before.
+fn check_order(turn: &mut Turn<'_>, input: &Input, outputs: &[Output], changed: bool) {
+    let stored = outputs.iter().position(|output| *output == Output::Persist);
+    let told = outputs.iter().position(|output| {
+        matches!(output, Output::Acknowledge(_) | Output::Conclude(_) | Output::Report(_))
+    });
+    let forgotten = stored.is_none() && changed && *input != Input::NoMoreRounds;
+    let early = stored.zip(told).is_some_and(|(stored, told)| told < stored);
+    if forgotten || early {
+        let kind = input.to_bytes().first().copied().unwrap_or(0);
+        let what = format!("input of kind {kind}: forgotten {forgotten}, told early {early}");
+        turn.witness.news.unstored.push(what);
+    }
+}
+
+fn acknowledge(turn: &mut Turn<'_>, (index, id): (usize, u64), promise: Signed<Acknowledgement>) {
+    let body = promise.unverified_body();
+    let member = turn.world.member_keys[index];
+    let (round, update) = (body.round, body.update);
+    let sent = turn.sent.len();
+    turn.reply(Party::Member(index), id, to_wire(&ContributorReply::Acknowledged(promise)));
+    if turn.sent.len() > sent {
+        turn.witness.seen.add("acknowledged", 1);
+        turn.witness.news.promises.push(Promise { round, member, update });
+    }
+}

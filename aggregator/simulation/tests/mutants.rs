@@ -1,0 +1,129 @@
+//! The simulation itself is tried: each broken shell is caught by the invariant that is there for it.
+#![expect(clippy::panic, reason = "helpers of tests")]
+
+use aggregator_protocol::{CustodyTerms, SealingTerms};
+use aggregator_simulation::{
+    Failure, Fault, Mutant, Odds, Party, Scenario, minimised, replay, run,
+};
+
+/// Seeds that are tried until one shows the fault.
+const SEEDS: u64 = 60;
+
+fn mpc(odds: Odds) -> Scenario {
+    let calm = Scenario::calm(SealingTerms::Mpc);
+    Scenario { odds, faults_until_ms: 3_500, rounds: 5, members: 4, ..calm }
+}
+
+/// The first failure of `scenario` with this mutant, which breaks `invariant`; without the mutant nothing fails.
+fn catches(mutant: Mutant, invariant: &str, scenario: &Scenario) -> Failure {
+    let broken = Scenario { mutant: Some(mutant), ..scenario.clone() };
+    let failure = (0..SEEDS).find_map(|seed| run(seed, &broken).err());
+    let failure = failure.unwrap_or_else(|| panic!("{mutant:?} is not noticed"));
+    assert!(failure.breaks(invariant), "{mutant:?} is noticed otherwise: {failure}");
+    if let Err(failure) = run(failure.seed, scenario) {
+        panic!("it fails without {mutant:?}, too: {failure}");
+    }
+    *failure
+}
+
+const QUIET: Odds = Odds::NONE;
+const CRASHES: Odds = Odds { crash: 0.05, ..Odds::NONE };
+
+#[test]
+fn invariant_aggregate_is_the_plain_sum_catches_a_share_that_is_shifted() {
+    let invariant = "invariant_aggregate_is_the_plain_sum_of_the_accepted_set";
+    catches(Mutant::ShiftsTheSum, invariant, &mpc(QUIET));
+}
+
+#[test]
+fn invariant_nothing_is_opened_below_the_minimum_cohort_catches_a_lower_minimum() {
+    let scenario = Scenario { minimum: 3, ..mpc(QUIET) };
+    let broken = Scenario { mutant: Some(Mutant::LowersTheMinimum), ..scenario.clone() };
+    let silent = || vec![Fault::Silent { member: 0 }, Fault::Silent { member: 1 }];
+    let failure = replay(1, &broken, silent()).unwrap_err();
+    assert!(failure.breaks("invariant_nothing_is_opened_below_the_minimum_cohort"), "{failure}");
+    let report = replay(1, &scenario, silent()).unwrap();
+    assert!(report.seen.count("aborted") > 0, "with two of three nothing is opened");
+}
+
+#[test]
+fn invariant_no_second_opening_catches_a_peer_that_forgets_the_set() {
+    let odds = Odds { crash: 0.2, steal: 0.8, ..Odds::NONE };
+    let invariant = "invariant_no_second_opening_with_another_set";
+    let failure = catches(Mutant::ForgetsTheSet, invariant, &mpc(odds));
+    let smallest = minimised(failure);
+    let names: Vec<_> = smallest.faults.iter().map(Fault::name).collect();
+    assert!(smallest.breaks(invariant), "{smallest}");
+    assert!(names.len() <= 3 && names.contains(&"stolen"), "not minimal: {smallest}");
+}
+
+#[test]
+fn invariant_custodians_sum_only_after_agreement_catches_one_that_does_not_wait() {
+    let sealing = SealingTerms::Fhe(CustodyTerms::new(3, 2).unwrap());
+    let invariant = "invariant_custodians_sum_only_after_agreement";
+    catches(Mutant::SumsWithoutAgreement, invariant, &Scenario::calm(sealing));
+}
+
+#[test]
+fn invariant_nothing_acknowledged_is_lost_catches_an_early_acknowledgement() {
+    let invariant = "invariant_nothing_acknowledged_is_lost";
+    let failure = catches(Mutant::AcknowledgesBeforeItStores, invariant, &mpc(CRASHES));
+    let smallest = minimised(failure);
+    // A crash between the acknowledgement and the write, and those before it that set its time.
+    let coordinator = Party::Aggregator(0);
+    let last = smallest.faults.last();
+    let early = matches!(last, Some(Fault::Crash { party, kept, .. })
+        if *party == coordinator && kept.outputs == 1);
+    assert!(early && smallest.faults.len() <= 3, "{smallest}");
+}
+
+#[test]
+fn invariant_everything_acknowledged_has_a_receipt_catches_a_coordinator_that_forgets() {
+    let invariant = "invariant_everything_acknowledged_has_a_receipt";
+    catches(Mutant::ForgetsHowRoundsEnded, invariant, &mpc(CRASHES));
+}
+
+#[test]
+fn invariant_nothing_of_another_round_is_accepted_catches_one_that_accepts_anything() {
+    let invariant = "invariant_nothing_of_another_round_is_accepted";
+    catches(Mutant::AcknowledgesAnything, invariant, &mpc(Odds { forge: 0.5, ..QUIET }));
+}
+
+#[test]
+fn invariant_rounds_end_by_their_deadlines_catches_a_coordinator_without_a_clock() {
+    let invariant = "invariant_rounds_end_by_their_deadlines";
+    let broken = Scenario { mutant: Some(Mutant::NeverTicks), ..mpc(QUIET) };
+    let silent = || vec![Fault::Silent { member: 0 }];
+    let failure = replay(1, &broken, silent()).unwrap_err();
+    assert!(failure.breaks(invariant), "{failure}");
+    assert!(replay(1, &mpc(QUIET), silent()).is_ok());
+}
+
+#[test]
+fn invariant_rounds_end_once_catches_a_settled_round_that_is_given_up() {
+    let odds = Odds { garble: 0.05, ..QUIET };
+    catches(Mutant::TakesGarbageForRefusal, "invariant_rounds_end_once", &mpc(odds));
+}
+
+#[test]
+fn invariant_scalars_add_up_catches_shares_of_scalars_that_are_shifted() {
+    catches(Mutant::ShiftsTheScalars, "invariant_scalars_add_up", &mpc(QUIET));
+}
+
+#[test]
+fn invariant_members_are_told_the_truth_catches_a_denied_receipt() {
+    let invariant = "invariant_members_are_told_the_truth";
+    catches(Mutant::DeniesTheReceipt, invariant, &mpc(QUIET));
+}
+
+#[test]
+fn invariant_a_restart_gives_the_same_machine_catches_an_input_that_is_stored_twice() {
+    let invariant = "invariant_a_restart_gives_the_same_machine";
+    catches(Mutant::StoresTwice, invariant, &mpc(CRASHES));
+}
+
+#[test]
+fn invariant_refusals_change_nothing_catches_a_refusal_that_is_counted_twice() {
+    let odds = Odds { forge: 0.5, ..QUIET };
+    catches(Mutant::CountsTwice, "invariant_refusals_change_nothing", &mpc(odds));
+}
