@@ -1,6 +1,11 @@
 //! A sealed round in one process: the machines of `aggregator/round`, all of them, without a network.
 
-use std::{collections::VecDeque, mem};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    num::NonZeroUsize,
+    thread,
+};
 
 use super::{
     clock::Stopwatch,
@@ -11,11 +16,12 @@ use super::{
     terms::weight,
 };
 use aggregator_protocol::{
-    AggregatorReply, ContributorReply, Custodian, DaoReply, FederationTerms, RoundId, SealingTerms,
+    AggregatorReply, ContributorReply, Custodian, DaoReply, FederationTerms, Refusal, RoundId,
+    SealingTerms,
 };
 use aggregator_round::{
-    Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, Outcome, Output,
-    PeerAggregator, Sealed,
+    Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, MemoryUpdates, Outcome,
+    Output, PeerAggregator, Sealed,
 };
 use aggregator_strategy::OptimizerState;
 use anyhow::{Context as _, bail};
@@ -28,14 +34,20 @@ const STEP_MS: u64 = 1;
 /// also after an interruption.
 const ROUND_MS: u64 = 24 * 3_600 * 1_000;
 
-/// A party other than the coordinator.
-type Party = (AggregatorContext, PeerAggregator);
+/// A party other than the coordinator, with the parts that it holds.
+struct Party {
+    context: AggregatorContext,
+    machine: PeerAggregator,
+    updates: MemoryUpdates,
+}
 
 /// Aggregators, their stores left out: nothing crashes here (`aggregator/simulation` is for that).
 pub(crate) struct SealedFederation {
     terms: FederationTerms,
     context: AggregatorContext,
     coordinator: Coordinator,
+    /// The coordinator's sealed updates of the round under way.
+    updates: MemoryUpdates,
     peers: Vec<Party>,
     seed: u64,
     /// Rows of the largest contributor, if contributions weigh by rows.
@@ -95,11 +107,12 @@ impl SealedFederation {
             AggregatorContext::new(terms.clone(), key, sealing)
         };
         let (first, others) = aggregators.split_first().context("a federation has aggregators")?;
-        let peer = |key| Ok((context(key)?, PeerAggregator::default()));
+        let peer = |key| Ok(Party::new(context(key)?));
         Ok(Self {
             terms: terms.clone(),
             context: context(first)?,
             coordinator: Coordinator::new(Vec::new()),
+            updates: MemoryUpdates::default(),
             peers: others.iter().map(peer).collect::<anyhow::Result<_>>()?,
             seed,
             most_rows,
@@ -121,12 +134,15 @@ impl SealedFederation {
         let custodians = self.open(dao, task)?;
         let mut collected = self.collect(task)?;
         let watch = Stopwatch::start();
-        let ended = self.finish(dao, custodians)?;
+        let ended = self.finish(dao, custodians, task.training.threads)?;
         if let Ended::Settled { .. } = ended {
             self.check_receipt(task.training.round, collected.first.take())?;
         }
         collected.aggregate_seconds += watch.seconds();
         let refused = self.coordinator.refused().values().sum();
+        // Nothing is asked about a round that has ended.
+        self.updates = MemoryUpdates::default();
+        self.peers.iter_mut().for_each(|peer| peer.updates = MemoryUpdates::default());
         Ok(SealedOutcome { ended, collected, refused })
     }
 
@@ -246,30 +262,14 @@ impl SealedFederation {
         &mut self,
         dao: &mut SimulatedDao,
         mut custodians: Vec<Party>,
+        threads: NonZeroUsize,
     ) -> anyhow::Result<Ended> {
         loop {
             let mut answered = false;
-            for ask in self.coordinator.outstanding(&self.context) {
-                let input = match ask {
-                    Ask::Dao(request) => input_from_dao(dao.answer(*request, self.now_ms)?)?,
-                    Ask::Aggregator(place, request) => {
-                        let peer = self.peers.get_mut(place - 1);
-                        let (context, machine) = peer.context("an aggregator that is not there")?;
-                        Input::from_party(place, reply(context, machine, *request))
-                    }
-                    Ask::Custodian(place, request) => {
-                        let custodian = custodians.get_mut(place - 1);
-                        let (context, machine) =
-                            custodian.context("a custodian that is not there")?;
-                        Input::from_party(place, reply(context, machine, *request))
-                    }
-                };
+            for input in self.answers(dao, &mut custodians, threads)? {
                 self.now_ms += STEP_MS;
-                let machine = mem::replace(&mut self.coordinator, Coordinator::new(Vec::new()));
-                let (machine, result) = machine.handle(&self.context, input, self.now_ms);
-                self.coordinator = machine;
                 // An answer to a step that an answer before has ended is refused; nothing is lost.
-                answered |= result.is_ok();
+                answered |= self.handle(input).is_ok();
                 if let Some(ended) = dao.take_ended() {
                     return Ok(ended);
                 }
@@ -281,6 +281,56 @@ impl SealedFederation {
         }
     }
 
+    /// What everybody answers who is asked, in the order of the questions. Parties work at the same time, each on
+    /// a thread of its own, and the coordinator on its own parts.
+    fn answers(
+        &mut self,
+        dao: &mut SimulatedDao,
+        custodians: &mut [Party],
+        threads: NonZeroUsize,
+    ) -> anyhow::Result<Vec<Input>> {
+        let mut answers = Vec::new();
+        let (mut own, mut asked) = (Vec::new(), BTreeMap::<usize, Vec<(usize, Ask)>>::new());
+        for (order, ask) in self.coordinator.outstanding(&self.context).into_iter().enumerate() {
+            match ask {
+                Ask::Dao(request) => {
+                    answers.push((order, input_from_dao(dao.answer(*request, self.now_ms)?)?));
+                }
+                Ask::Own(work) => own.push((order, work)),
+                Ask::Aggregator(place, _) | Ask::Custodian(place, _) | Ask::Parts(place, _) => {
+                    asked.entry(place).or_default().push((order, ask));
+                }
+            }
+        }
+        let parties = if custodians.is_empty() { &mut self.peers[..] } else { custodians };
+        let (context, updates) = (&self.context, &self.updates);
+        let work = || -> anyhow::Result<Vec<(usize, Input)>> {
+            own.into_iter().map(|(order, work)| Ok((order, work.run(context, updates)?))).collect()
+        };
+        let asked = parties.iter_mut().zip(1..).filter_map(|(party, place)| {
+            let asks = asked.remove(&place)?;
+            Some(move || party.answers(place, asks, updates))
+        });
+        if threads.get() == 1 {
+            for party in asked {
+                answers.extend(party()?);
+            }
+            answers.extend(work()?);
+        } else {
+            thread::scope(|scope| {
+                let parties: Vec<_> = asked.map(|party| scope.spawn(party)).collect();
+                answers.extend(work()?);
+                for party in parties {
+                    let joined = party.join().map_err(|_| anyhow::anyhow!("a party panicked"))?;
+                    answers.extend(joined?);
+                }
+                anyhow::Ok(())
+            })?;
+        }
+        answers.sort_by_key(|(order, _)| *order);
+        Ok(answers.into_iter().map(|(_, input)| input).collect())
+    }
+
     /// These custodians, in their order.
     fn custodians(&self, chosen: &[Custodian], cohort: &[&Contributor]) -> Vec<Party> {
         let party = |custodian: &Custodian| {
@@ -288,30 +338,69 @@ impl SealedFederation {
             let key = SigningKey::from_seed(&member.key.seed());
             let sealing = SealingKey::derived_from(&key);
             let context = AggregatorContext::custodian(self.terms.clone(), key, sealing);
-            Some((context, PeerAggregator::default()))
+            Some(Party::new(context))
         };
         chosen.iter().filter_map(party).collect()
     }
 
     fn feed(&mut self, input: Input) -> anyhow::Result<Vec<Output>> {
         self.now_ms += STEP_MS;
+        self.handle(input).map_err(|refusal| anyhow::anyhow!("the coordinator refuses: {refusal}"))
+    }
+
+    fn handle(&mut self, input: Input) -> Result<Vec<Output>, Refusal> {
         let machine = mem::replace(&mut self.coordinator, Coordinator::new(Vec::new()));
         let (machine, result) = machine.handle(&self.context, input, self.now_ms);
         self.coordinator = machine;
-        result.map_err(|refusal| anyhow::anyhow!("the coordinator refuses: {refusal}"))
+        let outputs = result?;
+        for output in &outputs {
+            if let Output::Keep(kept) = output {
+                self.updates.keep(kept);
+            }
+        }
+        Ok(outputs)
     }
 }
 
-fn reply(
-    context: &AggregatorContext,
-    machine: &mut PeerAggregator,
-    request: aggregator_protocol::AggregatorRequest,
-) -> AggregatorReply {
-    let (next, result) = mem::take(machine).handle(context, request);
-    *machine = next;
-    match result {
-        Ok(step) => step.reply,
-        Err(refusal) => AggregatorReply::Refused(refusal),
+impl Party {
+    fn new(context: AggregatorContext) -> Self {
+        let (machine, updates) = (PeerAggregator::default(), MemoryUpdates::default());
+        Self { context, machine, updates }
+    }
+
+    /// What it answers to these questions.
+    ///
+    /// * `sent` — the coordinator's updates, of which it is sent its parts.
+    fn answers(
+        &mut self,
+        place: usize,
+        asks: Vec<(usize, Ask)>,
+        sent: &MemoryUpdates,
+    ) -> anyhow::Result<Vec<(usize, Input)>> {
+        let mut answers = Vec::new();
+        for (order, ask) in asks {
+            let request = match ask {
+                Ask::Aggregator(_, request) | Ask::Custodian(_, request) => *request,
+                Ask::Parts(_, batch) => match batch.request(sent) {
+                    Ok(request) => request,
+                    Err(error) => bail!("parts of updates are gone: {error:?}"),
+                },
+                Ask::Dao(_) | Ask::Own(_) => continue,
+            };
+            let round = Some(request.round());
+            let (next, result) =
+                mem::take(&mut self.machine).handle(&self.context, &self.updates, request);
+            self.machine = next;
+            let reply = match result {
+                Ok(step) => {
+                    step.keep.iter().for_each(|kept| self.updates.keep(kept));
+                    step.reply
+                }
+                Err(refusal) => AggregatorReply::Refused { round, refusal },
+            };
+            answers.push((order, Input::from_party(place, reply)));
+        }
+        Ok(answers)
     }
 }
 
