@@ -137,7 +137,7 @@ impl Decode for MemoryUpdates {
 /// Reads part `index` of `id`, which must be what was sealed to the party at `place`.
 ///
 /// Threat: a store that was tampered with. Anybody can seal an envelope to a public key, so that one that
-/// opens proves nothing: the digest that the contributor signed does.
+/// opens proves nothing: the digest does, under which the update was taken and its signature checked.
 pub(crate) fn read_delivery(
     store: &dyn UpdateStore,
     id: UpdateId,
@@ -147,6 +147,5 @@ pub(crate) fn read_delivery(
     let bytes = store.part(id, index)?;
     let delivery = Delivery::from_bytes(&bytes).map_err(|_source| PartFault::Altered)?;
     drop(bytes);
-    let verified = delivery.verify(place).map_err(|_source| PartFault::Altered)?;
-    if verified.digest() == id.update { Ok(verified) } else { Err(PartFault::Altered) }
+    delivery.verify_known(place, &id.update).map_err(|_source| PartFault::Altered)
 }

@@ -331,6 +331,23 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    /// Checks that this is the part for aggregator `index` of the update with this digest, whose signature
+    /// was checked when it was taken: the digest covers the signed header, which names every envelope.
+    ///
+    /// # Errors
+    /// [`SealError::EnvelopeMismatch`].
+    pub fn verify_known(self, index: usize, update: &Digest) -> Result<VerifiedDelivery, SealError> {
+        let known = Digest::of_encoded(Tag::SealedUpdate, &self.header) == *update;
+        let signed = self.header.unverified_body().envelopes.get(index);
+        if known && self.index == index && signed == Some(&envelope_digest(&self.envelope)) {
+            Ok(VerifiedDelivery(self))
+        } else {
+            Err(SealError::EnvelopeMismatch { index })
+        }
+    }
+}
+
 impl Encode for Delivery {
     fn encode(&self, writer: &mut Writer) {
         self.header.encode(writer);
