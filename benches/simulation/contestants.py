@@ -22,8 +22,8 @@ ENVIRONMENT = {
 HEAD = re.compile(r"^\d+ contributors, ")  # what `sahakar simulate` says before the first round
 
 
-def python(script, arguments, folder, extra=None):
-    """Runs a Python contestant; its figures as a dict."""
+def python(script, arguments, tasks, folder, extra=None):
+    """Runs a Python contestant, in which contributors have to train `tasks` times; its figures as a dict."""
     events = Path(folder) / "events"
     events.unlink(missing_ok=True)
     env = {**os.environ, **ENVIRONMENT, "BENCH_EVENTS": str(events), **(extra or {})}
@@ -32,11 +32,14 @@ def python(script, arguments, folder, extra=None):
     if measured.returncode:
         raise RuntimeError(f"{script} ended with {measured.returncode}")
     result = next(text for _, text in measured.lines if text.startswith("result "))
-    first = min(map(float, events.read_text().split()))
+    begun = list(map(float, events.read_text().split()))
+    if len(begun) != tasks:
+        raise RuntimeError(f"{script}: contributors trained {len(begun)} times instead of {tasks}")
     outcome = json.loads(result.removeprefix("result "))
-    started = first - measured.started
-    rounds = [at for at, text in measured.lines if text.startswith("round ")]
-    return {**figures(measured), **outcome, "started": started, "first_round": rounds[0]}
+    started = min(begun) - measured.started
+    if "ended" in outcome:
+        outcome["rounds_wall"] = outcome["ended"] - min(begun)
+    return {**figures(measured), **outcome, "started": started, "first_round": measured.first("round ")}
 
 
 def sahakar(binary, arguments, folder, extra=None):
@@ -53,7 +56,7 @@ def sahakar(binary, arguments, folder, extra=None):
     return {
         **figures(measured),
         "accuracy": [number["test_accuracy"] for number in told["rounds"]],
-        "round_seconds": [number["wall_seconds"] for number in told["rounds"]],
+        "rounds_wall": sum(number["wall_seconds"] for number in told["rounds"]),
         "participants": [number["participants"] for number in told["rounds"]],
         "upload_bytes": told["rounds"][-1]["upload_bytes_per_contributor"],
         "parts": parts(told["rounds"]),

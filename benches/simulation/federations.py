@@ -39,7 +39,8 @@ def run(name, model, rounds, options):
         ]
         return contestants.sahakar(options.binary, arguments, options.folder)
     script = {"PyTorch loop": "torch_loop.py", "Flower": "flower_run.py"}[name]
-    return contestants.python(script, [model, options.data_dir, partition, rounds], options.folder)
+    arguments = [model, options.data_dir, partition, rounds]
+    return contestants.python(script, arguments, rounds * workload.CLIENTS, options.folder)
 
 
 def measure_model(model, options):

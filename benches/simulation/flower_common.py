@@ -52,7 +52,8 @@ def run(clients, rounds, initial, work, setting, evaluate):
 
     @server.main()
     def main(grid, context):
-        strategy = EveryRound(fraction_train=1.0, fraction_evaluate=0.0, min_available_nodes=clients)
+        # The fraction is of those that happen to be connected already: the minimum makes it all of them.
+        strategy = EveryRound(fraction_evaluate=0.0, min_train_nodes=clients, min_available_nodes=clients)
         strategy.start(grid=grid, initial_arrays=initial, num_rounds=rounds, evaluate_fn=evaluate)
 
     cores, actors = os.cpu_count(), int(os.environ.get("BENCH_ACTORS", "1"))

@@ -28,7 +28,7 @@ def main():
         for index, part in enumerate(parts):
             workload.training_begins()
             workload.load(model, arrays)
-            workload.train(model, inputs[part], targets[part], 1000 * number + index)
+            workload.train(model, inputs[part], targets[part], 1000 * (number + 1) + index)
             for total, array in zip(sums, workload.weights(model)):
                 total += array * len(part)
         rows = sum(map(len, parts))
