@@ -116,13 +116,14 @@ def figures_table(runs):
 def throughput(measured, day):
     """The section on trivial training."""
     head = [
-        "contestant", "contributors", "rounds", "parameters", "tasks/s (wall)", "CPU ms a task", "start-up s",
+        "contestant", "contributors", "in a round", "rounds", "parameters", "tasks/s (wall)", "CPU ms a task", "start-up s",
         "peak RSS MiB", "PSS MiB", "CPU s", "wall s",
     ]
     rows = [
         [
             row["name"],
             str(row["clients"]),
+            str(row["cohort"]),
             str(row["rounds"]),
             str(row["parameters"]),
             f"{row['tasks_per_second']:.0f}",
@@ -150,7 +151,7 @@ def throughput_figures(measured):
         name = f"{row['name']}, {row['clients']}"
         for what, times in (("wall", row["tasks_per_second"] / wall), ("CPU", cpu / row["cpu_per_task"])):
             text = f"{name}: tasks per {what} second ÷ Flower's best"
-            rows.append([text, f"{times:.0f}", str(FLOWER_TIMES), verdict(times >= FLOWER_TIMES)])
+            rows.append([text, f"{times:.1f}", str(FLOWER_TIMES), verdict(times >= FLOWER_TIMES)])
         if row["clients"] >= 10_000:
             good = row["rss"] < MEMORY_MAX
             rows.append([f"{name}: peak RSS, MiB", f"{row['rss']:.0f}", str(MEMORY_MAX), verdict(good)])

@@ -1,28 +1,46 @@
 """What a framework takes for a task, where training is next to nothing: Flower's FedAvg with clients that add a
-constant against sealed rounds of `sahakar simulate` with a small model and a handful of rows each.
+constant against rounds of `sahakar simulate` with a small model and a handful of rows each.
 
-Wall time per task is that from the first task's beginning to the last round's end, without start-up. CPU time per task is the difference between a run and
-one of a single round, over the tasks between them, so that start-up drops out as well.
+Tasks per wall second count from the first task's beginning to the last round's end, without start-up. CPU time per
+task is the difference between a run and one of a single round, over the tasks between them: start-up drops out too.
 """
 
 import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import contestants
 import results
 
 PARAMETERS = 10_000  # Flower's; ours has a few more, see below
-FLOWER = [(100, 5), (1000, 2)]  # clients, rounds
+FLOWER = [(100, 5), (1000, 3)]  # clients, rounds
+FLOWER_TRIAL = [(50, 3)]
 # 784-13-10 has 10,345 parameters: the smallest of its kind above 10,000. Logistic regression has 7,850.
-SMALL_MLP = ["--model", "mlp", "--hidden", "13"]
-LOGISTIC = ["--model", "logistic"]
-# clients, rounds, model, seal
+SMALL_MLP = ("--model", "mlp", "--hidden", "13")
+LOGISTIC = ("--model", "logistic")
+MPC = ("--seal", "mpc")
+OPEN = ("--seal", "none", "--value", "none")
+
+
+@dataclass(frozen=True)
+class Own:
+    """A simulation of ours."""
+
+    name: str
+    clients: int
+    cohort: int  # of a round; at most 4,096 can be in a sealed sum
+    rounds: int
+    arguments: tuple
+
+
 OWN = [
-    (100, 5, SMALL_MLP, "mpc"),
-    (1000, 5, SMALL_MLP, "mpc"),
-    (1000, 5, LOGISTIC, "mpc"),
-    (10_000, 3, SMALL_MLP, "mpc"),
+    Own("sealed (mpc), MLP", 100, 100, 10, SMALL_MLP + MPC),
+    Own("sealed (mpc), MLP", 1000, 1000, 5, SMALL_MLP + MPC),
+    Own("sealed (mpc), logistic", 1000, 1000, 5, LOGISTIC + MPC),
+    Own("sealed (mpc), MLP", 10_000, 4000, 3, SMALL_MLP + MPC),
+    Own("in the clear, MLP", 1000, 1000, 20, SMALL_MLP + OPEN),
+    Own("in the clear, MLP", 10_000, 10_000, 5, SMALL_MLP + OPEN),
 ]
 
 
@@ -33,38 +51,34 @@ def flower(clients, rounds, options):
     return contestants.python("flower_trivial.py", arguments, clients * rounds, options.folder, actors)
 
 
-def own(clients, rounds, model, seal, options):
+def own(of, rounds, options):
     """One run of ours, on all cores."""
     arguments = [
-        *("--dataset", "fashion-mnist", "--data-dir", options.data_dir, "--partition", "iid"),
-        *("--clients", clients, "--rounds", rounds, *model, "--batch", 256, "--seal", seal),
-        *("--threads", os.cpu_count()),
+        *("--dataset", "fashion-mnist", "--data-dir", options.data_dir, "--partition", "iid", "--batch", 256),
+        *("--clients", of.clients, "--sample", of.cohort / of.clients, "--rounds", rounds),
+        *("--threads", os.cpu_count(), *of.arguments),
     ]
     return contestants.sahakar(options.binary, arguments, options.folder)
 
 
-def compare(name, clients, rounds, run):
+def compare(name, clients, cohort, rounds, run):
     """Runs with one round and with all of them; a row of the table."""
-    print(f"{name}, {clients} contributors, {rounds} rounds …", flush=True)
+    print(f"{name}, {cohort} of {clients} contributors in each of {rounds} rounds …", flush=True)
     short, taken = run(1), run(rounds)
-    tasks = clients * rounds
-    if taken.get("participants", [clients] * rounds) != [clients] * rounds:
+    if taken.get("participants", [cohort] * rounds) != [cohort] * rounds:
         raise RuntimeError(f"{name}: not everybody took part: {taken['participants']}")
-    cpu = (taken["cpu"] - short["cpu"]) / (tasks - clients)
     row = {
         "name": name,
         "clients": clients,
+        "cohort": cohort,
         "rounds": rounds,
         "parameters": taken.get("parameters", PARAMETERS),
-        "tasks_per_second": tasks / taken["rounds_wall"],
-        "cpu_per_task": cpu,
-        "started": taken["started"],
-        "rss": taken["rss"],
-        "pss": taken["pss"],
-        "cpu": taken["cpu"],
-        "wall": taken["wall"],
+        "tasks_per_second": cohort * rounds / taken["rounds_wall"],
+        "cpu_per_task": (taken["cpu"] - short["cpu"]) / (cohort * (rounds - 1)),
+        **{key: taken[key] for key in ("started", "rss", "pss", "cpu", "wall")},
     }
-    print(f"  {row['tasks_per_second']:.0f} tasks/s, {1e3 * cpu:.3f} CPU ms a task, {row['rss']:.0f} MiB", flush=True)
+    cpu = 1e3 * row["cpu_per_task"]
+    print(f"  {row['tasks_per_second']:.0f} tasks/s, {cpu:.3f} CPU ms a task, {row['rss']:.0f} MiB", flush=True)
     return row
 
 
@@ -77,11 +91,13 @@ def main():
     options = parser.parse_args()
     machine, before = contestants.machine()
     rows = []
-    for clients, rounds in [(50, 2)] if options.trial else FLOWER:
-        rows.append(compare("Flower", clients, rounds, lambda rounds: flower(clients, rounds, options)))
-    for clients, rounds, model, seal in OWN[:2] if options.trial else OWN:
-        run = lambda rounds: own(clients, rounds, model, seal, options)
-        rows.append(compare(f"sahakar, {seal}, {model[1]}", clients, rounds, run))
+    for clients, rounds in FLOWER_TRIAL if options.trial else FLOWER:
+        run = lambda rounds: flower(clients, rounds, options)
+        rows.append(compare("Flower", clients, clients, rounds, run))
+    for of in OWN[:1] if options.trial else OWN:
+        run = lambda rounds: own(of, rounds, options)
+        rows.append(compare(of.name, of.clients, of.cohort, of.rounds, run))
+    print("start-up on wine …", flush=True)
     wine = contestants.sahakar(options.binary, ["--rounds", 1], options.folder)
     measured = {
         "machine": machine,
