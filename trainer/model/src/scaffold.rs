@@ -13,7 +13,7 @@ use crate::{
 pub struct ControlVariates<'a> {
     /// The mean over all contributors, c.
     pub server: &'a [f32],
-    /// The contributor's own, c_i.
+    /// The contributor's own, cᵢ.
     pub own: &'a [f32],
 }
 
@@ -22,17 +22,17 @@ pub struct ControlVariates<'a> {
 pub struct ScaffoldOutcome {
     /// The trained parameters.
     pub training: TrainingOutcome,
-    /// The contributor's control variate from now on, c_i⁺; the server adds the mean of c_i⁺ − c_i.
+    /// The contributor's control variate from now on, cᵢ⁺; the server adds the mean of cᵢ⁺ − cᵢ.
     pub control: Vec<f32>,
 }
 
-/// Trains as [`train`](crate::train), with c − c_i added to the gradient of every step.
+/// Trains as [`train`](crate::train), with c − cᵢ added to the gradient of every step.
 ///
-/// The new control variate is c_i⁺ = c_i − c + (x − y)/(Kη) with the parameters x before and y after
+/// The new control variate is cᵢ⁺ = cᵢ − c + (x − y)/(Kη) with the parameters x before and y after
 /// K steps of learning rate η: option II. It is as long as an update, so uploads double.
 ///
 /// The correction is added after clipping and noise, and to a private step without harm: it depends
-/// on earlier updates alone. Sealing must cover c_i⁺ as it covers the update: it is a mean gradient
+/// on earlier updates alone. Sealing must cover cᵢ⁺ as it covers the update: it is a mean gradient
 /// of the contributor's examples.
 ///
 /// Source: Karimireddy et al. 2020, "SCAFFOLD: Stochastic Controlled Averaging for Federated
@@ -63,7 +63,7 @@ pub fn train_scaffold(
     let training = train_corrected(device, architecture, parameters, examples, task, rng)?;
     let rate = f64::from(plan.settings().learning_rate) * training.steps as f64;
     let moved = parameters.values().iter().zip(training.parameters.values());
-    // c_i − c is the correction with the other sign.
+    // cᵢ − c is the correction with the other sign.
     let control = moved.zip(&correction).map(|((x, y), correction)| {
         f32_from_sum((f64::from(*x) - f64::from(*y)) / rate - f64::from(*correction))
     });
