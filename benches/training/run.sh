@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the same models with our engine, with burn and with PyTorch, one thread each and in turn, and prints one table.
-# Usage: benches/training/run.sh [MODEL ...]   (mlp, mcmahan, small)
+# Usage: benches/training/run.sh [MODEL ...]   (mlp, mcmahan, small, gru)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${SAHAKAR_BENCH_FOLDER:-target/training}
@@ -13,7 +13,7 @@ cargo build --release --workspace --example training_speed
 speed=${CARGO_TARGET_DIR:-target}/release/examples/training_speed
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1
 : >"$folder/lines.json"
-for model in "${@:-mlp mcmahan small}"; do
+for model in "${@:-mlp mcmahan small gru}"; do
     for name in $model; do
         "$folder/venv/bin/python" benches/training/torch_speed.py "$name" >>"$folder/lines.json"
         "$speed" cpu "$name" >>"$folder/lines.json"

@@ -11,6 +11,9 @@ for line in open(sys.argv[1], encoding="utf-8"):
 print("| model | | ours | burn (flex) | PyTorch | ours / PyTorch | burn / PyTorch |")
 print("|---|---|---|---|---|---|---|")
 for (model, what), by in speeds.items():
+    if "torch" not in by:
+        print(f"| {model} | {what} | {by['cpu']:,} | | | | |")
+        continue
     torch = by["torch"]
     cells = [f"{by[engine]:,}" for engine in ("cpu", "flex", "torch")]
     ratios = [f"{by[engine] / torch:.2f}" for engine in ("cpu", "flex")]

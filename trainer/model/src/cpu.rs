@@ -14,7 +14,7 @@
 //! Results are the same bits on every machine that adds and multiplies as IEEE 754 says: products
 //! are chains of fused multiply-adds in a fixed order, whatever the width of the vectors.
 
-use rand::Rng;
+use rand::CryptoRng;
 
 use crate::{
     Architecture, Examples, Features, ModelError, Parameters, TrainingOutcome, TrainingPlan,
@@ -25,6 +25,7 @@ use self::{
     descent::Descent,
     engine::Engine,
     packed::{pack, unpack},
+    private::Private,
 };
 
 mod convolution;
@@ -40,33 +41,45 @@ mod outer;
 mod packed;
 mod panels;
 mod pooling;
+mod private;
 mod product;
 mod softmax;
 
-/// Local training.
+/// Local training; the second part of the task is added to the gradient of every step.
 pub(crate) fn train(
     architecture: &Architecture,
     parameters: &Parameters,
     examples: &Examples,
-    plan: &TrainingPlan,
-    rng: &mut impl Rng,
+    (plan, correction): (&TrainingPlan, Option<&[f32]>),
+    rng: &mut impl CryptoRng,
 ) -> Result<TrainingOutcome, ModelError> {
+    let settings = plan.settings();
     let mut schedule = Schedule::new(plan, examples.count());
-    let mut engine = Engine::new(architecture, schedule.batch_max());
+    let batch_max = schedule.batch_max();
+    let mut engine = Engine::new(architecture, batch_max);
     let packed = pack(&engine, parameters.values());
-    let mut descent = Descent::new(engine.arch(), plan.settings(), packed);
+    let correction = correction.map_or_else(Vec::new, |flat| pack(&engine, flat));
+    let mut descent = Descent::new(engine.arch(), settings, packed, correction);
+    let mut private = settings.privacy.map(|privacy| Private::new(privacy, batch_max));
     let (mut steps, mut loss, mut count) = (0, 0.0, 0);
     while let Some(step) = schedule.next(rng) {
         if step.opens_epoch {
             (loss, count) = (0.0, 0);
         }
         let Descent { parameters, gradient, .. } = &mut descent;
-        loss += batch_gradient(&mut engine, parameters, examples, step.batch, gradient);
         count += step.batch.len();
+        loss += match &mut private {
+            Some(private) => {
+                let loss = private.sum(&mut engine, parameters, examples, step.batch, gradient);
+                private.add_noise(&engine, gradient, rng);
+                loss
+            }
+            None => batch_gradient(&mut engine, parameters, examples, step.batch, gradient),
+        };
         descent.step();
         steps += 1;
     }
-    let loss = mean_loss(std::iter::once((loss / count as f64, count)));
+    let loss = mean_loss(std::iter::once((loss / count.max(1) as f64, count)));
     let values = unpack(&engine, &descent.parameters, parameters.count());
     let parameters =
         Parameters::new(&architecture.layout(), values).map_err(ModelError::Diverged)?;
@@ -123,6 +136,6 @@ fn batch_gradient(
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a count; rounding is wanted")]
-const fn f32_from_count(count: usize) -> f32 {
+pub(crate) const fn f32_from_count(count: usize) -> f32 {
     count as f64 as f32
 }

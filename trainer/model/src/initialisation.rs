@@ -1,8 +1,9 @@
 //! Parameters to start from.
 
 use rand::{Rng, RngExt as _};
+use rand_distr::{Distribution as _, StandardNormal};
 
-use crate::{Architecture, Parameters, layout::Initial, normal::standard_normal};
+use crate::{Architecture, Parameters, layout::Initial};
 
 impl Parameters {
     /// Draws initial parameters; the same generator state gives the same parameters.
@@ -29,7 +30,7 @@ impl Parameters {
                     values.extend(std::iter::repeat_with(draw).take(count));
                 }
                 Initial::Normal => {
-                    let draw = || f32_from_draw(standard_normal(rng));
+                    let draw = || f32_from_draw(StandardNormal.sample(rng));
                     values.extend(std::iter::repeat_with(draw).take(count));
                 }
             }

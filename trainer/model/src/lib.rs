@@ -24,9 +24,9 @@ mod initialisation;
 mod layout;
 mod model_error;
 mod network;
-mod normal;
 mod parameters;
 mod parameters_file;
+mod scaffold;
 mod schedule;
 mod training;
 mod training_plan;
@@ -50,9 +50,11 @@ pub use layout::{LayoutEntry, UpdateLayout};
 pub use model_error::ModelError;
 pub use parameters::{Parameters, ParametersError};
 pub use parameters_file::ParametersFileError;
+pub use scaffold::{ControlVariates, ScaffoldOutcome, train_scaffold};
 pub use training::{TrainingOutcome, train};
 pub use training_plan::{
-    BATCH_SIZE_MAX, GRADIENT_NORM_MAX, LEARNING_RATE_MAX, LOCAL_EPOCHS_MAX, LOCAL_STEPS_MAX,
-    LocalWork, PROXIMAL_MAX, TrainingPlan, TrainingPlanError, TrainingSettings, WEIGHT_DECAY_MAX,
+    BATCH_SIZE_MAX, BatchSampling, DpSgd, GRADIENT_NORM_MAX, LEARNING_RATE_MAX, LOCAL_EPOCHS_MAX,
+    LOCAL_STEPS_MAX, LocalWork, NOISE_MULTIPLIER_MAX, PROXIMAL_MAX, TrainingPlan,
+    TrainingPlanError, TrainingSettings, WEIGHT_DECAY_MAX,
 };
 pub use wire::{ModelWireError, model_from_wire, model_to_wire};

@@ -42,6 +42,12 @@ pub enum ModelError {
     /// A result is not finite: the learning rate is too large, or the parameters are.
     #[error("the computation left the range of finite numbers")]
     Diverged(#[source] ParametersError),
+    /// The plan asks for what cannot be done there.
+    #[error("the plan cannot be carried out: {reason}")]
+    PlanUnsupported {
+        /// Why not.
+        reason: &'static str,
+    },
     /// The device failed.
     #[error("the compute device failed")]
     Device(#[source] Box<dyn Error + Send + Sync>),

@@ -26,9 +26,14 @@ impl<'a> Network<'a> {
         architecture: &'a Architecture,
         parameters: &Parameters,
     ) -> Self {
+        Self::upload_flat(device, architecture, parameters.values())
+    }
+
+    /// Copies a vector in the flat layout to `device`.
+    fn upload_flat(device: &Device, architecture: &'a Architecture, flat: &[f32]) -> Self {
         let layout = architecture.layout();
         let tensors = layout.entries().iter().map(|entry| {
-            let values = entry.slice(parameters.values()).to_vec();
+            let values = entry.slice(flat).to_vec();
             let length = values.len();
             Tensor::from_data(TensorData::new(values, [length]), device)
         });

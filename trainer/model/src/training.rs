@@ -1,6 +1,6 @@
 //! Local training.
 
-use rand::Rng;
+use rand::CryptoRng;
 
 use crate::{
     Architecture, ComputeDevice, Examples, ModelError, Parameters, TrainingPlan, cpu,
@@ -15,7 +15,8 @@ pub struct TrainingOutcome {
     /// The trained parameters.
     pub parameters: Parameters,
     /// The mean loss over the examples of the last epoch, or of what was done of it, each as it was
-    /// met during training; without the proximal term and weight decay.
+    /// met during training; without the proximal term and weight decay. 0 if every batch of a private
+    /// plan was empty.
     pub loss: f32,
     /// The steps taken.
     pub steps: u64,
@@ -30,21 +31,40 @@ pub struct TrainingOutcome {
 /// # Errors
 /// [`ModelError::InputMismatch`], [`ModelError::ClassMismatch`] or [`ModelError::Parameters`] if
 /// the parts do not fit each other, [`ModelError::Diverged`] if a parameter or the loss is no
-/// longer finite, [`ModelError::Device`] if the device fails.
+/// longer finite, [`ModelError::NotACategory`] if an input that stands for a category is none,
+/// [`ModelError::PlanUnsupported`] if the device cannot do what the plan asks for,
+/// [`ModelError::Device`] if it fails.
 pub fn train(
     device: &ComputeDevice,
     architecture: &Architecture,
     parameters: &Parameters,
     examples: &Examples,
     plan: &TrainingPlan,
-    rng: &mut impl Rng,
+    rng: &mut impl CryptoRng,
+) -> Result<TrainingOutcome, ModelError> {
+    train_corrected(device, architecture, parameters, examples, (plan, None), rng)
+}
+
+/// As [`train`], with a vector in the flat layout added to the gradient of every step, if there is
+/// one.
+pub(crate) fn train_corrected(
+    device: &ComputeDevice,
+    architecture: &Architecture,
+    parameters: &Parameters,
+    examples: &Examples,
+    task: (&TrainingPlan, Option<&[f32]>),
+    rng: &mut impl CryptoRng,
 ) -> Result<TrainingOutcome, ModelError> {
     check_fit(architecture, parameters, examples.features())?;
     check_classes(architecture, examples.classes())?;
     match device.engine() {
-        Engine::Cpu => cpu::train(architecture, parameters, examples, plan, rng),
+        Engine::Cpu => cpu::train(architecture, parameters, examples, task, rng),
+        Engine::Burn(_) if task.0.settings().privacy.is_some() => {
+            let reason = "example-level privacy is computed on the device `cpu` alone";
+            Err(ModelError::PlanUnsupported { reason })
+        }
         Engine::Burn(device) => {
-            network::sgd::train(device, architecture, parameters, examples, plan, rng)
+            network::sgd::train((device, architecture), parameters, examples, task, rng)
         }
     }
 }
@@ -56,7 +76,7 @@ pub(crate) fn mean_loss(batches: impl Iterator<Item = (f64, usize)>) -> f32 {
         sum += loss * count as f64;
         examples += count;
     }
-    f32_from_loss(sum / examples as f64)
+    f32_from_loss(sum / examples.max(1) as f64)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a mean of f32 values; rounding is wanted")]

@@ -21,6 +21,9 @@ pub const GRADIENT_NORM_MAX: f32 = 1e6;
 /// The largest weight of the proximal term; Li et al. try 0.001 to 1.
 pub const PROXIMAL_MAX: f32 = 100.0;
 
+/// The largest noise multiplier: beyond it nothing is learned, and nothing more is hidden.
+pub const NOISE_MULTIPLIER_MAX: f32 = 1e3;
+
 /// Why a plan was refused.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
@@ -50,7 +53,7 @@ pub enum TrainingPlanError {
     /// A weight is below zero or above its bound.
     #[error("the {what} must lie between 0 and {max}, got {got}")]
     WeightOutOfRange {
-        /// `weight decay` or `weight of the proximal term`.
+        /// `weight decay`, `weight of the proximal term` or `noise multiplier`.
         what: &'static str,
         /// The largest allowed.
         max: f32,
@@ -77,10 +80,45 @@ pub enum LocalWork {
     Steps(u32),
 }
 
+/// How the examples of a step are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchSampling {
+    /// One after the other in a random order, a new one each epoch.
+    Shuffled,
+    /// Each with the same probability, batch size / examples, independently in each step: what the
+    /// accountant's amplification by subsampling is proven for. A batch may be empty.
+    Poisson,
+}
+
+/// Example-level differential privacy of local training.
+///
+/// The gradient of each example is shortened to `clip_norm`, and to their sum noise with the
+/// deviation `noise_multiplier · clip_norm` is added for each parameter; the step then uses the sum
+/// over the batch size of the plan (or the number of examples, if that is less), however many
+/// examples the batch has.
+///
+/// Against whom: whoever sees the update, or all updates of all rounds, and knows all examples but
+/// one. What it is worth follows from the sampling, the noise and the number of steps; count it with
+/// an accountant for the sampled Gaussian mechanism. The noise is of floating-point numbers, whose
+/// last bits are not those of the real Gaussian (Mironov 2012, "On Significance of the Least
+/// Significant Bits for Differential Privacy"): send updates rounded, as sealing does.
+///
+/// Source: Abadi et al. 2016, "Deep Learning with Differential Privacy", Algorithm 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DpSgd {
+    /// The L2 norm to which the gradient of an example is clipped, in (0, [`GRADIENT_NORM_MAX`]].
+    pub clip_norm: f32,
+    /// Deviation of the noise over the clip norm, 0 (which hides nothing) to
+    /// [`NOISE_MULTIPLIER_MAX`].
+    pub noise_multiplier: f32,
+    /// How batches are drawn.
+    pub sampling: BatchSampling,
+}
+
 /// The settings of a plan, unchecked.
 ///
-/// A step computes the gradient g of the mean loss over a batch, then, as `PyTorch` does with a loss
-/// that has the proximal term:
+/// A step computes the gradient g of the mean loss over a batch, or its private form ([`DpSgd`]),
+/// then, as `PyTorch` does with a loss that has the proximal term:
 ///
 /// ```text
 /// g ← g + proximal · (w − w₀)          w₀: the parameters that the round started from
@@ -108,6 +146,8 @@ pub struct TrainingSettings {
     pub gradient_clip: Option<f32>,
     /// The weight μ of `FedProx`'s term μ/2 · ‖w − w₀‖², 0 to [`PROXIMAL_MAX`].
     pub proximal: f32,
+    /// Example-level privacy; on the CPU alone.
+    pub privacy: Option<DpSgd>,
 }
 
 impl TrainingSettings {
@@ -122,6 +162,7 @@ impl TrainingSettings {
             weight_decay: 0.0,
             gradient_clip: None,
             proximal: 0.0,
+            privacy: None,
         }
     }
 }
@@ -151,12 +192,12 @@ impl TrainingPlan {
         }
         check_weight("weight decay", WEIGHT_DECAY_MAX, settings.weight_decay)?;
         check_weight("weight of the proximal term", PROXIMAL_MAX, settings.proximal)?;
-        match settings.gradient_clip {
-            Some(got) if !(got > 0.0 && got <= GRADIENT_NORM_MAX) => {
-                Err(TrainingPlanError::GradientNormOutOfRange { got })
-            }
-            _ => Ok(Self(settings)),
+        settings.gradient_clip.map_or(Ok(()), check_norm)?;
+        if let Some(DpSgd { clip_norm, noise_multiplier, .. }) = settings.privacy {
+            check_norm(clip_norm)?;
+            check_weight("noise multiplier", NOISE_MULTIPLIER_MAX, noise_multiplier)?;
         }
+        Ok(Self(settings))
     }
 
     /// The settings.
@@ -174,6 +215,14 @@ const fn check(what: &'static str, max: u32, got: u32) -> Result<(), TrainingPla
     }
 }
 
+fn check_norm(got: f32) -> Result<(), TrainingPlanError> {
+    if got > 0.0 && got <= GRADIENT_NORM_MAX {
+        Ok(())
+    } else {
+        Err(TrainingPlanError::GradientNormOutOfRange { got })
+    }
+}
+
 fn check_weight(what: &'static str, max: f32, got: f32) -> Result<(), TrainingPlanError> {
     if (0.0..=max).contains(&got) {
         Ok(())
@@ -188,6 +237,10 @@ mod tests {
 
     fn is_refused(settings: TrainingSettings) -> bool {
         TrainingPlan::new(settings).is_err()
+    }
+
+    fn private(clip_norm: f32, noise_multiplier: f32) -> Option<DpSgd> {
+        Some(DpSgd { clip_norm, noise_multiplier, sampling: BatchSampling::Poisson })
     }
 
     #[test]
@@ -222,6 +275,11 @@ mod tests {
         }
         for clip in [0.0, -1.0, f32::NAN, f32::INFINITY] {
             assert!(is_refused(TrainingSettings { gradient_clip: Some(clip), ..good }));
+            let privacy = private(clip, 1.0);
+            assert!(is_refused(TrainingSettings { privacy, ..good }));
+        }
+        for noise in [-0.1, 1_001.0, f32::NAN] {
+            assert!(is_refused(TrainingSettings { privacy: private(1.0, noise), ..good }));
         }
         let refused = TrainingPlan::new(TrainingSettings { momentum: 1.0, ..good }).unwrap_err();
         assert_eq!(refused.to_string(), "the momentum must be at least 0 and below 1, got 1");

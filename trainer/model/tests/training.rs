@@ -2,11 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use datasets::{HoldOut, Standardiser, Table, hold_out, wine};
-use rand::SeedableRng as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use trainer_model::{
-    Architecture, ComputeDevice, Examples, MlpShape, ModelError, Parameters, TrainingOutcome,
-    TrainingPlan, TrainingSettings, evaluate, train,
+    Architecture, Categorical, CharGruShape, Cnn, ComputeDevice, Examples, Features, MlpShape,
+    ModelError, Parameters, TableMlpShape, TrainingOutcome, TrainingPlan, TrainingSettings,
+    evaluate, train,
 };
 
 fn rng(seed: u64) -> ChaCha20Rng {
@@ -43,6 +44,88 @@ fn one_batch_is_learned_by_heart() {
     assert_eq!(evaluation.correct, 16);
     assert!(evaluation.loss < 0.02, "{}", evaluation.loss);
     assert!(outcome.loss < 0.02, "{}", outcome.loss);
+}
+
+/// One small model of each kind, and inputs that are levels where it has categories.
+fn kinds() -> [Architecture; 4] {
+    let gru = CharGruShape { vocabulary: 8, embedding: 8, hidden: 32, layers: 1, context: 6 };
+    let categorical = vec![Categorical { levels: 8, dimension: 4 }; 3];
+    let table = TableMlpShape { numeric: 2, categorical, hidden: vec![32], classes: 4 };
+    [
+        Architecture::mlp(MlpShape { inputs: 20, hidden: vec![32], classes: 4 }).unwrap(),
+        Architecture::Cnn(Cnn::small()),
+        Architecture::char_gru(gru).unwrap(),
+        Architecture::table_mlp(table).unwrap(),
+    ]
+}
+
+/// Rows of whole numbers from 0 to 7, with labels that have nothing to do with them.
+fn random_examples(model: &Architecture, count: usize) -> Examples {
+    let mut rng = rng(5);
+    let values = (0..count * model.inputs()).map(|_| f32::from(rng.random_range(0..8_u8)));
+    let features = Features::new(values.collect(), model.inputs()).unwrap();
+    let labels: Vec<u32> = (0..count).map(|_| rng.random_range(0..4)).collect();
+    Examples::new(features, &labels, model.classes()).unwrap()
+}
+
+#[test]
+fn each_kind_of_model_learns_one_batch_by_heart() {
+    for model in kinds() {
+        let examples = random_examples(&model, 16);
+        let start = Parameters::initial(&model, &mut rng(1));
+        let settings = TrainingSettings {
+            momentum: 0.9,
+            gradient_clip: Some(1.0),
+            ..TrainingSettings::sgd(400, 16, 0.05)
+        };
+        let plan = TrainingPlan::new(settings).unwrap();
+        let device = ComputeDevice::cpu();
+        let outcome = train(&device, &model, &start, &examples, &plan, &mut rng(2)).unwrap();
+        let evaluation = evaluate(&device, &model, &outcome.parameters, &examples).unwrap();
+        let what = format!("{}: {evaluation:?}", model.to_json());
+        assert!(evaluation.correct == 16 && evaluation.loss < 0.05, "{what}");
+    }
+}
+
+#[test]
+fn one_example_and_one_class_are_learned() {
+    for model in kinds() {
+        for rows in [vec![0], vec![0; 5]] {
+            let examples = random_examples(&model, 1).select(&rows).unwrap();
+            let start = Parameters::initial(&model, &mut rng(1));
+            let device = ComputeDevice::cpu();
+            let plan = plan(20, 2, 0.01);
+            let outcome = train(&device, &model, &start, &examples, &plan, &mut rng(2)).unwrap();
+            let loss = |parameters| evaluate(&device, &model, parameters, &examples).unwrap().loss;
+            assert!(loss(&outcome.parameters) < loss(&start), "{}", model.to_json());
+        }
+    }
+}
+
+#[test]
+fn inputs_that_are_no_level_of_their_category_are_refused() {
+    let [_, _, gru, table] = kinds();
+    let check = |model: &Architecture, column: usize, bad: f32, expected: &str| {
+        let mut values = random_examples(model, 3).features().values().to_vec();
+        values[model.inputs() + column] = bad;
+        let features = Features::new(values, model.inputs()).unwrap();
+        let examples = Examples::new(features, &[0, 1, 2], model.classes()).unwrap();
+        let start = Parameters::initial(model, &mut rng(1));
+        let plan = plan(1, 2, 0.1);
+        for device in [ComputeDevice::cpu(), ComputeDevice::cpu_reference()] {
+            let refused = train(&device, model, &start, &examples, &plan, &mut rng(1));
+            assert_eq!(refused.unwrap_err().to_string(), expected);
+            let refused = evaluate(&device, model, &start, &examples);
+            assert_eq!(refused.unwrap_err().to_string(), expected);
+        }
+    };
+    let sentence = |column: usize, got: &str| {
+        format!("expected a whole number from 0 to 7 in row 1, column {column}, got {got}")
+    };
+    check(&gru, 5, 8.0, &sentence(5, "8"));
+    check(&gru, 0, -1.0, &sentence(0, "-1"));
+    check(&gru, 0, 0.5, &sentence(0, "0.5"));
+    check(&table, 4, 1e30, &sentence(4, "1000000000000000000000000000000"));
 }
 
 #[test]

@@ -5,10 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use datasets::{Standardiser, wine};
-use rand::SeedableRng as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use trainer_model::{
-    Architecture, ComputeDevice, DeviceChoice, Examples, MlpShape, Parameters, TrainingOutcome,
+    Architecture, Categorical, CharGruShape, CnnShape, ComputeDevice, Convolution, DeviceChoice,
+    Examples, Features, MlpShape, Padding, Parameters, Pooling, TableMlpShape, TrainingOutcome,
     TrainingPlan, TrainingSettings, evaluate, loss_gradient, train,
 };
 
@@ -72,6 +73,55 @@ fn the_adapter_computes_what_the_cpu_computes() {
     check_close(&gradient(&device), &gradient(&cpu), 1e-4);
     let loss = |device| evaluate(device, &model, &parameters, &examples()).unwrap().loss;
     assert!((loss(&device) - loss(&cpu)).abs() < 1e-4);
+}
+
+/// One small model of each other kind.
+fn others() -> [Architecture; 3] {
+    let stage = |channels, padding, pooling| Convolution { channels, kernel: 3, padding, pooling };
+    let convolutions =
+        vec![stage(4, Padding::Same, Pooling::Max2), stage(6, Padding::Valid, Pooling::None)];
+    let cnn =
+        CnnShape { channels: 2, height: 9, width: 8, convolutions, hidden: vec![7], classes: 3 };
+    let gru = CharGruShape { vocabulary: 6, embedding: 4, hidden: 9, layers: 1, context: 3 };
+    let categorical = vec![Categorical { levels: 6, dimension: 3 }; 2];
+    let table = TableMlpShape { numeric: 2, categorical, hidden: vec![8], classes: 3 };
+    [
+        Architecture::cnn(cnn).unwrap(),
+        Architecture::char_gru(gru).unwrap(),
+        Architecture::table_mlp(table).unwrap(),
+    ]
+}
+
+#[test]
+fn the_adapter_computes_every_kind_of_model() {
+    let Some(device) = adapter() else { return };
+    for model in others() {
+        let mut rng = ChaCha20Rng::seed_from_u64(3);
+        let inputs = model.inputs();
+        let values = (0..20 * inputs).map(|_| f32::from(rng.random_range(0..6_u8))).collect();
+        let labels: Vec<u32> = (0..20).map(|row| row % 3).collect();
+        let features = Features::new(values, inputs).unwrap();
+        let examples = Examples::new(features, &labels, model.classes()).unwrap();
+        let parameters = Parameters::initial(&model, &mut rng);
+        let plan = TrainingPlan::new(TrainingSettings {
+            momentum: 0.5,
+            weight_decay: 0.01,
+            proximal: 0.1,
+            gradient_clip: Some(1.0),
+            ..TrainingSettings::sgd(2, 20, 0.05)
+        })
+        .unwrap();
+        let run = |device: &ComputeDevice| {
+            let gradient = loss_gradient(device, &model, &parameters, &examples).unwrap();
+            let mut rng = ChaCha20Rng::seed_from_u64(4);
+            let outcome = train(device, &model, &parameters, &examples, &plan, &mut rng).unwrap();
+            (gradient, outcome.parameters)
+        };
+        let ((gradient, got), (expected_gradient, expected)) =
+            (run(&device), run(&ComputeDevice::cpu()));
+        check_close(&gradient, &expected_gradient, 1e-4);
+        check_close(got.values(), expected.values(), 1e-3);
+    }
 }
 
 #[test]

@@ -203,6 +203,17 @@ impl Dense {
         InputGradient { values: &scratch.product, stride: turned.columns }
     }
 
+    /// Takes over the gradient of the next layer's inputs, through the rectifier.
+    pub(super) fn receive(&mut self, inputs: &InputGradient<'_>, rows: usize) {
+        let out = self.gradient.chunks_exact_mut(self.stride).take(rows);
+        let values = self.values.chunks_exact(self.stride);
+        for (row, (out, values)) in out.zip(values).enumerate() {
+            for ((out, value), gradient) in out.iter_mut().zip(values).zip(inputs.row(row)) {
+                *out = if *value > 0.0 { gradient } else { 0.0 };
+            }
+        }
+    }
+
     /// The row of the weight in the flat layout that meets an input, if there is one.
     const fn flat_row(&self, input: usize) -> Option<usize> {
         match self.order {

@@ -21,14 +21,21 @@ pub(super) struct Descent {
     velocity: Vec<f32>,
     /// The parameters of the start; empty without a proximal term.
     anchor: Vec<f32>,
+    /// What is added to every gradient; empty if nothing is.
+    correction: Vec<f32>,
 }
 
 impl Descent {
-    pub(super) fn new(arch: Arch, settings: TrainingSettings, parameters: Vec<f32>) -> Self {
+    pub(super) fn new(
+        arch: Arch,
+        settings: TrainingSettings,
+        parameters: Vec<f32>,
+        correction: Vec<f32>,
+    ) -> Self {
         let zeros = vec![0.0; parameters.len()];
         let velocity = if settings.momentum > 0.0 { zeros.clone() } else { Vec::new() };
         let anchor = if settings.proximal > 0.0 { parameters.clone() } else { Vec::new() };
-        Self { arch, settings, parameters, gradient: zeros, velocity, anchor }
+        Self { arch, settings, parameters, gradient: zeros, velocity, anchor, correction }
     }
 
     /// One step, as the documentation of [`TrainingSettings`] says.
@@ -45,11 +52,12 @@ impl WithSimd for Step<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Descent { settings, parameters, gradient, velocity, anchor, .. } = self.0;
+        let Descent { settings, parameters, gradient, velocity, anchor, correction, .. } = self.0;
         add_proximal(gradient, parameters, anchor, settings.proximal);
         if let Some(clip) = settings.gradient_clip {
             clip_to(gradient, clip);
         }
+        gradient.iter_mut().zip(&*correction).for_each(|(sum, value)| *sum += value);
         if settings.weight_decay > 0.0 {
             let pairs = gradient.iter_mut().zip(&*parameters);
             pairs.for_each(|(gradient, value)| *gradient += settings.weight_decay * value);
@@ -85,7 +93,7 @@ fn clip_to(gradient: &mut [f32], clip: f32) {
 
 /// The sum of squares, added up in an order that does not depend on the machine.
 #[inline(always)]
-fn sum_of_squares(values: &[f32]) -> f64 {
+pub(super) fn sum_of_squares(values: &[f32]) -> f64 {
     let mut sums = [0.0_f64; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {

@@ -6,6 +6,7 @@ use pulp::Arch;
 
 use super::{
     dense::{Dense, DenseScratch, DenseShape, RowOrder, row_stride},
+    descent::sum_of_squares,
     front::{Flat, Front, Inputs},
     softmax::cross_entropy_gradient,
 };
@@ -118,8 +119,61 @@ impl Engine {
         scale: f32,
         (gradient, fresh): (&mut [f32], bool),
     ) -> f64 {
+        let loss = self.deltas(parameters, examples, rows, scale);
+        self.dense_gradient(examples.features(), gradient, fresh);
+        let Self { arch, front, flat_gradient, starts, .. } = self;
+        let inputs = Inputs::new(examples.features(), starts);
+        front.backward(*arch, parameters, inputs, flat_gradient, (gradient, fresh));
+        loss
+    }
+
+    /// Adds the sum of the clipped gradients of some rows times `share` to `gradient`; returns the
+    /// sum of the losses. Only one row if there is a recurrent front.
+    ///
+    /// * `example` — space for a gradient.
+    pub(super) fn clipped_gradient(
+        &mut self,
+        parameters: &[f32],
+        examples: &Examples,
+        rows: &[usize],
+        (clip, share): (f32, f32),
+        (gradient, example): (&mut [f32], &mut [f32]),
+    ) -> f64 {
         let features = examples.features();
-        drop(self.forward(parameters, features, rows));
+        let loss = self.deltas(parameters, examples, rows, 1.0);
+        for row in 0..rows.len() {
+            let dense = self.dense_square(features, row);
+            let Self { arch, front, flat_gradient, starts, .. } = self;
+            let inputs = Inputs::new(features, starts);
+            let front_len = front.parameter_count();
+            let example = &mut example[..front_len];
+            front.backward_row(*arch, parameters, (inputs, row), flat_gradient, example);
+            let factor = clip_factor(dense + sum_of_squares(example), clip, share);
+            let sums = gradient[..front_len].iter_mut().zip(&*example);
+            sums.for_each(|(sum, value)| *sum += factor * value);
+            for layer in &mut self.dense {
+                let delta = &mut layer.gradient[row * layer.stride..][..layer.stride];
+                delta.iter_mut().for_each(|value| *value *= factor);
+            }
+        }
+        self.dense_gradient(features, gradient, false);
+        loss
+    }
+
+    pub(super) const fn is_recurrent(&self) -> bool {
+        matches!(self.front, Front::Recurrent(_))
+    }
+
+    /// Computes the gradient of `scale` times the sum of the losses by the outputs of every dense
+    /// layer and of the front; returns the sum of the losses.
+    fn deltas(
+        &mut self,
+        parameters: &[f32],
+        examples: &Examples,
+        rows: &[usize],
+        scale: f32,
+    ) -> f64 {
+        drop(self.forward(parameters, examples.features(), rows));
         let last = self.dense.last_mut().expect("a network has a dense layer");
         let outputs = last.gradient.chunks_exact_mut(last.stride);
         let values = last.values.chunks_exact(last.stride);
@@ -129,50 +183,64 @@ impl Engine {
             cross_entropy_gradient(&mut out[..classes], examples.labels()[at], scale)
         });
         let loss = loss.sum();
-        self.backward_dense(parameters, features, gradient, fresh);
-        let Self { arch, front, flat_gradient, starts, .. } = self;
-        let inputs = Inputs { values: features.values(), starts, width: features.inputs() };
-        front.backward(*arch, parameters, inputs, flat_gradient, (gradient, fresh));
+        let Self { arch, dense, front, flat_gradient, scratch, .. } = self;
+        for index in (1..dense.len()).rev() {
+            let (before, now) = dense.split_at_mut(index);
+            let inputs = now[0].input_gradient(*arch, parameters, rows.len(), scratch);
+            before[index - 1].receive(&inputs, rows.len());
+        }
+        if !front.is_none() {
+            let inputs = dense[0].input_gradient(*arch, parameters, rows.len(), scratch);
+            for row in 0..rows.len() {
+                let out = flat_gradient.row_mut(row).iter_mut();
+                out.zip(inputs.row(row)).for_each(|(out, value)| *out = value);
+            }
+        }
         loss
     }
 
-    /// From the gradient of the last layer to that of the first, and of what the front made.
-    fn backward_dense(
-        &mut self,
-        parameters: &[f32],
-        features: &Features,
-        gradient: &mut [f32],
-        fresh: bool,
-    ) {
-        let Self { arch, dense, flat, flat_gradient, starts, scratch, .. } = self;
+    /// Adds to the gradient of the dense layers, or begins it, from that of their outputs.
+    fn dense_gradient(&mut self, features: &Features, gradient: &mut [f32], fresh: bool) {
+        let Self { arch, front, dense, flat, starts, .. } = self;
         let count = starts.len();
-        for index in (0..dense.len()).rev() {
-            let (before, now) = dense.split_at_mut(index);
-            let layer = &now[0];
-            if let Some(previous) = before.last_mut() {
-                let starts = &previous.starts[..count];
-                layer.backward(*arch, gradient, fresh, &previous.values, starts);
-                let inputs = layer.input_gradient(*arch, parameters, count, scratch);
-                let rows = previous.gradient.chunks_exact_mut(previous.stride).take(count);
-                let values = previous.values.chunks_exact(previous.stride);
-                for (row, (out, values)) in rows.zip(values).enumerate() {
-                    for ((out, value), gradient) in out.iter_mut().zip(values).zip(inputs.row(row))
-                    {
-                        *out = if *value > 0.0 { gradient } else { 0.0 };
-                    }
-                }
-            } else if self.front.is_none() {
-                layer.backward(*arch, gradient, fresh, features.values(), starts);
-            } else {
-                layer.backward(*arch, gradient, fresh, &flat.values, &flat.starts[..count]);
-                let inputs = layer.input_gradient(*arch, parameters, count, scratch);
-                for row in 0..count {
-                    let out = flat_gradient.row_mut(row).iter_mut();
-                    out.zip(inputs.row(row)).for_each(|(out, value)| *out = value);
-                }
-            }
+        for index in 0..dense.len() {
+            let (values, starts) = match index.checked_sub(1) {
+                Some(before) => (&dense[before].values[..], &dense[before].starts[..count]),
+                None if front.is_none() => (features.values(), &starts[..]),
+                None => (&flat.values[..], &flat.starts[..count]),
+            };
+            dense[index].backward(*arch, gradient, fresh, values, starts);
         }
     }
+
+    /// The square of the norm of one row's gradient of all dense layers.
+    fn dense_square(&self, features: &Features, row: usize) -> f64 {
+        let square = |index: usize| {
+            let layer = &self.dense[index];
+            let inputs = match index.checked_sub(1) {
+                Some(before) => {
+                    let before = &self.dense[before];
+                    &before.values[row * before.stride..][..before.stride]
+                }
+                None if self.front.is_none() => {
+                    &features.values()[self.starts[row]..][..features.inputs()]
+                }
+                None => self.flat.row(row),
+            };
+            let delta = &layer.gradient[row * layer.stride..][..layer.stride];
+            (sum_of_squares(inputs) + 1.0) * sum_of_squares(delta)
+        };
+        (0..self.dense.len()).map(square).sum()
+    }
+}
+
+/// By what a gradient is multiplied to be clipped and shared out, given the square of its norm.
+#[expect(clippy::cast_possible_truncation, reason = "a factor of at most 1; rounding is wanted")]
+fn clip_factor(square: f64, clip: f32, share: f32) -> f32 {
+    let norm = square.sqrt();
+    let factor = if norm > f64::from(clip) { f64::from(clip) / norm } else { 1.0 };
+    // Not a number stays what it is: training is then said to diverge.
+    (if norm.is_nan() { norm } else { factor }) as f32 * share
 }
 
 /// How many rows of an architecture fit into a cache, within bounds.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Arch;
 
 use super::{dense::RowOrder, embeddings::Embeddings, gru::Recurrent, images::Images};
-use crate::Architecture;
+use crate::{Architecture, Features};
 
 /// The layers in front of the dense ones; none, if the features go there as they are.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub(super) struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
+    pub(super) fn new(features: &'a Features, starts: &'a [usize]) -> Self {
+        Self { values: features.values(), starts, width: features.inputs() }
+    }
+
     pub(super) fn row(self, row: usize) -> &'a [f32] {
         &self.values[self.starts[row]..][..self.width]
     }
@@ -156,6 +160,34 @@ impl Front {
             }
             Self::Recurrent(recurrent) => {
                 recurrent.backward(arch, parameters, outputs, (gradient, fresh));
+            }
+        }
+    }
+
+    /// Computes the gradient of one row alone, `[parameter_count]`; a recurrent front has computed
+    /// only this row.
+    pub(super) fn backward_row(
+        &mut self,
+        arch: Arch,
+        parameters: &[f32],
+        (inputs, row): (Inputs<'_>, usize),
+        outputs: &Flat,
+        gradient: &mut [f32],
+    ) {
+        match self {
+            Self::None => {}
+            Self::Images(images) => {
+                if row == 0 {
+                    images.flip(parameters);
+                }
+                images.backward(arch, row, outputs.row(row), (gradient, true));
+            }
+            Self::Embeddings(embeddings) => {
+                gradient.fill(0.0);
+                embeddings.backward(inputs.row(row), outputs.row(row), gradient);
+            }
+            Self::Recurrent(recurrent) => {
+                recurrent.backward(arch, parameters, outputs, (gradient, true));
             }
         }
     }

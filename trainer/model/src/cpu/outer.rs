@@ -9,8 +9,8 @@ use std::array;
 use pulp::{Simd, WithSimd};
 
 use super::{
-    panels::{NARROW, PANEL, Panel, Panels, even_parts},
-    product::{ROWS_FEW, ROWS_MAX, vectors, with_constant_rows},
+    panels::{NARROW, PANEL, Panel, Panels, parts},
+    product::{ROWS_FEW, ROWS_MANY, vectors, with_constant_rows},
 };
 
 /// A sum of outer products to be computed.
@@ -37,9 +37,9 @@ impl WithSimd for Outer<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let rows_max = if S::REGISTER_COUNT >= 32 { ROWS_MAX } else { ROWS_FEW };
+        let lengths = if S::REGISTER_COUNT >= 32 { &ROWS_MANY[..] } else { &ROWS_FEW[..] };
         for panel in self.shape.panels() {
-            for (row, rows) in even_parts(self.count, rows_max) {
+            for (row, rows) in parts(self.count, lengths) {
                 if panel.width == PANEL {
                     self.rows::<S, PANEL>(simd, panel, row, rows);
                 } else {

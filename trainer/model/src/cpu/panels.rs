@@ -72,12 +72,15 @@ impl Panels {
     }
 }
 
-/// Cuts `count` rows into parts of at most `max` that differ by one at most, as (first, length).
-pub(super) fn even_parts(count: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
-    let parts = count.div_ceil(max).max(1);
-    (0..parts).map(move |part| {
-        let (start, end) = (part * count / parts, (part + 1) * count / parts);
-        (start, end - start)
+/// Cuts `count` rows into parts of the lengths in `lengths`, which fall and end with 1, the longest
+/// first; as (first, length).
+pub(super) fn parts(count: usize, lengths: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let left = count - start;
+        let length = *lengths.iter().find(|&&length| length <= left)?;
+        start += length;
+        Some((start - length, length))
     })
 }
 
@@ -99,9 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_even_and_complete() {
-        assert_eq!(even_parts(32, 14).collect::<Vec<_>>(), [(0, 10), (10, 11), (21, 11)]);
-        assert_eq!(even_parts(14, 14).collect::<Vec<_>>(), [(0, 14)]);
-        assert_eq!(even_parts(0, 14).collect::<Vec<_>>(), [(0, 0)]);
+    fn parts_are_complete() {
+        assert_eq!(
+            parts(32, &[14, 1]).collect::<Vec<_>>(),
+            [(0, 14), (14, 14), (28, 1), (29, 1), (30, 1), (31, 1)]
+        );
+        assert_eq!(parts(0, &[14, 1]).count(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! `out = start + left · right`, the product of rows that lie anywhere with a matrix in panels.
 //!
-//! A tile of up to [`ROWS_MAX`] rows by one panel is summed in registers over the whole length, so
+//! A tile of up to 14 rows by one panel is summed in registers over the whole length, so
 //! that nothing but the two factors is read. Each value of the result is one chain of fused
 //! multiply-adds in the order of the length, whatever the width of the machine's vectors: AVX-512,
 //! AVX2 and plain code give the same bits.
@@ -12,14 +12,14 @@ use std::array;
 
 use pulp::{Simd, WithSimd};
 
-use super::panels::{NARROW, PANEL, Panel, Panels, even_parts};
+use super::panels::{NARROW, PANEL, Panel, Panels, parts};
 
-/// Rows of a tile with 32 vector registers: 14 × 2 sums, two vectors of the panel, one value of the
-/// left side.
-pub(super) const ROWS_MAX: usize = 14;
+/// Rows of a tile with 32 vector registers: up to 14 × 2 sums, two vectors of the panel, one value of
+/// the left side. 32 rows, the usual batch, are 14 + 14 + 4.
+pub(super) const ROWS_MANY: [usize; 7] = [14, 10, 8, 5, 4, 2, 1];
 
 /// Rows of a tile with 16 vector registers.
-pub(super) const ROWS_FEW: usize = 6;
+pub(super) const ROWS_FEW: [usize; 4] = [6, 4, 2, 1];
 
 /// Rows of values: row `i` is, one after the other, `length` values from `starts[i] + segment` for
 /// each of `segments`.
@@ -63,9 +63,9 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let rows_max = if S::REGISTER_COUNT >= 32 { ROWS_MAX } else { ROWS_FEW };
+        let lengths = if S::REGISTER_COUNT >= 32 { &ROWS_MANY[..] } else { &ROWS_FEW[..] };
         for panel in self.shape.panels() {
-            for (row, rows) in even_parts(self.left.starts.len(), rows_max) {
+            for (row, rows) in parts(self.left.starts.len(), lengths) {
                 if panel.width == PANEL {
                     self.rows::<S, PANEL>(simd, panel, row, rows);
                 } else {
@@ -97,10 +97,10 @@ macro_rules! with_constant_rows {
     ($rows:expr, $self:ident.$method:ident::<$simd:ty, $width:ident>$arguments:tt) => {
         if <$simd>::REGISTER_COUNT >= 32 {
             with_constant_rows!(@all $rows, $self, $method, $simd, $width, $arguments,
-                1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+                1 2 4 5 8 10 14)
         } else {
             with_constant_rows!(@all $rows, $self, $method, $simd, $width, $arguments,
-                1 2 3 4 5 6)
+                1 2 4 6)
         }
     };
 }

@@ -14,16 +14,16 @@ const CLIP_EPSILON: f64 = 1e-6;
 
 /// Trains on `device`: data are copied there once, and nothing is copied back until the end.
 pub(crate) fn train(
-    device: &Device,
-    architecture: &Architecture,
+    (device, architecture): (&Device, &Architecture),
     parameters: &Parameters,
     examples: &Examples,
-    plan: &TrainingPlan,
+    (plan, correction): (&TrainingPlan, Option<&[f32]>),
     rng: &mut impl Rng,
 ) -> Result<TrainingOutcome, ModelError> {
     let data = Batch::upload(device, examples);
     let network = Network::upload(device, architecture, parameters);
-    let mut descent = Descent::new(network, plan.settings());
+    let correction = correction.map(|values| Network::upload_flat(device, architecture, values));
+    let mut descent = Descent::new(network, plan.settings(), correction);
     let mut schedule = Schedule::new(plan, examples.count());
     let (mut steps, mut losses, mut counts) = (0, Vec::new(), Vec::new());
     while let Some(step) = schedule.next(rng) {
@@ -48,20 +48,30 @@ struct Descent<'a> {
     settings: TrainingSettings,
     /// The parameters of the start, for the proximal term.
     anchor: Vec<Tensor<1>>,
+    /// What is added to every gradient.
+    correction: Option<Network<'a>>,
     /// None before the first step.
     velocity: Option<Network<'a>>,
     network: Network<'a>,
 }
 
 impl<'a> Descent<'a> {
-    fn new(network: Network<'a>, settings: TrainingSettings) -> Self {
-        Self { settings, anchor: network.tensors.clone(), velocity: None, network }
+    fn new(
+        network: Network<'a>,
+        settings: TrainingSettings,
+        correction: Option<Network<'a>>,
+    ) -> Self {
+        Self { settings, anchor: network.tensors.clone(), correction, velocity: None, network }
     }
 
     /// One step, as the documentation of [`TrainingSettings`] says.
     fn step(self, gradient: Network<'a>) -> Self {
-        let Self { settings, anchor, velocity, network } = self;
+        let Self { settings, anchor, correction, velocity, network } = self;
         let gradient = clipped(pulled(gradient, &network, &anchor, settings.proximal), settings);
+        let gradient = match &correction {
+            Some(correction) => gradient.plus_scaled(correction, 1.0),
+            None => gradient,
+        };
         let gradient = if settings.weight_decay > 0.0 {
             gradient.plus_scaled(&network, f64::from(settings.weight_decay))
         } else {
@@ -74,7 +84,7 @@ impl<'a> Descent<'a> {
             _ => gradient,
         };
         let network = network.plus_scaled(&velocity, -f64::from(settings.learning_rate));
-        Self { settings, anchor, velocity: Some(velocity), network }
+        Self { settings, anchor, correction, velocity: Some(velocity), network }
     }
 }
 

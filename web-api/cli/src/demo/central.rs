@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use datasets::{Standardiser, Table, read_csv};
-use rand::Rng;
+use rand::CryptoRng;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use trainer_model::{
     Architecture, ComputeDevice, Examples, MlpShape, ModelError, Parameters, TrainingPlan,
@@ -82,7 +82,7 @@ impl CentralTask {
         device: &ComputeDevice,
         mut parameters: Parameters,
         rounds: u32,
-        rng: &mut impl Rng,
+        rng: &mut impl CryptoRng,
     ) -> Result<Vec<CentralRound>, ModelError> {
         let Self { architecture, honest, test, plan } = self;
         let mut trained = Vec::new();
