@@ -337,7 +337,11 @@ impl Delivery {
     ///
     /// # Errors
     /// [`SealError::EnvelopeMismatch`].
-    pub fn verify_known(self, index: usize, update: &Digest) -> Result<VerifiedDelivery, SealError> {
+    pub fn verify_known(
+        self,
+        index: usize,
+        update: &Digest,
+    ) -> Result<VerifiedDelivery, SealError> {
         let known = Digest::of_encoded(Tag::SealedUpdate, &self.header) == *update;
         let signed = self.header.unverified_body().envelopes.get(index);
         if known && self.index == index && signed == Some(&envelope_digest(&self.envelope)) {

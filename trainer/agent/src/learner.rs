@@ -168,6 +168,7 @@ fn plan_from_terms(terms: TrainingTerms) -> Result<TrainingPlan, AgentError> {
         weight_decay: f32_from_term(terms.weight_decay),
         gradient_clip: terms.gradient_clip.map(f32_from_term),
         proximal: f32_from_term(terms.proximal),
+        privacy: None,
     };
     TrainingPlan::new(settings).map_err(AgentError::unfit("training plan"))
 }

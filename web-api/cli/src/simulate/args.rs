@@ -52,6 +52,12 @@ pub struct SimulateArgs {
     /// Weight of FedProx's proximal term
     #[arg(long, default_value_t = 0.0, value_name = "MU")]
     pub proximal: f32,
+    /// Private training by example (DP-SGD): L2 norm to which the gradient of each example is clipped
+    #[arg(long, value_name = "NORM")]
+    pub example_clip: Option<f32>,
+    /// Noise of --example-clip, over that norm
+    #[arg(long, default_value_t = 1.0, value_name = "S", requires = "example_clip")]
+    pub example_noise: f32,
     /// What is trained
     #[arg(long, value_enum, default_value_t = ModelKind::Mlp)]
     pub model: ModelKind,

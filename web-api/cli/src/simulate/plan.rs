@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 use privacy_identity::{Digest, Tag};
 use serde_json::{Value, json};
-use trainer_model::{LocalWork, TrainingPlan, TrainingSettings};
+use trainer_model::{BatchSampling, DpSgd, LocalWork, TrainingPlan, TrainingSettings};
 
 use super::args::{
     ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
@@ -62,6 +62,11 @@ impl Plan {
             weight_decay: args.weight_decay,
             gradient_clip: args.gradient_clip,
             proximal: args.proximal,
+            privacy: args.example_clip.map(|clip_norm| DpSgd {
+                clip_norm,
+                noise_multiplier: args.example_noise,
+                sampling: BatchSampling::Poisson,
+            }),
         };
         let plan = Self {
             clients: args.clients,
@@ -169,6 +174,8 @@ impl Plan {
             "weight_decay": shortest(training.weight_decay),
             "gradient_clip": training.gradient_clip.map(shortest),
             "proximal": shortest(training.proximal),
+            "example_clip": training.privacy.map(|privacy| shortest(privacy.clip_norm)),
+            "example_noise": training.privacy.map(|privacy| shortest(privacy.noise_multiplier)),
             "model": self.model,
             "hidden": self.hidden,
             "dataset": self.dataset,
