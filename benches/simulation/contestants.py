@@ -31,11 +31,10 @@ def python(script, arguments, tasks, folder, extra=None):
     measured = measure(command, env)
     if measured.returncode:
         raise RuntimeError(f"{script} ended with {measured.returncode}")
-    result = next(text for _, text in measured.lines if text.startswith("result "))
-    begun = list(map(float, events.read_text().split()))
+    begun = list(map(float, events.read_text().split())) if events.exists() else []
     if len(begun) != tasks:
         raise RuntimeError(f"{script}: contributors trained {len(begun)} times instead of {tasks}")
-    outcome = json.loads(result.removeprefix("result "))
+    outcome = json.loads(measured.text("result ").removeprefix("result "))
     started = min(begun) - measured.started
     if "ended" in outcome:
         outcome["rounds_wall"] = outcome["ended"] - min(begun)
@@ -80,13 +79,17 @@ def figures(measured):
 
 def parts(rounds):
     """Seconds of all rounds, by what they were spent on; a contributor's mean times how many took part."""
-    total = lambda key: sum((number[key] or 0.0) * number["participants"] for number in rounds)
+
+    def total(key):
+        return sum((number[key] or 0.0) * number["participants"] for number in rounds)
+
     aggregate = sum(number["aggregate_seconds"] or 0.0 for number in rounds)
     return {"train": total("train_seconds"), "seal": total("seal_seconds"), "aggregate": aggregate}
 
 
 def machine():
     """Processor, cores and load, in a line."""
-    models = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":")[1].strip() for line in lines if "model name" in line]
     load = " ".join(Path("/proc/loadavg").read_text().split()[:3])
     return f"{models[0] if models else 'unknown processor'}, {os.cpu_count()} cores", load

@@ -43,6 +43,10 @@ class Measured:
         """Seconds until the first line that begins so; none if there is none."""
         return next((at for at, text in self.lines if text.startswith(start)), None)
 
+    def text(self, start):
+        """The last line that begins so; empty if there is none."""
+        return next((text for _, text in reversed(self.lines) if text.startswith(start)), "")
+
 
 @dataclass
 class Seen:

@@ -116,8 +116,8 @@ def figures_table(runs):
 def throughput(measured, day):
     """The section on trivial training."""
     head = [
-        "contestant", "contributors", "in a round", "rounds", "parameters", "tasks/s (wall)", "CPU ms a task", "start-up s",
-        "peak RSS MiB", "PSS MiB", "CPU s", "wall s",
+        "contestant", "contributors", "in a round", "rounds", "parameters", "tasks/s (wall)", "CPU ms a task",
+        "start-up s", "peak RSS MiB", "PSS MiB", "CPU s", "wall s",
     ]
     rows = [
         [
@@ -144,12 +144,13 @@ def throughput_figures(measured):
     """The figures to reach: each of ours against the best of Flower's."""
     flower = [row for row in measured["rows"] if row["name"] == "Flower"]
     own = [row for row in measured["rows"] if row["name"] != "Flower"]
-    wall = max(row["tasks_per_second"] for row in flower)
-    cpu = min(row["cpu_per_task"] for row in flower)
+    wall = max((row["tasks_per_second"] for row in flower), default=None)
+    cpu = min((row["cpu_per_task"] for row in flower), default=None)
     rows = []
     for row in own:
         name = f"{row['name']}, {row['clients']}"
-        for what, times in (("wall", row["tasks_per_second"] / wall), ("CPU", cpu / row["cpu_per_task"])):
+        ratios = (("wall", row["tasks_per_second"] / wall), ("CPU", cpu / row["cpu_per_task"])) if flower else ()
+        for what, times in ratios:
             text = f"{name}: tasks per {what} second ÷ Flower's best"
             rows.append([text, f"{times:.1f}", str(FLOWER_TIMES), verdict(times >= FLOWER_TIMES)])
         if row["clients"] >= 10_000:

@@ -11,7 +11,7 @@ shift $(($# < 2 ? $# : 2))
 folder=$(realpath -m "${SAHAKAR_BENCH_FOLDER:-target/simulation}")
 binary=${SAHAKAR_BINARY:-}
 if [ -z "$binary" ]; then
-    cargo build --release --package web-api-cli
+    cargo build --release
     binary=${CARGO_TARGET_DIR:-target}/release/sahakar
 fi
 python=$folder/venv/bin/python

@@ -8,6 +8,7 @@ task is the difference between a run and one of a single round, over the tasks b
 import argparse
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import contestants
@@ -44,14 +45,14 @@ OWN = [
 ]
 
 
-def flower(clients, rounds, options):
+def flower(options, clients, rounds):
     """One run of Flower, with a process on each core."""
     arguments = [clients, rounds, PARAMETERS]
     actors = {"BENCH_ACTORS": str(os.cpu_count())}
     return contestants.python("flower_trivial.py", arguments, clients * rounds, options.folder, actors)
 
 
-def own(of, rounds, options):
+def own(options, of, rounds):
     """One run of ours, on all cores."""
     arguments = [
         *("--dataset", "fashion-mnist", "--data-dir", options.data_dir, "--partition", "iid", "--batch", 256),
@@ -62,11 +63,16 @@ def own(of, rounds, options):
 
 
 def compare(name, clients, cohort, rounds, run):
-    """Runs with one round and with all of them; a row of the table."""
+    """Runs with one round and with all of them; a row of the table, none if a run fails."""
     print(f"{name}, {cohort} of {clients} contributors in each of {rounds} rounds …", flush=True)
-    short, taken = run(1), run(rounds)
+    try:
+        short, taken = run(1), run(rounds)
+    except RuntimeError as error:
+        print(f"  failed: {error}", flush=True)
+        return None
     if taken.get("participants", [cohort] * rounds) != [cohort] * rounds:
-        raise RuntimeError(f"{name}: not everybody took part: {taken['participants']}")
+        print(f"  failed: not everybody took part: {taken['participants']}", flush=True)
+        return None
     row = {
         "name": name,
         "clients": clients,
@@ -92,18 +98,16 @@ def main():
     machine, before = contestants.machine()
     rows = []
     for clients, rounds in FLOWER_TRIAL if options.trial else FLOWER:
-        run = lambda rounds: flower(clients, rounds, options)
-        rows.append(compare("Flower", clients, clients, rounds, run))
+        rows.append(compare("Flower", clients, clients, rounds, partial(flower, options, clients)))
     for of in OWN[:1] if options.trial else OWN:
-        run = lambda rounds: own(of, rounds, options)
-        rows.append(compare(of.name, of.clients, of.cohort, of.rounds, run))
+        rows.append(compare(of.name, of.clients, of.cohort, of.rounds, partial(own, options, of)))
     print("start-up on wine …", flush=True)
     wine = contestants.sahakar(options.binary, ["--rounds", 1], options.folder)
     measured = {
         "machine": machine,
         "load_before": before,
         "load_after": contestants.machine()[1],
-        "rows": rows,
+        "rows": [row for row in rows if row],
         "start_up": wine["started"],
     }
     results.write(options.folder, "throughput", measured, options.trial)
