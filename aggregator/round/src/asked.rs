@@ -88,7 +88,7 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
-    use aggregator_protocol::{AggregatorReply, to_wire};
+    use aggregator_protocol::{AggregatorReply, RoundId, to_wire};
 
     use super::*;
 
@@ -122,8 +122,9 @@ mod tests {
         assert_eq!(Asked::Settle.read(&logged), input(Input::Logged));
         let wait = to_wire(&DaoReply::Wait { retry_ms: 7 });
         assert_eq!(Asked::Grant.read(&wait), Answer::Later { retry_ms: Some(7) });
-        let declined = to_wire(&AggregatorReply::Refused(Refusal::BadSet));
-        let declines = Input::Declined { party: 2, refusal: Refusal::BadSet };
+        let round = Some(RoundId(3));
+        let declined = to_wire(&AggregatorReply::Refused { round, refusal: Refusal::BadSet });
+        let declines = Input::Declined { party: 2, round, refusal: Refusal::BadSet };
         assert_eq!(Asked::Party(2).read(&declined), input(declines));
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn rests_on_the_channel(from: Party, to: Party, reply: bool, bytes: &
 }
 
 const fn unsigned(answer: &AggregatorReply) -> bool {
-    matches!(answer, AggregatorReply::Prepared { .. } | AggregatorReply::Refused(_))
+    matches!(answer, AggregatorReply::Prepared { .. } | AggregatorReply::Refused { .. })
 }
 
 const fn unordered(request: &AggregatorRequest) -> bool {

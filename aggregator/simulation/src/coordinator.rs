@@ -11,7 +11,8 @@ use aggregator_protocol::{
     Refusal, RoundId, from_wire, to_wire,
 };
 use aggregator_round::{
-    AggregatorContext, Answer, Ask, Asked, Coordinator, Ended, Input, Output, RoundEvent,
+    AggregatorContext, Answer, Ask, Asked, Batch, Coordinator, Ended, Input, Output,
+    RoundEvent, Unsendable, UpdateId, Work, Worked,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _, Signed, Tag, VerifyingKey};
 
@@ -20,6 +21,7 @@ use crate::{
     journal::Journal,
     scenario::Mutant,
     turn::Turn,
+    updates::Updates,
     witness::{Promise, Witness},
 };
 
@@ -50,8 +52,10 @@ pub(crate) struct Process {
     journal: Journal,
     /// Digests of the updates among the stored inputs of the round under way.
     pub(crate) held: BTreeSet<Digest>,
-    /// The update in a stored record, by the record's digest: verifying it again would give the same.
-    updates: BTreeMap<Digest, Digest>,
+    /// The bytes of updates.
+    pub(crate) updates: Updates,
+    /// What it does itself, and under which number.
+    job: Option<(u64, Box<Work>)>,
     errands: BTreeMap<(Party, Digest), Errand>,
     last_id: u64,
     /// No new question is asked before that time.
@@ -68,7 +72,8 @@ impl Process {
             durable: Coordinator::new(Vec::new()),
             journal: Journal::default(),
             held: BTreeSet::new(),
-            updates: BTreeMap::new(),
+            updates: Updates::default(),
+            job: None,
             errands: BTreeMap::new(),
             last_id: 0,
             paused_until_ms: 0,
@@ -100,26 +105,74 @@ impl Process {
         if turn.died || turn.elapsed_ms < self.paused_until_ms {
             return;
         }
-        let mut current = BTreeMap::new();
+        let (mut current, mut job, mut lost) = (BTreeMap::new(), None, None);
         for ask in self.machine.outstanding(&self.context) {
-            let (to, wire) = match &ask {
-                Ask::Dao(request) => (Party::Dao, to_wire(request.as_ref())),
+            let Some(asked) = ask.asked() else {
+                job = self.begun(turn, ask);
+                continue;
+            };
+            let (to, name, wire) = match ask {
+                Ask::Dao(request) => plain(Party::Dao, to_wire(request.as_ref())),
                 Ask::Aggregator(place, request) => {
-                    (Party::Aggregator(*place), to_wire(request.as_ref()))
+                    plain(Party::Aggregator(place), to_wire(request.as_ref()))
+                }
+                Ask::Parts(place, batch) if !batch.custody() => {
+                    let name = Digest::of(Tag::SealedUpdate, &batch.name());
+                    (Party::Aggregator(place), name, Wire::Parts(batch))
                 }
                 // A custodian opens no port: what it is asked waits until it comes.
-                Ask::Custodian(..) => continue,
+                Ask::Custodian(..) | Ask::Parts(..) | Ask::Own(_) => continue,
             };
-            let key = (to, Digest::of(Tag::Delivery, &wire));
-            let errand = self.errands.remove(&key).unwrap_or_else(|| {
-                self.last_id += 1;
-                let (id, sent_ms) = (self.last_id, turn.elapsed_ms);
-                turn.request(to, id, wire.clone());
-                Errand { id, to, wire, asked: ask.asked(), sent_ms }
-            });
-            current.insert(key, errand);
+            if let Some(errand) = self.errands.remove(&(to, name)) {
+                current.insert((to, name), errand);
+                continue;
+            }
+            let wire = match wire {
+                Wire::Whole(wire) => wire,
+                Wire::Parts(batch) => match batch.request(&self.updates) {
+                    Ok(request) => to_wire(&request),
+                    Err(Unsendable::Lost(input)) => {
+                        lost = Some(input);
+                        break;
+                    }
+                    // Tried again in its time.
+                    Err(Unsendable::Unavailable) => continue,
+                },
+            };
+            self.last_id += 1;
+            let (id, sent_ms) = (self.last_id, turn.elapsed_ms);
+            turn.request(to, id, wire.clone());
+            current.insert((to, name), Errand { id, to, wire, asked, sent_ms });
         }
-        self.errands = current;
+        (self.errands, self.job) = (current, job);
+        if let Some(input) = lost {
+            self.step(turn, *input, None).ok();
+            self.dispatch(turn);
+        }
+    }
+
+    /// The work that is under way, or begins.
+    fn begun(&mut self, turn: &mut Turn<'_>, ask: Ask) -> Option<(u64, Box<Work>)> {
+        let Ask::Own(work) = ask else { return None };
+        if let Some((id, under_way)) = self.job.take()
+            && under_way.name() == work.name()
+        {
+            return Some((id, under_way));
+        }
+        self.last_id += 1;
+        turn.begun.push(self.last_id);
+        Some((self.last_id, work))
+    }
+
+    /// Work of its own is done, unless it was given up: reads its parts and takes what came of them.
+    pub(crate) fn worked(&mut self, turn: &mut Turn<'_>, id: u64) {
+        let Some((_, work)) = self.job.take_if(|(current, _)| *current == id) else { return };
+        // A store that cannot be read is asked again.
+        if let Ok(input) = work.run(&self.context, &self.updates) {
+            turn.witness.seen.add("own work", 1);
+            self.step(turn, input, None).ok();
+        }
+        self.dispatch(turn);
     }
 
     /// Takes the answer to one of its questions.
@@ -160,13 +213,16 @@ impl Process {
             return reply(turn, &ContributorReply::Refused(Refusal::Malformed));
         };
         let answer = match request {
-            ContributorRequest::Fetch { known } => {
-                self.custody_or(&member, || self.machine.order_for(&member, known))
-            }
-            ContributorRequest::Receipt { round } => {
-                let fetched = self.receipt_for(turn.mutant, round, &member);
-                self.custody_or(&member, || ContributorReply::Receipt(fetched))
-            }
+            ContributorRequest::Fetch { known } => match self.custody_for(turn, &member) {
+                Some(asked) => asked,
+                None => self.machine.order_for(&member, known),
+            },
+            ContributorRequest::Receipt { round } => match self.custody_for(turn, &member) {
+                Some(asked) => asked,
+                None => {
+                    ContributorReply::Receipt(self.receipt_for(turn.mutant, round, &member))
+                }
+            },
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
@@ -179,13 +235,21 @@ impl Process {
         reply(turn, &answer);
     }
 
-    fn custody_or(
-        &self,
+    /// What the member is asked as a custodian.
+    fn custody_for(
+        &mut self,
+        turn: &mut Turn<'_>,
         member: &VerifyingKey,
-        answer: impl FnOnce() -> ContributorReply,
-    ) -> ContributorReply {
-        let custody = self.machine.custody_for(&self.context, member);
-        custody.map_or_else(answer, ContributorReply::Custody)
+    ) -> Option<ContributorReply> {
+        match self.machine.custody_for(&self.context, &self.updates, member) {
+            Ok(asked) => asked.map(ContributorReply::Custody),
+            Err(Unsendable::Lost(input)) => {
+                self.step(turn, *input, None).ok();
+                self.dispatch(turn);
+                None
+            }
+            Err(Unsendable::Unavailable) => None,
+        }
     }
 
     fn receipt_for(
@@ -269,15 +333,10 @@ impl Process {
             }
         };
         check_order(turn, &input, &outputs, self.machine != before);
-        let update = outputs.iter().find_map(|output| match output {
-            Output::Acknowledge(promise) => Some(promise.unverified_body().update),
-            _ => None,
-        });
-        if turn.mutant == Some(Mutant::AcknowledgesBeforeItStores) {
-            outputs.sort_by_key(|output| !matches!(output, Output::Acknowledge(_)));
-        }
+        self.check_loss(turn, &input);
+        mutated(turn.mutant, &mut outputs);
         for output in outputs {
-            self.perform(turn, (&input, update), from, output);
+            self.perform(turn, &input, from, output);
             if turn.died {
                 break;
             }
@@ -297,20 +356,28 @@ impl Process {
     fn perform(
         &mut self,
         turn: &mut Turn<'_>,
-        (input, update): (&Input, Option<Digest>),
+        input: &Input,
         from: Option<(usize, u64)>,
         output: Output,
     ) {
         match output {
-            Output::PersistFirst(first) => drop(self.store(turn, &first)),
+            Output::Keep(kept) => turn.keep(&mut self.updates, &kept),
+            Output::PersistInput(other) => {
+                let stored = self.store(turn, &other);
+                if let Input::Held { round, update, .. } = *other
+                    && stored
+                {
+                    self.durable = self.machine.clone();
+                    self.held.insert(update);
+                    turn.name(&mut self.updates, UpdateId { round, update });
+                }
+            }
             Output::Persist => {
                 if turn.mutant == Some(Mutant::StoresTwice) {
                     self.store(turn, input);
                 }
-                if let Some(record) = self.store(turn, input) {
+                if self.store(turn, input) {
                     self.durable = self.machine.clone();
-                    self.updates.extend(update.map(|update| (record, update)));
-                    self.held.extend(update);
                 }
             }
             Output::Conclude(ended) => self.conclude(turn, &ended),
@@ -327,22 +394,51 @@ impl Process {
         match event {
             RoundEvent::Started { round, .. } => self.began = Some((*round, turn.elapsed_ms)),
             RoundEvent::Settled { .. } => turn.witness.seen.add("settled", 1),
-            RoundEvent::Aborted { .. } => turn.witness.seen.add("aborted", 1),
+            RoundEvent::Aborted { reason, .. } => {
+                turn.witness.seen.add("aborted", 1);
+                let lost = u64::from(reason.contains("store") || reason.contains("lost"));
+                turn.witness.seen.add("aborted for a lost update", lost);
+            }
             RoundEvent::Opened { .. } => turn.witness.seen.add("opened", 1),
             _ => {}
         }
     }
 
-    /// Stores an input; the digest of its record, if it was stored whole.
-    fn store(&mut self, turn: &mut Turn<'_>, input: &Input) -> Option<Digest> {
+    /// Stores an input. Returns whether it was stored whole.
+    fn store(&mut self, turn: &mut Turn<'_>, input: &Input) -> bool {
         let mut record = vec![INPUT];
         record.extend(turn.clock_ms.to_be_bytes());
         record.extend(input.to_bytes());
-        if !turn.write(&mut self.journal, &record) {
-            return None;
-        }
-        turn.witness.news.coordinator = true;
-        Some(Digest::of(Tag::Delivery, &record))
+        let stored = turn.write(&mut self.journal, &record);
+        turn.witness.news.coordinator |= stored;
+        stored
+    }
+
+    /// What it has to hold and does not.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let missing = self.updates.missing(|id| self.durable.needs(id))?;
+        Some(format!("the coordinator does not hold {missing:?}, which a stored input names"))
+    }
+
+    /// An update is missed only if something struck it.
+    fn check_loss(&self, turn: &mut Turn<'_>, input: &Input) {
+        let Input::Worked { round, worked } = input else { return };
+        let what = match worked.as_ref() {
+            Worked::Lost { update, .. }
+                if self.updates.harmed(&UpdateId { round: *round, update: *update }) =>
+            {
+                return;
+            }
+            Worked::Lost { update, altered } => format!("{update} (altered: {altered})"),
+            Worked::Failed(refusal) => format!("its own work: {refusal}"),
+            _ => return,
+        };
+        turn.witness.news.missed.push(format!("the coordinator misses {what}"));
+    }
+
+    fn sweep(&mut self, keeps_garbage: bool) {
+        let Self { machine, updates, .. } = self;
+        updates.sweep(keeps_garbage, |id| machine.needs(id));
     }
 
     /// Keeps how a round ended, which also says that its inputs are no longer needed: one record, so that
@@ -360,6 +456,7 @@ impl Process {
             turn.witness.news.concluded.push(ended.round());
             self.began = None;
             self.held.clear();
+            self.sweep(false);
         }
     }
 
@@ -369,7 +466,12 @@ impl Process {
         self.machine = machine;
         self.durable = self.machine.clone();
         self.errands.clear();
+        self.job = None;
         self.paused_until_ms = 0;
+        self.sweep(turn.keeps_garbage());
+        if turn.mutant == Some(Mutant::SweepsWhatIsNeeded) {
+            self.updates.sweep_files(|_| false);
+        }
         turn.witness.news.coordinator = true;
         turn.witness
             .news
@@ -393,10 +495,7 @@ impl Process {
                     ended.extend(Ended::from_bytes(bytes));
                 }
                 Some((&INPUT, bytes)) => match bytes.split_first_chunk::<8>() {
-                    Some((at_ms, bytes)) => {
-                        let digest = Digest::of(Tag::Delivery, record);
-                        inputs.push((u64::from_be_bytes(*at_ms), bytes, digest));
-                    }
+                    Some((at_ms, bytes)) => inputs.push((u64::from_be_bytes(*at_ms), bytes)),
                     None => broken.push("a stored input has no time".to_owned()),
                 },
                 _ => broken.push("a record of no kind".to_owned()),
@@ -404,12 +503,14 @@ impl Process {
         }
         let mut machine = Coordinator::new(ended);
         let (mut last, mut held) = (Vec::new(), BTreeSet::new());
-        for (at_ms, bytes, record) in inputs {
+        for (at_ms, bytes) in inputs {
             let Ok(input) = Input::from_bytes(bytes) else {
                 broken.push("a stored input cannot be read".to_owned());
                 continue;
             };
-            held.extend(self.updates.get(&record));
+            if let Input::Held { update, .. } = &input {
+                held.insert(*update);
+            }
             let (next, result) = machine.handle(&self.context, input, at_ms);
             machine = next;
             match result {
@@ -417,7 +518,7 @@ impl Process {
                 Err(refusal) => broken.push(format!("a stored input is refused: {refusal}")),
             }
         }
-        if caught_up(&machine, &self.durable) != self.durable {
+        if caught_up(&machine, &self.durable) != caught_up(&self.durable, &machine) {
             broken.push("the coordinator is another machine after a restart".to_owned());
         }
         witness.news.restarts.extend(broken);
@@ -441,19 +542,49 @@ fn caught_up(restored: &Coordinator, expected: &Coordinator) -> Coordinator {
     restored
 }
 
-/// The contract between machine and shell: what is told was asked to be stored before.
+/// The contract between machine and shell: what is told was asked to be stored before, and what is named to
+/// be kept.
 fn check_order(turn: &mut Turn<'_>, input: &Input, outputs: &[Output], changed: bool) {
-    let stored = outputs.iter().position(|output| *output == Output::Persist);
+    let persists = |output: &Output| matches!(output, Output::Persist | Output::PersistInput(_));
+    let stored = outputs.iter().position(persists);
+    let last_stored = outputs.iter().rposition(persists);
+    let kept = outputs.iter().rposition(|output| matches!(output, Output::Keep(_)));
     let told = outputs.iter().position(|output| {
         matches!(output, Output::Acknowledge(_) | Output::Conclude(_) | Output::Report(_))
     });
     let forgotten = stored.is_none() && changed && *input != Input::NoMoreRounds;
-    let early = stored.zip(told).is_some_and(|(stored, told)| told < stored);
-    if forgotten || early {
+    let early = last_stored.zip(told).is_some_and(|(stored, told)| told < stored);
+    let unkept = kept.is_some_and(|kept| stored.is_none_or(|stored| stored < kept));
+    if forgotten || early || unkept {
         let kind = input.to_bytes().first().copied().unwrap_or(0);
-        let what = format!("input of kind {kind}: forgotten {forgotten}, told early {early}");
+        let what = format!(
+            "input of kind {kind}: forgotten {forgotten}, told early {early}, named early {unkept}"
+        );
         turn.witness.news.unstored.push(what);
     }
+}
+
+/// What a broken shell makes of the order of outputs.
+fn mutated(mutant: Option<Mutant>, outputs: &mut [Output]) {
+    match mutant {
+        Some(Mutant::AcknowledgesBeforeItStores) => {
+            outputs.sort_by_key(|output| !matches!(output, Output::Acknowledge(_)));
+        }
+        Some(Mutant::NamesBeforeItKeeps) => {
+            outputs.sort_by_key(|output| !matches!(output, Output::PersistInput(_)));
+        }
+        _ => {}
+    }
+}
+
+/// A question before its bytes are read.
+enum Wire {
+    Whole(Vec<u8>),
+    Parts(Box<Batch>),
+}
+
+fn plain(to: Party, wire: Vec<u8>) -> (Party, Digest, Wire) {
+    (to, Digest::of(Tag::Delivery, &wire), Wire::Whole(wire))
 }
 
 fn acknowledge(turn: &mut Turn<'_>, (index, id): (usize, u64), promise: Signed<Acknowledgement>) {

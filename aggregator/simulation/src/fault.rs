@@ -87,6 +87,17 @@ pub struct Kept {
     pub torn: u8,
 }
 
+/// What becomes of bytes that a process keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// They are gone.
+    Lost,
+    /// One bit of them flips, counted from the first and modulo their length.
+    Altered(u32),
+    /// They cannot be read for that many milliseconds.
+    Unreadable(u64),
+}
+
 /// Something that goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -132,6 +143,17 @@ pub enum Fault {
         kept: Kept,
         /// When it is started again, in milliseconds from then.
         down_ms: u64,
+    },
+    /// Bytes of an update are struck that a process has stored an input about.
+    Rot {
+        /// Whose store.
+        party: Party,
+        /// The `nth` update (from 0) that its stored inputs name.
+        nth: u32,
+        /// How many milliseconds after it was named.
+        late_ms: u64,
+        /// How.
+        harm: Harm,
     },
     /// A process's clock jumps.
     Jump {
@@ -188,6 +210,9 @@ impl Fault {
             Self::Partition { .. } => "partition",
             Self::Away { .. } => "away",
             Self::Crash { .. } => "crash",
+            Self::Rot { harm: Harm::Lost, .. } => "bytes lost",
+            Self::Rot { harm: Harm::Altered(_), .. } => "bytes altered",
+            Self::Rot { harm: Harm::Unreadable(_), .. } => "bytes unreadable",
             Self::Jump { .. } => "clock jump",
             Self::Slow { .. } => "slow",
             Self::Silent { .. } => "silent",

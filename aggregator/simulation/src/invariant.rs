@@ -11,6 +11,7 @@ use privacy_secagg::QuantizedProbe;
 use crate::{
     dao::Logged,
     fault::Party,
+    peer::Peer,
     simulation::Simulation,
     witness::{Promise, Told},
     world::{ROUND_DEADLINE_MS, STEP_DEADLINE_MS},
@@ -34,7 +35,7 @@ type Check = Result<(), String>;
 pub(crate) type Invariant = (&'static str, fn(&Simulation) -> Check);
 
 /// All of them.
-pub(crate) const INVARIANTS: [Invariant; 13] = [
+pub(crate) const INVARIANTS: [Invariant; 14] = [
     (
         "invariant_aggregate_is_the_plain_sum_of_the_accepted_set",
         invariant_aggregate_is_the_plain_sum_of_the_accepted_set,
@@ -49,6 +50,7 @@ pub(crate) const INVARIANTS: [Invariant; 13] = [
         invariant_custodians_sum_only_after_agreement,
     ),
     ("invariant_nothing_acknowledged_is_lost", invariant_nothing_acknowledged_is_lost),
+    ("invariant_what_is_named_is_kept", invariant_what_is_named_is_kept),
     (
         "invariant_everything_acknowledged_has_a_receipt",
         invariant_everything_acknowledged_has_a_receipt,
@@ -171,6 +173,17 @@ fn invariant_nothing_acknowledged_is_lost(simulation: &Simulation) -> Check {
         })?;
     }
     none(&news.unstored)
+}
+
+/// The bytes of every update that a stored input names are in the store of the process that stored it, as long as they
+/// may be asked for, and nobody misses one that no fault struck.
+fn invariant_what_is_named_is_kept(simulation: &Simulation) -> Check {
+    none(&simulation.witness.news.missed)?;
+    let processes = &simulation.processes;
+    let missing = processes.coordinator.missing();
+    let missing = missing.or_else(|| processes.peers.iter().find_map(Peer::missing));
+    let custodians = || processes.members.iter().find_map(|member| member.custodian.missing());
+    missing.or_else(custodians).map_or(Ok(()), Err)
 }
 
 /// What was acknowledged is counted, or the round was given up with a reason, or it is left out for a fault of its own

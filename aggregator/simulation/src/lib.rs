@@ -25,10 +25,11 @@ mod simulation;
 mod theft;
 mod tree;
 mod turn;
+mod updates;
 mod witness;
 mod world;
 
-pub use fault::{Fault, Forgery, Kept, Literal, Party, Site, Theft};
+pub use fault::{Fault, Forgery, Harm, Kept, Literal, Party, Site, Theft};
 pub use run::{Failure, Report, minimised, replay, run};
 pub use scenario::{Mutant, Odds, Scenario};
 pub use tree::{Tree, TreeRound, Work};

@@ -3,10 +3,10 @@
 use std::mem;
 
 use aggregator_protocol::{AggregatorReply, AggregatorRequest, Refusal, SumCommitment, from_wire};
-use aggregator_round::{AggregatorContext, PeerAggregator, PeerStep};
+use aggregator_round::{AggregatorContext, PeerAggregator, PeerInput, PeerStep};
 use privacy_identity::{Decode as _, Digest, Encode as _, Signed, Tag};
 
-use crate::{fault::Party, journal::Journal, scenario::Mutant, turn::Turn};
+use crate::{fault::Party, journal::Journal, scenario::Mutant, turn::Turn, updates::Updates};
 
 pub(crate) struct Peer {
     party: Party,
@@ -15,19 +15,23 @@ pub(crate) struct Peer {
     /// What a restart has to give.
     durable: PeerAggregator,
     journal: Journal,
+    /// The bytes of its parts.
+    pub(crate) updates: Updates,
 }
 
 impl Peer {
     pub(crate) fn new(party: Party, context: AggregatorContext) -> Self {
         let (machine, durable) = (PeerAggregator::default(), PeerAggregator::default());
-        Self { party, context, machine, durable, journal: Journal::default() }
+        let (journal, updates) = (Journal::default(), Updates::default());
+        Self { party, context, machine, durable, journal, updates }
     }
 
     /// Answers a request; none if the process died meanwhile.
     pub(crate) fn answer(&mut self, turn: &mut Turn<'_>, wire: &[u8]) -> Option<AggregatorReply> {
         let Ok(request) = from_wire::<AggregatorRequest>(wire) else {
             turn.witness.refusal(Refusal::Malformed);
-            return turn.act().then_some(AggregatorReply::Refused(Refusal::Malformed));
+            let (round, refusal) = (None, Refusal::Malformed);
+            return turn.act().then_some(AggregatorReply::Refused { round, refusal });
         };
         self.answer_to(turn, request)
     }
@@ -39,7 +43,7 @@ impl Peer {
         request: AggregatorRequest,
     ) -> Option<AggregatorReply> {
         let machine = mem::take(&mut self.machine);
-        let (machine, result) = machine.handle(&self.context, request.clone());
+        let (machine, result) = machine.handle(&self.context, &self.updates, request.clone());
         self.machine = machine;
         let mut reply = match result {
             Ok(step) => self.stored(turn, &request, step)?,
@@ -48,7 +52,11 @@ impl Peer {
                     let what = format!("{:?} refused as {refusal}, and changed", self.party);
                     turn.witness.news.changed_by_refusal.push(what);
                 }
-                AggregatorReply::Refused(refusal)
+                if refusal == Refusal::Lost && !self.updates.any_harmed() {
+                    let what = format!("{:?} lost a part that nothing struck", self.party);
+                    turn.witness.news.missed.push(what);
+                }
+                AggregatorReply::Refused { round: Some(request.round()), refusal }
             }
         };
         self.falsify(turn.mutant, &request, &mut reply);
@@ -66,22 +74,30 @@ impl Peer {
         request: &AggregatorRequest,
         step: PeerStep,
     ) -> Option<AggregatorReply> {
-        let PeerStep { persist, forget_earlier, reply } = step;
-        if !persist {
-            if self.machine != self.durable && turn.mutant.is_none() {
+        let PeerStep { keep, persist, forget_earlier, reply } = step;
+        let Some(input) = persist else {
+            if (self.machine != self.durable || !keep.is_empty()) && turn.mutant.is_none() {
                 let what = format!("{:?} changed, and did not ask to have it stored", self.party);
                 turn.witness.news.unstored.push(what);
             }
             return Some(reply);
-        }
+        };
         let prepares = matches!(request, AggregatorRequest::Prepare { .. });
         if turn.mutant == Some(Mutant::ForgetsTheSet) && !prepares {
             return Some(reply);
         }
+        for kept in &keep {
+            turn.keep(&mut self.updates, kept);
+        }
         let mut record = vec![u8::from(forget_earlier)];
-        record.extend(request.to_bytes());
+        record.extend(input.to_bytes());
         if !turn.write(&mut self.journal, &record) {
             return None;
+        }
+        keep.iter().for_each(|kept| turn.name(&mut self.updates, kept.id));
+        if forget_earlier {
+            let Self { machine, updates, .. } = self;
+            updates.sweep(false, |id| machine.needs(id));
         }
         self.durable = self.machine.clone();
         Some(reply)
@@ -90,6 +106,14 @@ impl Peer {
     /// Starts again from the disk.
     pub(crate) fn restart(&mut self, turn: &mut Turn<'_>) {
         self.machine = self.replayed(turn);
+        let Self { machine, updates, .. } = self;
+        updates.sweep(turn.keeps_garbage(), |id| machine.needs(id));
+    }
+
+    /// What it has to hold and does not.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let missing = self.updates.missing(|id| self.durable.needs(id))?;
+        Some(format!("{:?} does not hold {missing:?}, which a stored input names", self.party))
     }
 
     /// What a restart at this moment would give, compared with what it has to give.
@@ -100,11 +124,11 @@ impl Peer {
             if *forget_earlier == 1 {
                 machine = PeerAggregator::default();
             }
-            let Ok(request) = AggregatorRequest::from_bytes(bytes) else {
+            let Ok(input) = PeerInput::from_bytes(bytes) else {
                 turn.witness.news.restarts.push("a stored request cannot be read".to_owned());
                 continue;
             };
-            let (next, result) = machine.handle(&self.context, request);
+            let (next, result) = machine.replay(&self.context, input);
             machine = next;
             if let Err(refusal) = result {
                 let what = format!("{:?} refuses a stored request: {refusal}", self.party);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    fault::{Fault, Forgery, Kept, Party, Site, Theft},
+    fault::{Fault, Forgery, Harm, Kept, Party, Site, Theft},
     random::Draws,
     scenario::{Odds, Scenario},
 };
@@ -42,6 +42,8 @@ const THEFTS: [Theft; 7] = [
 /// Longest time that a process stays down, a partition lasts, or a party stays away, in milliseconds:
 /// longer than a step's deadline.
 const OUTAGE_MS_MAX: u64 = 700;
+/// How long bytes are kept at most before they are struck, in milliseconds: some steps of a round.
+const ROT_MS_MAX: u64 = 300;
 /// How far a clock jumps at most, in milliseconds: over several deadlines.
 const JUMP_MS_MAX: u64 = 2_000;
 
@@ -57,7 +59,9 @@ pub(crate) struct Plan {
     source: Source,
     /// Crashes of a listed run.
     crashes: BTreeMap<(Party, u32), Fault>,
-    /// What does not hang on one message or step.
+    /// Struck updates of a listed run.
+    rot: BTreeMap<(Party, u32), Fault>,
+    /// What does not hang on one message, step or update.
     standing: Vec<Fault>,
     fired: Vec<Fault>,
 }
@@ -68,23 +72,27 @@ impl Plan {
         let source =
             Source::Drawn { seed, odds: scenario.odds, until_ms: scenario.faults_until_ms };
         let standing = standing(seed, scenario);
-        Self { source, crashes: BTreeMap::new(), standing, fired: Vec::new() }
+        let (crashes, rot) = (BTreeMap::new(), BTreeMap::new());
+        Self { source, crashes, rot, standing, fired: Vec::new() }
     }
 
     /// Exactly these.
     pub(crate) fn listed(faults: Vec<Fault>) -> Self {
-        let (mut sites, mut crashes, mut standing) =
-            (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new(), Vec::new());
+        let mut sites = BTreeMap::<_, Vec<_>>::new();
+        let (mut crashes, mut rot, mut standing) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for fault in faults {
             match (fault.site(), &fault) {
                 (Some(site), _) => sites.entry(site).or_default().push(fault),
                 (None, Fault::Crash { party, step, .. }) => {
                     crashes.insert((*party, *step), fault);
                 }
+                (None, Fault::Rot { party, nth, .. }) => {
+                    rot.insert((*party, *nth), fault);
+                }
                 _ => standing.push(fault),
             }
         }
-        Self { source: Source::Listed(sites), crashes, standing, fired: Vec::new() }
+        Self { source: Source::Listed(sites), crashes, rot, standing, fired: Vec::new() }
     }
 
     /// Everything that happened so far, and what lasts.
@@ -117,7 +125,7 @@ impl Plan {
                 if !draws.happens(odds.crash) {
                     return None;
                 }
-                let outputs = u8::try_from(draws.within(0..=3)).unwrap_or(0);
+                let outputs = u8::try_from(draws.within(0..=5)).unwrap_or(0);
                 let torn = u8::try_from(draws.within(0..=255)).unwrap_or(0);
                 let soon = draws.happens(0.7);
                 let down_ms =
@@ -128,6 +136,31 @@ impl Plan {
         self.fired.push(fault.clone());
         match fault {
             Fault::Crash { kept, down_ms, .. } => Some((kept, down_ms)),
+            _ => None,
+        }
+    }
+
+    /// Whether and when bytes are struck that a process's stored input just named, and how.
+    pub(crate) fn at_naming(&mut self, party: Party, nth: u32, now_ms: u64) -> Option<(u64, Harm)> {
+        let fault = match &self.source {
+            Source::Listed(_) => self.rot.get(&(party, nth)).cloned()?,
+            Source::Drawn { until_ms, .. } if now_ms > *until_ms => return None,
+            Source::Drawn { seed, odds, .. } => {
+                let mut draws = Draws::at(*seed, &[10, party.word(), u64::from(nth)]);
+                if !draws.happens(odds.rot) {
+                    return None;
+                }
+                let harm = match draws.within(0..=2) {
+                    0 => Harm::Lost,
+                    1 => Harm::Altered(u32::try_from(draws.within(0..=0xFFFF)).unwrap_or(0)),
+                    _ => Harm::Unreadable(draws.within(1..=OUTAGE_MS_MAX)),
+                };
+                Fault::Rot { party, nth, late_ms: draws.within(0..=ROT_MS_MAX), harm }
+            }
+        };
+        self.fired.push(fault.clone());
+        match fault {
+            Fault::Rot { late_ms, harm, .. } => Some((late_ms, harm)),
             _ => None,
         }
     }

@@ -17,6 +17,8 @@ pub struct Odds {
     pub garble: f64,
     /// A process dies.
     pub crash: f64,
+    /// An update that a process holds is struck.
+    pub rot: f64,
     /// A submission is accompanied by something forged.
     pub forge: f64,
     /// A question of the coordinator is accompanied by a thief's.
@@ -35,6 +37,7 @@ impl Odds {
         double: 0.0,
         garble: 0.0,
         crash: 0.0,
+        rot: 0.0,
         forge: 0.0,
         steal: 0.0,
         standing: 0.0,
@@ -54,6 +57,7 @@ impl Odds {
             forge: sometimes(0.3),
             steal: sometimes(0.2),
             standing: sometimes(0.15),
+            rot: sometimes(0.02 * harsh),
             late_ms_max: 300,
         }
     }
@@ -64,6 +68,10 @@ impl Odds {
 pub enum Mutant {
     /// The coordinator acknowledges an update before it is stored.
     AcknowledgesBeforeItStores,
+    /// The coordinator stores that it holds an update before it keeps the bytes.
+    NamesBeforeItKeeps,
+    /// The coordinator sweeps updates out of its store that it may still be asked for.
+    SweepsWhatIsNeeded,
     /// The coordinator acknowledges what its machine refuses.
     AcknowledgesAnything,
     /// Another party stores which parts it has, but not which set of them it opened.

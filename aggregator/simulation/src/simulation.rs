@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator_protocol::{DaoReply, DaoRequest, Refusal, from_wire, to_wire};
+use aggregator_round::UpdateId;
 use privacy_identity::{Digest, Tag};
 
 use crate::{
     channel::rests_on_the_channel,
     coordinator::Process,
     dao::Dao,
-    fault::{Fault, Party, Site},
+    fault::{Fault, Harm, Party, Site},
     member::Member,
     peer::Peer,
     plan::{Nature, Plan},
@@ -17,6 +18,7 @@ use crate::{
     scenario::Scenario,
     theft::{Loot, stolen},
     turn::{Outgoing, Turn},
+    updates::Updates,
     witness::Witness,
     world::World,
 };
@@ -40,6 +42,12 @@ enum Event {
     Wake(Party),
     Restart(Party),
     Deliver(Message),
+    /// The coordinator is done with work of its own.
+    Worked(u64),
+    /// Bytes that a party holds are struck.
+    Rot(Party, UpdateId, Harm),
+    /// They can be read again.
+    Heal(Party, UpdateId),
 }
 
 /// Everybody.
@@ -47,7 +55,7 @@ pub(crate) struct Processes {
     pub(crate) dao: Dao,
     pub(crate) coordinator: Process,
     /// The aggregators with place 1 and above.
-    peers: Vec<Peer>,
+    pub(crate) peers: Vec<Peer>,
     pub(crate) members: Vec<Member>,
 }
 
@@ -143,6 +151,11 @@ impl Simulation {
                 self.down.remove(&party);
             }
             Event::Deliver(message) => self.deliver(&message),
+            Event::Worked(id) => self.worked(id),
+            Event::Rot(party, id, harm) => self.rot(party, &id, harm),
+            Event::Heal(party, id) => {
+                self.processes.updates(party).into_iter().for_each(|updates| updates.heal(&id));
+            }
         }
         true
     }
@@ -160,6 +173,18 @@ impl Simulation {
             Event::Restart(party) => {
                 bytes.extend((party.word() << 32).to_be_bytes());
                 self.verbose.then(|| line(format!("{party:?} is up again")))
+            }
+            Event::Worked(id) => {
+                bytes.extend(id.to_be_bytes());
+                self.verbose.then(|| line(format!("own work #{id} is done")))
+            }
+            Event::Rot(party, id, harm) => {
+                bytes.extend(id.update.0);
+                self.verbose.then(|| line(format!("{party:?} has {id:?} {harm:?}")))
+            }
+            Event::Heal(party, id) => {
+                bytes.extend(id.update.0);
+                self.verbose.then(|| line(format!("{party:?} can read {id:?} again")))
             }
             Event::Deliver(message) => {
                 for word in [message.from.word(), message.to.word(), message.id] {
@@ -196,17 +221,31 @@ impl Simulation {
             Turn::new(&self.world, &mut self.witness, clocks, kept, self.scenario.mutant);
         act(&mut self.processes, &mut turn, &self.plan);
         let sent = std::mem::take(&mut turn.sent);
+        let mut begun = std::mem::take(&mut turn.begun);
+        let mut named = std::mem::take(&mut turn.named);
         if crash.is_some() {
             // What is in memory only is gone at once: nothing may look at it meanwhile.
             let mut fresh =
                 Turn::new(&self.world, &mut self.witness, clocks, None, self.scenario.mutant);
             self.processes.restart(party, &mut fresh);
+            // Work that was under way is done again.
+            begun = std::mem::take(&mut fresh.begun);
+            named.append(&mut fresh.named);
             self.witness.seen.add("crashes", 1);
         } else if self.scenario.audit {
             self.processes.audit(party, &mut turn);
         }
         for message in sent {
             self.send(party, message);
+        }
+        for id in begun {
+            let after_ms = Draws::at(self.seed, &[11, id]).within(1..=self.scenario.delay_ms_max);
+            self.schedule(after_ms, Event::Worked(id));
+        }
+        for (id, nth) in named {
+            if let Some((late_ms, harm)) = self.plan.at_naming(party, nth, self.now_ms) {
+                self.schedule(late_ms, Event::Rot(party, id, harm));
+            }
         }
         if let Some((_, down_ms)) = crash {
             self.down.insert(party);
@@ -230,6 +269,28 @@ impl Simulation {
             Party::Member(index) => processes.members[index].wake(turn, plan.standing()),
             _ => {}
         });
+    }
+
+    /// Work that a crash interrupted comes to nothing: the process does it again under another number.
+    fn worked(&mut self, id: u64) {
+        let party = Party::Aggregator(0);
+        if self.is_up(party) {
+            self.turn(party, |processes, turn, _| processes.coordinator.worked(turn, id));
+        } else {
+            self.schedule(WAKE_MS, Event::Worked(id));
+        }
+    }
+
+    fn rot(&mut self, party: Party, id: &UpdateId, harm: Harm) {
+        let struck = self.processes.updates(party).is_some_and(|updates| updates.strike(id, harm));
+        if !struck {
+            return;
+        }
+        let fault = Fault::Rot { party, nth: 0, late_ms: 0, harm };
+        self.witness.seen.add(fault.name(), 1);
+        if let Harm::Unreadable(for_ms) = harm {
+            self.schedule(for_ms, Event::Heal(party, *id));
+        }
     }
 
     fn deliver(&mut self, message: &Message) {
@@ -377,6 +438,16 @@ impl Processes {
             return self.coordinator.count(Refusal::Oversized);
         }
         self.coordinator.answer(turn, (index, message.id), &message.bytes);
+    }
+
+    /// The store of a process that has one.
+    fn updates(&mut self, party: Party) -> Option<&mut Updates> {
+        match party {
+            Party::Aggregator(0) => Some(&mut self.coordinator.updates),
+            Party::Aggregator(place) => self.peers.get_mut(place - 1).map(|peer| &mut peer.updates),
+            Party::Member(index) => Some(&mut self.members[index].custodian.updates),
+            Party::Dao | Party::Thief => None,
+        }
     }
 
     fn restart(&mut self, party: Party, turn: &mut Turn<'_>) {

@@ -1,9 +1,12 @@
 //! One step of one process: what it may do before it dies, and what it sends.
 
+use aggregator_round::{KeptUpdate, UpdateId};
+
 use crate::{
     fault::{Kept, Party},
     journal::Journal,
     scenario::Mutant,
+    updates::Updates,
     witness::Witness,
     world::World,
 };
@@ -32,6 +35,10 @@ pub(crate) struct Turn<'a> {
     performed: u8,
     pub(crate) died: bool,
     pub(crate) sent: Vec<Outgoing>,
+    /// What the process does itself, meanwhile.
+    pub(crate) begun: Vec<u64>,
+    /// Updates that stored inputs name since this step, and the how-manieth of the process each is.
+    pub(crate) named: Vec<(UpdateId, u32)>,
 }
 
 impl<'a> Turn<'a> {
@@ -42,8 +49,19 @@ impl<'a> Turn<'a> {
         kept: Option<Kept>,
         mutant: Option<Mutant>,
     ) -> Self {
-        let (performed, died, sent) = (0, false, Vec::new());
-        Self { world, witness, clock_ms, elapsed_ms, kept, mutant, performed, died, sent }
+        Self {
+            world,
+            witness,
+            clock_ms,
+            elapsed_ms,
+            kept,
+            mutant,
+            performed: 0,
+            died: false,
+            sent: Vec::new(),
+            begun: Vec::new(),
+            named: Vec::new(),
+        }
     }
 
     /// Whether the next output is performed; if not, the process is dead.
@@ -64,6 +82,29 @@ impl<'a> Turn<'a> {
         }
         journal.append_torn(record, self.kept.map_or(0, |kept| kept.torn));
         false
+    }
+
+    /// Keeps an update, or a part of it.
+    pub(crate) fn keep(&mut self, updates: &mut Updates, kept: &KeptUpdate) {
+        if self.died {
+            return;
+        }
+        if self.lives() {
+            self.witness.seen.add("updates kept", 1);
+            return updates.keep(kept);
+        }
+        self.witness.seen.add("updates torn", 1);
+        updates.keep_torn(kept, self.kept.map_or(0, |kept| kept.torn));
+    }
+
+    /// Notes that an input which was stored names `id`.
+    pub(crate) fn name(&mut self, updates: &mut Updates, id: UpdateId) {
+        self.named.push((id, updates.name(id)));
+    }
+
+    /// Whether a process that starts again leaves garbage in its store for now.
+    pub(crate) fn keeps_garbage(&self) -> bool {
+        self.elapsed_ms % 2 == 1
     }
 
     /// An output that is not a write. Returns whether it is performed.

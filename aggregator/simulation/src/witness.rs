@@ -64,6 +64,8 @@ pub(crate) struct News {
     pub(crate) changed_by_refusal: Vec<String>,
     /// Something was told before it was stored, or kept in memory only.
     pub(crate) unstored: Vec<String>,
+    /// Bytes of an update were missed that no fault struck.
+    pub(crate) missed: Vec<String>,
     /// A replay of a disk gave another machine than the one that died.
     pub(crate) restarts: Vec<String>,
 }
@@ -131,12 +133,13 @@ impl Witness {
         match (request, reply) {
             (
                 AggregatorRequest::Prepare { order, challenge, .. },
-                AggregatorReply::Prepared { refused, .. },
+                AggregatorReply::Prepared { parts, .. },
             ) => {
                 let round = order.unverified_body().grant.unverified_body().round;
                 self.news.challenges.push((party, round, *challenge));
-                self.seen.add("parts refused", refused.len() as u64);
-                self.refused_by_peers.extend(refused.iter().map(|(member, _)| (round, *member)));
+                let refused = parts.iter().filter(|part| part.held.is_err());
+                self.seen.add("parts refused", refused.clone().count() as u64);
+                self.refused_by_peers.extend(refused.map(|part| (round, part.member)));
             }
             (_, AggregatorReply::Sum { commitment, .. }) => {
                 self.news.commitments.push((party, commitment.unverified_body().clone()));
@@ -151,7 +154,7 @@ impl Witness {
                     self.echoes.push(echo.clone());
                 }
             }
-            (_, AggregatorReply::Refused(refusal)) => self.refusal(*refusal),
+            (_, AggregatorReply::Refused { refusal, .. }) => self.refusal(*refusal),
             _ => {}
         }
     }

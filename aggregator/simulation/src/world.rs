@@ -7,6 +7,7 @@ use aggregator_protocol::{
     ProbeOrder, RoundGrant, RoundId, RoundOrder, SchemaTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
+use aggregator_strategy::ServerOptimizer;
 use privacy_dp::{ClipNorm, DiscreteGaussian, IntegerNoise as _, LocalUpdate, TabledGaussian};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{
@@ -106,7 +107,8 @@ impl World {
             },
             encoding: encoding(scenario, noise),
             noise,
-            training: TrainingTerms { local_epochs: 1, batch_size: 1, learning_rate: 0.1 },
+            training: TrainingTerms::sgd(1, 1, 0.1),
+            optimizer: ServerOptimizer::default(),
             architecture: "{}".to_owned(),
             schema: SchemaTerms {
                 features: vec!["x".to_owned()],

@@ -73,8 +73,25 @@ fn invariant_nothing_acknowledged_is_lost_catches_an_early_acknowledgement() {
     let coordinator = Party::Aggregator(0);
     let last = smallest.faults.last();
     let early = matches!(last, Some(Fault::Crash { party, kept, .. })
-        if *party == coordinator && kept.outputs == 1);
+        if *party == coordinator && (1..=2).contains(&kept.outputs));
     assert!(early && smallest.faults.len() <= 3, "{smallest}");
+}
+
+#[test]
+fn invariant_what_is_named_is_kept_catches_an_update_that_is_named_before_it_is_kept() {
+    let invariant = "invariant_what_is_named_is_kept";
+    let failure = catches(Mutant::NamesBeforeItKeeps, invariant, &mpc(CRASHES));
+    let smallest = minimised(failure);
+    // A crash between the record and the bytes, or while they are written.
+    let last = smallest.faults.last();
+    let between = matches!(last, Some(Fault::Crash { kept, .. }) if kept.outputs == 1);
+    assert!(between && smallest.faults.len() <= 3, "{smallest}");
+}
+
+#[test]
+fn invariant_what_is_named_is_kept_catches_a_sweep_of_what_is_needed() {
+    let invariant = "invariant_what_is_named_is_kept";
+    catches(Mutant::SweepsWhatIsNeeded, invariant, &mpc(CRASHES));
 }
 
 #[test]

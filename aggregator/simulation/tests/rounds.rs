@@ -23,6 +23,12 @@ const EVERYWHERE: &[&str] = &[
     "cut",
     "forged",
     "stolen",
+    "bytes lost",
+    "bytes altered",
+    "bytes unreadable",
+    "updates torn",
+    "aborted for a lost update",
+    "own work",
     "sums checked by members",
     "acknowledged",
     // Refusals by reason.
