@@ -23,8 +23,8 @@ pub struct AggregatorArgs {
     /// Another aggregator's address, with its identity; the coordinator needs all others
     #[arg(long, value_name = "ADDRESS")]
     pub peer: Vec<Address>,
-    /// Keep sealed updates in this place instead of files: s3://BUCKET/PREFIX, used by no other aggregator; keys,
-    /// region and endpoint in the environment (AWS_ACCESS_KEY_ID, …)
+    /// Keep sealed updates in this place instead of files: `s3://BUCKET/PREFIX`, used by no other aggregator; keys,
+    /// region and endpoint in the environment (`AWS_ACCESS_KEY_ID`, …)
     #[arg(long, value_name = "URL")]
     pub updates: Option<String>,
     /// Print events as lines of JSON on standard output

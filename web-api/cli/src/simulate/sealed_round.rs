@@ -321,8 +321,10 @@ impl SealedFederation {
                 let parties: Vec<_> = asked.map(|party| scope.spawn(party)).collect();
                 answers.extend(work()?);
                 for party in parties {
-                    let joined = party.join().map_err(|_| anyhow::anyhow!("a party panicked"))?;
-                    answers.extend(joined?);
+                    match party.join() {
+                        Ok(joined) => answers.extend(joined?),
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    }
                 }
                 anyhow::Ok(())
             })?;
