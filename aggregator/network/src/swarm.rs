@@ -1,17 +1,14 @@
 //! The libp2p swarm of a link: transports, limits, the one protocol.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use libp2p::{
-    Swarm, SwarmBuilder, connection_limits, noise,
-    request_response::{self, ProtocolSupport},
-    swarm::NetworkBehaviour,
-    tcp, yamux,
-};
+use libp2p::{Swarm, SwarmBuilder, connection_limits, noise, swarm::NetworkBehaviour, tcp, yamux};
 
 use crate::{
-    codec::{ExchangeCodec, PROTOCOL},
+    budget::Budgets,
     config::{Limits, LinkConfig},
+    counters::Tally,
+    exchange::ExchangeBehaviour,
     peer,
 };
 
@@ -31,18 +28,25 @@ pub(crate) const OUTBOUND_REQUESTS_MAX: usize = 64;
 #[derive(NetworkBehaviour)]
 pub(crate) struct LinkBehaviour {
     limits: connection_limits::Behaviour,
-    pub(crate) exchange: request_response::Behaviour<ExchangeCodec>,
+    pub(crate) exchange: ExchangeBehaviour,
 }
 
 /// Builds the swarm of a link; it neither listens nor dials yet.
 pub(crate) fn build(
     config: &LinkConfig,
-    codec: ExchangeCodec,
+    budgets: Arc<Budgets>,
+    tally: Arc<Tally>,
 ) -> Result<Swarm<LinkBehaviour>, noise::Error> {
-    let behaviour = behaviour(&config.limits, codec);
+    let behaviour = behaviour(&config.limits, budgets, tally);
+    let streams_max = streams_max(&config.limits);
+    let yamux = move || {
+        let mut yamux = yamux::Config::default();
+        yamux.set_max_num_streams(streams_max);
+        yamux
+    };
     let swarm = SwarmBuilder::with_existing_identity(peer::keypair_from_secret(&config.secret))
         .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, yamux::Config::default)?
+        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, yamux)?
         .with_quic_config(|mut quic| {
             quic.max_idle_timeout = QUIC_SILENCE_MS_MAX;
             quic.keep_alive_interval = QUIC_KEEP_ALIVE_INTERVAL;
@@ -56,22 +60,20 @@ pub(crate) fn build(
     Ok(swarm)
 }
 
-fn behaviour(limits: &Limits, codec: ExchangeCodec) -> LinkBehaviour {
+/// Streams of one connection at a time, both ways: a peer's requests, as many refusals in words, and
+/// all requests of this process.
+fn streams_max(limits: &Limits) -> usize {
+    2 * usize::from(limits.inbound_requests_per_peer_max) + OUTBOUND_REQUESTS_MAX
+}
+
+fn behaviour(limits: &Limits, budgets: Arc<Budgets>, tally: Arc<Tally>) -> LinkBehaviour {
     let connection_limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.connections_max))
         .with_max_pending_outgoing(Some(limits.connections_max))
         .with_max_established(Some(limits.connections_max))
         .with_max_established_per_peer(Some(limits.connections_per_peer_max));
-    let streams_max = usize::from(limits.inbound_requests_max) + OUTBOUND_REQUESTS_MAX;
-    let config = request_response::Config::default()
-        .with_request_timeout(limits.request_timeout)
-        .with_max_concurrent_streams(streams_max);
     LinkBehaviour {
         limits: connection_limits::Behaviour::new(connection_limits),
-        exchange: request_response::Behaviour::with_codec(
-            codec,
-            [(PROTOCOL, ProtocolSupport::Full)],
-            config,
-        ),
+        exchange: ExchangeBehaviour::new(limits, streams_max(limits), budgets, tally),
     }
 }
