@@ -4,7 +4,7 @@ mod asking;
 mod serving;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{
         Arc, Mutex,
@@ -17,7 +17,7 @@ use futures::StreamExt as _;
 use libp2p::{
     Swarm, TransportError,
     core::transport::ListenerId,
-    request_response::OutboundRequestId,
+    request_response::{InboundRequestId, OutboundRequestId},
     swarm::{ConnectionId, SwarmEvent},
 };
 use tokio::{
@@ -69,9 +69,15 @@ pub(crate) struct Shared {
     pub(crate) ending: AtomicBool,
 }
 
+/// How long nothing may have happened before a link ends gracefully: what was written last has left
+/// by then, and nothing is on its way that would make the kernel reset the connection.
+const LINGER: Duration = Duration::from_millis(200);
+
 /// The end of a link.
 struct Ending {
     deadline: Instant,
+    /// Since when nothing is to be finished.
+    idle_since: Option<Instant>,
     done: Vec<oneshot::Sender<()>>,
 }
 
@@ -95,6 +101,8 @@ pub(crate) struct Driver {
     requests: mpsc::Sender<Inbound>,
     work: mpsc::Sender<Work>,
     work_in: mpsc::Receiver<Work>,
+    /// Exchanges of peers whose answer is not on its way.
+    responding: BTreeSet<InboundRequestId>,
     ending: Option<Ending>,
 }
 
@@ -128,6 +136,7 @@ impl Driver {
             requests,
             work,
             work_in,
+            responding: BTreeSet::new(),
             ending: None,
         }
     }
@@ -209,19 +218,23 @@ impl Driver {
         for listener in std::mem::take(&mut self.listeners) {
             self.swarm.remove_listener(listener);
         }
-        let ending = self.ending.get_or_insert(Ending { deadline, done: Vec::new() });
+        let ending =
+            self.ending.get_or_insert(Ending { deadline, idle_since: None, done: Vec::new() });
         ending.deadline = ending.deadline.min(deadline);
         ending.done.push(done);
     }
 
     /// Whether nothing is left to be finished, or no time for it.
-    fn is_over(&self, now: Instant) -> bool {
-        let Some(ending) = &self.ending else { return false };
+    fn is_over(&mut self, now: Instant) -> bool {
+        let Some(ending) = &mut self.ending else { return false };
         let is_idle = self.budgets.in_work(&self.limits) == 0
+            && self.responding.is_empty()
             && self.shared.active.load(Ordering::SeqCst) == 0
             && !self.uploads.is_active(DRAIN_IDLE, now)
             && !self.held.is_active(DRAIN_IDLE, now);
-        is_idle || now >= ending.deadline
+        ending.idle_since = is_idle.then(|| ending.idle_since.unwrap_or(now));
+        let idle = ending.idle_since.map(|since| now.saturating_duration_since(since));
+        idle >= Some(LINGER) || now >= ending.deadline
     }
 
     fn on_tick(&mut self) {

@@ -52,7 +52,7 @@ impl LinkMetrics {
         self.declined[reason.index()]
     }
 
-    fn totals(&self) -> [(&'static str, &'static str, u64); 19] {
+    fn totals(&self) -> [(&'static str, &'static str, u64); 21] {
         let counters = &self.counters;
         [
             ("received_bytes", "Bytes of frames received.", counters.bytes_in),
@@ -61,6 +61,8 @@ impl LinkMetrics {
             ("requests_sent", "Requests sent.", counters.requests_out),
             ("responses_received", "Answers received.", counters.responses_in),
             ("responses_sent", "Answers sent.", counters.responses_out),
+            ("requests_dropped", "Requests turned away.", counters.dropped),
+            ("messages_oversized", "Messages over the limit.", counters.oversized),
             ("frames_truncated", "Frames that ended early.", counters.truncated),
             ("connections_refused", "Inbound connections refused.", counters.connections_refused),
             ("connections_opened", "Connections opened.", self.connections_opened),

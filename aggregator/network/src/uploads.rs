@@ -90,8 +90,11 @@ impl Uploads {
             let oldest = oldest.map(|(key, _)| *key).ok_or(busy())?;
             self.remove(&oldest);
         }
-        let is_full = self.bytes >= self.bytes_max || self.transfers.len() >= TRANSFERS_MAX;
-        if is_full && !self.make_room(&key, 0, now) {
+        if self.bytes >= self.bytes_max && !self.make_room(&key, 0, now) {
+            return Err(busy());
+        }
+        // Announcements of which nothing came, the oldest first, keep nobody out.
+        if self.transfers.len() >= TRANSFERS_MAX && !self.make_room(&key, 1, now) {
             return Err(busy());
         }
         self.transfers.insert(key, Upload { assembly, touched: now, committed: false });
@@ -152,7 +155,9 @@ impl Uploads {
     fn make_room(&mut self, for_whom: &Key, sent: u64, now: Instant) -> bool {
         let others = self.transfers.iter().filter(|(key, _)| *key != for_whom);
         let idle = |upload: &Upload| now.saturating_duration_since(upload.touched) >= IDLE;
-        let rank = |upload: &Upload| (!upload.committed, !idle(upload), upload.assembly.bytes());
+        let rank = |upload: &Upload| {
+            (!upload.committed, !idle(upload), upload.assembly.bytes(), upload.touched)
+        };
         let given_up = others
             .filter(|(_, upload)| {
                 upload.committed || idle(upload) || upload.assembly.bytes() < sent

@@ -15,7 +15,7 @@ pub(crate) const VERSIONS_PROTOCOL: StreamProtocol = StreamProtocol::new("/sahak
 /// Versions that a process may name.
 const VERSIONS_MAX: usize = 16;
 /// Longest frame of [`VERSIONS_PROTOCOL`].
-pub(crate) const VERSIONS_BYTES_MAX: u32 = 1 + 2 * VERSIONS_MAX as u32;
+pub(crate) const VERSIONS_BYTES_MAX: u32 = 33;
 
 /// What this process speaks, as it is written.
 pub(crate) fn own_versions() -> Vec<u8> {
@@ -46,6 +46,8 @@ pub(crate) fn advice(ours: u16, theirs: &[u16]) -> String {
         ),
     }
 }
+
+const _: () = assert!(VERSIONS_BYTES_MAX as usize == 1 + 2 * VERSIONS_MAX);
 
 #[cfg(test)]
 mod tests {

@@ -121,7 +121,7 @@ pub(crate) const fn answer_bytes_max(kind: u8, response_bytes_max: u32) -> Optio
         DESCRIBED => description_bytes_max(u32::MAX),
         HAVE => CHUNKS_MAX.div_ceil(8),
         CHUNK => CHUNK_BYTES,
-        DECLINED => DECLINE_BYTES as u32,
+        DECLINED => 9,
         ACKNOWLEDGED => 0,
         _ => return None,
     })
@@ -219,6 +219,7 @@ impl Answer {
 }
 
 const _: () = assert!(HEAD_BYTES == 8, "`description_bytes_max` counts them");
+const _: () = assert!(DECLINE_BYTES == 9, "`answer_bytes_max` counts them");
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,18 @@ use tokio::{
 
 use crate::support::{TEST_TIMEOUT, answer_reversed, asker, listener, small};
 
+/// Opens one stream for each of `frames` at `address`, one after the other, and writes it.
+///
+/// Returns the bytes that came back on each, `None` if the stream ended or broke without any.
+async fn send_raw(address: &str, frames: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
+    let mut peer = hostile::RawPeer::connect(address, "/sahakar/round/2").await;
+    let mut answers = Vec::new();
+    for frame in frames {
+        answers.push(peer.send(frame).await);
+    }
+    answers
+}
+
 /// Yields until the counters are as they have to become.
 async fn until(link: &Link, done: impl Fn(Counters) -> bool) {
     let waiting = async {
@@ -172,20 +184,20 @@ async fn frames_of_a_hostile_peer_are_refused_and_counted() {
         b"GET / HTTP/1.1\r\n\r\n", // another protocol; "GET " is a length over the limit
         &[],                       // nothing
     ];
-    let answers = hostile::send_raw(&address.to_string(), frames).await;
+    let answers = send_raw(&address.to_string(), frames).await;
     assert!(answers.iter().all(Option::is_none), "{answers:?}");
     let counters = server.counters();
     assert_eq!((counters.truncated, counters.oversized, counters.requests_in), (3, 2, 0));
 
     // What can be read as far as that is refused in words: of an unknown kind, over the limit.
     let long = [&[0, 0, 3, 0xea, 0][..], &[7; 1001]].concat();
-    let answers = hostile::send_raw(&address.to_string(), &[&[0, 0, 0, 1, 99], &long]).await;
+    let answers = send_raw(&address.to_string(), &[&[0, 0, 0, 1, 99], &long]).await;
     let malformed = vec![0, 0, 0, 10, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     let too_large = vec![0, 0, 0, 10, 4, 4, 0, 0, 0, 0, 0, 0, 3, 0xe8];
     assert_eq!(answers, [Some(malformed), Some(too_large)]);
 
     // The same peer is answered when it behaves; what follows a frame is not read.
-    let answers = hostile::send_raw(&address.to_string(), &[&[0, 0, 0, 3, 0, 8, 9, 77]]).await;
+    let answers = send_raw(&address.to_string(), &[&[0, 0, 0, 3, 0, 8, 9, 77]]).await;
     assert_eq!(answers, [Some(vec![0, 0, 0, 3, 0, 9, 8])]);
     let client = asker(2, small()).await;
     assert_eq!(client.request(&address, vec![1, 2]).await.unwrap(), [2, 1]);

@@ -254,6 +254,12 @@ impl Driver {
             self.swarm.close_connection(connection);
         }
         let Some(pending) = self.pending.remove(&id) else { return };
+        if matches!(failure, OutboundFailure::Io(_) | OutboundFailure::UnsupportedProtocols)
+            && let Some(target) = self.targets.get_mut(&pending.peer)
+        {
+            // It said no, so it is there.
+            target.pulse.heard(Instant::now());
+        }
         self.settle(&pending);
         let (Some((asker, place)), Some(address)) = (pending.outbound, pending.address) else {
             return;

@@ -46,7 +46,12 @@ pub(crate) enum Work {
 impl Driver {
     pub(super) fn on_exchange(&mut self, event: ExchangeEvent) {
         match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+            Event::Message {
+                peer,
+                message: Message::Request { request_id, request, channel },
+                ..
+            } => {
+                self.responding.insert(request_id);
                 self.heard(peer);
                 self.on_request(peer, request, channel);
             }
@@ -59,10 +64,13 @@ impl Driver {
             Event::OutboundFailure { request_id, connection_id, error, .. } => {
                 self.on_failure(request_id, connection_id, error);
             }
-            Event::InboundFailure { peer, error, .. } => {
+            Event::InboundFailure { peer, request_id, error, .. } => {
+                self.responding.remove(&request_id);
                 debug!(%peer, %error, "a request of a peer was not answered");
             }
-            Event::ResponseSent { .. } => {}
+            Event::ResponseSent { request_id, .. } => {
+                self.responding.remove(&request_id);
+            }
         }
     }
 

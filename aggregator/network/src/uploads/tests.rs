@@ -66,6 +66,20 @@ fn announcements_cost_nothing_of_the_bytes() {
 }
 
 #[test]
+fn announcements_of_many_keep_nobody_out() {
+    let (mut uploads, now) = (uploads(), Instant::now());
+    let description = Description::of(&message(1)).unwrap();
+    for i in 0..3 * u32::try_from(TRANSFERS_MAX).unwrap() {
+        let mut key = [9; 32];
+        key[..4].copy_from_slice(&i.to_be_bytes());
+        uploads.offer(PeerKey::from_bytes(key), description.clone(), now).unwrap();
+    }
+    assert_eq!(uploads.transfers.len(), TRANSFERS_MAX);
+    let sender = Sender::open(&mut uploads, 2, now);
+    assert_eq!(sender.put(&mut uploads, 0, now), Ok(Placed::New));
+}
+
+#[test]
 fn request_over_the_limit_is_refused_with_the_limit() {
     let description = Description::of(&vec![1; (8 << 20) + 1]).unwrap();
     let refused = uploads().offer(peer(1), description, Instant::now());

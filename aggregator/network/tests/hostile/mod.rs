@@ -62,18 +62,6 @@ impl Codec for RawCodec {
     }
 }
 
-/// Opens one stream for each of `frames` at `address`, one after the other, and writes it.
-///
-/// Returns the bytes that came back on each, `None` if the stream ended or broke without any.
-pub(crate) async fn send_raw(address: &str, frames: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
-    let mut peer = RawPeer::connect(address, "/sahakar/round/2").await;
-    let mut answers = Vec::new();
-    for frame in frames {
-        answers.push(peer.send(frame).await);
-    }
-    answers
-}
-
 /// A peer that asks what it likes.
 pub(crate) struct RawPeer {
     swarm: Swarm<Behaviour<RawCodec>>,
@@ -118,36 +106,11 @@ impl RawPeer {
     }
 }
 
-/// A peer that answers what it likes: returns where.
-pub(crate) async fn serve_raw(
+/// A swarm that speaks these protocols with whatever bytes.
+pub(crate) fn raw_swarm(
     protocols: &[&'static str],
-    mut respond: impl FnMut(Vec<u8>) -> Vec<u8> + Send + 'static,
-) -> String {
-    let mut swarm = raw_swarm(protocols, ProtocolSupport::Full);
-    swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
-    let address = loop {
-        if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-            break address;
-        }
-    };
-    let address = format!("{address}/p2p/{}", swarm.local_peer_id());
-    tokio::spawn(async move {
-        loop {
-            if let SwarmEvent::Behaviour(Event::Message {
-                message: Message::Request { request, channel, .. },
-                ..
-            }) = swarm.select_next_some().await
-            {
-                let answer = respond(request);
-                // A peer that gave up is that test's concern.
-                let _sent = swarm.behaviour_mut().send_response(channel, answer).is_ok();
-            }
-        }
-    });
-    address
-}
-
-fn raw_swarm(protocols: &[&'static str], support: ProtocolSupport) -> Swarm<Behaviour<RawCodec>> {
+    support: ProtocolSupport,
+) -> Swarm<Behaviour<RawCodec>> {
     let protocols: Vec<_> =
         protocols.iter().map(|name| (StreamProtocol::new(name), support.clone())).collect();
     SwarmBuilder::with_new_identity()
