@@ -24,11 +24,13 @@ pub enum DeclineReason {
     Malformed,
     /// The process is about to end.
     ShuttingDown,
+    /// The request was acted on, but there is no room to hold its answer until it is fetched.
+    AnswerUnheld,
 }
 
 impl DeclineReason {
     /// All reasons, in the order of their codes on the wire, which start with 1.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Busy,
         Self::RequestRate,
         Self::ByteRate,
@@ -38,6 +40,7 @@ impl DeclineReason {
         Self::ChunkMisplaced,
         Self::Malformed,
         Self::ShuttingDown,
+        Self::AnswerUnheld,
     ];
 
     /// Returns its name in logs and metrics.
@@ -53,6 +56,7 @@ impl DeclineReason {
             Self::ChunkMisplaced => "chunk_misplaced",
             Self::Malformed => "malformed",
             Self::ShuttingDown => "shutting_down",
+            Self::AnswerUnheld => "answer_unheld",
         }
     }
 
@@ -79,6 +83,7 @@ impl fmt::Display for DeclineReason {
             Self::ChunkMisplaced => "a chunk is not one of its transfer's",
             Self::Malformed => "it could not read the request",
             Self::ShuttingDown => "it is about to end",
+            Self::AnswerUnheld => "it has no room for its answer",
         })
     }
 }
@@ -113,7 +118,7 @@ impl Decline {
 
     pub(crate) fn to_bytes(self) -> [u8; DECLINE_BYTES] {
         let mut bytes = [0; DECLINE_BYTES];
-        // At most nine reasons.
+        // Ten reasons.
         bytes[0] = u8::try_from(self.reason.index() + 1).unwrap_or(u8::MAX);
         bytes[1..5].copy_from_slice(&self.retry_ms.to_be_bytes());
         bytes[5..].copy_from_slice(&self.limit.to_be_bytes());
@@ -148,7 +153,7 @@ mod tests {
 
     #[test]
     fn other_bytes_are_no_refusal() {
-        for bytes in [&[][..], &[0; 9], &[10, 0, 0, 0, 0, 0, 0, 0, 0], &[1; 8], &[1; 10]] {
+        for bytes in [&[][..], &[0; 9], &[11, 0, 0, 0, 0, 0, 0, 0, 0], &[1; 8], &[1; 10]] {
             assert_eq!(Decline::parse(bytes), None);
         }
     }

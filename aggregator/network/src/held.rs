@@ -67,7 +67,8 @@ impl HeldAnswers {
         }
         // One answer is kept however large it is: it is in memory already.
         if self.bytes > 0 && self.bytes + added > self.bytes_max {
-            return Err(Decline::until(DeclineReason::Busy, RETRY));
+            // Not `Busy`, after which the peer would ask again without being told that it was heard.
+            return Err(Decline::until(DeclineReason::AnswerUnheld, RETRY));
         }
         self.bytes += added;
         let id = description.id();
@@ -216,7 +217,7 @@ mod tests {
         let ((one, first), (two, second)) = (message(1), message(2));
         held.hold(peer(1), one, first, now).unwrap();
         let refused = held.hold(peer(2), two.clone(), second.clone(), now).unwrap_err();
-        assert_eq!((refused.reason, refused.retry_ms), (DeclineReason::Busy, 500));
+        assert_eq!((refused.reason, refused.retry_ms), (DeclineReason::AnswerUnheld, 500));
         held.hold(peer(2), two, second, now + IDLE).unwrap();
         assert_eq!(held.bytes(), 2 * u64::from(CHUNK_BYTES));
     }

@@ -182,6 +182,7 @@ pub(crate) const fn declined(decline: Decline, length: u64) -> RequestError {
     let Decline { reason, retry_ms, limit } = decline;
     match reason {
         DeclineReason::TooLarge => RequestError::RequestTooLarge { length, limit },
+        DeclineReason::AnswerUnheld => RequestError::AnswerGone,
         _ if reason.passes() || matches!(reason, DeclineReason::ShuttingDown) => {
             let retry_after = Duration::from_millis(retry_ms as u64);
             RequestError::Deferred { reason, retry_after }
