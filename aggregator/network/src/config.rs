@@ -59,6 +59,9 @@ pub struct Limits {
     /// A peer that does not answer that is disconnected after so long. Default 20 s: what four chunks
     /// of 256 KiB take on a line of 64 KiB/s, and a quarter more.
     pub silence_max: Duration,
+    /// Circuits between others that this process relays at a time, and peers that may be reached by
+    /// it. Default 0: it is no relay.
+    pub relayed_circuits_max: u16,
 }
 
 impl Default for Limits {
@@ -78,6 +81,7 @@ impl Default for Limits {
             transfer_expiry: Duration::from_secs(600),
             keep_alive: Duration::from_secs(5),
             silence_max: Duration::from_secs(20),
+            relayed_circuits_max: 0,
         }
     }
 }

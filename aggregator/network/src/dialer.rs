@@ -14,10 +14,50 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
+use libp2p::Multiaddr;
+
 use crate::{
-    address::{Address, Transport},
+    address::{Address, Transport, relayed},
     backoff::Backoff,
+    peer::PeerKey,
 };
+
+/// One way to reach a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// At its own address.
+    Direct(Address),
+    /// By a relay at which it has a place.
+    Relayed { relay: Address, peer: PeerKey },
+}
+
+impl Way {
+    pub(crate) const fn peer(&self) -> PeerKey {
+        match self {
+            Self::Direct(address) => address.peer(),
+            Self::Relayed { peer, .. } => *peer,
+        }
+    }
+
+    pub(crate) fn to_multiaddr(self) -> Multiaddr {
+        match self {
+            Self::Direct(address) => address.to_multiaddr(),
+            Self::Relayed { relay, peer } => relayed(relay, Some(peer)),
+        }
+    }
+
+    /// Which is tried first: the lowest.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Direct(address) => match address.transport() {
+                Transport::Quic => 0,
+                Transport::Tcp => 1,
+            },
+            // Its bytes are another's cost.
+            Self::Relayed { .. } => 2,
+        }
+    }
+}
 
 /// How long an address is tried alone. Source: RFC 8305, section 5, "Connection Attempt Delay".
 pub(crate) const HEAD_START: Duration = Duration::from_millis(250);
@@ -28,9 +68,9 @@ pub(crate) const ADDRESSES_MAX: usize = 8;
 /// The ways to one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Dialer {
-    addresses: Vec<Address>,
-    worked: Option<Address>,
-    queue: VecDeque<Address>,
+    addresses: Vec<Way>,
+    worked: Option<Way>,
+    queue: VecDeque<Way>,
     /// Attempts whose end is not known.
     under_way: usize,
     /// When the next address is tried, while there is one.
@@ -42,7 +82,7 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// Learns where the peer is; beyond [`ADDRESSES_MAX`] the oldest is forgotten.
-    pub(crate) fn learn(&mut self, address: Address) {
+    pub(crate) fn learn(&mut self, address: Way) {
         if self.addresses.contains(&address) {
             return;
         }
@@ -58,9 +98,7 @@ impl Dialer {
             return;
         }
         let mut order = self.addresses.clone();
-        order.sort_by_key(|address| {
-            (self.worked != Some(*address), address.transport() != Transport::Quic)
-        });
+        order.sort_by_key(|address| (self.worked != Some(*address), address.rank()));
         self.queue = order.into();
         self.next_at = Some(self.not_before.map_or(now, |earliest| earliest.max(now)));
     }
@@ -71,7 +109,7 @@ impl Dialer {
     }
 
     /// The address to try now, if there is one. Its end has to be told.
-    pub(crate) fn due(&mut self, now: Instant) -> Option<Address> {
+    pub(crate) fn due(&mut self, now: Instant) -> Option<Way> {
         if self.next_at()? > now {
             return None;
         }
@@ -98,7 +136,7 @@ impl Dialer {
     }
 
     /// The peer is connected, by an attempt of ours or by its own.
-    pub(crate) fn connected(&mut self, by: Option<Address>) {
+    pub(crate) fn connected(&mut self, by: Option<Way>) {
         if let Some(address) = by {
             self.under_way = self.under_way.saturating_sub(1);
             self.worked = Some(address);
@@ -117,13 +155,14 @@ impl Dialer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{address::ListenAddress, peer::PeerKey};
+    use crate::address::ListenAddress;
 
-    fn address(transport: Transport, port: u16) -> Address {
-        ListenAddress::loopback(transport, port).with_peer(PeerKey::from_bytes([1; 32]))
+    fn address(transport: Transport, port: u16) -> Way {
+        let peer = PeerKey::from_bytes([1; 32]);
+        Way::Direct(ListenAddress::loopback(transport, port).with_peer(peer))
     }
 
-    fn dialer(addresses: &[Address]) -> Dialer {
+    fn dialer(addresses: &[Way]) -> Dialer {
         let mut dialer = Dialer::default();
         addresses.iter().for_each(|address| dialer.learn(*address));
         dialer
@@ -141,6 +180,16 @@ mod tests {
         assert_eq!(dialer.next_at(), Some(now + HEAD_START));
         assert_eq!(dialer.due(now + HEAD_START), Some(tcp));
         assert_eq!(dialer.next_at(), None);
+    }
+
+    #[test]
+    fn relay_goes_last() {
+        let (tcp, now) = (address(Transport::Tcp, 1), Instant::now());
+        let Way::Direct(relay) = address(Transport::Quic, 2) else { return };
+        let relayed = Way::Relayed { relay, peer: tcp.peer() };
+        let mut dialer = dialer(&[relayed, tcp]);
+        dialer.want(now);
+        assert_eq!((dialer.due(now), dialer.due(now + HEAD_START)), (Some(tcp), Some(relayed)));
     }
 
     #[test]

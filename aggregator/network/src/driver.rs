@@ -1,6 +1,7 @@
 //! The task that owns the swarm.
 
 mod asking;
+mod relaying;
 mod serving;
 
 use std::{
@@ -28,6 +29,7 @@ use tracing::{debug, warn};
 
 pub(crate) use asking::Outbound;
 use asking::{Pending, Target};
+use relaying::RelayPlace;
 pub(crate) use serving::{Exchange, Work};
 
 use crate::{
@@ -35,6 +37,7 @@ use crate::{
     budget::Budgets,
     config::Limits,
     counters::Tally,
+    dialer::Way,
     held::{Downloads, HeldAnswers},
     inbox::Inbound,
     link::LinkError,
@@ -53,7 +56,9 @@ const DRAIN_IDLE: Duration = Duration::from_secs(3);
 /// What the handles of a link ask of its driver.
 pub(crate) enum Command {
     Ask(Outbound),
-    Learn(Address),
+    Learn(Way),
+    /// Take a place at a relay; told once there is one.
+    ListenBy(Address, oneshot::Sender<()>),
     /// Finish what is under way until the instant, then end.
     Stop(Instant, oneshot::Sender<()>),
 }
@@ -94,7 +99,9 @@ pub(crate) struct Driver {
     silent: Vec<(ListenerId, ListenAddress)>,
     addresses: watch::Sender<Vec<Address>>,
     targets: BTreeMap<PeerKey, Target>,
-    dials: BTreeMap<ConnectionId, Address>,
+    dials: BTreeMap<ConnectionId, Way>,
+    /// Relays at which this process wants a place.
+    places: BTreeMap<PeerKey, RelayPlace>,
     pending: BTreeMap<OutboundRequestId, Pending>,
     uploads: Uploads,
     held: HeldAnswers,
@@ -130,6 +137,7 @@ impl Driver {
             addresses,
             targets: BTreeMap::new(),
             dials: BTreeMap::new(),
+            places: BTreeMap::new(),
             pending: BTreeMap::new(),
             uploads: Uploads::new(limits),
             held: HeldAnswers::new(limits),
@@ -183,9 +191,8 @@ impl Driver {
                 Some(work) = self.work_in.recv() => self.on_work(work),
                 command = commands.recv() => match command {
                     Some(Command::Ask(outbound)) => self.ask(outbound),
-                    Some(Command::Learn(address)) => {
-                        self.target(address.peer()).dialer.learn(address);
-                    }
+                    Some(Command::Learn(way)) => self.target(way.peer()).dialer.learn(way),
+                    Some(Command::ListenBy(relay, done)) => self.listen_by(relay, done),
                     Some(Command::Stop(deadline, done)) => self.stop(deadline, done),
                     None => break,
                 },
@@ -249,6 +256,7 @@ impl Driver {
         self.tally.transfers_evicted.set(self.uploads.evicted());
         self.tally.transfer_bytes_held.set(self.uploads.bytes() + self.held.bytes() + downloads);
         self.check_pulses(now);
+        self.check_places(now);
     }
 
     fn on_swarm(&mut self, event: SwarmEvent<LinkBehaviourEvent>) {
@@ -274,7 +282,12 @@ impl Driver {
             }
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.silent.retain(|(id, _)| *id != listener_id);
+                self.on_place(listener_id);
                 if let Some((listen, _)) = address::split(&address) {
+                    if self.limits.relayed_circuits_max > 0 {
+                        // What a relay tells those who take a place.
+                        self.swarm.add_external_address(address);
+                    }
                     let address = listen.with_peer(self.peer);
                     self.addresses.send_modify(|addresses| addresses.push(address));
                 }
@@ -284,7 +297,9 @@ impl Driver {
                     self.addresses.send_modify(|all| all.retain(|a| a.listen() != listen));
                 }
             }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } if self.ending.is_none() => {
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason }
+                if self.ending.is_none() && !self.on_place_lost(listener_id) =>
+            {
                 warn!(?addresses, ?reason, "the link stopped listening on {addresses:?}");
             }
             _ => {}

@@ -16,6 +16,7 @@ use crate::{
     budget::Budgets,
     config::{LimitError, Limits, LinkConfig},
     counters::Counters,
+    dialer::Way,
     driver::{Command, Driver, Outbound, Shared},
     inbox::Inbox,
     metrics::LinkMetrics,
@@ -151,7 +152,31 @@ impl Link {
     /// remembered. The future may be dropped.
     pub async fn add_address(&self, address: Address) {
         // An error is a link that has ended: nothing will be dialled.
-        let _heard = self.commands.send(Command::Learn(address)).await.is_ok();
+        let _heard = self.commands.send(Command::Learn(Way::Direct(address))).await.is_ok();
+    }
+
+    /// Tells a relay at which a peer has a place; it is tried after the peer's own addresses. The
+    /// future may be dropped.
+    ///
+    /// What goes over a relay is encrypted and authenticated between the two ends: the relay learns
+    /// who they are, when and how much.
+    pub async fn add_relay(&self, peer: PeerKey, relay: Address) {
+        let way = Way::Relayed { relay, peer };
+        // An error is a link that has ended: nothing will be dialled.
+        let _heard = self.commands.send(Command::Learn(way)).await.is_ok();
+    }
+
+    /// Takes a place at a relay, so that peers reach this process that cannot dial it; returns once
+    /// the relay gave it. It is taken again whenever it is lost, with growing pauses up to 5 s. The
+    /// future may be dropped; the place is wanted all the same.
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`] if the link ended before.
+    pub async fn listen_by(&self, relay: Address) -> Result<(), RequestError> {
+        let (done, done_in) = oneshot::channel();
+        // An error is a link that has ended, and then `done` is dropped with the command.
+        let _heard = self.commands.send(Command::ListenBy(relay, done)).await.is_ok();
+        done_in.await.or(Err(RequestError::Stopped))
     }
 
     /// Asks the peer at `address` and waits for its answer.

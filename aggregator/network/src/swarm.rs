@@ -2,7 +2,11 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use libp2p::{Swarm, SwarmBuilder, connection_limits, noise, swarm::NetworkBehaviour, tcp, yamux};
+use libp2p::{
+    PeerId, Swarm, SwarmBuilder, connection_limits, noise, relay,
+    swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
+    tcp, yamux,
+};
 
 use crate::{
     budget::Budgets,
@@ -29,7 +33,20 @@ pub(crate) const OUTBOUND_REQUESTS_MAX: usize = 64;
 pub(crate) struct LinkBehaviour {
     limits: connection_limits::Behaviour,
     pub(crate) exchange: ExchangeBehaviour,
+    /// Reaches peers, and is reached, by others' relays.
+    relayed: relay::client::Behaviour,
+    /// Is a relay, where that is allowed.
+    relay: Toggle<relay::Behaviour>,
 }
+
+/// A reservation is renewed well before it ends, and gone an hour after its holder at the latest.
+const RESERVATION: Duration = Duration::from_secs(60 * 60);
+/// A circuit ends after so long, or so many bytes each way, and is opened again by whoever needs it:
+/// two messages of 128 MiB at 64 KiB/s would take an hour, so that a slow one is cut twice or thrice.
+const CIRCUIT: Duration = Duration::from_secs(20 * 60);
+const CIRCUIT_BYTES_MAX: u64 = 256 << 20;
+/// Circuits of one peer at a time.
+const CIRCUITS_PER_PEER_MAX: usize = 4;
 
 /// Builds the swarm of a link; it neither listens nor dials yet.
 pub(crate) fn build(
@@ -37,7 +54,7 @@ pub(crate) fn build(
     budgets: Arc<Budgets>,
     tally: Arc<Tally>,
 ) -> Result<Swarm<LinkBehaviour>, noise::Error> {
-    let behaviour = behaviour(&config.limits, budgets, tally);
+    let limits = &config.limits;
     let streams_max = streams_max(&config.limits);
     let yamux = move || {
         let mut yamux = yamux::Config::default();
@@ -52,7 +69,10 @@ pub(crate) fn build(
             quic.keep_alive_interval = QUIC_KEEP_ALIVE_INTERVAL;
             quic
         })
-        .with_behaviour(|_| behaviour)
+        .with_relay_client(noise::Config::new, yamux)?
+        .with_behaviour(|key, relayed| {
+            behaviour(limits, key.public().to_peer_id(), relayed, budgets, tally)
+        })
         .unwrap_or_else(|never: Infallible| match never {})
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT))
         .with_connection_timeout(config.limits.request_timeout)
@@ -66,7 +86,13 @@ fn streams_max(limits: &Limits) -> usize {
     2 * usize::from(limits.inbound_requests_per_peer_max) + OUTBOUND_REQUESTS_MAX
 }
 
-fn behaviour(limits: &Limits, budgets: Arc<Budgets>, tally: Arc<Tally>) -> LinkBehaviour {
+fn behaviour(
+    limits: &Limits,
+    peer: PeerId,
+    relayed: relay::client::Behaviour,
+    budgets: Arc<Budgets>,
+    tally: Arc<Tally>,
+) -> LinkBehaviour {
     let connection_limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.connections_max))
         .with_max_pending_outgoing(Some(limits.connections_max))
@@ -75,5 +101,23 @@ fn behaviour(limits: &Limits, budgets: Arc<Budgets>, tally: Arc<Tally>) -> LinkB
     LinkBehaviour {
         limits: connection_limits::Behaviour::new(connection_limits),
         exchange: ExchangeBehaviour::new(limits, streams_max(limits), budgets, tally),
+        relayed,
+        relay: relay(limits, peer).into(),
     }
+}
+
+/// A relay with limits; its rates per peer and address are libp2p's own.
+fn relay(limits: &Limits, peer: PeerId) -> Option<relay::Behaviour> {
+    let circuits_max = usize::from(limits.relayed_circuits_max);
+    let config = relay::Config {
+        max_reservations: circuits_max,
+        max_reservations_per_peer: 1,
+        reservation_duration: RESERVATION,
+        max_circuits: circuits_max,
+        max_circuits_per_peer: CIRCUITS_PER_PEER_MAX,
+        max_circuit_duration: CIRCUIT,
+        max_circuit_bytes: CIRCUIT_BYTES_MAX,
+        ..relay::Config::default()
+    };
+    (circuits_max > 0).then(|| relay::Behaviour::new(peer, config))
 }

@@ -20,7 +20,7 @@ use super::Driver;
 use crate::{
     address::Address,
     codec::{Content, Request},
-    dialer::Dialer,
+    dialer::{Dialer, Way},
     peer::PeerKey,
     pulse::{Diagnosis, Pulse},
     request::{self, RequestError},
@@ -75,7 +75,7 @@ impl Driver {
     pub(super) fn ask(&mut self, outbound: Outbound) {
         let peer = outbound.address.peer();
         let address = outbound.address;
-        self.target(peer).dialer.learn(address);
+        self.target(peer).dialer.learn(Way::Direct(address));
         if self.swarm.is_connected(&peer.to_peer_id()) {
             self.send(outbound);
             return;
@@ -149,7 +149,7 @@ impl Driver {
             return;
         }
         self.tally.dials_failed.add_one();
-        debug!(%error, transport = ?address.transport(), "an address was not reached: {error}");
+        debug!(%error, "an address was not reached: {error}");
         let knows_who = matches!(target.dial_error.as_deref(), Some(DialError::WrongPeerId { .. }));
         if !knows_who {
             target.dial_error = Some(Arc::new(error));
