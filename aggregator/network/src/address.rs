@@ -142,6 +142,15 @@ impl Address {
     }
 }
 
+/// The multiaddress of a place at a relay, or of the peer that has it.
+pub(crate) fn relayed(relay: Address, peer: Option<PeerKey>) -> Multiaddr {
+    let place = relay.to_multiaddr().with(Protocol::P2pCircuit);
+    match peer {
+        Some(peer) => place.with(Protocol::P2p(peer.to_peer_id())),
+        None => place,
+    }
+}
+
 /// Splits a multiaddress into where and who.
 pub(crate) fn split(multiaddr: &Multiaddr) -> Option<(ListenAddress, Option<PeerId>)> {
     let mut parts = multiaddr.iter();

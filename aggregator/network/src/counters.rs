@@ -1,6 +1,11 @@
 //! What a link has done so far, for metrics and for the report.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::{decline::DeclineReason, metrics::LinkMetrics};
 
 /// A snapshot of what a link has done since it was started.
 ///
@@ -16,15 +21,16 @@ pub struct Counters {
     pub requests_in: u64,
     /// Requests sent whole.
     pub requests_out: u64,
-    /// Answers received whole.
+    /// Answers received; of one in chunks, its description.
     pub responses_in: u64,
-    /// Answers sent whole.
+    /// Answers sent; of one in chunks, its description.
     pub responses_out: u64,
-    /// Frames refused because their length was over the limit.
+    /// Messages refused because their length was over the limit.
     pub oversized: u64,
-    /// Frames that ended early.
+    /// Frames that ended early or cannot be read.
     pub truncated: u64,
-    /// Requests dropped because too many were in work, or nobody was there to answer.
+    /// Requests turned away because too many were in work or came at once, or nobody was there to
+    /// answer.
     pub dropped: u64,
     /// Connections that peers tried to open and that did not come about: strangers' bytes, failed
     /// handshakes, limits.
@@ -45,12 +51,17 @@ impl Count {
         self.add(1);
     }
 
-    fn get(&self) -> u64 {
+    /// For what goes up and down.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The counts behind [`Counters`].
+/// The counts behind [`Counters`] and [`LinkMetrics`].
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) bytes_in: Count,
@@ -63,6 +74,22 @@ pub(crate) struct Tally {
     pub(crate) truncated: Count,
     pub(crate) dropped: Count,
     pub(crate) connections_refused: Count,
+    pub(crate) connections: Count,
+    pub(crate) connections_opened: Count,
+    pub(crate) connections_silent: Count,
+    pub(crate) dials_failed: Count,
+    pub(crate) reconnects: Count,
+    pub(crate) versions_differing: Count,
+    pub(crate) chunks_in: Count,
+    pub(crate) chunks_out: Count,
+    pub(crate) chunks_resumed: Count,
+    pub(crate) chunks_corrupt: Count,
+    pub(crate) transfers_interrupted: Count,
+    pub(crate) transfers_evicted: Count,
+    pub(crate) transfer_bytes_held: Count,
+    declined: [Count; DeclineReason::ALL.len()],
+    /// In microseconds, smoothed; 0 before the first.
+    round_trip_us: Count,
 }
 
 impl Tally {
@@ -78,6 +105,43 @@ impl Tally {
             truncated: self.truncated.get(),
             dropped: self.dropped.get(),
             connections_refused: self.connections_refused.get(),
+        }
+    }
+
+    /// Counts a refusal of this process.
+    pub(crate) fn declined(&self, reason: DeclineReason) {
+        self.declined[reason.index()].add_one();
+    }
+
+    /// Takes a measured round trip. The driver's alone, so that no sample is lost.
+    ///
+    /// Source: RFC 6298, section 2: smoothed by an eighth.
+    pub(crate) fn round_trip(&self, sample: Duration) {
+        let sample = u64::try_from(sample.as_micros()).unwrap_or(u64::MAX).max(1);
+        let before = self.round_trip_us.get();
+        let smoothed = if before == 0 { sample } else { before - before / 8 + sample / 8 };
+        self.round_trip_us.set(smoothed);
+    }
+
+    pub(crate) fn metrics(&self) -> LinkMetrics {
+        let round_trip_us = self.round_trip_us.get();
+        LinkMetrics {
+            counters: self.snapshot(),
+            connections: self.connections.get(),
+            connections_opened: self.connections_opened.get(),
+            connections_silent: self.connections_silent.get(),
+            dials_failed: self.dials_failed.get(),
+            reconnects: self.reconnects.get(),
+            versions_differing: self.versions_differing.get(),
+            chunks_in: self.chunks_in.get(),
+            chunks_out: self.chunks_out.get(),
+            chunks_resumed: self.chunks_resumed.get(),
+            chunks_corrupt: self.chunks_corrupt.get(),
+            transfers_interrupted: self.transfers_interrupted.get(),
+            transfers_evicted: self.transfers_evicted.get(),
+            transfer_bytes_held: self.transfer_bytes_held.get(),
+            declined: DeclineReason::ALL.map(|reason| self.declined[reason.index()].get()),
+            round_trip: (round_trip_us > 0).then(|| Duration::from_micros(round_trip_us)),
         }
     }
 }

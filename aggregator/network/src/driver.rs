@@ -1,57 +1,89 @@
 //! The task that owns the swarm.
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+mod asking;
+mod relaying;
+mod serving;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use libp2p::{
-    PeerId, Swarm, TransportError,
+    Swarm, TransportError,
     core::transport::ListenerId,
-    request_response::{Event, Message, OutboundFailure, OutboundRequestId, ResponseChannel},
-    swarm::{
-        DialError, SwarmEvent,
-        dial_opts::{DialOpts, PeerCondition},
-    },
+    request_response::{InboundRequestId, OutboundRequestId},
+    swarm::{ConnectionId, SwarmEvent},
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
+};
 use tracing::{debug, warn};
+
+pub(crate) use asking::Outbound;
+use asking::{Pending, Target};
+use relaying::RelayPlace;
+pub(crate) use serving::{Exchange, Work};
 
 use crate::{
     address::{self, Address, ListenAddress},
-    codec::{Request, Response},
+    budget::Budgets,
     config::Limits,
     counters::Tally,
-    inbox::{Inbound, Reply, ReplySender},
+    dialer::Way,
+    held::{Downloads, HeldAnswers},
+    inbox::Inbound,
     link::LinkError,
     peer::PeerKey,
-    request::{self, RequestError},
     swarm::{LinkBehaviour, LinkBehaviourEvent},
+    uploads::Uploads,
 };
 
 /// How long a link that ends waits for its connections to close orderly.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// How often silence, expiry and the end of a shutdown are looked for, at most.
+const TICK: Duration = Duration::from_millis(250);
+/// A link that ends waits for transfers that moved within this time.
+const DRAIN_IDLE: Duration = Duration::from_secs(3);
 
 /// What the handles of a link ask of its driver.
 pub(crate) enum Command {
-    Request(Outbound),
-    Stop(oneshot::Sender<()>),
+    Ask(Outbound),
+    Learn(Way),
+    /// Take a place at a relay; told once there is one.
+    ListenBy(Address, oneshot::Sender<()>),
+    /// Finish what is under way until the instant, then end.
+    Stop(Instant, oneshot::Sender<()>),
 }
 
-/// A request of this process.
-pub(crate) struct Outbound {
-    pub(crate) address: Address,
-    pub(crate) body: Vec<u8>,
-    pub(crate) answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
-    /// Its place among the outbound requests, kept until libp2p is done with it.
-    pub(crate) place: OwnedSemaphorePermit,
+/// What handles and driver share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) downloads: Mutex<Downloads>,
+    /// Requests of this process, from being asked to being answered.
+    pub(crate) active: AtomicUsize,
+    /// Nothing new is asked or served.
+    pub(crate) ending: AtomicBool,
 }
 
-/// A request that libp2p is busy with.
-struct Pending {
-    address: Address,
-    answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
-    /// Why the last attempt to connect failed.
-    dial_error: Option<Arc<DialError>>,
-    place: OwnedSemaphorePermit,
+/// How long nothing may have happened before a link ends gracefully: what was written last has left
+/// by then, and nothing is on its way that would make the kernel reset the connection.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// The end of a link.
+struct Ending {
+    deadline: Instant,
+    /// Since when nothing is to be finished.
+    idle_since: Option<Instant>,
+    done: Vec<oneshot::Sender<()>>,
 }
 
 /// The owner of the swarm, driven by its events and by commands.
@@ -60,37 +92,60 @@ pub(crate) struct Driver {
     peer: PeerKey,
     limits: Limits,
     tally: Arc<Tally>,
+    shared: Arc<Shared>,
+    budgets: Arc<Budgets>,
+    listeners: Vec<ListenerId>,
     /// Listeners that have not reported an address yet.
     silent: Vec<(ListenerId, ListenAddress)>,
     addresses: watch::Sender<Vec<Address>>,
+    targets: BTreeMap<PeerKey, Target>,
+    dials: BTreeMap<ConnectionId, Way>,
+    /// Relays at which this process wants a place.
+    places: BTreeMap<PeerKey, RelayPlace>,
     pending: BTreeMap<OutboundRequestId, Pending>,
+    uploads: Uploads,
+    held: HeldAnswers,
     requests: mpsc::Sender<Inbound>,
-    replies: mpsc::Sender<Reply>,
-    replies_in: mpsc::Receiver<Reply>,
+    work: mpsc::Sender<Work>,
+    work_in: mpsc::Receiver<Work>,
+    /// Exchanges of peers whose answer is not on its way.
+    responding: BTreeSet<InboundRequestId>,
+    ending: Option<Ending>,
 }
 
 impl Driver {
     pub(crate) fn new(
         swarm: Swarm<LinkBehaviour>,
-        peer: PeerKey,
         limits: &Limits,
-        tally: Arc<Tally>,
+        shared: Arc<Shared>,
+        budgets: Arc<Budgets>,
         requests: mpsc::Sender<Inbound>,
         addresses: watch::Sender<Vec<Address>>,
     ) -> Self {
-        // Room for an answer to every request in work.
-        let (replies, replies_in) = mpsc::channel(limits.inbound_requests_max.into());
+        // Each request in work has one piece of it at a time.
+        let (work, work_in) = mpsc::channel(limits.inbound_requests_max.into());
+        let peer = PeerKey::from_peer_id(*swarm.local_peer_id());
         Self {
+            peer: peer.expect("the swarm was made with an Ed25519 key"),
             swarm,
-            peer,
             limits: limits.clone(),
-            tally,
+            tally: Arc::clone(&shared.tally),
+            shared,
+            budgets,
+            listeners: Vec::new(),
             silent: Vec::new(),
             addresses,
+            targets: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            places: BTreeMap::new(),
             pending: BTreeMap::new(),
+            uploads: Uploads::new(limits),
+            held: HeldAnswers::new(limits),
             requests,
-            replies,
-            replies_in,
+            work,
+            work_in,
+            responding: BTreeSet::new(),
+            ending: None,
         }
     }
 
@@ -98,6 +153,7 @@ impl Driver {
     pub(crate) fn listen(&mut self, address: ListenAddress) -> Result<(), LinkError> {
         match self.swarm.listen_on(address.to_multiaddr()) {
             Ok(listener) => {
+                self.listeners.push(listener);
                 self.silent.push((listener, address));
                 Ok(())
             }
@@ -127,65 +183,98 @@ impl Driver {
 
     /// Runs until a handle says stop or none is left.
     pub(crate) async fn run(mut self: Box<Self>, mut commands: mpsc::Receiver<Command>) {
-        let done = loop {
+        let mut tick = self.tick();
+        while !self.is_over(Instant::now()) {
+            let next_dial = self.next_dial();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
-                Some(Reply { channel, response }) = self.replies_in.recv() => {
-                    self.reply(channel, response);
-                }
+                Some(work) = self.work_in.recv() => self.on_work(work),
                 command = commands.recv() => match command {
-                    Some(Command::Request(outbound)) => self.request(outbound),
-                    Some(Command::Stop(done)) => break Some(done),
-                    None => break None,
+                    Some(Command::Ask(outbound)) => self.ask(outbound),
+                    Some(Command::Learn(way)) => self.target(way.peer()).dialer.learn(way),
+                    Some(Command::ListenBy(relay, done)) => self.listen_by(relay, done),
+                    Some(Command::Stop(deadline, done)) => self.stop(deadline, done),
+                    None => break,
                 },
+                () = sleep_until(next_dial.unwrap_or_else(Instant::now)), if next_dial.is_some() => {
+                    self.dial_due();
+                }
+                _ = tick.tick() => self.on_tick(),
             }
-        };
+        }
         drop(commands);
+        let ending = self.ending.take();
         self.close().await;
         drop(self);
-        if let Some(done) = done {
+        for done in ending.into_iter().flat_map(|ending| ending.done) {
             // Nobody may wait for it any more.
             let _told = done.send(()).is_ok();
         }
     }
 
-    fn request(&mut self, outbound: Outbound) {
-        let Outbound { address, body, answer, place } = outbound;
-        let peer = address.peer().to_peer_id();
-        let dial_error = self.connect(peer, address);
-        let request = Request { body, slot: None };
-        let id = self.swarm.behaviour_mut().exchange.send_request(&peer, request);
-        self.pending.insert(id, Pending { address, answer, dial_error, place });
+    fn tick(&self) -> Interval {
+        let shortest = self.limits.keep_alive.min(self.limits.silence_max) / 4;
+        let mut tick = interval(TICK.min(shortest).max(Duration::from_millis(1)));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick
     }
 
-    /// Dials a peer unless it is connected or being dialled.
-    ///
-    /// From a fresh port: the port of the listener, libp2p's default, would make a reconnection
-    /// collide with what the kernel remembers of the connection before.
-    fn connect(&mut self, peer: PeerId, address: Address) -> Option<Arc<DialError>> {
-        let dial = DialOpts::peer_id(peer)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(vec![address.to_multiaddr()])
-            .allocate_new_port()
-            .build();
-        match self.swarm.dial(dial) {
-            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => None,
-            Err(error) => Some(Arc::new(error)),
+    /// Stops accepting, and goes on with what is under way.
+    fn stop(&mut self, deadline: Instant, done: oneshot::Sender<()>) {
+        self.shared.ending.store(true, Ordering::SeqCst);
+        for listener in std::mem::take(&mut self.listeners) {
+            self.swarm.remove_listener(listener);
         }
+        let ending =
+            self.ending.get_or_insert(Ending { deadline, idle_since: None, done: Vec::new() });
+        ending.deadline = ending.deadline.min(deadline);
+        ending.done.push(done);
     }
 
-    fn reply(&mut self, channel: ResponseChannel<Response>, response: Response) {
-        let exchange = &mut self.swarm.behaviour_mut().exchange;
-        if exchange.send_response(channel, response).is_err() {
-            debug!("a peer no longer waits for its answer");
-        }
+    /// Whether nothing is left to be finished, or no time for it.
+    fn is_over(&mut self, now: Instant) -> bool {
+        let Some(ending) = &mut self.ending else { return false };
+        let is_idle = self.budgets.in_work(&self.limits) == 0
+            && self.responding.is_empty()
+            && self.shared.active.load(Ordering::SeqCst) == 0
+            && !self.uploads.is_active(DRAIN_IDLE, now)
+            && !self.held.is_active(DRAIN_IDLE, now);
+        ending.idle_since = is_idle.then(|| ending.idle_since.unwrap_or(now));
+        let idle = ending.idle_since.map(|since| now.saturating_duration_since(since));
+        idle >= Some(LINGER) || now >= ending.deadline
+    }
+
+    fn on_tick(&mut self) {
+        let now = Instant::now();
+        self.uploads.expire(now);
+        self.held.expire(now);
+        let downloads = {
+            let mut downloads = lock(&self.shared.downloads);
+            downloads.expire(self.limits.transfer_expiry, now);
+            downloads.bytes()
+        };
+        self.tally.transfers_evicted.set(self.uploads.evicted());
+        self.tally.transfer_bytes_held.set(self.uploads.bytes() + self.held.bytes() + downloads);
+        self.check_pulses(now);
+        self.check_places(now);
     }
 
     fn on_swarm(&mut self, event: SwarmEvent<LinkBehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(LinkBehaviourEvent::Exchange(event)) => self.on_exchange(event),
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
-                self.on_dial_error(peer, error);
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                self.on_dial_error(connection_id, error);
+            }
+            SwarmEvent::ConnectionEstablished {
+                peer_id, connection_id, num_established, ..
+            } => {
+                self.tally.connections_opened.add_one();
+                self.tally.connections.add_one();
+                self.on_connected(peer_id, connection_id, num_established.get());
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.on_closed(peer_id, connection_id);
+                self.tally.connections.set(self.tally.connections.get().saturating_sub(1));
             }
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 self.tally.connections_refused.add_one();
@@ -193,7 +282,12 @@ impl Driver {
             }
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.silent.retain(|(id, _)| *id != listener_id);
+                self.on_place(listener_id);
                 if let Some((listen, _)) = address::split(&address) {
+                    if self.limits.relayed_circuits_max > 0 {
+                        // What a relay tells those who take a place.
+                        self.swarm.add_external_address(address);
+                    }
                     let address = listen.with_peer(self.peer);
                     self.addresses.send_modify(|addresses| addresses.push(address));
                 }
@@ -203,72 +297,13 @@ impl Driver {
                     self.addresses.send_modify(|all| all.retain(|a| a.listen() != listen));
                 }
             }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason }
+                if self.ending.is_none() && !self.on_place_lost(listener_id) =>
+            {
                 warn!(?addresses, ?reason, "the link stopped listening on {addresses:?}");
             }
             _ => {}
         }
-    }
-
-    fn on_dial_error(&mut self, peer: PeerId, error: DialError) {
-        let error = Arc::new(error);
-        for pending in self.pending.values_mut() {
-            if pending.address.peer().to_peer_id() == peer {
-                pending.dial_error = Some(Arc::clone(&error));
-            }
-        }
-    }
-
-    fn on_exchange(&mut self, event: Event<Request, Response>) {
-        match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                self.on_request(peer, request, channel);
-            }
-            Event::Message { message: Message::Response { request_id, response }, .. } => {
-                self.answer(request_id, |_| Ok(response.body));
-            }
-            Event::OutboundFailure { request_id, connection_id, error, .. } => {
-                if matches!(error, OutboundFailure::Timeout) {
-                    // The peer may be gone without a word; the next request connects afresh.
-                    self.swarm.close_connection(connection_id);
-                }
-                let limit = self.limits.request_timeout;
-                self.answer(request_id, |pending| {
-                    let dial_error = pending.dial_error.as_ref();
-                    Err(request::request_error(error, pending.address, dial_error, limit))
-                });
-            }
-            Event::InboundFailure { peer, error, .. } => {
-                debug!(%peer, %error, "a request of a peer was not answered");
-            }
-            Event::ResponseSent { .. } => {}
-        }
-    }
-
-    fn on_request(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Response>) {
-        let (Ok(peer), Some(slot)) = (PeerKey::from_peer_id(peer), request.slot) else {
-            self.tally.dropped.add_one();
-            return;
-        };
-        let replies = self.replies.clone();
-        let reply = ReplySender::new(channel, slot, replies, self.limits.response_bytes_max);
-        // Never full, there are as many places as slots: refused only if the inbox was dropped.
-        match self.requests.try_send(Inbound { peer, body: request.body, reply }) {
-            Ok(()) => self.tally.requests_in.add_one(),
-            Err(_) => self.tally.dropped.add_one(),
-        }
-    }
-
-    fn answer(
-        &mut self,
-        id: OutboundRequestId,
-        outcome: impl FnOnce(&Pending) -> Result<Vec<u8>, RequestError>,
-    ) {
-        let Some(pending) = self.pending.remove(&id) else { return };
-        let outcome = outcome(&pending);
-        drop(pending.place);
-        // Whoever asked may have given up.
-        let _heard = pending.answer.send(outcome).is_ok();
     }
 
     /// Tells the peers, so that they need not find out by silence.
@@ -287,4 +322,9 @@ impl Driver {
             debug!("some connections did not close orderly");
         }
     }
+}
+
+/// Locks what is whole after any panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

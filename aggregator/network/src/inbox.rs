@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use libp2p::request_response::ResponseChannel;
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
-    codec::{Response, Slot},
+    description::{CHUNK_BYTES, Description},
+    driver::{Exchange, Work},
     peer::PeerKey,
 };
 
@@ -43,9 +43,9 @@ pub struct Inbound {
 
 /// Answers one request.
 pub struct ReplySender {
-    channel: ResponseChannel<Response>,
-    slot: Slot,
-    replies: mpsc::Sender<Reply>,
+    exchange: Exchange,
+    work: mpsc::Sender<Work>,
+    runtime: Handle,
     response_bytes_max: u32,
 }
 
@@ -66,41 +66,43 @@ pub enum ReplyError {
     Gone,
 }
 
-/// An answer on its way to the driver.
-pub(crate) struct Reply {
-    pub(crate) channel: ResponseChannel<Response>,
-    pub(crate) response: Response,
-}
-
 impl ReplySender {
+    /// Inside the runtime in which large answers are described.
     pub(crate) fn new(
-        channel: ResponseChannel<Response>,
-        slot: Slot,
-        replies: mpsc::Sender<Reply>,
+        exchange: Exchange,
+        work: mpsc::Sender<Work>,
         response_bytes_max: u32,
     ) -> Self {
-        Self { channel, slot, replies, response_bytes_max }
+        Self { exchange, work, runtime: Handle::current(), response_bytes_max }
     }
 
     /// Hands the answer to the link, which sends it; whether it arrives is not known here.
+    ///
+    /// One over 256 KiB is kept until the peer has fetched it, at most `transfer_expiry`.
     ///
     /// # Errors
     /// [`ReplyError::TooLarge`] if it is over `response_bytes_max`, [`ReplyError::Gone`] if nobody
     /// waits for it.
     pub fn send(self, body: Vec<u8>) -> Result<(), ReplyError> {
+        let Self { exchange, work, runtime, response_bytes_max: limit } = self;
         let length = body.len() as u64;
-        if length > self.response_bytes_max.into() {
-            return Err(ReplyError::TooLarge { length, limit: self.response_bytes_max });
+        if length > limit.into() {
+            return Err(ReplyError::TooLarge { length, limit });
         }
-        if !self.channel.is_open() {
+        if !exchange.channel.is_open() || work.is_closed() {
             return Err(ReplyError::Gone);
         }
-        let response = Response { body, slot: Some(self.slot) };
-        // Never full: it has room for every slot. So an error is a link that has ended.
-        match self.replies.try_send(Reply { channel: self.channel, response }) {
-            Ok(()) => Ok(()),
-            Err(_) => Err(ReplyError::Gone),
+        // Never full: it has room for every place. So an error is a link that has ended.
+        if length <= CHUNK_BYTES.into() {
+            return work.try_send(Work::Reply(exchange, body)).or(Err(ReplyError::Gone));
         }
+        // Not joined: it ends by itself, and the place of its request counts for it.
+        drop(runtime.spawn_blocking(move || {
+            if let Some(description) = Description::of(&body) {
+                let _taken = work.try_send(Work::Described(exchange, body, description)).is_ok();
+            }
+        }));
+        Ok(())
     }
 }
 

@@ -1,17 +1,18 @@
 //! The libp2p swarm of a link: transports, limits, the one protocol.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use libp2p::{
-    Swarm, SwarmBuilder, connection_limits, noise,
-    request_response::{self, ProtocolSupport},
-    swarm::NetworkBehaviour,
+    PeerId, Swarm, SwarmBuilder, connection_limits, noise, relay,
+    swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     tcp, yamux,
 };
 
 use crate::{
-    codec::{ExchangeCodec, PROTOCOL},
+    budget::Budgets,
     config::{Limits, LinkConfig},
+    counters::Tally,
+    exchange::ExchangeBehaviour,
     peer,
 };
 
@@ -31,24 +32,47 @@ pub(crate) const OUTBOUND_REQUESTS_MAX: usize = 64;
 #[derive(NetworkBehaviour)]
 pub(crate) struct LinkBehaviour {
     limits: connection_limits::Behaviour,
-    pub(crate) exchange: request_response::Behaviour<ExchangeCodec>,
+    pub(crate) exchange: ExchangeBehaviour,
+    /// Reaches peers, and is reached, by others' relays.
+    relayed: relay::client::Behaviour,
+    /// Is a relay, where that is allowed.
+    relay: Toggle<relay::Behaviour>,
 }
+
+/// A reservation is renewed well before it ends, and gone an hour after its holder at the latest.
+const RESERVATION: Duration = Duration::from_secs(60 * 60);
+/// A circuit ends after so long, or so many bytes each way, and is opened again by whoever needs it:
+/// two messages of 128 MiB at 64 KiB/s would take an hour, so that a slow one is cut twice or thrice.
+const CIRCUIT: Duration = Duration::from_secs(20 * 60);
+const CIRCUIT_BYTES_MAX: u64 = 256 << 20;
+/// Circuits of one peer at a time.
+const CIRCUITS_PER_PEER_MAX: usize = 4;
 
 /// Builds the swarm of a link; it neither listens nor dials yet.
 pub(crate) fn build(
     config: &LinkConfig,
-    codec: ExchangeCodec,
+    budgets: Arc<Budgets>,
+    tally: Arc<Tally>,
 ) -> Result<Swarm<LinkBehaviour>, noise::Error> {
-    let behaviour = behaviour(&config.limits, codec);
+    let limits = &config.limits;
+    let streams_max = streams_max(&config.limits);
+    let yamux = move || {
+        let mut yamux = yamux::Config::default();
+        yamux.set_max_num_streams(streams_max);
+        yamux
+    };
     let swarm = SwarmBuilder::with_existing_identity(peer::keypair_from_secret(&config.secret))
         .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, yamux::Config::default)?
+        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, yamux)?
         .with_quic_config(|mut quic| {
             quic.max_idle_timeout = QUIC_SILENCE_MS_MAX;
             quic.keep_alive_interval = QUIC_KEEP_ALIVE_INTERVAL;
             quic
         })
-        .with_behaviour(|_| behaviour)
+        .with_relay_client(noise::Config::new, yamux)?
+        .with_behaviour(|key, relayed| {
+            behaviour(limits, key.public().to_peer_id(), relayed, budgets, tally)
+        })
         .unwrap_or_else(|never: Infallible| match never {})
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT))
         .with_connection_timeout(config.limits.request_timeout)
@@ -56,22 +80,44 @@ pub(crate) fn build(
     Ok(swarm)
 }
 
-fn behaviour(limits: &Limits, codec: ExchangeCodec) -> LinkBehaviour {
+/// Streams of one connection at a time, both ways: a peer's requests, as many refusals in words, and
+/// all requests of this process.
+fn streams_max(limits: &Limits) -> usize {
+    2 * usize::from(limits.inbound_requests_per_peer_max) + OUTBOUND_REQUESTS_MAX
+}
+
+fn behaviour(
+    limits: &Limits,
+    peer: PeerId,
+    relayed: relay::client::Behaviour,
+    budgets: Arc<Budgets>,
+    tally: Arc<Tally>,
+) -> LinkBehaviour {
     let connection_limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.connections_max))
         .with_max_pending_outgoing(Some(limits.connections_max))
         .with_max_established(Some(limits.connections_max))
         .with_max_established_per_peer(Some(limits.connections_per_peer_max));
-    let streams_max = usize::from(limits.inbound_requests_max) + OUTBOUND_REQUESTS_MAX;
-    let config = request_response::Config::default()
-        .with_request_timeout(limits.request_timeout)
-        .with_max_concurrent_streams(streams_max);
     LinkBehaviour {
         limits: connection_limits::Behaviour::new(connection_limits),
-        exchange: request_response::Behaviour::with_codec(
-            codec,
-            [(PROTOCOL, ProtocolSupport::Full)],
-            config,
-        ),
+        exchange: ExchangeBehaviour::new(limits, streams_max(limits), budgets, tally),
+        relayed,
+        relay: relay(limits, peer).into(),
     }
+}
+
+/// A relay with limits; its rates per peer and address are libp2p's own.
+fn relay(limits: &Limits, peer: PeerId) -> Option<relay::Behaviour> {
+    let circuits_max = usize::from(limits.relayed_circuits_max);
+    let config = relay::Config {
+        max_reservations: circuits_max,
+        max_reservations_per_peer: 1,
+        reservation_duration: RESERVATION,
+        max_circuits: circuits_max,
+        max_circuits_per_peer: CIRCUITS_PER_PEER_MAX,
+        max_circuit_duration: CIRCUIT,
+        max_circuit_bytes: CIRCUIT_BYTES_MAX,
+        ..relay::Config::default()
+    };
+    (circuits_max > 0).then(|| relay::Behaviour::new(peer, config))
 }

@@ -20,12 +20,12 @@ async fn check_round_trip(transport: Transport) {
     let sent = Counters {
         requests_out: 3,
         responses_in: 3,
-        bytes_out: 1003 + 12,
-        bytes_in: 1003 + 12,
+        bytes_out: 1003 + 15,
+        bytes_in: 1003 + 15,
         ..Counters::default()
     };
     assert_eq!(client.counters(), sent);
-    assert_eq!((server.counters().requests_in, server.counters().bytes_in), (3, 1015));
+    assert_eq!((server.counters().requests_in, server.counters().bytes_in), (3, 1018));
     server.shutdown().await;
     served.await.unwrap();
 }
@@ -63,7 +63,11 @@ async fn responder_sees_the_key_of_the_requester() {
 
 #[tokio::test]
 async fn many_requests_at_once_are_answered_each_with_its_own() {
-    let limits = aggregator_network::Limits { inbound_requests_max: 40, ..small() };
+    let limits = aggregator_network::Limits {
+        inbound_requests_max: 40,
+        inbound_requests_per_peer_max: 40,
+        ..small()
+    };
     let (_server, inbox, address) = listener(1, Transport::Tcp, limits.clone()).await;
     answer_reversed(inbox);
     let client = asker(2, limits).await;

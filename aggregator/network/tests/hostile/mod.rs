@@ -5,7 +5,7 @@ use std::io;
 use async_trait::async_trait;
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
 use libp2p::{
-    Multiaddr, StreamProtocol, SwarmBuilder, noise,
+    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise,
     request_response::{Behaviour, Codec, Config, Event, Message, ProtocolSupport},
     swarm::{SwarmEvent, dial_opts::DialOpts},
     tcp, yamux,
@@ -13,7 +13,7 @@ use libp2p::{
 
 /// Writes what it is given and nothing else, reads what comes.
 #[derive(Clone)]
-struct RawCodec;
+pub(crate) struct RawCodec;
 
 #[async_trait]
 impl Codec for RawCodec {
@@ -62,35 +62,65 @@ impl Codec for RawCodec {
     }
 }
 
-/// Opens one stream for each of `frames` at `address`, one after the other, and writes it.
-///
-/// Returns the bytes that came back on each, `None` if the stream ended or broke without any.
-pub(crate) async fn send_raw(address: &str, frames: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
-    let protocol = [(StreamProtocol::new("/sahakar/round/1"), ProtocolSupport::Outbound)];
-    let mut swarm = SwarmBuilder::with_new_identity()
-        .with_tokio()
-        .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
-        .unwrap()
-        .with_behaviour(|_| Behaviour::with_codec(RawCodec, protocol, Config::default()))
-        .unwrap()
-        .build();
-    let address: Multiaddr = address.parse().unwrap();
-    let dial = DialOpts::from(address);
-    let peer = dial.get_peer_id().unwrap();
-    swarm.dial(dial).unwrap();
-    let mut answers = Vec::new();
-    for frame in frames {
-        swarm.behaviour_mut().send_request(&peer, frame.to_vec());
-        answers.push(loop {
-            match swarm.select_next_some().await {
+/// A peer that asks what it likes.
+pub(crate) struct RawPeer {
+    swarm: Swarm<Behaviour<RawCodec>>,
+    to: PeerId,
+}
+
+impl RawPeer {
+    pub(crate) async fn connect(address: &str, protocol: &'static str) -> Self {
+        let mut swarm = raw_swarm(&[protocol], ProtocolSupport::Outbound);
+        let address: Multiaddr = address.parse().unwrap();
+        let dial = DialOpts::from(address);
+        let to = dial.get_peer_id().unwrap();
+        swarm.dial(dial).unwrap();
+        while !swarm.is_connected(&to) {
+            swarm.select_next_some().await;
+        }
+        Self { swarm, to }
+    }
+
+    /// Writes a frame on a stream of its own.
+    pub(crate) fn begin(&mut self, frame: &[u8]) {
+        self.swarm.behaviour_mut().send_request(&self.to, frame.to_vec());
+    }
+
+    /// Waits for what comes back on any stream.
+    pub(crate) async fn answer(&mut self) -> Option<Vec<u8>> {
+        loop {
+            match self.swarm.select_next_some().await {
                 SwarmEvent::Behaviour(Event::Message {
                     message: Message::Response { response, .. },
                     ..
-                }) => break Some(response),
-                SwarmEvent::Behaviour(Event::OutboundFailure { .. }) => break None,
+                }) => return Some(response),
+                SwarmEvent::Behaviour(Event::OutboundFailure { .. }) => return None,
                 _ => {}
             }
-        });
+        }
     }
-    answers
+
+    pub(crate) async fn send(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+        self.begin(frame);
+        self.answer().await
+    }
+}
+
+/// A swarm that speaks these protocols with whatever bytes.
+pub(crate) fn raw_swarm(
+    protocols: &[&'static str],
+    support: ProtocolSupport,
+) -> Swarm<Behaviour<RawCodec>> {
+    let protocols: Vec<_> =
+        protocols.iter().map(|name| (StreamProtocol::new(name), support.clone())).collect();
+    SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|_| Behaviour::with_codec(RawCodec, protocols, Config::default()))
+        .unwrap()
+        .with_swarm_config(|config| {
+            config.with_idle_connection_timeout(std::time::Duration::from_secs(60))
+        })
+        .build()
 }

@@ -19,6 +19,7 @@ pub(crate) fn small() -> Limits {
         connections_max: 16,
         connections_per_peer_max: 4,
         request_timeout: Duration::from_secs(20),
+        ..Limits::default()
     }
 }
 
