@@ -39,11 +39,14 @@ pub struct NodeConfig {
 /// Runs an aggregator until its link ends or its store fails. The future may be dropped at any time:
 /// everything that was promised is on disk.
 ///
+/// * `linked` — gets the link once it listens: for its metrics.
+///
 /// # Errors
 /// An address in use, a store that cannot be opened or written, terms that do not name this
 /// aggregator.
 pub async fn run(
     config: NodeConfig,
+    linked: impl FnOnce(Link),
     events: impl Fn(NodeEvent) + Clone + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
     let store = Store::open(&config.state_dir).await?;
@@ -65,6 +68,7 @@ pub async fn run(
     let updates = open_updates(&config)?;
     let (link, inbox) = start_link(&config, context.signing(), context.terms()).await?;
     events(NodeEvent::Listening { addresses: link.addresses() });
+    linked(link.clone());
     info!(index = context.index(), "aggregator {} listens", link.peer());
     if context.index() == Some(0) {
         let routes = routes(&config, context.terms())?;

@@ -190,11 +190,7 @@ async fn start_link(secret: Zeroizing<[u8; 32]>, message_bytes: usize) -> Result
 const fn is_final(error: &RequestError, reached: bool) -> bool {
     match error {
         RequestError::WrongPeer { .. } => !reached,
-        RequestError::RequestTooLarge { .. }
-        | RequestError::ResponseTooLarge { .. }
-        | RequestError::UnsupportedProtocol
-        | RequestError::Stopped => true,
-        _ => false,
+        error => error.is_final(),
     }
 }
 

@@ -1,10 +1,13 @@
 //! `sahakar aggregator`: combines updates that it cannot read.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
-use aggregator_network::{Address, ListenAddress};
+use aggregator_network::{Address, Link, ListenAddress};
 use aggregator_node::NodeConfig;
+use anyhow::Context as _;
+use axum::{Router, http::header, routing::get};
 use clap::Args;
+use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::process::{Events, stop_signal};
 
@@ -27,6 +30,9 @@ pub struct AggregatorArgs {
     /// region and endpoint in the environment (`AWS_ACCESS_KEY_ID`, …)
     #[arg(long, value_name = "URL")]
     pub updates: Option<String>,
+    /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -48,8 +54,37 @@ pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
         peers: args.peer,
         updates: args.updates,
     };
+    let (link, linked) = oneshot::channel();
+    let node = aggregator_node::run(
+        config,
+        move |running| {
+            // Whoever asked for no figures waits for no link.
+            let _asked = link.send(running).is_ok();
+        },
+        move |event| events.emit(event.to_json()),
+    );
     tokio::select! {
-        result = aggregator_node::run(config, move |event| events.emit(event.to_json())) => result,
+        result = node => result,
+        result = serve_metrics(args.metrics, linked) => result,
         () = stop_signal(args.with_parent) => Ok(()),
     }
+}
+
+/// Serves the link's figures for as long as the process runs; without an address, nothing, for ever.
+async fn serve_metrics(
+    address: Option<SocketAddr>,
+    linked: oneshot::Receiver<Link>,
+) -> anyhow::Result<()> {
+    let (Some(address), Ok(link)) = (address, linked.await) else {
+        return std::future::pending().await;
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("--metrics: listening on {address}"))?;
+    let figures = move || async move {
+        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+        (kind, link.metrics().to_string())
+    };
+    let router = Router::new().route("/metrics", get(figures));
+    Ok(axum::serve(listener, router).await?)
 }
