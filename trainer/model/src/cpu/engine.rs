@@ -22,6 +22,10 @@ const ROWS_AT_ONCE_MIN: usize = 32;
 /// cache holds.
 const VALUES_AT_ONCE: usize = 1 << 19;
 
+/// Values of activations beyond which fewer rows are computed at once than that: 64 MiB, which bounds
+/// the memory of training whatever the architecture and the batch size.
+const VALUES_MAX: usize = 1 << 24;
+
 /// A network of one architecture. It allocates when it is made, and not afterwards.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -256,7 +260,9 @@ fn rows_at_once(architecture: &Architecture) -> usize {
         }
         Architecture::TableMlp(table) => table.layers().iter().map(|(inputs, _)| inputs).sum(),
     };
-    (VALUES_AT_ONCE / values.max(1)).clamp(ROWS_AT_ONCE_MIN, ROWS_AT_ONCE_MAX)
+    let values = values.max(1);
+    let rows = (VALUES_AT_ONCE / values).clamp(ROWS_AT_ONCE_MIN, ROWS_AT_ONCE_MAX);
+    rows.min((VALUES_MAX / values).max(1))
 }
 
 fn dense_layers(architecture: &Architecture, front: &Front, rows: usize) -> Vec<Dense> {

@@ -200,3 +200,6 @@ pub(super) fn vectors<S: Simd, const V: usize>(values: &[f32]) -> [S::f32s; V] {
     let (vectors, _) = S::as_simd_f32s(&values[..V * S::F32_LANES]);
     array::from_fn(|v| vectors[v])
 }
+
+#[cfg(test)]
+mod tests;
