@@ -27,7 +27,7 @@ fn catches(mutant: Mutant, invariant: &str, scenario: &Scenario) -> Failure {
 }
 
 const QUIET: Odds = Odds::NONE;
-const CRASHES: Odds = Odds { crash: 0.05, ..Odds::NONE };
+const CRASHES: Odds = Odds { crash: 0.02, ..Odds::NONE };
 
 #[test]
 fn invariant_aggregate_is_the_plain_sum_catches_a_share_that_is_shifted() {
