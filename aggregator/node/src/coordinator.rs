@@ -1,13 +1,15 @@
 //! The coordinator's loop.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aggregator_network::{Counters, Inbound, Inbox, Link, ReplySender};
 use aggregator_protocol::{
-    AggregatorReply, CohortRequest, ContributorReply, ContributorRequest, DaoRequest,
-    FederationTerms, Refusal, from_wire, to_wire,
+    AggregatorReply, AggregatorRequest, CohortRequest, ContributorReply, ContributorRequest,
+    DaoRequest, FederationTerms, FetchedReceipt, Refusal, RoundId, from_wire, to_wire,
 };
-use aggregator_round::{AggregatorContext, Ask, Coordinator, Input, Output};
+use aggregator_round::{
+    AggregatorContext, Coordinator, Ended, Input, Output, SUMS_MAX, Unsendable,
+};
 use anyhow::bail;
 use privacy_identity::{Digest, Encode as _, Signed, VerifyingKey};
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -15,34 +17,34 @@ use tracing::{debug, warn};
 
 use crate::{
     NodeEvent,
-    ask::{Errand, Routes},
+    ask::{Errand, Means, Routes, unavailable},
     clock::now_ms,
     delivery::{Delivery, Word},
+    retention::Retention,
     store::Store,
+    updates::Updates,
 };
 
 /// How often time is let act on the machine, in milliseconds: a deadline is kept to within this.
 const TICK_MS: u64 = 100;
-
-/// Pause after an answer that was refused, in milliseconds: a party that answers wrongly would
-/// otherwise be asked as fast as it answers.
-const REFUSED_PAUSE_MS: u64 = 250;
 
 /// Answers waiting to be handled: at most one per aggregator and one of the DAO node.
 const ANSWERS_MAX: usize = 64;
 
 /// Everything around the coordinator's machine.
 pub(crate) struct CoordinatorShell<E> {
-    context: AggregatorContext,
+    means: Means,
     machine: Coordinator,
     terms: Signed<FederationTerms>,
     store: Store,
+    retention: Retention,
     delivery: Delivery,
-    link: Link,
     routes: Routes,
     events: E,
     errands: BTreeMap<Digest, AbortHandle>,
-    answers: mpsc::Sender<(Digest, Input)>,
+    /// The errand whose answer was refused last.
+    refused: Option<Digest>,
+    answers: mpsc::Sender<(Digest, anyhow::Result<Input>)>,
     frames: Counters,
 }
 
@@ -51,41 +53,29 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
     pub(crate) async fn run(
         context: AggregatorContext,
         terms: Signed<FederationTerms>,
-        (store, link, inbox): (Store, Link, Inbox),
+        (store, updates): (Store, Arc<dyn Updates>),
+        (link, inbox): (Link, Inbox),
         routes: Routes,
         events: E,
     ) -> anyhow::Result<()> {
-        let mut machine = Coordinator::new(store.ended().await?);
-        let mut last = Vec::new();
-        for (at_ms, input) in store.inputs::<Input>().await? {
-            let (next, result) = machine.handle(&context, input, at_ms);
-            if let Err(refusal) = result {
-                bail!("a stored input is refused now ({refusal}): the store was altered");
-            }
-            machine = next;
-            last = result.unwrap_or_default();
-        }
-        // A crash between storing the last input of a round and concluding it.
-        for output in last {
-            if let Output::Conclude(ended) = output {
-                store.conclude(&ended).await?;
-            }
-        }
+        let machine = restored(&context, &store).await?;
+        // What a crash cut off before an input named it, and what is of ended rounds.
+        tokio::task::block_in_place(|| updates.sweep(&|id| machine.needs(id)))?;
         let resumed = machine.current_round().map(|round| round.0);
         events(NodeEvent::Ready { index: 0, resumed });
         let (answers, answers_in) = mpsc::channel(ANSWERS_MAX);
-        let errands = BTreeMap::new();
         let (delivery, words) = Delivery::open(&context, &store, &link, routes.dao).await?;
         let shell = Self {
             delivery,
-            context,
+            means: Means { context: Arc::new(context), updates, link },
             machine,
             terms,
             store,
-            link,
+            retention: Retention::default(),
             routes,
             events,
-            errands,
+            errands: BTreeMap::new(),
+            refused: None,
             answers,
             frames: Counters::default(),
         };
@@ -95,7 +85,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
     async fn serve(
         mut self,
         mut inbox: Inbox,
-        mut answers: mpsc::Receiver<(Digest, Input)>,
+        mut answers: mpsc::Receiver<(Digest, anyhow::Result<Input>)>,
         mut words: mpsc::Receiver<Word>,
     ) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
@@ -109,7 +99,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                 Some((id, input)) = answers.recv() => {
                     // An errand that is no longer outstanding was aborted: its answer is stale.
                     if self.errands.remove(&id).is_some() {
-                        self.answered(input).await?;
+                        self.answered(id, input?).await?;
                         self.dispatch()?;
                     }
                 }
@@ -126,7 +116,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
 
     /// Counts what the link refused before it was a message: too large, or cut off.
     fn count_frames(&mut self) {
-        let now = self.link.counters();
+        let now = self.means.link.counters();
         let before = std::mem::replace(&mut self.frames, now);
         for _ in before.oversized..now.oversized {
             self.machine.count(Refusal::Oversized);
@@ -139,16 +129,13 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
     /// Sends what is outstanding and not yet under way, and gives up what no longer is.
     fn dispatch(&mut self) -> anyhow::Result<()> {
         let mut current = BTreeMap::new();
-        for ask in self.machine.outstanding(&self.context) {
-            // A custodian opens no port: what it is asked waits until it comes.
-            if matches!(ask, Ask::Custodian(..)) {
-                continue;
-            }
-            let errand = Errand::new(&ask, &self.routes)?;
+        for ask in self.machine.outstanding(&self.means.context) {
+            let Some(errand) = Errand::new(ask, &self.routes)? else { continue };
             let id = errand.id();
             let handle = self.errands.remove(&id).unwrap_or_else(|| self.send(id, errand));
             current.insert(id, handle);
         }
+        self.refused = None;
         for (_, stale) in std::mem::replace(&mut self.errands, current) {
             stale.abort();
         }
@@ -156,25 +143,26 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
     }
 
     fn send(&self, id: Digest, errand: Errand) -> AbortHandle {
-        let (link, answers, events) =
-            (self.link.clone(), self.answers.clone(), self.events.clone());
+        let (means, answers, events) =
+            (self.means.clone(), self.answers.clone(), self.events.clone());
+        let refused = self.refused == Some(id);
         let task = tokio::spawn(async move {
             let unanswered = |cause| events(NodeEvent::Unanswered { cause });
-            let input = errand.run(link, unanswered).await;
+            let input = errand.run(means, refused, unanswered).await;
             // The receiver is gone only when the whole shell is.
             drop(answers.send((id, input)).await);
         });
         task.abort_handle()
     }
 
-    async fn answered(&mut self, input: Input) -> anyhow::Result<()> {
+    async fn answered(&mut self, id: Digest, input: Input) -> anyhow::Result<()> {
         if self.step(input, None).await? {
             return Ok(());
         }
-        // The answer was refused, so it would be refused again: the round cannot go on with it.
+        // The answer was refused, so it would be refused again: the round cannot go on with it. Between
+        // rounds there is nothing to give up: whoever answers wrongly is not asked at once.
+        self.refused = Some(id);
         self.step(Input::StepRefused(Refusal::BadSet), None).await?;
-        // Between rounds there is nothing to give up: whoever answers wrongly is not asked at once.
-        tokio::time::sleep(Duration::from_millis(REFUSED_PAUSE_MS)).await;
         Ok(())
     }
 
@@ -190,17 +178,19 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         };
         let answer = match request {
             ContributorRequest::Terms => ContributorReply::Terms(Box::new(self.terms.clone())),
-            ContributorRequest::Fetch { known } => {
-                self.custody_or(&member, || self.machine.order_for(&member, known))
-            }
-            ContributorRequest::Receipt { round } => self.custody_or(&member, || {
-                ContributorReply::Receipt(self.machine.receipt_for(round, &member))
-            }),
+            ContributorRequest::Fetch { known } => match self.custody(&member).await? {
+                Some(asked) => ContributorReply::Custody(asked),
+                None => self.machine.order_for(&member, known),
+            },
+            ContributorRequest::Receipt { round } => match self.custody(&member).await? {
+                Some(asked) => ContributorReply::Custody(asked),
+                None => ContributorReply::Receipt(self.receipt(round, member)?),
+            },
             ContributorRequest::Custody(answer) => {
                 return self.custodian_answered(member, *answer, reply).await;
             }
             ContributorRequest::Join(request) => {
-                let cohort = self.context.terms().cohort.is_present();
+                let cohort = self.means.context.terms().cohort.is_present();
                 self.delivery.join(DaoRequest::Join(request), reply, cohort);
                 return Ok(());
             }
@@ -222,14 +212,40 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         Ok(())
     }
 
-    /// What `member` is asked as a custodian, or else the answer to what it asked.
-    fn custody_or(
-        &self,
+    /// What `member` is asked as a custodian, if a round waits for it.
+    async fn custody(
+        &mut self,
         member: &VerifyingKey,
-        answer: impl FnOnce() -> ContributorReply,
-    ) -> ContributorReply {
-        let custody = self.machine.custody_for(&self.context, member);
-        custody.map_or_else(answer, ContributorReply::Custody)
+    ) -> anyhow::Result<Option<Box<AggregatorRequest>>> {
+        let Means { context, updates, .. } = &self.means;
+        let asked = tokio::task::block_in_place(|| {
+            self.machine.custody_for(context, updates.as_ref(), member)
+        });
+        match asked {
+            Ok(asked) => Ok(asked),
+            Err(Unsendable::Unavailable) => Err(unavailable(updates.as_ref())),
+            Err(Unsendable::Lost(input)) => {
+                if self.step(*input, None).await? {
+                    self.dispatch()?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// How a round ended for `member`. After the last of them its updates are of no use to anybody.
+    fn receipt(&mut self, round: RoundId, member: VerifyingKey) -> anyhow::Result<FetchedReceipt> {
+        let fetched = self.machine.receipt_for(round, &member);
+        if self.retention.fetched(member, &fetched) {
+            self.sweep()?;
+        }
+        Ok(fetched)
+    }
+
+    /// Deletes the updates that nobody needs any more.
+    fn sweep(&self) -> anyhow::Result<()> {
+        let needs = |id: &_| self.retention.needs(&self.machine, id);
+        tokio::task::block_in_place(|| self.means.updates.sweep(&needs))
     }
 
     async fn custodian_answered(
@@ -238,7 +254,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         answer: AggregatorReply,
         reply: ReplySender,
     ) -> anyhow::Result<()> {
-        let Some(party) = self.machine.custodian(&self.context, &member) else {
+        let Some(party) = self.machine.custodian(&self.means.context, &member) else {
             self.machine.count(Refusal::Stranger);
             self.refuse(member, Refusal::Stranger, reply);
             return Ok(());
@@ -262,7 +278,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         request: CohortRequest,
         reply: ReplySender,
     ) -> anyhow::Result<()> {
-        if !self.context.terms().cohort.is_present() {
+        if !self.means.context.terms().cohort.is_present() {
             self.machine.count(Refusal::Unexpected);
             self.refuse(member, Refusal::Malformed, reply);
             return Ok(());
@@ -283,10 +299,12 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         mut from: Option<(VerifyingKey, ReplySender)>,
     ) -> anyhow::Result<bool> {
         let now = now_ms();
-        let bytes = input.to_bytes();
+        // An update is not among what is persisted, and as long as a model.
+        let update = matches!(input, Input::Submitted { .. });
+        let bytes = if update { Vec::new() } else { input.to_bytes() };
         let machine = std::mem::replace(&mut self.machine, Coordinator::new(Vec::new()));
         let (machine, result) =
-            tokio::task::block_in_place(|| machine.handle(&self.context, input, now));
+            tokio::task::block_in_place(|| machine.handle(&self.means.context, input, now));
         self.machine = machine;
         let outputs = match result {
             Ok(outputs) => outputs,
@@ -302,9 +320,12 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         let accepted = !outputs.is_empty();
         for output in outputs {
             match output {
-                Output::PersistFirst(first) => self.store.append(now, &first.to_bytes()).await?,
+                Output::Keep(kept) => {
+                    tokio::task::block_in_place(|| self.means.updates.keep(&kept))?;
+                }
+                Output::PersistInput(other) => self.store.append(now, &other.to_bytes()).await?,
                 Output::Persist => self.store.append(now, &bytes).await?,
-                Output::Conclude(ended) => self.store.conclude(&ended).await?,
+                Output::Conclude(ended) => self.conclude(&ended).await?,
                 Output::Report(event) => (self.events)(NodeEvent::Round(event)),
                 Output::Acknowledge(acknowledgement) => {
                     if let Some((_, reply)) = from.take() {
@@ -319,6 +340,36 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         }
         Ok(accepted)
     }
+
+    /// Keeps how a round ended, and lets go of what only it needed.
+    async fn conclude(&mut self, ended: &Ended) -> anyhow::Result<()> {
+        self.store.conclude(ended).await?;
+        self.sweep()?;
+        let oldest = ended.round().0.saturating_sub(SUMS_MAX as u64);
+        self.retention.forget_before(RoundId(oldest));
+        Ok(())
+    }
+}
+
+/// The machine as it was when the process ended: no update is read.
+async fn restored(context: &AggregatorContext, store: &Store) -> anyhow::Result<Coordinator> {
+    let mut machine = Coordinator::new(store.ended().await?);
+    let mut last = Vec::new();
+    for (at_ms, input) in store.inputs::<Input>().await? {
+        let (next, result) = machine.handle(context, input, at_ms);
+        if let Err(refusal) = result {
+            bail!("a stored input is refused now ({refusal}): the store was altered");
+        }
+        machine = next;
+        last = result.unwrap_or_default();
+    }
+    // A crash between storing the last input of a round and concluding it.
+    for output in last {
+        if let Output::Conclude(ended) = output {
+            store.conclude(&ended).await?;
+        }
+    }
+    Ok(machine)
 }
 
 fn send(reply: ReplySender, answer: &ContributorReply) {

@@ -1,7 +1,7 @@
 //! The shell of an aggregator: link, store and clock around the round.
 //!
 //! ```text
-//!   Inbox ──► decode ──► Coordinator::handle ──► Persist ──► reply, events
+//!   Inbox ──► decode ──► Coordinator::handle ──► Keep ──► Persist ──► reply, events
 //!   clock ──► Tick ────►        (pure)           │
 //!   answers ───────────►                         └► outstanding() ──► asks, repeated until answered
 //! ```
@@ -15,9 +15,15 @@ mod clock;
 mod coordinator;
 mod delivery;
 mod event;
+mod file_updates;
 mod node;
+mod object_updates;
 mod peer;
+mod retention;
+mod s3;
 mod store;
+mod update_layout;
+mod updates;
 
 pub use event::NodeEvent;
 pub use node::{NodeConfig, run};

@@ -1,6 +1,6 @@
 //! Starting an aggregator.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use aggregator_network::{
     Address, Inbox, Limits, Link, LinkConfig, ListenAddress, PeerKey, load_or_create_key,
@@ -9,9 +9,13 @@ use aggregator_protocol::{DaoReply, DaoRequest, FederationTerms, from_wire, to_w
 use aggregator_round::{AggregatorContext, message_bytes_max};
 use anyhow::{Context as _, bail};
 use privacy_identity::{SealingKey, Signed, SigningKey, Tag, VerifyingKey};
+use tokio::runtime::Handle;
 use tracing::info;
 
-use crate::{NodeEvent, ask::Routes, coordinator::CoordinatorShell, peer, store::Store};
+use crate::{
+    NodeEvent, ask::Routes, coordinator::CoordinatorShell, file_updates::FileUpdates, peer, s3,
+    store::Store, updates::Updates,
+};
 
 /// Pause between attempts to reach the DAO node at start, in milliseconds.
 const DAO_RETRY_MS: u64 = 250;
@@ -19,7 +23,7 @@ const DAO_RETRY_MS: u64 = 250;
 /// How an aggregator is run.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Its key and its rounds.
+    /// Its key, its rounds and the updates that it holds.
     pub state_dir: PathBuf,
     /// Where it listens.
     pub listen: Vec<ListenAddress>,
@@ -27,6 +31,9 @@ pub struct NodeConfig {
     pub dao: Address,
     /// The other aggregators; needed by the coordinator only.
     pub peers: Vec<Address>,
+    /// Where sealed updates are kept: `s3://BUCKET/PREFIX`, used by no other aggregator, with keys, region and
+    /// endpoint in the environment (`AWS_…`). None: in files in `state_dir`.
+    pub updates: Option<String>,
 }
 
 /// Runs an aggregator until its link ends or its store fails. The future may be dropped at any time:
@@ -55,15 +62,25 @@ pub async fn run(
         .context("the federation's terms are not signed by this DAO node")?;
     store.keep_terms(&terms).await?;
     let context = AggregatorContext::new(verified.body().clone(), signing, sealing)?;
+    let updates = open_updates(&config)?;
     let (link, inbox) = start_link(&config, context.signing(), context.terms()).await?;
     events(NodeEvent::Listening { addresses: link.addresses() });
     info!(index = context.index(), "aggregator {} listens", link.peer());
     if context.index() == Some(0) {
         let routes = routes(&config, context.terms())?;
-        CoordinatorShell::run(context, terms, (store, link, inbox), routes, events).await
+        let stores = (store, updates);
+        CoordinatorShell::run(context, terms, stores, (link, inbox), routes, events).await
     } else {
-        peer::run(context, (store, link, inbox), events).await
+        peer::run(context, (store, updates), (link, inbox), events).await
     }
+}
+
+/// Where sealed updates are kept.
+fn open_updates(config: &NodeConfig) -> anyhow::Result<Arc<dyn Updates>> {
+    Ok(match &config.updates {
+        Some(url) => Arc::new(s3::open(url, Handle::current())?),
+        None => Arc::new(FileUpdates::open(config.state_dir.join("updates"))?),
+    })
 }
 
 /// A link whose limits fit the federation: no message is larger than a model, a sum, or all parts of

@@ -1,45 +1,41 @@
 //! The loop of every aggregator but the coordinator.
 
+use std::sync::Arc;
+
 use aggregator_network::{Inbound, Inbox, Link, PeerKey};
-use aggregator_protocol::{AggregatorReply, AggregatorRequest, Refusal, from_wire, to_wire};
-use aggregator_round::{AggregatorContext, PeerAggregator};
+use aggregator_protocol::{
+    AggregatorReply, AggregatorRequest, Refusal, RoundId, from_wire, to_wire,
+};
+use aggregator_round::{AggregatorContext, PeerAggregator, PeerInput, PeerStep};
 use anyhow::{Context as _, bail};
-use privacy_identity::{Encode as _, VerifyingKey};
+use privacy_identity::{Digest, Encode as _, Tag, VerifyingKey};
 use tracing::{debug, info};
 
-use crate::{NodeEvent, clock::now_ms, store::Store};
+use crate::{NodeEvent, clock::now_ms, store::Store, updates::Updates};
 
 /// Restores the machine from the store and answers the coordinator until the link ends.
 pub(crate) async fn run(
     context: AggregatorContext,
-    (store, link, mut inbox): (Store, Link, Inbox),
+    (store, updates): (Store, Arc<dyn Updates>),
+    (link, mut inbox): (Link, Inbox),
     events: impl Fn(NodeEvent),
 ) -> anyhow::Result<()> {
-    let mut machine = PeerAggregator::default();
-    for (_, request) in store.inputs::<AggregatorRequest>().await? {
-        let (next, result) = machine.handle(&context, request);
-        if let Err(refusal) = result {
-            bail!("a stored request is refused now ({refusal}): the store was altered");
-        }
-        machine = next;
-    }
     let index = context.index().context("an aggregator has a place in the terms")?;
+    let mut peer = Peer::restored(context, store, updates).await?;
     events(NodeEvent::Ready { index, resumed: None });
-    let coordinator = PeerKey::from_bytes(*context.terms().coordinator().verifying.as_bytes());
-    while let Some(Inbound { peer, body, reply }) = inbox.next_request().await {
-        let answer = if peer == coordinator {
-            let (next, answer) = step(machine, &context, &store, &body).await?;
-            machine = next;
-            answer
+    let coordinator = PeerKey::from_bytes(*peer.context.terms().coordinator().verifying.as_bytes());
+    while let Some(Inbound { peer: from, body, reply }) = inbox.next_request().await {
+        let answer = if from == coordinator {
+            peer.answer(&body).await?
         } else {
-            AggregatorReply::Refused(Refusal::Stranger)
+            to_wire(&refused(None, Refusal::Stranger))
         };
-        if let AggregatorReply::Refused(refusal) = &answer
-            && let Ok(peer) = VerifyingKey::from_bytes(peer.to_bytes())
+        if let Ok(AggregatorReply::Refused { refusal, .. }) = from_wire(&answer)
+            && let Ok(peer) = VerifyingKey::from_bytes(from.to_bytes())
         {
             events(NodeEvent::Refused { peer, reason: refusal.name() });
         }
-        if let Err(error) = reply.send(to_wire(&answer)) {
+        if let Err(error) = reply.send(answer) {
             debug!("an answer was not taken: {error}");
         }
     }
@@ -49,25 +45,73 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn step(
+/// The machine with its stores.
+struct Peer {
+    context: AggregatorContext,
     machine: PeerAggregator,
-    context: &AggregatorContext,
-    store: &Store,
-    body: &[u8],
-) -> anyhow::Result<(PeerAggregator, AggregatorReply)> {
-    let Ok(request) = from_wire::<AggregatorRequest>(body) else {
-        return Ok((machine, AggregatorReply::Refused(Refusal::Malformed)));
-    };
-    let bytes = request.to_bytes();
-    let (machine, result) = tokio::task::block_in_place(|| machine.handle(context, request));
-    let step = match result {
-        Ok(step) => step,
-        Err(refusal) => return Ok((machine, AggregatorReply::Refused(refusal))),
-    };
-    if step.persist && step.forget_earlier {
-        store.restart_from(now_ms(), &bytes).await?;
-    } else if step.persist {
-        store.append(now_ms(), &bytes).await?;
+    store: Store,
+    updates: Arc<dyn Updates>,
+    /// The last request that took work, and its answer: who gives up waiting asks the same again, and the
+    /// work of a large round takes longer than anybody waits.
+    last: Option<(Digest, Vec<u8>)>,
+}
+
+impl Peer {
+    async fn restored(
+        context: AggregatorContext,
+        store: Store,
+        updates: Arc<dyn Updates>,
+    ) -> anyhow::Result<Self> {
+        let mut machine = PeerAggregator::default();
+        for (_, input) in store.inputs::<PeerInput>().await? {
+            let (next, taken) = machine.replay(&context, input);
+            if let Err(refusal) = taken {
+                bail!("a stored request is refused now ({refusal}): the store was altered");
+            }
+            machine = next;
+        }
+        tokio::task::block_in_place(|| updates.sweep(&|id| machine.needs(id)))?;
+        Ok(Self { context, machine, store, updates, last: None })
     }
-    Ok((machine, step.reply))
+
+    /// The wire form of the answer; what it promises is durable before.
+    async fn answer(&mut self, body: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let Ok(request) = from_wire::<AggregatorRequest>(body) else {
+            return Ok(to_wire(&refused(None, Refusal::Malformed)));
+        };
+        let asked = Digest::of(Tag::Delivery, body);
+        if let Some((_, answer)) = self.last.as_ref().filter(|(last, _)| *last == asked) {
+            return Ok(answer.clone());
+        }
+        let round = request.round();
+        let machine = std::mem::take(&mut self.machine);
+        let Self { context, updates, .. } = &*self;
+        let (machine, result) =
+            tokio::task::block_in_place(|| machine.handle(context, updates.as_ref(), request));
+        self.machine = machine;
+        if let Some(failure) = self.updates.failure() {
+            return Err(failure);
+        }
+        let PeerStep { keep, persist, forget_earlier, reply } = match result {
+            Ok(step) => step,
+            Err(refusal) => return Ok(to_wire(&refused(Some(round), refusal))),
+        };
+        tokio::task::block_in_place(|| keep.iter().try_for_each(|kept| self.updates.keep(kept)))?;
+        match persist.map(|input| input.to_bytes()) {
+            Some(bytes) if forget_earlier => {
+                self.store.restart_from(now_ms(), &bytes).await?;
+                let needs = |id: &_| self.machine.needs(id);
+                tokio::task::block_in_place(|| self.updates.sweep(&needs))?;
+            }
+            Some(bytes) => self.store.append(now_ms(), &bytes).await?,
+            None => {}
+        }
+        let answer = to_wire(&reply);
+        self.last = Some((asked, answer.clone()));
+        Ok(answer)
+    }
+}
+
+const fn refused(round: Option<RoundId>, refusal: Refusal) -> AggregatorReply {
+    AggregatorReply::Refused { round, refusal }
 }

@@ -94,7 +94,7 @@ fn measure(world: &World, folder: &Folder, peers: &Path, contributors: usize) {
     let context = world.context(0);
     let everybody: Vec<_> = (0..contributors).collect();
     let mut machine = Coordinator::new(Vec::new());
-    let mut feed = |machine: Coordinator, input: Input| {
+    let feed = |machine: Coordinator, input: Input| {
         let (machine, result) = machine.handle(&context, input, 1);
         for output in result.unwrap() {
             if let Output::Keep(kept) = output {

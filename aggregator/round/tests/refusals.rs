@@ -6,7 +6,8 @@
 mod world;
 
 use aggregator_protocol::{
-    ContributorReply, DaoRequest, FederationTerms, Refusal, RoundGrant, RoundId,
+    ContributorReply, CustodyTerms, DaoRequest, FederationTerms, Refusal, RoundGrant, RoundId,
+    SealingTerms,
 };
 use aggregator_round::{Ask, Input, Ordered, Output};
 use privacy_dp::ClipNorm;
@@ -20,7 +21,7 @@ use crate::world::{
     World,
     dao::{probe_order, wrong_probes},
     every_mode,
-    federation::{Federation, asks_measure, asks_prepare, asks_score, asks_sum},
+    federation::{Federation, asks_measure, asks_prepare, asks_score, asks_settle, asks_sum},
     rng_for,
 };
 

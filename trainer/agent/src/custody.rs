@@ -7,34 +7,39 @@
 use std::sync::Mutex;
 
 use aggregator_protocol::{AggregatorReply, AggregatorRequest, FederationTerms, MESSAGE_BYTES_MAX};
-use aggregator_round::{AggregatorContext, PeerAggregator};
+use aggregator_round::{AggregatorContext, MemoryUpdates, PeerAggregator, PeerInput};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, SealingKey, SigningKey, Writer};
 
 use crate::{AgentError, state_dir::StateDir};
 
-/// Most requests of one round: to prepare, to agree, to sum, to score.
-const REQUESTS_MAX: usize = 4;
+/// Most answered requests of one round: to agree, to sum, to score, and to prepare up to 4 096 shares of keys, of
+/// which 248 come at a time.
+const INPUTS_MAX: usize = 64;
 
-/// What a custodian was asked in the newest round, in order, as it came.
+/// What a custodian answered in the newest round, in order, and the shares of keys that it holds: 31 kB of
+/// each contributor.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct StoredCustody {
-    requests: Vec<Vec<u8>>,
+    inputs: Vec<Vec<u8>>,
+    updates: MemoryUpdates,
 }
 
 impl Encode for StoredCustody {
     fn encode(&self, writer: &mut Writer) {
-        writer.u32(u32::try_from(self.requests.len()).expect("at most REQUESTS_MAX"));
-        for request in &self.requests {
-            writer.bytes(request);
+        writer.u32(u32::try_from(self.inputs.len()).expect("at most INPUTS_MAX"));
+        for input in &self.inputs {
+            writer.bytes(input);
         }
+        self.updates.encode(writer);
     }
 }
 
 impl Decode for StoredCustody {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let length = reader.length("custody requests", REQUESTS_MAX)?;
-        let request = |_| Ok(reader.bytes("custody request", MESSAGE_BYTES_MAX)?.to_vec());
-        Ok(Self { requests: (0..length).map(request).collect::<Result<_, DecodeError>>()? })
+        let length = reader.length("custody inputs", INPUTS_MAX)?;
+        let input = |_| Ok(reader.bytes("custody input", MESSAGE_BYTES_MAX)?.to_vec());
+        let inputs = (0..length).map(input).collect::<Result<_, DecodeError>>()?;
+        Ok(Self { inputs, updates: Decode::decode(reader)? })
     }
 }
 
@@ -56,10 +61,10 @@ impl Custody {
         let context = AggregatorContext::custodian(terms.clone(), signing, sealing);
         let stored = state.custody()?.unwrap_or_default();
         let mut machine = PeerAggregator::default();
-        for bytes in &stored.requests {
-            let request = AggregatorRequest::from_bytes(bytes).map_err(state.custody_damaged())?;
-            let (next, result) = machine.handle(&context, request);
-            result.map_err(state.custody_damaged())?;
+        for bytes in &stored.inputs {
+            let input = PeerInput::from_bytes(bytes).map_err(state.custody_damaged())?;
+            let (next, taken) = machine.replay(&context, input);
+            taken.map_err(state.custody_damaged())?;
             machine = next;
         }
         Ok(Self { context, state: Mutex::new((machine, stored)) })
@@ -75,23 +80,26 @@ impl Custody {
         state: &StateDir,
     ) -> Result<AggregatorReply, AgentError> {
         let mut guard = self.state.lock().expect("no call panics while it holds the lock");
-        let bytes = request.to_bytes();
-        let (machine, stored) = std::mem::take(&mut *guard);
-        let (machine, result) = machine.handle(&self.context, request);
-        guard.0 = machine;
+        let round = request.round();
+        let (machine, mut stored) = std::mem::take(&mut *guard);
+        let (machine, result) = machine.handle(&self.context, &stored.updates, request);
         let step = match result {
             Ok(step) => step,
             Err(refusal) => {
-                guard.1 = stored;
-                return Ok(AggregatorReply::Refused(refusal));
+                *guard = (machine, stored);
+                return Ok(AggregatorReply::Refused { round: Some(round), refusal });
             }
         };
-        guard.1 = stored;
-        if step.persist {
+        let changed = step.persist.is_some();
+        if let Some(input) = step.persist {
             if step.forget_earlier {
-                guard.1.requests.clear();
+                stored = StoredCustody::default();
             }
-            guard.1.requests.push(bytes);
+            step.keep.iter().for_each(|kept| stored.updates.keep(kept));
+            stored.inputs.push(input.to_bytes());
+        }
+        *guard = (machine, stored);
+        if changed {
             state.store_custody(&guard.1)?;
         }
         Ok(step.reply)

@@ -23,6 +23,10 @@ pub struct AggregatorArgs {
     /// Another aggregator's address, with its identity; the coordinator needs all others
     #[arg(long, value_name = "ADDRESS")]
     pub peer: Vec<Address>,
+    /// Keep sealed updates in this place instead of files: s3://BUCKET/PREFIX, used by no other aggregator; keys,
+    /// region and endpoint in the environment (AWS_ACCESS_KEY_ID, …)
+    #[arg(long, value_name = "URL")]
+    pub updates: Option<String>,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -37,8 +41,13 @@ pub struct AggregatorArgs {
 /// An address in use, a store that cannot be opened or written, terms that do not name its key.
 pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
-    let config =
-        NodeConfig { state_dir: args.state, listen: args.listen, dao: args.dao, peers: args.peer };
+    let config = NodeConfig {
+        state_dir: args.state,
+        listen: args.listen,
+        dao: args.dao,
+        peers: args.peer,
+        updates: args.updates,
+    };
     tokio::select! {
         result = aggregator_node::run(config, move |event| events.emit(event.to_json())) => result,
         () = stop_signal(args.with_parent) => Ok(()),
