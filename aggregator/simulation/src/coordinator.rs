@@ -11,8 +11,8 @@ use aggregator_protocol::{
     Refusal, RoundId, from_wire, to_wire,
 };
 use aggregator_round::{
-    AggregatorContext, Answer, Ask, Asked, Batch, Coordinator, Ended, Input, Output,
-    RoundEvent, Unsendable, UpdateId, Work, Worked,
+    AggregatorContext, Answer, Ask, Asked, Batch, Coordinator, Ended, Input, Output, RoundEvent,
+    Unsendable, UpdateId, Work, Worked,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _, Signed, Tag, VerifyingKey};
 
@@ -219,9 +219,7 @@ impl Process {
             },
             ContributorRequest::Receipt { round } => match self.custody_for(turn, &member) {
                 Some(asked) => asked,
-                None => {
-                    ContributorReply::Receipt(self.receipt_for(turn.mutant, round, &member))
-                }
+                None => ContributorReply::Receipt(self.receipt_for(turn.mutant, round, &member)),
             },
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))

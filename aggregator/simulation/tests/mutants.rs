@@ -48,7 +48,7 @@ fn invariant_nothing_is_opened_below_the_minimum_cohort_catches_a_lower_minimum(
 
 #[test]
 fn invariant_no_second_opening_catches_a_peer_that_forgets_the_set() {
-    let odds = Odds { crash: 0.2, steal: 0.8, ..Odds::NONE };
+    let odds = Odds { crash: 0.04, steal: 0.8, ..Odds::NONE };
     let invariant = "invariant_no_second_opening_with_another_set";
     let failure = catches(Mutant::ForgetsTheSet, invariant, &mpc(odds));
     let smallest = minimised(failure);
