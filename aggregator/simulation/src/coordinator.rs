@@ -394,7 +394,7 @@ impl Process {
             RoundEvent::Settled { .. } => turn.witness.seen.add("settled", 1),
             RoundEvent::Aborted { reason, .. } => {
                 turn.witness.seen.add("aborted", 1);
-                let lost = u64::from(reason.contains("store") || reason.contains("lost"));
+                let lost = u64::from(reason.contains("missing") || reason.contains("altered"));
                 turn.witness.seen.add("aborted for a lost update", lost);
             }
             RoundEvent::Opened { .. } => turn.witness.seen.add("opened", 1),

@@ -18,6 +18,14 @@ pub(crate) enum Nature {
     Other,
 }
 
+/// What a process stands to lose in a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stake {
+    /// It may be in the middle of writing: an update came, a question did, or its own work is done.
+    High,
+    Low,
+}
+
 const FORGERIES: [Forgery; 8] = [
     Forgery::Second,
     Forgery::OlderRound,
@@ -42,6 +50,8 @@ const THEFTS: [Theft; 7] = [
 /// Longest time that a process stays down, a partition lasts, or a party stays away, in milliseconds:
 /// longer than a step's deadline.
 const OUTAGE_MS_MAX: u64 = 700;
+/// How much more likely a process dies in a step in which it writes: most steps write nothing.
+const HIGH_STAKE_FACTOR: f64 = 8.0;
 /// How long bytes are kept at most before they are struck, in milliseconds: some steps of a round.
 const ROT_MS_MAX: u64 = 300;
 /// How far a clock jumps at most, in milliseconds: over several deadlines.
@@ -116,16 +126,22 @@ impl Plan {
     }
 
     /// Whether a process dies in this step: what it still does, and how long it stays down.
-    pub(crate) fn at_step(&mut self, party: Party, step: u32, now_ms: u64) -> Option<(Kept, u64)> {
+    pub(crate) fn at_step(
+        &mut self,
+        (party, stake): (Party, Stake),
+        step: u32,
+        now_ms: u64,
+    ) -> Option<(Kept, u64)> {
         let fault = match &self.source {
             Source::Listed(_) => self.crashes.get(&(party, step)).cloned()?,
             Source::Drawn { until_ms, .. } if now_ms > *until_ms => return None,
             Source::Drawn { seed, odds, .. } => {
                 let mut draws = Draws::at(*seed, &[2, party.word(), u64::from(step)]);
-                if !draws.happens(odds.crash) {
+                let factor = if stake == Stake::High { HIGH_STAKE_FACTOR } else { 1.0 };
+                if !draws.happens(odds.crash * factor) {
                     return None;
                 }
-                let outputs = u8::try_from(draws.within(0..=5)).unwrap_or(0);
+                let outputs = u8::try_from(draws.within(0..=4)).unwrap_or(0);
                 let torn = u8::try_from(draws.within(0..=255)).unwrap_or(0);
                 let soon = draws.happens(0.7);
                 let down_ms =

@@ -15,7 +15,7 @@ pub struct Odds {
     pub double: f64,
     /// A message is changed or cut off on the way.
     pub garble: f64,
-    /// A process dies.
+    /// A process dies, in a step in which little is at stake; eight times as likely in others.
     pub crash: f64,
     /// An update that a process holds is struck.
     pub rot: f64,
@@ -57,7 +57,7 @@ impl Odds {
             forge: sometimes(0.3),
             steal: sometimes(0.2),
             standing: sometimes(0.15),
-            rot: sometimes(0.02 * harsh),
+            rot: sometimes(0.06 * harsh),
             late_ms_max: 300,
         }
     }

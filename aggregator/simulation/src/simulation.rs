@@ -13,7 +13,7 @@ use crate::{
     fault::{Fault, Harm, Party, Site},
     member::Member,
     peer::Peer,
-    plan::{Nature, Plan},
+    plan::{Nature, Plan, Stake},
     random::Draws,
     scenario::Scenario,
     theft::{Loot, stolen},
@@ -207,11 +207,15 @@ impl Simulation {
     }
 
     /// One step of one process, which may die in it.
-    fn turn(&mut self, party: Party, act: impl FnOnce(&mut Processes, &mut Turn<'_>, &Plan)) {
+    fn turn(
+        &mut self,
+        (party, stake): (Party, Stake),
+        act: impl FnOnce(&mut Processes, &mut Turn<'_>, &Plan),
+    ) {
         let step = self.steps.entry(party).or_default();
         let crash = match party {
             Party::Dao | Party::Thief => None,
-            _ => self.plan.at_step(party, *step, self.now_ms),
+            _ => self.plan.at_step((party, stake), *step, self.now_ms),
         };
         *step += 1;
         let clock_ms = self.plan.clock(party, self.now_ms);
@@ -264,7 +268,7 @@ impl Simulation {
         if !self.is_up(party) {
             return;
         }
-        self.turn(party, |processes, turn, plan| match party {
+        self.turn((party, Stake::Low), |processes, turn, plan| match party {
             Party::Aggregator(0) => processes.coordinator.wake(turn),
             Party::Member(index) => processes.members[index].wake(turn, plan.standing()),
             _ => {}
@@ -275,7 +279,9 @@ impl Simulation {
     fn worked(&mut self, id: u64) {
         let party = Party::Aggregator(0);
         if self.is_up(party) {
-            self.turn(party, |processes, turn, _| processes.coordinator.worked(turn, id));
+            self.turn((party, Stake::High), |processes, turn, _| {
+                processes.coordinator.worked(turn, id);
+            });
         } else {
             self.schedule(WAKE_MS, Event::Worked(id));
         }
@@ -295,10 +301,14 @@ impl Simulation {
 
     fn deliver(&mut self, message: &Message) {
         let Message { from, to, .. } = *message;
+        let stake = match nature(from, to, &message.bytes) {
+            Nature::Submission | Nature::Question => Stake::High,
+            Nature::Other => Stake::Low,
+        };
         if !self.is_up(to) || !self.plan.connects(from, to, self.now_ms) {
             return;
         }
-        self.turn(to, |processes, turn, plan| match (to, from, message.reply) {
+        self.turn((to, stake), |processes, turn, plan| match (to, from, message.reply) {
             (Party::Dao, _, false) => processes.dao_hears(turn, message),
             (Party::Aggregator(0), _, true) => {
                 processes.coordinator.hear(turn, message.id, &message.bytes);
@@ -328,23 +338,9 @@ impl Simulation {
         });
     }
 
-    /// What a message is to a fault.
-    fn nature(&self, from: Party, message: &Outgoing) -> Nature {
-        /// Kinds on the wire (`aggregator-protocol`): an update; a question to a custodian.
-        const SUBMIT: u8 = 3;
-        const CUSTODY: u8 = 8;
-        let kind = message.bytes.get(1).copied();
-        match (from, message.to) {
-            (Party::Member(_), Party::Aggregator(0)) if kind == Some(SUBMIT) => Nature::Submission,
-            (Party::Aggregator(0), Party::Aggregator(_)) => Nature::Question,
-            (Party::Aggregator(0), Party::Member(_)) if kind == Some(CUSTODY) => Nature::Question,
-            _ => Nature::Other,
-        }
-    }
-
     fn send(&mut self, from: Party, message: Outgoing) {
         let Outgoing { to, id, reply, .. } = message;
-        let nature = self.nature(from, &message);
+        let nature = nature(from, to, &message.bytes);
         let nth = self.sent.entry((from, to)).or_default();
         let site = Site { from, to, nth: *nth };
         *nth += 1;
@@ -419,6 +415,20 @@ impl Simulation {
         let (from, id, reply, garbled) = (Party::Thief, 0, false, false);
         let message = Message { from, to, id, reply, bytes: to_wire(&request), garbled };
         self.schedule(delay_ms, Event::Deliver(message));
+    }
+}
+
+/// What a message is to a fault.
+fn nature(from: Party, to: Party, bytes: &[u8]) -> Nature {
+    /// Kinds on the wire (`aggregator-protocol`): an update; a question to a custodian.
+    const SUBMIT: u8 = 3;
+    const CUSTODY: u8 = 8;
+    let kind = bytes.get(1).copied();
+    match (from, to) {
+        (Party::Member(_), Party::Aggregator(0)) if kind == Some(SUBMIT) => Nature::Submission,
+        (Party::Aggregator(0), Party::Aggregator(_)) => Nature::Question,
+        (Party::Aggregator(0), Party::Member(_)) if kind == Some(CUSTODY) => Nature::Question,
+        _ => Nature::Other,
     }
 }
 

@@ -27,7 +27,7 @@ fn catches(mutant: Mutant, invariant: &str, scenario: &Scenario) -> Failure {
 }
 
 const QUIET: Odds = Odds::NONE;
-const CRASHES: Odds = Odds { crash: 0.05, ..Odds::NONE };
+const CRASHES: Odds = Odds { crash: 0.02, ..Odds::NONE };
 
 #[test]
 fn invariant_aggregate_is_the_plain_sum_catches_a_share_that_is_shifted() {
@@ -48,13 +48,18 @@ fn invariant_nothing_is_opened_below_the_minimum_cohort_catches_a_lower_minimum(
 
 #[test]
 fn invariant_no_second_opening_catches_a_peer_that_forgets_the_set() {
-    let odds = Odds { crash: 0.2, steal: 0.8, ..Odds::NONE };
+    let odds = Odds { crash: 0.04, steal: 0.8, ..Odds::NONE };
     let invariant = "invariant_no_second_opening_with_another_set";
     let failure = catches(Mutant::ForgetsTheSet, invariant, &mpc(odds));
+    let all = failure.faults.len();
     let smallest = minimised(failure);
     let names: Vec<_> = smallest.faults.iter().map(Fault::name).collect();
     assert!(smallest.breaks(invariant), "{smallest}");
-    assert!(names.len() <= 3 && names.contains(&"stolen"), "not minimal: {smallest}");
+    // The theft, the crash that forgets, and earlier ones that set their time.
+    assert!(
+        names.len() <= 10 && names.len() < all && names.contains(&"stolen"),
+        "not minimal: {smallest}"
+    );
 }
 
 #[test]
