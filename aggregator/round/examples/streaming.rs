@@ -90,6 +90,7 @@ fn main() {
     fs::remove_dir_all(&folder.path).unwrap();
 }
 
+#[expect(clippy::too_many_lines, reason = "a round from its grant to its scalars, in its order")]
 fn measure(world: &World, folder: &Folder, peers: &Path, contributors: usize) {
     let context = world.context(0);
     let everybody: Vec<_> = (0..contributors).collect();

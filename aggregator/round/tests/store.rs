@@ -70,8 +70,11 @@ fn promise_6_bytes_whose_input_was_not_stored_are_swept_and_the_update_is_taken_
     });
 }
 
+/// What harms the part at an index of an update; beside it what was there.
+type Damage = fn(&mut MemoryUpdates, &UpdateId, usize, &[u8]);
+
 /// What may become of stored bytes.
-const DAMAGES: [(&str, fn(&mut MemoryUpdates, &UpdateId, usize, &[u8])); 4] = [
+const DAMAGES: [(&str, Damage); 4] = [
     ("missing", |updates, id, _, _| updates.retain(|kept| kept != id)),
     ("one bit", |updates, id, part, _| {
         let bytes = &mut updates.parts_mut(id).unwrap()[part];
