@@ -25,7 +25,7 @@ fn config() -> DemoConfig {
         mode: "mpc".to_owned(),
         dataset: "wine".to_owned(),
         seed: 1,
-        device: "CPU (flex)".to_owned(),
+        device: "CPU".to_owned(),
         parameters: 450,
         ring_bits: 26,
         noise_multiplier: 0.0,
