@@ -90,11 +90,7 @@ fn main() {
     fs::remove_dir_all(&folder.path).unwrap();
 }
 
-<<<<<<< HEAD
 #[expect(clippy::too_many_lines, reason = "one measurement, from the grant to the settlement")]
-=======
-#[expect(clippy::too_many_lines, reason = "a round from its grant to its scalars, in its order")]
->>>>>>> wt-simmerge
 fn measure(world: &World, folder: &Folder, peers: &Path, contributors: usize) {
     let context = world.context(0);
     let everybody: Vec<_> = (0..contributors).collect();

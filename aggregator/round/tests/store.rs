@@ -70,11 +70,7 @@ fn promise_6_bytes_whose_input_was_not_stored_are_swept_and_the_update_is_taken_
     });
 }
 
-<<<<<<< HEAD
 /// What happens to a part of an update, given its index and another update's bytes.
-=======
-/// What harms the part at an index of an update; beside it what was there.
->>>>>>> wt-simmerge
 type Damage = fn(&mut MemoryUpdates, &UpdateId, usize, &[u8]);
 
 /// What may become of stored bytes.
