@@ -86,6 +86,9 @@ fn streams_max(limits: &Limits) -> usize {
     2 * usize::from(limits.inbound_requests_per_peer_max) + OUTBOUND_REQUESTS_MAX
 }
 
+/// Places for connections that this process opens itself: the parties of a federation, with room to spare.
+const OUTBOUND_CONNECTIONS: u32 = 64;
+
 fn behaviour(
     limits: &Limits,
     peer: PeerId,
@@ -96,7 +99,9 @@ fn behaviour(
     let connection_limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.connections_max))
         .with_max_pending_outgoing(Some(limits.connections_max))
-        .with_max_established(Some(limits.connections_max))
+        .with_max_established_incoming(Some(limits.connections_max))
+        // Strangers who take every place must not keep this process from calling others.
+        .with_max_established(Some(limits.connections_max.saturating_add(OUTBOUND_CONNECTIONS)))
         .with_max_established_per_peer(Some(limits.connections_per_peer_max));
     LinkBehaviour {
         limits: connection_limits::Behaviour::new(connection_limits),

@@ -21,6 +21,8 @@ use crate::{
 /// A transfer without a new chunk for so long makes room for others; also what a peer is told to wait
 /// that finds none.
 pub(crate) const IDLE: Duration = Duration::from_secs(30);
+/// Slowest line that is served, as on the sending side (`transfer.rs`).
+const BYTES_PER_SECOND_MIN: u64 = 16 << 10;
 /// When to come back if there is no room.
 const RETRY: Duration = Duration::from_millis(500);
 /// Descriptions at a time, whoever announced them: each is up to 13 KB for a message of 100 MB.
@@ -32,10 +34,22 @@ type Key = (PeerKey, TransferId);
 #[derive(Debug)]
 struct Upload {
     assembly: Assembly,
+    begun: Instant,
+    /// When the last new chunk came; at first, when it began.
     touched: Instant,
     /// Handed to the inbox before. It is kept for a peer that lost the answer and asks again, and
     /// makes room first.
     committed: bool,
+}
+
+impl Upload {
+    /// Whether it takes longer than the slowest line that is served.
+    ///
+    /// Threat: a peer with many keys that drips a chunk into each of many transfers, none of which ever ends.
+    fn is_overdue(&self, now: Instant) -> bool {
+        let seconds = u64::from(self.assembly.description().length()) / BYTES_PER_SECOND_MIN;
+        now.saturating_duration_since(self.begun) >= IDLE * 2 + Duration::from_secs(seconds)
+    }
 }
 
 /// The transfers of all peers.
@@ -77,8 +91,8 @@ impl Uploads {
         if !self.transfers.contains_key(&key) {
             self.open(key, Assembly::new(description), now)?;
         }
-        let upload = self.transfers.get_mut(&key).ok_or(unknown())?;
-        upload.touched = now;
+        // Only chunks count as a sign of life: who offers again and again keeps no place by it.
+        let upload = self.transfers.get(&key).ok_or(unknown())?;
         Ok(upload.assembly.bitmap())
     }
 
@@ -97,7 +111,8 @@ impl Uploads {
         if self.transfers.len() >= TRANSFERS_MAX && !self.make_room(&key, 1, now) {
             return Err(busy());
         }
-        self.transfers.insert(key, Upload { assembly, touched: now, committed: false });
+        let upload = Upload { assembly, begun: now, touched: now, committed: false };
+        self.transfers.insert(key, upload);
         Ok(())
     }
 
@@ -154,7 +169,9 @@ impl Uploads {
     /// less than `sent` bytes, in this order. Returns whether there was one.
     fn make_room(&mut self, for_whom: &Key, sent: u64, now: Instant) -> bool {
         let others = self.transfers.iter().filter(|(key, _)| *key != for_whom);
-        let idle = |upload: &Upload| now.saturating_duration_since(upload.touched) >= IDLE;
+        let idle = |upload: &Upload| {
+            now.saturating_duration_since(upload.touched) >= IDLE || upload.is_overdue(now)
+        };
         let rank = |upload: &Upload| {
             (!upload.committed, !idle(upload), upload.assembly.bytes(), upload.touched)
         };

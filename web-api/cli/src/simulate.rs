@@ -66,7 +66,7 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     let watch = Stopwatch::start();
     let data = SimulationData::load(&plan)?;
     let architecture = architecture(&plan, &data)?;
-    let digest = plan.digest();
+    let digest = plan.digest(&data);
     let state = match &args.checkpoint {
         Some(path) => State::load(path, &digest, &architecture.layout())?,
         None => None,

@@ -9,9 +9,6 @@ use crate::{AggregatorContext, Work, work::Task};
 /// How long the coordinator waits at most for the other custodians once enough have answered, in milliseconds:
 /// some polls of a custodian, and short beside a round.
 const PATIENCE_MS: u64 = 400;
-/// How long it waits at most for one answer more than it takes to open scalars, which shows whether one
-/// of them is a lie, in milliseconds: four times as long.
-const SCRUTINY_MS: u64 = 4 * PATIENCE_MS;
 
 /// What is decided with: of the updates only whose they are and their digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +61,8 @@ const fn patience_ms(step_ms: u64) -> u64 {
     if half < PATIENCE_MS { half } else { PATIENCE_MS }
 }
 
-/// At most three quarters of a step, for the same reason.
+/// Three quarters of a step: custodians come when they poll and work for seconds, and until then one answer more
+/// than opens scalars is waited for. No longer, or no custodian could be missing.
 const fn scrutiny_ms(step_ms: u64) -> u64 {
-    let most = step_ms / 4 * 3;
-    if most < SCRUTINY_MS { most } else { SCRUTINY_MS }
+    step_ms / 4 * 3
 }

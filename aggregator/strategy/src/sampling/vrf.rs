@@ -154,10 +154,11 @@ impl VrfPublicKey {
         let response = response.and_then(Option::<Scalar>::from).ok_or(VrfError::NotReduced)?;
         let claimed: [u8; CHALLENGE_BYTES] =
             claimed.try_into().map_err(|_wrong_length| VrfError::Mismatch)?;
-        let minus_c = -scalar_from_challenge(claimed);
+        // Points are negated, not the challenge: for a key with a part of small order the two differ.
+        let c = scalar_from_challenge(claimed);
         let hashed = encode_to_curve(self, input);
-        let u = EdwardsPoint::vartime_double_scalar_mul_basepoint(&minus_c, &key, &response);
-        let v = hashed * response + gamma * minus_c;
+        let u = EdwardsPoint::vartime_double_scalar_mul_basepoint(&c, &-key, &response);
+        let v = hashed * response - gamma * c;
         if challenge(&self.0, &[hashed, gamma, u, v]) == claimed {
             Ok(output(&gamma))
         } else {

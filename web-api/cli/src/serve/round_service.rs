@@ -27,7 +27,7 @@ use super::{
     vault::{Step, Vault},
 };
 use crate::{
-    measure::{Evaluator, Measured},
+    measure::{Evaluator, MeasureError, Measured},
     process::{Events, now_ms},
     settlement::{epsilon_from_micro, millionths, round_settled},
 };
@@ -40,6 +40,9 @@ const GRANT_FILE: &str = "grant.bin";
 const PROBES_FILE: &str = "probes.bin";
 /// File of the digest of the sum that the probes answer.
 const SUM_FILE: &str = "sum.bin";
+
+/// Longest reason that the ledger takes, in bytes; a longer one is cut.
+const REASON_BYTES_MAX: usize = 200;
 
 /// Everything that a round needs of the DAO.
 pub(crate) struct RoundService {
@@ -245,7 +248,16 @@ impl RoundService {
             let refused = DaoReply::Refused(Refusal::AlreadyAnswered);
             return Ok(if same { DaoReply::Probes(Box::new(probes)) } else { refused });
         }
-        let probes = tokio::task::block_in_place(|| self.probes(verified.body()))?;
+        let probes = match tokio::task::block_in_place(|| self.probes(verified.body())) {
+            Ok(probes) => probes,
+            // Threat: a contributor without a norm proof that garbles the sum. That ends the round and never the
+            // node, which would be asked the same again as soon as it is back.
+            Err(error) if error.is::<MeasureError>() => {
+                tracing::warn!("round {} cannot be measured: {error:#}", verified.body().round);
+                return Ok(DaoReply::Refused(Refusal::BadSet));
+            }
+            Err(error) => return Err(error),
+        };
         self.vault.keep(SUM_FILE, &digest)?;
         self.vault.keep(PROBES_FILE, &probes)?;
         Ok(DaoReply::Probes(Box::new(probes)))
@@ -287,6 +299,8 @@ impl RoundService {
         let optimizer = self.optimizer()?;
         let measured =
             self.evaluator.measure((&before, &optimizer), &sum.sum, count, &rotation, &past)?;
+        // What cannot be tested must not be settled: a settlement is never given up.
+        self.evaluator.test(&measured.after)?;
         let model_after = self.vault.keep_model(&measured.after)?;
         let Measured {
             mean_update,
@@ -295,7 +309,7 @@ impl RoundService {
             innovation_probe: innovation,
             ..
         } = measured;
-        self.vault.keep_step(&model_after, &Step { mean_update, optimizer })?;
+        self.vault.keep_step(sum.round.0, &model_after, &Step { mean_update, optimizer })?;
         let order = ProbeOrder {
             federation: sum.federation,
             round: sum.round,
@@ -310,19 +324,21 @@ impl RoundService {
     /// The server's optimiser as the current model left it.
     fn optimizer(&self) -> anyhow::Result<OptimizerState> {
         let terms = self.terms.unverified_body();
-        match self.federation(Federation::model)? {
-            Some(digest) => Ok(self.vault.step(&digest)?.optimizer),
+        let last = self.federation(|f| f.settled().last().map(|r| (r.round, r.model_after)))?;
+        match last {
+            Some((round, model)) => Ok(self.vault.step(round, &model)?.optimizer),
             None => Ok(OptimizerState::new(terms.optimizer, terms.encoding.dimension())?),
         }
     }
 
     /// The last mean updates, the newest first: every member of the cohort has seen their sums.
     fn past_updates(&self) -> anyhow::Result<Vec<Vec<f32>>> {
-        let digests = self.federation(|f| {
+        let newest = self.federation(|f| {
             let newest = f.settled().iter().rev().take(PAST_UPDATES_MAX);
-            newest.map(|round| round.model_after).collect::<Vec<_>>()
+            newest.map(|settled| (settled.round, settled.model_after)).collect::<Vec<_>>()
         })?;
-        let steps = digests.iter().map(|digest| Ok(self.vault.step(digest)?.mean_update));
+        let steps =
+            newest.iter().map(|(round, model)| Ok(self.vault.step(*round, model)?.mean_update));
         steps.collect()
     }
 
@@ -436,6 +452,7 @@ impl RoundService {
         if open != Some(round.0) {
             return Ok(DaoReply::Refused(Refusal::WrongRound));
         }
+        let reason = reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned();
         self.events.emit(json!({"event": "aborted", "round": round.0, "reason": reason}));
         let aborted = RoundAborted { federation: self.name.clone(), round: round.0, reason };
         let appended = self.store.append(now_ms(), vec![Body::RoundAborted(aborted)]).await?;

@@ -50,20 +50,21 @@ impl Vault {
         Ok(parameters)
     }
 
-    /// Keeps how a model came about, under the digest of the model.
-    pub(crate) fn keep_step(&self, model: &Digest, step: &Step) -> anyhow::Result<()> {
-        write_whole(&self.step_path(model), &step.to_bytes())
+    /// Keeps how the model of a round came about. Under round and digest: a round may leave the model as it was,
+    /// and a round that was given up leaves a step that nothing names.
+    pub(crate) fn keep_step(&self, round: u64, model: &Digest, step: &Step) -> anyhow::Result<()> {
+        write_whole(&self.step_path(round, model), &step.to_bytes())
     }
 
-    /// How the model with this digest came about.
-    pub(crate) fn step(&self, model: &Digest) -> anyhow::Result<Step> {
-        let path = self.step_path(model);
+    /// How the model of a settled round came about.
+    pub(crate) fn step(&self, round: u64, model: &Digest) -> anyhow::Result<Step> {
+        let path = self.step_path(round, model);
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         Step::from_bytes(&bytes).with_context(|| format!("understanding {}", path.display()))
     }
 
-    fn step_path(&self, model: &Digest) -> PathBuf {
-        self.dir.join("models").join(format!("{model}.step"))
+    fn step_path(&self, round: u64, model: &Digest) -> PathBuf {
+        self.dir.join("models").join(format!("{model}.{round}.step"))
     }
 
     /// Keeps a record under `name`.

@@ -88,9 +88,10 @@ pub struct SimulateArgs {
     /// krum:f=F, multi-krum:f=F,m=M, geometric-median, norm-bound:norm=C
     #[arg(long, default_value = "mean", value_name = "RULE")]
     pub rule: RobustRule,
-    /// What a contribution weighs in the mean
-    #[arg(long, value_enum, default_value_t = Weighting::Samples)]
-    pub weighting: Weighting,
+    /// What a contribution weighs in the mean: as many as it has rows with --seal none, else all the same. There
+    /// is no ledger of contributions that weigh differently
+    #[arg(long, value_enum)]
+    pub weighting: Option<Weighting>,
     /// How updates are sealed
     #[arg(long, value_enum, default_value_t = SealKind::Mpc)]
     pub seal: SealKind,
@@ -104,9 +105,9 @@ pub struct SimulateArgs {
     /// many, as in signflip:2 or gaussian:2,deviation=0.1; may be repeated
     #[arg(long, value_name = "KIND:COUNT")]
     pub attack: Vec<AttackPlan>,
-    /// How contributions are measured; sealed rounds measure by the probe
-    #[arg(long, value_enum, default_value_t = ValueKind::Probe)]
-    pub value: ValueKind,
+    /// How contributions are measured: by the probe, but for rules that are no mean
+    #[arg(long, value_enum)]
+    pub value: Option<ValueKind>,
     /// Threads that train; all cores by default
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,

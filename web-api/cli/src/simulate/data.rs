@@ -8,7 +8,7 @@ use datasets::{
     Alpha, ClassLabels, Dataset, Dirichlet, Partitioner, RowSource, Shortfall, TakenRows,
     natural_grouped, partition_from_json,
 };
-use privacy_identity::{Digest, Tag};
+use privacy_identity::{Digest, Tag, Writer};
 use rand::{Rng, seq::SliceRandom as _};
 use trainer_model::{Examples, Features};
 
@@ -60,6 +60,12 @@ impl SimulationData {
         let measured = plan.seal != SealKind::None || plan.value != ValueKind::None;
         // An exact partition of all rows leaves none to measure on: then they come from the test set.
         let from_test = matches!(plan.partition, Some(PartitionRule::File(_)));
+        anyhow::ensure!(
+            !from_test || prepared.test.is_some(),
+            "--partition FILE needs a data set with test rows of its own: those of {} are drawn from the rows \
+             that the file deals",
+            prepared.name
+        );
         let validation_count =
             if measured && !from_test { plan.validation_rows.min(rows / 5).max(1) } else { 0 };
         let validation_rows = held.take(validation_count);
@@ -135,14 +141,29 @@ impl SimulationData {
         Ok(ImageShape { channels, height, width })
     }
 
+    /// The digest of who has which rows, of their labels, and of the rows that are measured and tested on.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut writer = Writer::default();
+        for part in &self.parts {
+            writer.u64(part.len() as u64);
+            part.iter().for_each(|row| writer.u32(*row));
+        }
+        self.training.labels().iter().for_each(|label| writer.u32(*label));
+        writer.array(&self.validation_commitment().0);
+        writer.array(&commitment(&self.test).0);
+        Digest::of(Tag::Dataset, &writer.into_bytes())
+    }
+
     /// The digest of the examples on which contributions are measured.
     pub(crate) fn validation_commitment(&self) -> Digest {
-        let values =
-            self.validation.features().values().iter().flat_map(|value| value.to_le_bytes());
-        let labels =
-            self.validation.labels().iter().flat_map(|label| (*label as u64).to_le_bytes());
-        Digest::of(Tag::Dataset, &values.chain(labels).collect::<Vec<u8>>())
+        commitment(&self.validation)
     }
+}
+
+fn commitment(examples: &Examples) -> Digest {
+    let values = examples.features().values().iter().flat_map(|value| value.to_le_bytes());
+    let labels = examples.labels().iter().flat_map(|label| (*label as u64).to_le_bytes());
+    Digest::of(Tag::Dataset, &values.chain(labels).collect::<Vec<u8>>())
 }
 
 /// Rows in random order, of which some are set aside.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -43,7 +44,9 @@ pub(crate) fn in_order<T: Sync, R: Send, E>(
             scope.spawn(move || {
                 // The item is chosen while the permit is held, so that the earliest items have places.
                 while let Some((index, item)) = claim(permit, next, items) {
-                    if results.send((index, work(item))).is_err() {
+                    // A panic travels as a result: nobody waits for one that never comes.
+                    let result = panic::catch_unwind(AssertUnwindSafe(|| work(item)));
+                    if results.send((index, result)).is_err() {
                         break;
                     }
                 }
@@ -70,7 +73,7 @@ fn claim<'a, T>(
 }
 
 fn take_in_order<R, E>(
-    received: &mpsc::Receiver<(usize, R)>,
+    received: &mpsc::Receiver<(usize, thread::Result<R>)>,
     permits: &mpsc::Sender<()>,
     count: usize,
     take: &mut impl FnMut(R) -> Result<(), E>,
@@ -78,9 +81,11 @@ fn take_in_order<R, E>(
     let mut waiting = BTreeMap::new();
     let mut expected = 0;
     while expected < count {
-        // Nothing comes any more only if a thread panicked, which the scope passes on.
         let Ok((index, result)) = received.recv() else { return Ok(()) };
-        waiting.insert(index, result);
+        match result {
+            Ok(result) => waiting.insert(index, result),
+            Err(panic) => panic::resume_unwind(panic),
+        };
         while let Some(result) = waiting.remove(&expected) {
             expected += 1;
             take(result)?;

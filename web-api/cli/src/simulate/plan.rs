@@ -9,8 +9,9 @@ use privacy_identity::{Digest, Tag};
 use serde_json::{Value, json};
 use trainer_model::{BatchSampling, DpSgd, LocalWork, TrainingPlan, TrainingSettings};
 
-use super::args::{
-    ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting,
+use super::{
+    args::{ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting},
+    data::SimulationData,
 };
 
 /// L2 norm to which sealed updates are clipped where none is given: above the updates of one local epoch
@@ -83,12 +84,18 @@ impl Plan {
             validation_rows: args.validation_rows,
             strategy: args.strategy,
             rule: args.rule,
-            weighting: args.weighting,
+            weighting: args.weighting.unwrap_or(match args.seal {
+                SealKind::None => Weighting::Samples,
+                _ => Weighting::Uniform,
+            }),
             seal: args.seal,
             noise_multiplier: args.noise_multiplier,
             clip: args.clip,
             attacks: args.attack.clone(),
-            value: args.value,
+            value: args.value.unwrap_or(match args.rule {
+                RobustRule::Mean => ValueKind::Probe,
+                _ => ValueKind::None,
+            }),
             seed: args.seed,
         };
         plan.check()?;
@@ -115,6 +122,12 @@ impl Plan {
         }
         if sealed && self.value == ValueKind::None {
             bail!("sealed rounds always measure contributions: use --value none with --seal none");
+        }
+        if self.rule != RobustRule::Mean && self.value == ValueKind::Probe {
+            bail!(
+                "--value probe shares out the gain of a mean: use --value none with --rule {}",
+                self.rule.name()
+            );
         }
         if !sealed && self.noise_multiplier > 0.0 {
             bail!(
@@ -194,12 +207,12 @@ impl Plan {
         })
     }
 
-    /// What a checkpoint is bound to: a state goes on only under the plan that it was made by. More rounds
-    /// may be asked for later.
-    pub(crate) fn digest(&self) -> Digest {
+    /// What a checkpoint is bound to: a state goes on only under the plan and the data that it was made by. More
+    /// rounds may be asked for later.
+    pub(crate) fn digest(&self, data: &SimulationData) -> Digest {
         let mut plan = self.to_json();
         plan["rounds"] = Value::Null;
-        Digest::of(Tag::Terms, plan.to_string().as_bytes())
+        Digest::of(Tag::Terms, &[plan.to_string().as_bytes(), &data.digest().0].concat())
     }
 }
 

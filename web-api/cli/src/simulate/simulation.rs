@@ -360,7 +360,9 @@ impl Setup<'_> {
             classes: self.architecture.classes(),
             cohort,
         })?;
-        let ledger = if cohort[0] > COHORT_MAX || population.len() > COHORT_MAX {
+        // The novelty test compares innovations of contributions that weigh the same.
+        let weighted = self.plan.weighting == Weighting::Samples;
+        let ledger = if cohort[0] > COHORT_MAX || weighted {
             None
         } else if fresh {
             let members: Vec<_> = population.iter().map(|c| (c.member(), c.label())).collect();
