@@ -65,7 +65,7 @@ fn own_proofs() -> Vec<OwnProof> {
     vec![of(3, Some((&[1; 40], &[2; 32]))), of(4, None)]
 }
 
-fn held_parts() -> Vec<HeldPart> {
+fn held_parts(all_held: bool) -> Vec<HeldPart> {
     let of = |index, held: Result<&[u8], Refusal>| {
         made(|writer| {
             key(index).verifying_key().encode(writer);
@@ -80,7 +80,16 @@ fn held_parts() -> Vec<HeldPart> {
             }
         })
     };
-    vec![of(3, Ok(&[2; 32])), of(4, Err(Refusal::Unopenable)), of(5, Ok(&[]))]
+    let refused = Err(Refusal::Unopenable);
+    let third = if all_held { Ok(&[][..]) } else { refused };
+    vec![of(3, Ok(&[2; 32])), of(4, Ok(&[])), of(5, third)]
+}
+
+/// Of all three members' parts.
+fn held_set() -> AcceptedSet {
+    let mut members = [3, 4, 5].map(|index| (key(index).verifying_key(), Digest([index; 32])));
+    members.sort();
+    AcceptedSet::new(members.to_vec()).expect("sorted")
 }
 
 fn worked() -> Vec<Input> {
@@ -199,7 +208,8 @@ fn grant_of(terms: &FederationTerms) -> RoundGrant {
     };
     let custodians =
         terms.sealing.custody().map_or(Vec::new(), |_| [3, 4, 5].map(custodian).to_vec());
-    RoundGrant { federation, custodians, ..grant() }
+    // An epoch only where the terms have a cohort.
+    RoundGrant { federation, custodians, cohort_epoch: None, ..grant() }
 }
 
 /// The mode in front: a seed, a public and an input share with their proof, a share of a key.
@@ -253,14 +263,14 @@ fn payload(bytes: &[u8]) -> Verdict {
 }
 
 fn peer_inputs() -> Vec<Vec<u8>> {
-    let of = |order| PeerInput::Prepared {
+    let of = |order, all_held| PeerInput::Prepared {
         order: Box::new(order),
         challenge: Digest([8; 32]),
-        parts: held_parts(),
+        parts: held_parts(all_held),
     };
-    let mut inputs: Vec<_> = parties().iter().map(|party| of(party.order.clone())).collect();
+    let mut inputs: Vec<_> = parties().iter().map(|party| of(party.order.clone(), true)).collect();
     inputs.extend([
-        of(*order()),
+        of(*order(), false),
         PeerInput::Agreed { round: ROUND, set: set() },
         PeerInput::Summed { round: ROUND, set: set() },
         PeerInput::Scored(probes()),
@@ -277,7 +287,7 @@ fn peer_input(bytes: &[u8]) -> Verdict {
         let (state, taken) = fresh.clone().replay(&party.context, input.clone());
         assert!(taken.is_ok() || state == fresh, "a refused input changed the state");
         let evidence = Evidence::None;
-        let sum = AggregatorRequest::Sum { round: ROUND, set: set(), evidence };
+        let sum = AggregatorRequest::Sum { round: ROUND, set: held_set(), evidence };
         let nothing = MemoryUpdates::default();
         let (after, step) = state.clone().handle(&party.context, &nothing, sum);
         assert!(step.is_err() && after == state, "a sum of nothing");
