@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use aggregator_protocol::{
-    Custodian, CustodyKey, CustodyTerms, FederationTerms, RoundGrant, RoundId, SchemaTerms,
-    SealingTerms, TrainingTerms,
+    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms,
+    RoundGrant, RoundId, SchemaTerms, SealingTerms, TrainingTerms,
 };
+use aggregator_strategy::ServerOptimizer;
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
@@ -56,7 +57,9 @@ pub(crate) fn terms(sealing: SealingTerms) -> FederationTerms {
         dao_node: key(9).verifying_key(),
         aggregators,
         sealing,
+        cohort: CohortTerms::Absent,
         encoding: parameters(Tagging::Absent),
+        noise: NoiseTerms::ABSENT,
         training: TrainingTerms::sgd(2, 16, 0.05),
         optimizer: ServerOptimizer::default(),
         architecture: "{}".to_owned(),
@@ -88,6 +91,7 @@ pub(crate) fn grant() -> RoundGrant {
         model: Digest([5; 32]),
         cohort,
         custodians: vec![Custodian { member: key(3).verifying_key(), key: custody_key() }],
+        cohort_epoch: Some(CohortEpoch { epoch: 3, authenticator: [4; 32] }),
     }
 }
 

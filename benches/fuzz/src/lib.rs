@@ -7,6 +7,7 @@
 
 mod case;
 pub mod cohort;
+pub mod datasets;
 pub mod fhe;
 mod fixtures;
 pub mod identity;
@@ -14,5 +15,6 @@ pub mod pine;
 pub mod protocol;
 pub mod round;
 pub mod secagg;
+pub mod strategy;
 
 pub use case::{Case, Verdict, run};

@@ -1,17 +1,22 @@
 //! Messages between the parties, in their wire form.
 
 use aggregator_protocol::{
-    AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, ContributorReply,
-    ContributorRequest, DaoReply, DaoRequest, Evidence, FederationTerms, FetchedReceipt,
-    JoinRequest, OpenedScalars, ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt,
-    RoundSum, ScalarShares, SealingTerms, SetEcho, SumCommitment, from_wire, to_wire,
+    AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews,
+    CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest,
+    Evidence, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, NoiseTerms,
+    OpenedScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundOrder,
+    RoundReceipt, RoundSum, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms,
+    Welcome, checked_roster, from_wire, to_wire,
 };
+use privacy_dp::ClipNorm;
 use privacy_identity::{Decode, Digest, Encode, Signed, Tag};
-use privacy_secagg::{Delivery, QuantizedProbe, Tagging};
+use privacy_secagg::{Delivery, EncodingOptions, EncodingParameters, QuantizedProbe, Tagging};
 
 use crate::{
     Case, Verdict,
-    fixtures::{binding, custody_key, fhe_terms, grant, key, parameters, sealed, terms},
+    fixtures::{
+        binding, custody_key, fhe_terms, grant, key, parameters, rng, sealed, sealing_key, terms,
+    },
 };
 
 /// What the target `protocol` decodes.
@@ -41,6 +46,7 @@ pub const CASES: &[Case] = &[
     Case { name: "terms", seeds: || wires(all_terms()), check: federation_terms },
     Case { name: "grant", seeds: || wires(vec![grant()]), check: round_grant },
     Case { name: "receipt", seeds: || wires(vec![receipt()]), check: round_receipt },
+    Case { name: "training-terms", seeds: || wires(all_training()), check: wire::<TrainingTerms> },
 ];
 
 fn wires<T: Encode>(messages: Vec<T>) -> Vec<Vec<u8>> {
@@ -76,6 +82,10 @@ fn check_terms(terms: &FederationTerms) {
         assert!(custody.custodians() <= terms.minimum_cohort as usize);
     }
     assert!(terms.coordinator() == &terms.aggregators[0]);
+    let share = terms.noise.share(&terms.encoding).expect("checked");
+    assert!(share.is_some() == terms.noise.plan().is_some());
+    assert!(share.is_none_or(|share| share.std().is_finite() && share.std() > 0.0));
+    assert!(terms.noise.honest_minimum <= terms.minimum_cohort, "noise of nobody is counted on");
 }
 
 /// Two different terms never have one id: it is the digest of the bytes.
@@ -115,6 +125,11 @@ fn contributor_reply(bytes: &[u8]) -> Verdict {
             let proves = proof.verify(b"not a digest of the set", &tree.root()).is_ok();
             assert!(!proves);
         }
+        ContributorReply::Cohort(news) => {
+            let signed = checked_roster(&news.roster, &federation(), &key(9).verifying_key());
+            assert!(signed.is_ok() == (news.roster == roster()), "forged");
+        }
+        ContributorReply::Sum(Some(sum)) => check_set(&sum.unverified_body().accepted),
         _ => {}
     }
     Verdict::Taken
@@ -128,8 +143,32 @@ fn aggregator_request(bytes: &[u8]) -> Verdict {
     Verdict::Taken
 }
 
+/// The three modes; an MLS cohort with tags; noise; another optimiser.
 fn all_terms() -> Vec<FederationTerms> {
-    [SealingTerms::Mpc, SealingTerms::MpcVerified, fhe_terms()].map(terms).to_vec()
+    let dao_sealing = sealing_key(9).public();
+    let cohort = FederationTerms {
+        cohort: CohortTerms::Mls { dao_sealing },
+        encoding: parameters(Tagging::Linear),
+        ..terms(SealingTerms::Mpc)
+    };
+    let noise = NoiseTerms { multiplier: 1.5, honest_minimum: 2, delta: 1e-5 };
+    let clip = ClipNorm::new(2.0).expect("positive");
+    let (options, plan) = (EncodingOptions::default(), noise.plan().expect("present"));
+    let encoding = EncodingParameters::valued_with_noise(clip, 3, 8, options, plan);
+    let noised = FederationTerms {
+        noise,
+        encoding: encoding.expect("has room"),
+        optimizer: "fedadam".parse().expect("a name"),
+        ..terms(SealingTerms::MpcVerified)
+    };
+    let plain = [SealingTerms::Mpc, SealingTerms::MpcVerified, fhe_terms()].map(terms);
+    [&plain[..], &[cohort, noised]].concat()
+}
+
+fn all_training() -> Vec<TrainingTerms> {
+    let epochs = TrainingTerms::sgd(2, 16, 0.05);
+    let (work, gradient_clip) = (LocalWork::Steps(7), Some(1.0));
+    vec![epochs, TrainingTerms { work, momentum: 0.9, proximal: 0.1, gradient_clip, ..epochs }]
 }
 
 fn federation() -> Digest {
@@ -142,7 +181,7 @@ pub(crate) fn signed_grant() -> Signed<RoundGrant> {
     Signed::new(grant(), Tag::RoundGrant, &key(9))
 }
 
-fn order() -> Box<Signed<RoundOrder>> {
+pub(crate) fn order() -> Box<Signed<RoundOrder>> {
     let order = RoundOrder { grant: signed_grant(), deadline_ms: 5 };
     Box::new(Signed::new(order, Tag::RoundOrder, &key(1)))
 }
@@ -157,7 +196,7 @@ fn join() -> Signed<JoinRequest> {
     Signed::new(request, Tag::Join, &key(3))
 }
 
-fn set() -> AcceptedSet {
+pub(crate) fn set() -> AcceptedSet {
     let mut members = [3, 4].map(|index| (key(index).verifying_key(), Digest([index; 32])));
     members.sort();
     AcceptedSet::new(members.to_vec()).expect("sorted")
@@ -202,6 +241,54 @@ pub(crate) fn probes() -> Box<Signed<ProbeOrder>> {
     Box::new(Signed::new(order, Tag::Probe, &key(9)))
 }
 
+fn cohort_epoch() -> CohortEpoch {
+    CohortEpoch { epoch: 3, authenticator: [4; 32] }
+}
+
+pub(crate) fn roster() -> Signed<Roster> {
+    let members = grant().cohort;
+    Signed::new(Roster { federation: federation(), version: 2, members }, Tag::Roster, &key(9))
+}
+
+fn hand_over() -> Box<Signed<KeyHandOver>> {
+    let (federation, cohort) = (federation(), cohort_epoch());
+    let associated = KeyHandOver::associated(&federation, &cohort);
+    let dao = sealing_key(9).public();
+    let key_of_epoch = dao.seal(Tag::ModelKeyEnvelope, &associated, &[5; 32], &mut rng(6));
+    let body = KeyHandOver {
+        federation,
+        cohort,
+        roster: grant().cohort,
+        key: key_of_epoch.expect("short"),
+    };
+    Box::new(Signed::new(body, Tag::KeyHandOver, &key(3)))
+}
+
+pub(crate) fn welcome() -> Welcome {
+    Welcome { members: vec![key(4).verifying_key()], message: vec![8; 9] }
+}
+
+pub(crate) fn prepared_parts() -> Vec<PreparedPart> {
+    let part = |index, held| PreparedPart {
+        member: key(index).verifying_key(),
+        update: Digest([index; 32]),
+        held,
+    };
+    vec![part(3, Ok(vec![7; 9])), part(4, Err(Refusal::BadProof)), part(5, Ok(vec![]))]
+}
+
+pub(crate) fn round_sum() -> Box<Signed<RoundSum>> {
+    let sum = RoundSum {
+        federation: federation(),
+        round: ROUND,
+        accepted: set(),
+        sum: vec![i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX)],
+        tag: Some([1, 2]),
+        commitments: vec![commitment()],
+    };
+    Box::new(Signed::new(sum, Tag::RoundSum, &key(1)))
+}
+
 fn receipt() -> RoundReceipt {
     RoundReceipt {
         grant: signed_grant(),
@@ -237,6 +324,15 @@ fn contributor_requests() -> Vec<ContributorRequest> {
         ContributorRequest::Submit(Box::new(sealed().clone())),
         ContributorRequest::Receipt { round: ROUND },
         ContributorRequest::Custody(Box::new(AggregatorReply::Agreed(echo()))),
+        ContributorRequest::Cohort(CohortRequest::Offer { package: vec![1; 20] }),
+        ContributorRequest::Cohort(CohortRequest::Sync { epoch: Some(2) }),
+        ContributorRequest::Cohort(CohortRequest::Commit {
+            epoch: 2,
+            commit: vec![3; 30],
+            welcome: Some(welcome()),
+        }),
+        ContributorRequest::Cohort(CohortRequest::HandKey(hand_over())),
+        ContributorRequest::Sum { round: ROUND },
     ]
 }
 
@@ -244,6 +340,14 @@ fn contributor_replies() -> Vec<ContributorReply> {
     let acknowledgement =
         Acknowledgement { federation: federation(), round: ROUND, update: Digest([4; 32]) };
     let proof = set().tree().prove(1).expect("in range");
+    let news = CohortNews {
+        roster: roster(),
+        epoch: 3,
+        offers: vec![(key(5).verifying_key(), vec![1; 20])],
+        commits: vec![vec![3; 30], vec![4; 5]],
+        welcome: Some(welcome().message),
+        handed: Some(2),
+    };
     vec![
         ContributorReply::Terms(Box::new(Signed::new(terms(fhe_terms()), Tag::Terms, &key(9)))),
         ContributorReply::Joined,
@@ -259,6 +363,11 @@ fn contributor_replies() -> Vec<ContributorReply> {
         ContributorReply::Receipt(FetchedReceipt::Pending),
         ContributorReply::Custody(Box::new(AggregatorRequest::Agree { round: ROUND, set: set() })),
         ContributorReply::Refused(Refusal::Late),
+        ContributorReply::Receipt(FetchedReceipt::Unknown),
+        ContributorReply::Taken,
+        ContributorReply::Cohort(Box::new(news)),
+        ContributorReply::Sum(None),
+        ContributorReply::Sum(Some(round_sum())),
     ]
 }
 
@@ -280,33 +389,25 @@ fn aggregator_requests() -> Vec<AggregatorRequest> {
 
 fn aggregator_replies() -> Vec<AggregatorReply> {
     vec![
-        AggregatorReply::Prepared {
-            refused: vec![(key(3).verifying_key(), Refusal::BadProof)],
-            verifiers: vec![vec![7; 9], vec![]],
-        },
+        AggregatorReply::Prepared { round: ROUND, parts: prepared_parts() },
         AggregatorReply::Agreed(echo()),
         AggregatorReply::Sum { commitment: commitment(), share: vec![0, 1, 2] },
         AggregatorReply::Scalars(scalars()),
-        AggregatorReply::Refused(Refusal::Unexpected),
+        AggregatorReply::Refused { round: None, refusal: Refusal::Unexpected },
+        AggregatorReply::Refused { round: Some(ROUND), refusal: Refusal::Busy },
     ]
 }
 
 fn dao_requests() -> Vec<DaoRequest> {
-    let sum = RoundSum {
-        federation: federation(),
-        round: ROUND,
-        accepted: set(),
-        sum: vec![i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX)],
-        tag: Some([1, 2]),
-        commitments: vec![commitment()],
-    };
     vec![
         DaoRequest::Terms,
         DaoRequest::Join(join()),
         DaoRequest::Grant,
-        DaoRequest::Measure(Box::new(Signed::new(sum, Tag::RoundSum, &key(1)))),
+        DaoRequest::Measure(round_sum()),
         DaoRequest::Settle(signed_receipt()),
         DaoRequest::Abort { round: ROUND, reason: "helper lost".to_owned() },
+        DaoRequest::Roster,
+        DaoRequest::HandKey(hand_over()),
     ]
 }
 

@@ -205,7 +205,7 @@ fn share_plaintext(bytes: &[u8]) -> Verdict {
     let recipients: [SealingPublicKey; 2] = [sealing_key(1).public(), sealing_key(2).public()];
     let payloads = [0, 1].map(|at| if at == place { plaintext.to_vec() } else { Vec::new() });
     let payloads = Payloads::new(payloads.map(Zeroizing::new).to_vec());
-    let sealed = seal_payloads(&payloads, binding(), &recipients, &key(3), &mut rng(4));
+    let sealed = seal_payloads(payloads, binding(), &recipients, &key(3), &mut rng(4));
     let verified = sealed.and_then(SealedUpdate::verify).expect("honestly sealed");
     let delivery = verified.delivery(place).and_then(|part| part.verify(place));
     let delivery = delivery.expect("honestly sealed");

@@ -9,6 +9,10 @@ const PIECE: usize = 1024;
 /// Sums kept side by side, in a fixed order of additions.
 const LANES: usize = 8;
 
+/// Least distance to divide by. Weights have the sum one, so pulls and their sum are at most 2^1022: with a ν below,
+/// infinite ones would give a point of NaN. Two different updates are at least 10^-45 apart (f32).
+const SMOOTHING_MIN: f64 = f64::MIN_POSITIVE;
+
 /// When the iteration for the geometric median ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weiszfeld {
@@ -45,11 +49,12 @@ impl Default for Weiszfeld {
 /// the weighted mean.
 pub(super) fn geometric_median(updates: &Updates<'_>, settings: &Weiszfeld) -> Vec<f32> {
     let mut point = combination(updates, updates.weights());
+    let smoothing = settings.smoothing.0.max(SMOOTHING_MIN);
     for _ in 0..settings.iterations_max.get() {
         let distances: Vec<_> =
             updates.as_slices().iter().map(|update| distance(update, &point)).collect();
         let pairs = updates.weights().iter().zip(&distances);
-        let pulls = pairs.map(|(weight, distance)| weight / distance.max(settings.smoothing.0));
+        let pulls = pairs.map(|(weight, distance)| weight / distance.max(smoothing));
         let mut pulls: Vec<_> = pulls.collect();
         // One over the harmonic mean of the distances: a far liar does not count in it.
         let total: f64 = pulls.iter().sum();

@@ -111,6 +111,20 @@ proptest! {
     }
 }
 
+/// Found by fuzzing: one over a subnormal ν is infinite, and the point was NaN.
+#[test]
+fn the_least_smoothing_gives_numbers() {
+    let bytes = [5, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0x32, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0];
+    let found = RobustRule::from_bytes(&bytes).unwrap();
+    let least = Positive(f64::from_bits(1));
+    let settings = Weiszfeld { smoothing: least, tolerance: least, ..Weiszfeld::STANDARD };
+    for rule in [found, RobustRule::GeometricMedian(settings)] {
+        for count in [1, 2, 7] {
+            assert_eq!(aggregate(&rule, &vec![vec![0.5, -3.0]; count]), [0.5, -3.0], "{rule}");
+        }
+    }
+}
+
 #[test]
 fn equal_updates_come_out_as_they_are() {
     let update = vec![0.25_f32, -3.0, 0.0, 1e-20, 7e30];

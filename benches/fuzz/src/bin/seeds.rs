@@ -2,17 +2,21 @@
 
 use std::{fs, path::Path, process::ExitCode};
 
-use benches_fuzz::{Case, Verdict, cohort, fhe, identity, pine, protocol, round, run, secagg};
+use benches_fuzz::{
+    Case, Verdict, cohort, datasets, fhe, identity, pine, protocol, round, run, secagg, strategy,
+};
 
 const TARGETS: &[(&str, &[Case])] = &[
     ("cohort", cohort::CASES),
     ("cohort_state", cohort::STATE_CASES),
+    ("datasets", datasets::CASES),
     ("fhe", fhe::CASES),
     ("identity", identity::CASES),
     ("pine", pine::CASES),
     ("protocol", protocol::CASES),
     ("round", round::CASES),
     ("secagg", secagg::CASES),
+    ("strategy", strategy::CASES),
 ];
 
 fn main() -> ExitCode {
