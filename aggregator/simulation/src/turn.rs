@@ -102,7 +102,7 @@ impl<'a> Turn<'a> {
         self.named.push((id, updates.name(id)));
     }
 
-    /// Whether a process that starts again leaves garbage in its store for now.
+    /// Whether a process that starts again keeps what no stored input names, instead of sweeping it.
     pub(crate) fn keeps_garbage(&self) -> bool {
         self.elapsed_ms % 2 == 1
     }
