@@ -56,7 +56,7 @@ pub enum Command {
     /// Make and show a member's key
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Show federations: rounds, accuracy, contributors
+    /// Show federations, and invite to them
     #[command(subcommand)]
     Federation(federation::FederationCommand),
     /// Show members: value, credits, earnings

@@ -37,6 +37,29 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
 }
 
 #[test]
+fn an_invitation_is_written_with_every_address_and_read_by_the_trainer() {
+    let peer = aggregator_network::PeerKey::from_secret(&[1; 32]);
+    let (quic, tcp) = (
+        format!("/ip4/10.0.0.1/udp/4001/quic-v1/p2p/{peer}"),
+        format!("/ip4/10.0.0.1/tcp/4001/p2p/{peer}"),
+    );
+    let federation = "ab".repeat(32);
+    let invite = |arguments: &[&str]| {
+        let begin = ["federation", "invite", "--federation", &federation, "--token", "grape"];
+        sahakar(&[&begin, arguments].concat())
+    };
+    let output = invite(&["--coordinator", &quic, "--coordinator", &tcp, "--relay", &tcp]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let invitation: trainer_agent::Invitation = text.trim().parse().unwrap();
+    assert_eq!(invitation.coordinator.len() + invitation.relays.len(), 3);
+    let stranger =
+        format!("/ip4/10.0.0.1/tcp/1/p2p/{}", aggregator_network::PeerKey::from_secret(&[2; 32]));
+    let refused = invite(&["--coordinator", &quic, "--coordinator", &stranger]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("different peers"));
+}
+
+#[test]
 fn what_cannot_be_demonstrated_is_refused_in_one_sentence() {
     check(&["demo", "--dataset", "cheese"], 1, "cheese");
     check(&["demo", "--contributors", "0"], 1, "contributor");

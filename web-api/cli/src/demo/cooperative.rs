@@ -185,7 +185,8 @@ impl Cooperative {
         let coordinator = self.coordinator.context("the coordinator was started before")?;
         let invitation = Invitation {
             federation: self.federation,
-            coordinator,
+            coordinator: vec![coordinator],
+            relays: Vec::new(),
             token: self.secrets.invitation_token.clone(),
         };
         let behaviour = match winery.kind {
