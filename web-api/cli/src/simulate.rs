@@ -18,6 +18,7 @@ mod chart;
 mod clock;
 mod dao;
 mod data;
+mod images;
 mod learning;
 mod ledger;
 mod open_round;
@@ -52,6 +53,7 @@ pub use args::{
 };
 use clock::Stopwatch;
 use data::SimulationData;
+pub use images::{ImageChange, PixelScale};
 use plan::Plan;
 use prepared::Inputs;
 use simulation::Simulation;
@@ -65,6 +67,7 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     let plan = Plan::new(args)?;
     let watch = Stopwatch::start();
     let data = SimulationData::load(&plan)?;
+    let plan = plan.for_data(&data)?;
     let architecture = architecture(&plan, &data)?;
     let digest = plan.digest(&data);
     let state = match &args.checkpoint {
