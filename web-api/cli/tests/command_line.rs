@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
+use aggregator_network::{ListenAddress, Transport};
+
 fn sahakar(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sahakar")).args(arguments).output().unwrap()
 }
@@ -38,11 +40,11 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
 
 #[test]
 fn an_invitation_is_written_with_every_address_and_read_by_the_trainer() {
-    let peer = aggregator_network::PeerKey::from_secret(&[1; 32]);
-    let (quic, tcp) = (
-        format!("/ip4/10.0.0.1/udp/4001/quic-v1/p2p/{peer}"),
-        format!("/ip4/10.0.0.1/tcp/4001/p2p/{peer}"),
-    );
+    let address = |transport, seed| {
+        let peer = aggregator_network::PeerKey::from_secret(&[seed; 32]);
+        ListenAddress::loopback(transport, 4001).with_peer(peer).to_string()
+    };
+    let (quic, tcp) = (address(Transport::Quic, 1), address(Transport::Tcp, 1));
     let federation = "ab".repeat(32);
     let invite = |arguments: &[&str]| {
         let begin = ["federation", "invite", "--federation", &federation, "--token", "grape"];
@@ -52,8 +54,7 @@ fn an_invitation_is_written_with_every_address_and_read_by_the_trainer() {
     let text = String::from_utf8(output.stdout).unwrap();
     let invitation: trainer_agent::Invitation = text.trim().parse().unwrap();
     assert_eq!(invitation.coordinator.len() + invitation.relays.len(), 3);
-    let stranger =
-        format!("/ip4/10.0.0.1/tcp/1/p2p/{}", aggregator_network::PeerKey::from_secret(&[2; 32]));
+    let stranger = address(Transport::Tcp, 2);
     let refused = invite(&["--coordinator", &quic, "--coordinator", &stranger]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("different peers"));
