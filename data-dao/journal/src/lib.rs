@@ -19,7 +19,7 @@ mod refusal;
 mod standing;
 mod state;
 
-pub use audit::{AuditFailure, AuditReport, Difference, Replay, TreeHead, audit};
+pub use audit::{AuditFailure, AuditReport, Difference, Replay, audit};
 pub use body::{
     BallotCast, Body, BoundsKind, Deposited, FederationOpened, Genesis, KeyIssued, MemberAdmitted,
     ModelReleased, Participation, Predicted, PredictionReserved, PredictionVoided, PriceSet,
@@ -29,6 +29,7 @@ pub use body::{
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX};
 pub use federation::{Federation, Member, OpenRound, SettledRound};
 pub use market::{ApiKey, Lot, Model, Prediction, PredictionProgress};
+pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
 pub use standing::{Interval, Standing, student_t_thousandths};
 pub use state::{Counts, State};
