@@ -11,6 +11,7 @@ pub mod privacy;
 pub mod proposal;
 pub mod receipt;
 mod rows;
+pub mod value;
 pub mod vote;
 
 use clap::{Args, Subcommand};
@@ -77,6 +78,9 @@ pub enum Command {
     /// Compute what noise protects: ε from noise, noise from ε
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
+    /// Compute what players of a game are worth
+    #[command(subcommand)]
+    Value(value::ValueCommand),
     /// Recompute a ledger from its log
     Audit(audit::AuditArgs),
 }
@@ -97,6 +101,7 @@ impl Command {
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),
             Self::Privacy(command) => command.run(),
+            Self::Value(command) => command.run(),
             Self::Audit(args) => args.run(),
         }
     }
