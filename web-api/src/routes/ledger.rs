@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ApiState;
-use crate::amount::{count, text};
+use crate::amount::text;
 
 /// The ledger.
 #[derive(Debug, Serialize, ToSchema)]
