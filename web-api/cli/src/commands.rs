@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod buy;
+pub mod dispute;
 pub mod federation;
 pub mod key;
 pub mod member;
@@ -71,6 +72,8 @@ pub enum Command {
     Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
     Vote(vote::VoteArgs),
+    /// Object to what a round is about to pay
+    Dispute(dispute::DisputeArgs),
     /// Buy calls of a model
     Buy(buy::BuyArgs),
     /// Ask a model for predictions; each request costs one call
@@ -98,6 +101,7 @@ impl Command {
             Self::Proposal(command) => command.run(),
             Self::Receipt(command) => command.run(),
             Self::Vote(args) => args.run(),
+            Self::Dispute(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),
             Self::Privacy(command) => command.run(),

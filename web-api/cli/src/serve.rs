@@ -5,6 +5,7 @@ mod config;
 mod custodians;
 mod founding;
 mod round_service;
+mod settling;
 mod vault;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -136,8 +137,9 @@ impl Node {
             publish,
             events,
             joined_ms: now_ms().into(),
+            released: false.into(),
         };
-        service.resume().await?;
+        service.advance().await?;
         Ok(Self { service, api, http, link, inbox })
     }
 
