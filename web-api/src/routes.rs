@@ -3,6 +3,7 @@
 mod accounts;
 mod balance;
 mod ballots;
+mod disputes;
 mod entries;
 mod federations;
 mod health;
@@ -70,6 +71,7 @@ fn governance() -> OpenApiRouter<ApiState> {
         .routes(routes!(proposals::list, proposals::make))
         .routes(routes!(proposals::show))
         .routes(routes!(ballots::cast))
+        .routes(routes!(disputes::file))
         .routes(routes!(proposal_steps::queue))
         .routes(routes!(proposal_steps::execute))
         .routes(routes!(proposal_steps::cancel))

@@ -10,7 +10,7 @@ use aggregator_round::{AggregatorContext, message_bytes_max};
 use anyhow::{Context as _, bail};
 use privacy_identity::{SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use tokio::runtime::Handle;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     NodeEvent, ask::Routes, coordinator::CoordinatorShell, file_updates::FileUpdates, peer, s3,
@@ -29,8 +29,14 @@ pub struct NodeConfig {
     pub listen: Vec<ListenAddress>,
     /// The DAO node, which names the federation's terms.
     pub dao: Address,
-    /// The other aggregators; needed by the coordinator only.
+    /// The other aggregators, one or more addresses of each; needed by the coordinator only.
     pub peers: Vec<Address>,
+    /// Relays at which this aggregator takes a place.
+    pub relays: Vec<Address>,
+    /// Relays at which the other aggregators have a place.
+    pub peer_relays: Vec<Address>,
+    /// Circuits between others that it relays at a time; 0: it is no relay.
+    pub relayed_circuits_max: u16,
     /// Where sealed updates are kept: `s3://BUCKET/PREFIX`, used by no other aggregator, with keys, region and
     /// endpoint in the environment (`AWS_…`). None: in files in `state_dir`.
     pub updates: Option<String>,
@@ -67,6 +73,7 @@ pub async fn run(
     let context = AggregatorContext::new(verified.body().clone(), signing, sealing)?;
     let updates = open_updates(&config)?;
     let (link, inbox) = start_link(&config, context.signing(), context.terms()).await?;
+    teach(&link, &config).await;
     events(NodeEvent::Listening { addresses: link.addresses() });
     linked(link.clone());
     info!(index = context.index(), "aggregator {} listens", link.peer());
@@ -76,6 +83,25 @@ pub async fn run(
         CoordinatorShell::run(context, terms, stores, (link, inbox), routes, events).await
     } else {
         peer::run(context, (store, updates), (link, inbox), events).await
+    }
+}
+
+/// Tells a link every way to the others, and takes places at relays without waiting for them.
+async fn teach(link: &Link, config: &NodeConfig) {
+    for &address in &config.peers {
+        link.add_address(address).await;
+        for &relay in &config.peer_relays {
+            link.add_relay(address.peer(), relay).await;
+        }
+    }
+    for &relay in &config.relays {
+        let link = link.clone();
+        drop(tokio::spawn(async move {
+            match link.listen_by(relay).await {
+                Ok(()) => info!("reached by the relay {relay}"),
+                Err(error) => warn!("no place at the relay {relay}: {error}"),
+            }
+        }));
     }
 }
 
@@ -99,6 +125,7 @@ async fn start_link(
     let limits = Limits {
         request_bytes_max: largest,
         response_bytes_max: largest,
+        relayed_circuits_max: config.relayed_circuits_max,
         connections_max: u32::try_from(2 * contributors + 64).context("connection limit")?,
         ..Limits::default()
     };

@@ -234,12 +234,7 @@ impl Encode for Input {
             }
             Self::Declined { party, round, refusal } => {
                 writer.u8(16);
-                place_to_writer(*party, writer);
-                writer.u8(u8::from(round.is_some()));
-                if let Some(round) = round {
-                    round.encode(writer);
-                }
-                refusal.encode(writer);
+                declined_to_writer(*party, *round, *refusal, writer);
             }
             Self::Counted(counts) => {
                 writer.u8(10);
@@ -264,6 +259,15 @@ fn counts_to_writer(counts: &BTreeMap<Refusal, u64>, writer: &mut Writer) {
 fn place_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let place = usize::from(reader.u8()?);
     if place < AGGREGATORS_MAX { Ok(place) } else { Err(DecodeError::invalid("party", place)) }
+}
+
+fn declined_to_writer(party: usize, round: Option<RoundId>, refusal: Refusal, writer: &mut Writer) {
+    place_to_writer(party, writer);
+    writer.u8(u8::from(round.is_some()));
+    if let Some(round) = round {
+        round.encode(writer);
+    }
+    refusal.encode(writer);
 }
 
 fn declined_from_reader(reader: &mut Reader<'_>) -> Result<Input, DecodeError> {

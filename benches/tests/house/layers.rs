@@ -17,6 +17,8 @@ const LAYERS: &[(&str, u8)] = &[
     ("aggregator-strategy", 1),
     ("data-dao-governance", 1),
     ("data-dao-ledger", 1),
+    ("data-dao-log", 1),
+    ("data-dao-value", 1),
     ("datasets", 1),
     ("aggregator-protocol", 2),
     ("data-dao-market", 2),
@@ -33,6 +35,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("web-api-cli", 6),
     ("benches", 7),
     ("benches-sealing", 7),
+    ("benches-postgres", 7),
 ];
 
 /// Contexts that must not know about each other, whatever their layers say. Names of crates, or
@@ -66,7 +69,9 @@ const PURE: &[&str] = &[
     "privacy-pine",
     "privacy-cohort",
     "data-dao-ledger",
+    "data-dao-value",
     "data-dao-governance",
+    "data-dao-log",
     "data-dao-market",
     "data-dao-journal",
     "aggregator-strategy",

@@ -2,19 +2,10 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use privacy_identity::{Digest, MerkleTree};
+use privacy_identity::{Digest, Frontier, TreeHead};
 use thiserror::Error;
 
 use crate::{Entry, EntryError, Refusal, State};
-
-/// What a checkpoint says of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TreeHead {
-    /// How many leaves.
-    pub size: u64,
-    /// The root over them (RFC 6962 §2.1).
-    pub root: Digest,
-}
 
 /// How a log differs from what it should be.
 #[derive(Debug, Error)]
@@ -101,11 +92,11 @@ pub struct AuditReport {
     pub revenue: u128,
 }
 
-/// A replay in progress: state and tree, leaf by leaf.
+/// A replay in progress: state and root, leaf by leaf. Of the tree it keeps the right edge alone.
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
     state: State,
-    tree: MerkleTree,
+    tree: Frontier,
 }
 
 impl Replay {
@@ -147,15 +138,15 @@ impl Replay {
         &self.state
     }
 
-    /// The tree so far.
+    /// The right edge of the tree so far.
     #[must_use]
-    pub const fn tree(&self) -> &MerkleTree {
+    pub const fn tree(&self) -> &Frontier {
         &self.tree
     }
 
-    /// State and tree.
+    /// State and right edge of the tree.
     #[must_use]
-    pub fn into_parts(self) -> (State, MerkleTree) {
+    pub fn into_parts(self) -> (State, Frontier) {
         (self.state, self.tree)
     }
 
@@ -173,7 +164,7 @@ impl Replay {
             rounds_settled: counts.rounds_settled,
             rounds_aborted: counts.rounds_aborted,
             credits_issued: counts.credits_issued,
-            transfers: count(state.accounts().transfer_count()),
+            transfers: state.accounts().transfer_count(),
             proposals: counts.proposals,
             proposals_executed: counts.proposals_executed,
             ballots: counts.ballots,

@@ -11,24 +11,33 @@
 
 mod audit;
 mod body;
+mod challenge;
+mod dispute;
 mod entry;
 mod federation;
 mod market;
+mod parts;
 pub mod pay;
 mod refusal;
 mod standing;
 mod state;
 
-pub use audit::{AuditFailure, AuditReport, Difference, Replay, TreeHead, audit};
+pub use audit::{AuditFailure, AuditReport, Difference, Replay, audit};
 pub use body::{
     BallotCast, Body, BoundsKind, Deposited, FederationOpened, Genesis, KeyIssued, MemberAdmitted,
     ModelReleased, Participation, Predicted, PredictionReserved, PredictionVoided, PriceSet,
     ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued, Purchased, RefusalCount,
-    RevenueLine, RoundAborted, RoundOpened, RoundSettled, ValueWeight,
+    RevenueLine, RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled,
+    RoundSettling, SafeguardsSet, SettledPart, ValueWeight,
 };
-pub use entry::{Entry, EntryError, LEAF_BYTES_MAX};
-pub use federation::{Federation, Member, OpenRound, SettledRound};
-pub use market::{ApiKey, Lot, Model, Prediction, PredictionProgress};
+pub use challenge::{Challenge, OpenDispute, Pay};
+pub use data_dao_governance::Accused;
+pub use dispute::Dispute;
+pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
+pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
+pub use market::{ApiKey, Lot, Model, Prediction, Reservation};
+pub use parts::{PARTICIPANTS_MAX, settlement_bodies};
+pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
 pub use standing::{Interval, Standing, student_t_thousandths};
 pub use state::{Counts, State};

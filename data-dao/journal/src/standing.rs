@@ -56,6 +56,17 @@ impl Standing {
         self
     }
 
+    /// The standing without a round that was found to be false. Credits are those of final rounds
+    /// alone, so that there are none to take back.
+    pub(crate) fn without_round(mut self, value: i64, innovation: i64) -> Self {
+        if let Some(place) = self.values.iter().rposition(|known| *known == value) {
+            self.values.remove(place);
+            self.value_sum -= i128::from(value);
+            self.innovation_squares -= u128::from(innovation.unsigned_abs()).pow(2);
+        }
+        self
+    }
+
     /// In how many rounds the member took part.
     ///
     /// # Panics

@@ -5,9 +5,7 @@
 
 mod world;
 
-use data_dao_journal::{
-    KeyIssued, Predicted, PredictionProgress, PredictionVoided, PriceSet, Refusal,
-};
+use data_dao_journal::{KeyIssued, Predicted, Prediction, PredictionVoided, PriceSet, Refusal};
 use world::{World, deposit, digest, member, name, purchase};
 
 #[test]
@@ -24,8 +22,8 @@ fn the_price_of_a_prediction_reaches_those_who_earned_it() {
     assert_eq!(world.state.earnings(&member(0)), 169);
     assert_eq!(world.state.earnings(&member(1)), 56);
     assert_eq!(world.state.earnings(&member(2)), 0);
-    let progress = *world.state.prediction(&digest(20)).unwrap().progress();
-    assert!(matches!(progress, PredictionProgress::Made { .. }));
+    let prediction = world.state.prediction(&digest(20)).unwrap();
+    assert!(matches!(prediction, Prediction::Made { reserved, index } if reserved + 1 == *index));
 }
 
 fn calls_left(world: &World) -> u128 {

@@ -130,13 +130,26 @@ pub fn checkpoint_head(text: &str, vkey: &str) -> Result<TreeHead, CheckpointErr
     let (origin, _) = vkey.split_once('+').ok_or_else(malformed_key)?;
     let note = Note::from_bytes(text.as_bytes()).map_err(CheckpointError::Note)?;
     note.verify(&VerifierList::new(vec![Box::new(verifier)])).map_err(CheckpointError::Note)?;
-    let checkpoint =
-        Checkpoint::from_bytes(note.text()).map_err(|_source| CheckpointError::Malformed)?;
+    let checkpoint = checkpoint_of(&note)?;
     if checkpoint.origin() != origin {
         let (expected, got) = (origin.to_owned(), checkpoint.origin().to_owned());
         return Err(CheckpointError::OtherLog { expected, got });
     }
     Ok(TreeHead { size: checkpoint.size(), root: Digest(checkpoint.hash().0) })
+}
+
+/// The tree head that a checkpoint claims, whoever signed it.
+///
+/// # Errors
+/// [`CheckpointError`] if it is none.
+pub fn checkpoint_body(text: &str) -> Result<TreeHead, CheckpointError> {
+    let note = Note::from_bytes(text.as_bytes()).map_err(CheckpointError::Note)?;
+    let checkpoint = checkpoint_of(&note)?;
+    Ok(TreeHead { size: checkpoint.size(), root: Digest(checkpoint.hash().0) })
+}
+
+fn checkpoint_of(note: &Note) -> Result<Checkpoint, CheckpointError> {
+    Checkpoint::from_bytes(note.text()).map_err(|_source| CheckpointError::Malformed)
 }
 
 #[cfg(test)]

@@ -30,6 +30,22 @@ pub enum StoreError {
     /// The database could not be opened, read or written.
     #[error("the ledger's database failed")]
     Database(#[from] sqlx::Error),
+    /// The URL is none of a PostgreSQL database. It is not repeated: it may have a password in it.
+    #[error(
+        "the database's URL is not understood: expected postgres://user:password@host/database"
+    )]
+    Url,
+    /// Others were in the way each time.
+    #[error("transaction {transaction:?} gave way to others {attempts} times")]
+    Contention {
+        /// Which transaction.
+        transaction: &'static str,
+        /// How often it was tried.
+        attempts: u32,
+        /// What was in the way the last time.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The database has another form than this program knows.
     #[error("the ledger's database could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -68,7 +84,10 @@ pub enum AppendError {
         #[source]
         refusal: Refusal,
     },
-    /// The batch could not be written. The caller must stop the process.
+    /// The database could not be asked, or gave way to others: nothing was written. The caller may try again.
+    #[error("the ledger cannot be reached")]
+    Unavailable(#[source] StoreError),
+    /// Nobody knows whether the batch was written. The caller must stop the process.
     #[error("the batch could not be stored")]
     Storage(#[from] StoreError),
 }

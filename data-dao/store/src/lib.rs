@@ -9,13 +9,13 @@
 //! What [`Store::append`] acknowledged is on disk; what readers see was acknowledged.
 
 mod checkpoint;
+mod database;
 mod error;
 mod proof;
-mod rows;
 mod store;
 mod tiles;
 
-pub use checkpoint::{CheckpointError, LogKey, checkpoint_head, log_vkey};
+pub use checkpoint::{CheckpointError, LogKey, checkpoint_body, checkpoint_head, log_vkey};
 pub use error::{AppendError, StoreError};
 pub use proof::Proof;
 pub use store::{Appended, ENTRIES_PAGE_MAX, Store, StoredEntry};

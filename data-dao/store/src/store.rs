@@ -1,23 +1,28 @@
 //! The store: one writer, one published copy for readers.
 
+mod append;
+mod replay;
+
 use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use data_dao_journal::{AuditFailure, Body, Difference, Entry, Refusal, Replay, State, TreeHead};
+use data_dao_journal::{AuditFailure, Body, Difference, Entry, State, TreeHead};
 use privacy_identity::{Digest, MerkleTree, SigningKey};
 use tokio::sync::Mutex;
 
-use crate::rows::{EntryRow, Rows};
-use crate::{AppendError, LogKey, Proof, StoreError, checkpoint_head};
+use append::Writer;
+
+use crate::database::{Database, EntryRow};
+use crate::{AppendError, LogKey, Proof, StoreError};
 
 /// Most entries that one page of [`Store::entries`] holds.
 pub const ENTRIES_PAGE_MAX: u32 = 1_000;
 
-/// The link of the first entry.
-const NO_PREVIOUS: Digest = Digest([0; Digest::LEN]);
+/// The database of a ledger that is kept in a directory.
+const DATABASE_FILE: &str = "ledger.sqlite";
 
 /// An entry as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,39 +48,22 @@ pub struct Appended {
     pub head: TreeHead,
 }
 
-/// The ledger of one DAO, in one directory. Clones share it.
+/// The ledger of one DAO. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    rows: Rows,
+    database: Database,
     key: LogKey,
-    /// Appends are serialised here, and only here. Held while the database writes.
+    /// Appends are serialised here, and for all processes in the database. Held while that writes.
     writer: Mutex<Writer>,
     /// What readers see: changed only after a commit, and never held across an await.
     published: RwLock<Published>,
     /// Tiles are exported one at a time.
     exports: Mutex<()>,
     /// Kept open: the operating system frees the lock with the process, however it ends.
-    _lock: File,
-}
-
-/// The writer's copy: ahead of the published one only within an append.
-#[derive(Debug)]
-struct Writer {
-    state: State,
-    tree: MerkleTree,
-    last_hash: Digest,
-    progress: Progress,
-}
-
-/// Whether the writer knows what is on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Known,
-    /// A commit failed: it may or may not have happened.
-    Unknown,
+    _lock: Option<File>,
 }
 
 #[derive(Debug)]
@@ -97,16 +85,41 @@ impl Store {
     pub async fn open(dir: &Path, node_key: &SigningKey, origin: &str) -> Result<Self, StoreError> {
         let key = LogKey::new(origin, node_key)?;
         let lock = lock_directory(dir)?;
-        let rows = Rows::open(&dir.join("ledger.sqlite")).await?;
-        let (replay, last_hash) = replay_rows(&rows, key.vkey()).await?;
-        let (state, tree) = replay.into_parts();
-        let checkpoint = key.sign(&head_of(&tree));
-        let published = Published { state: state.clone(), tree: tree.clone(), checkpoint };
-        let writer = Writer { state, tree, last_hash, progress: Progress::Known };
+        let database = Database::open(&dir.join(DATABASE_FILE)).await?;
+        Self::start(database, key, Some(lock)).await
+    }
+
+    /// Opens the ledger in the PostgreSQL database at `url`, or founds an empty one, and recomputes it from its
+    /// entries.
+    ///
+    /// Several processes with the same key may have it open and append: each sees what the others appended before
+    /// it appends, and when it calls [`Self::follow`].
+    ///
+    /// * `url` — `postgres://user:password@host/database`, without TLS: over a socket or a private network.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn connect(
+        url: &str,
+        node_key: &SigningKey,
+        origin: &str,
+    ) -> Result<Self, StoreError> {
+        let key = LogKey::new(origin, node_key)?;
+        Self::start(Database::connect(url).await?, key, None).await
+    }
+
+    async fn start(
+        database: Database,
+        key: LogKey,
+        lock: Option<File>,
+    ) -> Result<Self, StoreError> {
+        let (replayed, tree) = replay::all(&database, key.vkey()).await?;
+        let checkpoint = key.sign(&tree.head());
+        let published = Published { state: replayed.state.clone(), tree, checkpoint };
         Ok(Self(Arc::new(Inner {
-            rows,
+            database,
             key,
-            writer: Mutex::new(writer),
+            writer: Mutex::new(replayed),
             published: RwLock::new(published),
             exports: Mutex::new(()),
             _lock: lock,
@@ -119,8 +132,8 @@ impl Store {
     /// The future may be dropped: the append then goes on by itself.
     ///
     /// # Errors
-    /// [`AppendError::Refused`] with nothing changed, or [`AppendError::Storage`], after which
-    /// every append is refused until the store is opened again.
+    /// [`AppendError::Refused`] or [`AppendError::Unavailable`] with nothing changed, or [`AppendError::Storage`],
+    /// after which nobody knows what is on disk, and every append is refused until somebody does.
     ///
     /// # Panics
     /// If the append's task panics, which would be a bug.
@@ -128,6 +141,22 @@ impl Store {
         let inner = Arc::clone(&self.0);
         let task = tokio::spawn(async move { inner.append(now_ms, bodies).await });
         task.await.expect("appending neither panics nor is aborted")
+    }
+
+    /// Takes over what other processes have appended, and returns whether there was anything. In SQLite there never
+    /// is.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the database fails, or what was appended is not signed with this log's key or cannot be
+    /// recomputed. Nothing of it is taken over then.
+    pub async fn follow(&self) -> Result<bool, StoreError> {
+        if !self.0.database.is_shared() {
+            return Ok(false);
+        }
+        let mut writer = self.0.writer.lock().await;
+        let before = writer.tree.size();
+        self.0.catch_up(&mut writer, u64::MAX).await?;
+        Ok(writer.tree.size() > before)
     }
 
     /// Lets `look` see the state. Keep it short: a finished append waits for it.
@@ -181,7 +210,7 @@ impl Store {
     pub async fn entries(&self, from: u64, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
         // A commit may be on disk before it is published: show nothing unpublished.
         let size = self.size();
-        let rows = self.0.rows.entries(from, limit.min(ENTRIES_PAGE_MAX)).await?;
+        let rows = self.0.database.entries(from, limit.min(ENTRIES_PAGE_MAX)).await?;
         rows.into_iter().filter(|row| row.index < size).map(stored_entry).collect()
     }
 
@@ -198,8 +227,8 @@ impl Store {
     /// Waits for the append in progress and closes the database. Later calls fail.
     pub async fn close(&self) {
         let mut writer = self.0.writer.lock().await;
-        writer.progress = Progress::Unknown;
-        self.0.rows.close().await;
+        writer.close();
+        self.0.database.close().await;
     }
 
     /// Whose turn it is to export tiles.
@@ -220,71 +249,15 @@ impl Inner {
         self.published.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn append(&self, now_ms: u64, bodies: Vec<Body>) -> Result<Appended, AppendError> {
-        let mut writer = self.writer.lock().await;
-        if writer.progress == Progress::Unknown {
-            return Err(StoreError::Broken.into());
-        }
-        let (index, time_ms) = (writer.tree.size(), now_ms.max(writer.state.time_ms()));
-        let mut entries = Vec::with_capacity(bodies.len());
-        for (position, body) in bodies.into_iter().enumerate() {
-            let entry = Entry { time_ms, body };
-            match stage(&mut writer.state, &entry) {
-                Ok(leaf) => entries.push((entry, leaf)),
-                Err(refusal) => {
-                    if position > 0 {
-                        // Take back what the entries before it did.
-                        writer.state = self.published().state.clone();
-                    }
-                    return Err(AppendError::Refused { position, refusal });
-                }
-            }
-        }
-        if entries.is_empty() {
-            let head = head_of(&writer.tree);
-            return Ok(Appended { index, count: 0, time_ms, head });
-        }
-        let rows = push_leaves(&mut writer, &entries);
-        let head = head_of(&writer.tree);
-        let checkpoint = self.key.sign(&head);
-        writer.progress = Progress::Unknown;
-        self.rows.append(&rows, head.size, &checkpoint).await?;
-        writer.progress = Progress::Known;
-        self.publish(&entries, checkpoint);
-        Ok(Appended { index, count: head.size - index, time_ms, head })
-    }
-
     /// Applies to the readers' copy what the writer's took and the disk has.
-    fn publish(&self, entries: &[(Entry, Vec<u8>)], checkpoint: String) {
+    fn publish(&self, entries: &[(Entry, EntryRow)], checkpoint: &str) {
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        for (entry, leaf) in entries {
+        for (entry, row) in entries {
             published.state.apply(entry).expect("apply is deterministic and took it before");
-            published.tree.push(leaf);
+            published.tree.push_hash(&row.leaf_hash);
         }
-        published.checkpoint = checkpoint;
+        checkpoint.clone_into(&mut published.checkpoint);
     }
-}
-
-/// Applies an entry that fits a leaf.
-fn stage(state: &mut State, entry: &Entry) -> Result<Vec<u8>, Refusal> {
-    let leaf = entry.to_leaf()?;
-    state.apply(entry)?;
-    Ok(leaf)
-}
-
-fn push_leaves(writer: &mut Writer, entries: &[(Entry, Vec<u8>)]) -> Vec<EntryRow> {
-    let row = |(_, leaf): &(Entry, Vec<u8>)| {
-        let index = writer.tree.size();
-        writer.tree.push(leaf);
-        let leaf_hash = writer.tree.leaf_hash(index).expect("just pushed");
-        let previous_hash = std::mem::replace(&mut writer.last_hash, leaf_hash);
-        EntryRow { index, leaf: leaf.clone(), leaf_hash, previous_hash }
-    };
-    entries.iter().map(row).collect()
-}
-
-fn head_of(tree: &MerkleTree) -> TreeHead {
-    TreeHead { size: tree.size(), root: tree.root() }
 }
 
 fn stored_entry(row: EntryRow) -> Result<StoredEntry, StoreError> {
@@ -309,67 +282,4 @@ fn lock_directory(dir: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(at(&path)(source)),
     }
-}
-
-/// Recomputes everything, and holds each stored hash and checkpoint against it.
-async fn replay_rows(rows: &Rows, vkey: &str) -> Result<(Replay, Digest), StoreError> {
-    let checkpoints = rows.checkpoints().await?;
-    let mut heads = Vec::with_capacity(checkpoints.len());
-    for (size, note) in &checkpoints {
-        let head = checkpoint_head(note, vkey)?;
-        if head.size != *size {
-            let what = "its checkpoint is of another size";
-            return Err(StoreError::Tampered { index: size.saturating_sub(1), what });
-        }
-        heads.push(head);
-    }
-    let mut heads = heads.into_iter().peekable();
-    let mut replay = Replay::default();
-    let mut last_hash = NO_PREVIOUS;
-    loop {
-        let from = replay.tree().size();
-        let page = rows.entries(from, ENTRIES_PAGE_MAX).await?;
-        if page.is_empty() {
-            break;
-        }
-        for row in &page {
-            last_hash = replay_row(&mut replay, row, last_hash)?;
-            let size = replay.tree().size();
-            if let Some(head) = heads.next_if(|head| head.size == size)
-                && head.root != replay.tree().root()
-            {
-                let what = "the signed checkpoint has another root";
-                return Err(StoreError::Tampered { index: row.index, what });
-            }
-        }
-    }
-    let index = replay.tree().size();
-    if heads.next().is_some() {
-        return Err(StoreError::Tampered { index, what: "signed entries are missing" });
-    }
-    if checkpoints.last().map_or(0, |(size, _)| *size) != index {
-        let what = "it is not covered by a signed checkpoint";
-        return Err(StoreError::Tampered { index: index.saturating_sub(1), what });
-    }
-    Ok((replay, last_hash))
-}
-
-fn replay_row(
-    replay: &mut Replay,
-    row: &EntryRow,
-    previous_hash: Digest,
-) -> Result<Digest, StoreError> {
-    let index = replay.tree().size();
-    let tampered = |what| Err(StoreError::Tampered { index, what });
-    if row.index != index {
-        return tampered("it is missing");
-    }
-    if row.previous_hash != previous_hash {
-        return tampered("it does not link to the entry before");
-    }
-    if MerkleTree::from_leaves([row.leaf.as_slice()]).root() != row.leaf_hash {
-        return tampered("its leaf does not have the stored hash");
-    }
-    replay.push(&row.leaf)?;
-    Ok(row.leaf_hash)
 }

@@ -1,10 +1,12 @@
 //! Merkle trees of RFC 6962 (SHA-256), kept by the crate `tlog_tiles`.
 
 use thiserror::Error;
-use tlog_tiles::{Hash, HashReader, RecordProof, check_record, prove_record, record_hash};
-use tlog_tiles::{stored_hash_index, stored_hashes, tree_hash};
+use tlog_tiles::{Hash, HashReader, RecordProof, check_record, prove_record, prove_tree};
+use tlog_tiles::{record_hash, stored_hash_index, stored_hashes_for_record_hash, tree_hash};
 
-use crate::{Decode, DecodeError, Digest, Encode, Reader, Writer};
+use crate::{
+    ConsistencyProof, Decode, DecodeError, Digest, Encode, Reader, TreeHead, Writer, leaf_hash,
+};
 
 /// Longest proof that is decoded: a tree of 2^64 leaves.
 const PROOF_HASHES_MAX: usize = 64;
@@ -61,8 +63,16 @@ impl MerkleTree {
     /// # Panics
     /// Never: every hash that the step reads was stored before.
     pub fn push(&mut self, leaf: &[u8]) -> &[Hash] {
+        self.push_hash(&leaf_hash(leaf))
+    }
+
+    /// Appends a leaf whose hash is known, as [`Self::push`].
+    ///
+    /// # Panics
+    /// Never: every hash that the step reads was stored before.
+    pub fn push_hash(&mut self, hash: &Digest) -> &[Hash] {
         let from = self.hashes.len();
-        let new = stored_hashes(self.size, leaf, &Stored(&self.hashes))
+        let new = stored_hashes_for_record_hash(self.size, Hash(hash.0), &Stored(&self.hashes))
             .expect("all earlier hashes are in memory");
         self.hashes.extend(new);
         self.size += 1;
@@ -82,6 +92,12 @@ impl MerkleTree {
     #[must_use]
     pub fn root(&self) -> Digest {
         self.root_at(self.size).expect("the whole tree is in range")
+    }
+
+    /// Size and root.
+    #[must_use]
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.size, root: self.root() }
     }
 
     /// The root that the tree had when it held `size` leaves.
@@ -129,11 +145,42 @@ impl MerkleTree {
     /// # Panics
     /// Never: all hashes are in memory.
     pub fn prove(&self, index: u64) -> Result<InclusionProof, ProofError> {
-        self.in_range(index)?;
-        let hashes = prove_record(self.size, index, &Stored(&self.hashes))
-            .expect("all hashes are in memory");
+        self.prove_at(index, self.size)
+    }
+
+    /// The proof that the leaf `index` was in the tree when that had `size` leaves.
+    ///
+    /// # Errors
+    /// [`ProofError::OutOfRange`].
+    ///
+    /// # Panics
+    /// Never: all hashes are in memory.
+    pub fn prove_at(&self, index: u64, size: u64) -> Result<InclusionProof, ProofError> {
+        if index >= size || size > self.size {
+            return Err(ProofError::OutOfRange { index, size: size.min(self.size) });
+        }
+        let hashes =
+            prove_record(size, index, &Stored(&self.hashes)).expect("all hashes are in memory");
         let path = hashes.into_iter().map(|hash| Digest(hash.0)).collect();
-        Ok(InclusionProof { index, size: self.size, path })
+        Ok(InclusionProof { index, size, path })
+    }
+
+    /// The proof that the tree of `new` leaves continues that of `old` (RFC 6962 §2.1.2).
+    ///
+    /// # Errors
+    /// [`ProofError::OutOfRange`] unless `old` ≤ `new` ≤ the tree's size.
+    ///
+    /// # Panics
+    /// Never: all hashes are in memory.
+    pub fn prove_consistency(&self, old: u64, new: u64) -> Result<ConsistencyProof, ProofError> {
+        if old > new || new > self.size {
+            return Err(ProofError::OutOfRange { index: old, size: new.min(self.size) });
+        }
+        if old == 0 || old == new {
+            return Ok(ConsistencyProof::default());
+        }
+        let hashes = prove_tree(new, old, &Stored(&self.hashes)).expect("all hashes are in memory");
+        Ok(ConsistencyProof { path: hashes.into_iter().map(|hash| Digest(hash.0)).collect() })
     }
 
     const fn in_range(&self, index: u64) -> Result<(), ProofError> {

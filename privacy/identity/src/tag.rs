@@ -36,6 +36,8 @@ pub enum Tag {
     ScalarShares,
     /// A round receipt, signed by each aggregator.
     RoundReceipt,
+    /// A member's objection to what a round pays, signed by that member.
+    Dispute,
     /// The HPKE context of one share of an update.
     ShareEnvelope,
     /// The key of the keystream that expands a seed into a share.
@@ -101,6 +103,7 @@ impl Tag {
             Self::Probe => "sahakar/probe/v1",
             Self::ScalarShares => "sahakar/scalar-shares/v1",
             Self::RoundReceipt => "sahakar/round-receipt/v1",
+            Self::Dispute => "sahakar/dispute/v1",
             Self::ShareEnvelope => "sahakar/share-envelope/v1",
             Self::SeedExpansion => "sahakar/seed-expansion/v1",
             Self::Join => "sahakar/join/v1",

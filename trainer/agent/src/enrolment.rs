@@ -10,6 +10,7 @@ use crate::{
     AgentError, Invitation,
     caller::{Caller, Question},
     state_dir::StateDir,
+    ways::Ways,
 };
 
 /// The terms that `invitation` names: those agreed to earlier, or else the coordinator's.
@@ -59,7 +60,7 @@ fn checked_terms(
     let terms = terms.verify_by(Tag::Terms, &dao_node);
     let terms = terms.map_err(|_source| AgentError::TermsUnsigned)?;
     let named = terms.body().coordinator().verifying;
-    let invited = invitation.coordinator.peer();
+    let invited = Ways::to(invitation)?.coordinator.peer();
     if *named.as_bytes() != invited.to_bytes() {
         let (named, invited) = (named.to_string(), invited.to_string());
         return Err(AgentError::CoordinatorOther { named, invited });

@@ -169,6 +169,7 @@ fn plan_from_terms(terms: TrainingTerms) -> Result<TrainingPlan, AgentError> {
         gradient_clip: terms.gradient_clip.map(f32_from_term),
         proximal: f32_from_term(terms.proximal),
         privacy: None,
+        augmentation: None,
     };
     TrainingPlan::new(settings).map_err(AgentError::unfit("training plan"))
 }

@@ -13,6 +13,7 @@
 mod adapter;
 mod architecture;
 mod architecture_json;
+mod augmentation;
 mod cpu;
 mod device;
 mod digest;
@@ -40,6 +41,7 @@ pub use architecture::{
     TableMlpShape, WIDTH_MAX,
 };
 pub use architecture_json::{ARCHITECTURE_JSON_BYTES_MAX, ArchitectureJsonError};
+pub use augmentation::Augmentation;
 pub use device::{ComputeDevice, DeviceChoice, DeviceChoiceError, DeviceError};
 pub use digest::model_digest;
 pub use evaluation::{Evaluation, Predictions, evaluate, predict};

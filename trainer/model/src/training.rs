@@ -57,6 +57,9 @@ pub(crate) fn train_corrected(
 ) -> Result<TrainingOutcome, ModelError> {
     check_fit(architecture, parameters, examples.features())?;
     check_classes(architecture, examples.classes())?;
+    if let Some(augmentation) = task.0.settings().augmentation {
+        augmentation.check_fit(architecture)?;
+    }
     match device.engine() {
         Engine::Cpu => cpu::train(architecture, parameters, examples, task, rng),
         Engine::Burn(_) if task.0.settings().privacy.is_some() => {

@@ -1,15 +1,20 @@
 //! `sahakar aggregator`: combines updates that it cannot read.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
 
-use aggregator_network::{Address, Link, ListenAddress};
+use aggregator_network::{Address, ListenAddress};
 use aggregator_node::NodeConfig;
-use anyhow::Context as _;
-use axum::{Router, http::header, routing::get};
 use clap::Args;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::sync::watch;
 
-use crate::process::{Events, stop_signal};
+use crate::{
+    link_metrics::{self, CurrentLink},
+    process::{Events, stop_signal},
+};
+
+/// How long a node that was told to stop finishes what it has begun: less than the ten seconds that
+/// service managers give before they kill.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// Arguments of `sahakar aggregator`.
 #[derive(Debug, Clone, Args)]
@@ -23,9 +28,19 @@ pub struct AggregatorArgs {
     /// The DAO node's address, with its identity
     #[arg(long, value_name = "ADDRESS")]
     pub dao: Address,
-    /// Another aggregator's address, with its identity; the coordinator needs all others
+    /// Another aggregator's address, with its identity; the coordinator needs all others. May be given several times for one
+    /// of them, for QUIC and TCP
     #[arg(long, value_name = "ADDRESS")]
     pub peer: Vec<Address>,
+    /// Take a place at this relay: for a machine behind a router that forwards no port. Invitations name the relay
+    #[arg(long, value_name = "ADDRESS")]
+    pub relay: Vec<Address>,
+    /// A relay at which the other aggregators have a place; tried after their addresses
+    #[arg(long, value_name = "ADDRESS")]
+    pub peer_relay: Vec<Address>,
+    /// Be a relay for others: how many connections between them to carry at a time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub relayed_circuits: u16,
     /// Keep sealed updates in this place instead of files: `s3://BUCKET/PREFIX`, used by no other aggregator; keys,
     /// region and endpoint in the environment (`AWS_ACCESS_KEY_ID`, …)
     #[arg(long, value_name = "URL")]
@@ -52,39 +67,29 @@ pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
         listen: args.listen,
         dao: args.dao,
         peers: args.peer,
+        relays: args.relay,
+        peer_relays: args.peer_relay,
+        relayed_circuits_max: args.relayed_circuits,
         updates: args.updates,
     };
-    let (link, linked) = oneshot::channel();
-    let node = aggregator_node::run(
+    let (link, linked) = watch::channel(None);
+    let node = pin!(aggregator_node::run(
         config,
-        move |running| {
-            // Whoever asked for no figures waits for no link.
-            let _asked = link.send(running).is_ok();
-        },
+        move |running| drop(link.send(Some(running))),
         move |event| events.emit(event.to_json()),
-    );
+    ));
     tokio::select! {
         result = node => result,
-        result = serve_metrics(args.metrics, linked) => result,
-        () = stop_signal(args.with_parent) => Ok(()),
+        result = link_metrics::serve(args.metrics, linked.clone()) => result,
+        () = stopped(args.with_parent, linked) => Ok(()),
     }
 }
 
-/// Serves the link's figures for as long as the process runs; without an address, nothing, for ever.
-async fn serve_metrics(
-    address: Option<SocketAddr>,
-    linked: oneshot::Receiver<Link>,
-) -> anyhow::Result<()> {
-    let (Some(address), Ok(link)) = (address, linked.await) else {
-        return std::future::pending().await;
-    };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("--metrics: listening on {address}"))?;
-    let figures = move || async move {
-        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-        (kind, link.metrics().to_string())
-    };
-    let router = Router::new().route("/metrics", get(figures));
-    Ok(axum::serve(listener, router).await?)
+/// Waits until the process is told to stop and what it had begun is finished.
+async fn stopped(with_parent: bool, link: CurrentLink) {
+    stop_signal(with_parent).await;
+    let link = link.borrow().clone();
+    if let Some(link) = link {
+        link.shutdown_within(STOP_GRACE).await;
+    }
 }

@@ -7,6 +7,7 @@ pub mod aggregator;
 pub mod cli;
 pub mod commands;
 pub mod demo;
+pub mod link_metrics;
 pub mod measure;
 pub mod process;
 pub mod rest;

@@ -6,6 +6,7 @@ mod custodians;
 mod draws;
 mod founding;
 mod round_service;
+mod settling;
 mod vault;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -137,8 +138,9 @@ impl Node {
             publish,
             events,
             joined_ms: now_ms().into(),
+            released: false.into(),
         };
-        service.resume().await?;
+        service.advance().await?;
         Ok(Self { service, api, http, link, inbox })
     }
 

@@ -20,6 +20,7 @@ mod clock;
 mod course;
 mod dao;
 mod data;
+mod images;
 mod learning;
 mod ledger;
 mod open_round;
@@ -56,6 +57,7 @@ pub use args::{
 };
 use clock::Stopwatch;
 use data::SimulationData;
+pub use images::{ImageChange, PixelScale};
 use plan::Plan;
 use prepared::Inputs;
 use simulation::Simulation;
@@ -74,6 +76,7 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     );
     let watch = Stopwatch::start();
     let data = SimulationData::load(&plan)?;
+    let plan = plan.for_data(&data)?;
     let architecture = architecture(&plan, &data)?;
     let digest = plan.digest(&data);
     let state = match &args.checkpoint {

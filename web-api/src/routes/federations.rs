@@ -1,7 +1,7 @@
 //! Federations: terms, rounds, members.
 
 use axum::{Json, extract::State};
-use data_dao_journal::{Federation, OpenRound, SettledRound, Standing};
+use data_dao_journal::{Federation, OpenRound, PayProgress, SettledRound, Standing};
 use data_dao_ledger::Name;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
@@ -90,8 +90,10 @@ pub(crate) struct RoundView {
     pub(crate) participants: u32,
     /// How many were invited and did not deliver.
     pub(crate) dropped: u32,
-    /// Credits paid.
+    /// Credits announced; paid once they are final.
     pub(crate) credits: String,
+    /// What became of them: `challenged` while objections are taken or open, `posted`, `voided`.
+    pub(crate) pay: &'static str,
     /// The entry that settled it.
     pub(crate) ledger_index: u64,
 }
@@ -195,6 +197,11 @@ impl RoundView {
             participants: round.participants,
             dropped: round.dropped,
             credits: text(round.credits),
+            pay: match round.pay {
+                PayProgress::Challenged => "challenged",
+                PayProgress::Posted { .. } => "posted",
+                PayProgress::Voided { .. } => "voided",
+            },
             ledger_index: round.index,
         }
     }

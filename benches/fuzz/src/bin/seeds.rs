@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use benches_fuzz::{
-    Case, Verdict, cohort, datasets, fhe, identity, pine, protocol, round, run, secagg, strategy,
+    Case, Verdict, cohort, datasets, fhe, identity, ledger, pine, protocol, round, run, secagg, strategy,
 };
 
 const TARGETS: &[(&str, &[Case])] = &[
@@ -12,6 +12,7 @@ const TARGETS: &[(&str, &[Case])] = &[
     ("datasets", datasets::CASES),
     ("fhe", fhe::CASES),
     ("identity", identity::CASES),
+    ("ledger", ledger::CASES),
     ("pine", pine::CASES),
     ("protocol", protocol::CASES),
     ("round", round::CASES),

@@ -141,7 +141,7 @@ pub(crate) struct Coordinator {
     pub(crate) script: Arc<Mutex<Script>>,
     pub(crate) heard: Arc<Mutex<Heard>>,
     changed: Arc<tokio::sync::Notify>,
-    _link: Link,
+    pub(crate) link: Link,
 }
 
 impl Coordinator {
@@ -154,7 +154,7 @@ impl Coordinator {
             script: Arc::new(Mutex::new(script)),
             heard: Arc::default(),
             changed: Arc::default(),
-            _link: link,
+            link,
         };
         let script = Arc::clone(&coordinator.script);
         let heard = Arc::clone(&coordinator.heard);
@@ -359,7 +359,8 @@ impl Machine {
             state_dir: self.state(),
             invitation: Invitation {
                 federation: terms().id(),
-                coordinator: coordinator.address,
+                coordinator: vec![coordinator.address],
+                relays: Vec::new(),
                 token: "grape".to_owned(),
             },
             data: self.path().join("data.csv"),
@@ -385,7 +386,7 @@ impl Machine {
         config: AgentConfig,
     ) -> tokio::task::JoinHandle<Result<Summary, AgentError>> {
         let events = Arc::clone(&self.events);
-        tokio::spawn(Agent::run(config, move |event| events.lock().unwrap().push(event)))
+        tokio::spawn(Agent::run(config, drop, move |event| events.lock().unwrap().push(event)))
     }
 }
 

@@ -6,13 +6,14 @@ use rand::Rng;
 use super::{Batch, Network, values};
 use crate::{
     Architecture, Examples, ModelError, Parameters, TrainingOutcome, TrainingPlan,
-    TrainingSettings, schedule::Schedule, training::mean_loss,
+    TrainingSettings, augmentation::Augmenter, schedule::Schedule, training::mean_loss,
 };
 
 /// Keeps the norm in the denominator of clipping above zero, as `PyTorch` does.
 const CLIP_EPSILON: f64 = 1e-6;
 
-/// Trains on `device`: data are copied there once, and nothing is copied back until the end.
+/// Trains on `device`: data are copied there once, or batch by batch if images are changed, and
+/// nothing is copied back until the end.
 pub(crate) fn train(
     (device, architecture): (&Device, &Architecture),
     parameters: &Parameters,
@@ -25,14 +26,22 @@ pub(crate) fn train(
     let correction = correction.map(|values| Network::upload_flat(device, architecture, values));
     let mut descent = Descent::new(network, plan.settings(), correction);
     let mut schedule = Schedule::new(plan, examples.count());
+    let augmenter = |augmentation| Augmenter::new(augmentation, examples, schedule.batch_max());
+    let mut augmenter = plan.settings().augmentation.map(augmenter);
     let (mut steps, mut losses, mut counts) = (0, Vec::new(), Vec::new());
     while let Some(step) = schedule.next(rng) {
         if step.opens_epoch {
             losses.clear();
             counts.clear();
         }
-        let (loss, gradient) = descent.network.loss_and_gradient(data.select(step.batch));
         counts.push(step.batch.len());
+        let batch = match &mut augmenter {
+            Some(augmenter) => {
+                Batch::upload(device, augmenter.changed(examples, step.batch, rng).0)
+            }
+            None => data.select(step.batch),
+        };
+        let (loss, gradient) = descent.network.loss_and_gradient(batch);
         losses.push(loss);
         descent = descent.step(gradient);
         steps += 1;

@@ -185,7 +185,8 @@ impl Cooperative {
         let coordinator = self.coordinator.context("the coordinator was started before")?;
         let invitation = Invitation {
             federation: self.federation,
-            coordinator,
+            coordinator: vec![coordinator],
+            relays: Vec::new(),
             token: self.secrets.invitation_token.clone(),
         };
         let behaviour = match winery.kind {
@@ -466,6 +467,8 @@ fn federation_config(
         noise_multiplier: plan.noise_multiplier,
         honest_minimum: None,
         delta: delta_by_default(),
+        epsilon_max: None,
+        challenge_window_ms: None,
         name: "wine".to_owned(),
         purpose: "Grade red wine as good or ordinary from eleven laboratory values".to_owned(),
         validation: plan.validation.clone(),

@@ -107,6 +107,14 @@ pub struct FederationConfig {
     /// δ for which ε is stated; by default 10⁻⁵.
     #[serde(default = "delta_by_default")]
     pub delta: f64,
+    /// Most ε of all rounds together: a round that would exceed it does not start. By default what `rounds` rounds
+    /// cost; aborted ones count. Needs noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon_max: Option<f64>,
+    /// How long the pay of a settled round can be challenged before it is final, in milliseconds: 1 h to 30 d, in a
+    /// demonstration from 1 ms. By default a day, in a demonstration half a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge_window_ms: Option<u64>,
     /// How many rounds are run.
     pub rounds: u32,
     /// Members that must have joined before the first round starts.

@@ -12,7 +12,7 @@ use aggregator_round::{PAST_UPDATES_MAX, check_tickets, missing_commitment, roun
 use aggregator_strategy::{Draw, OptimizerState};
 use anyhow::Context as _;
 use data_dao_journal::{
-    Body, Federation, MemberAdmitted, ModelReleased, PriceSet, RoundAborted, RoundOpened,
+    Body, Federation, MemberAdmitted, RoundAborted, RoundOpened, settlement_bodies,
 };
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
@@ -24,12 +24,13 @@ use super::{
     cohort::{self, Invited},
     config::ServeConfig,
     custodians, draws,
+    settling::ADVANCE_EVERY_MS,
     vault::{Step, Vault},
 };
 use crate::{
     measure::{Evaluator, MeasureError, Measured},
     process::{Events, now_ms},
-    settlement::{epsilon_from_micro, millionths, round_settled},
+    settlement::{epsilon_from_micro, round_settled},
 };
 
 /// How soon the coordinator may ask again while the federation waits for members, in milliseconds.
@@ -58,15 +59,11 @@ pub(crate) struct RoundService {
     pub(crate) events: Events,
     /// When a member was admitted last, or else when this process started.
     pub(crate) joined_ms: std::sync::atomic::AtomicU64,
+    /// Whether the model is in the catalogue: then nothing is due any more.
+    pub(crate) released: std::sync::atomic::AtomicBool,
 }
 
 impl RoundService {
-    /// Finishes what a crash may have left open: a model whose last round is settled is released.
-    pub(crate) async fn resume(&self) -> anyhow::Result<()> {
-        let accuracy = self.federation(|f| f.settled().last().and_then(|s| s.test_accuracy_ppm))?;
-        self.release(&self.current_model()?, accuracy.unwrap_or_default()).await
-    }
-
     /// Answers the coordinator until the link ends or the ledger fails.
     pub(crate) async fn run(self, mut inbox: Inbox) -> anyhow::Result<()> {
         let body = self.terms.unverified_body();
@@ -75,7 +72,17 @@ impl RoundService {
             .iter()
             .map(|keys| PeerKey::from_bytes(*keys.verifying.as_bytes()))
             .collect();
-        while let Some(Inbound { peer, body, reply }) = inbox.next_request().await {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(ADVANCE_EVERY_MS));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let inbound = tokio::select! {
+                inbound = inbox.next_request() => inbound,
+                _ = ticks.tick() => {
+                    self.advance().await?;
+                    continue;
+                }
+            };
+            let Some(Inbound { peer, body, reply }) = inbound else { break };
             let answer = match from_wire::<DaoRequest>(&body) {
                 // The terms are public; everything else is the coordinator's to ask.
                 Ok(DaoRequest::Terms) => DaoReply::Terms(Box::new(self.terms.clone())),
@@ -113,7 +120,7 @@ impl RoundService {
         }
     }
 
-    fn federation<T>(&self, look: impl FnOnce(&Federation) -> T) -> anyhow::Result<T> {
+    pub(super) fn federation<T>(&self, look: impl FnOnce(&Federation) -> T) -> anyhow::Result<T> {
         let found = self.store.view(|state| state.federation(&self.name).map(look));
         found.context("the federation is in the ledger since the node was founded")
     }
@@ -164,7 +171,7 @@ impl RoundService {
     }
 
     /// The model from which the next round starts.
-    fn current_model(&self) -> anyhow::Result<Parameters> {
+    pub(super) fn current_model(&self) -> anyhow::Result<Parameters> {
         match self.federation(Federation::model)? {
             Some(digest) => self.vault.model(&digest),
             None => Ok(self.initial.clone()),
@@ -192,7 +199,7 @@ impl RoundService {
             let cohort = f.members().keys().copied().collect::<Vec<_>>();
             (f.settled().len(), f.aborted(), next, cohort)
         })?;
-        if settled >= self.config.federation.rounds as usize {
+        if self.is_over()? {
             return Ok(DaoReply::Finished);
         }
         if cohort.len() < self.config.federation.start_members as usize {
@@ -377,7 +384,14 @@ impl RoundService {
         let Ok(settled) = settled else {
             return Ok(DaoReply::Refused(Refusal::BadSet));
         };
-        let appended = match self.store.append(now_ms(), vec![Body::RoundSettled(settled)]).await {
+        let bodies = match settlement_bodies(settled) {
+            Ok(bodies) => bodies,
+            Err(refusal) => {
+                tracing::warn!("the round does not fit the ledger: {refusal}");
+                return Ok(DaoReply::Refused(Refusal::BadSet));
+            }
+        };
+        let appended = match self.store.append(now_ms(), bodies).await {
             Ok(appended) => appended,
             Err(AppendError::Refused { refusal, .. }) => {
                 tracing::warn!("the ledger refuses the round: {refusal}");
@@ -386,8 +400,9 @@ impl RoundService {
             Err(error) => return Err(error.into()),
         };
         self.report(body, &test)?;
-        self.release(&after, millionths(test.accuracy)).await?;
-        Ok(DaoReply::Settled { entry: appended.index })
+        self.advance().await?;
+        // The last entry of a settlement is the one that settles.
+        Ok(DaoReply::Settled { entry: appended.index + appended.count - 1 })
     }
 
     /// Checks that the receipt is about the sum and the probes that this node answered.
@@ -417,7 +432,8 @@ impl RoundService {
         receipt: &RoundReceipt,
         test: &trainer_model::Evaluation,
     ) -> anyhow::Result<()> {
-        let epsilon = self.federation(Federation::epsilon_micro)?.map(epsilon_from_micro);
+        let epsilon = self.store.view(|state| state.epsilon_micro(state.federation(&self.name)?));
+        let epsilon = epsilon.map(epsilon_from_micro);
         self.events.emit(json!({
             "event": "settled",
             "round": receipt.round.0,
@@ -428,34 +444,6 @@ impl RoundService {
             "test_loss": test.loss,
             "epsilon": epsilon,
         }));
-        Ok(())
-    }
-
-    /// Puts the model of the last round into the catalogue.
-    async fn release(&self, model: &Parameters, accuracy_ppm: u32) -> anyhow::Result<()> {
-        let (settled, digest) = self.federation(|f| (f.settled().len(), f.model()))?;
-        if settled < self.config.federation.rounds as usize {
-            return Ok(());
-        }
-        let name = Name::new(self.config.federation.model.clone())?;
-        let weights = self.store.view(|state| state.release_weights(&self.name))?;
-        let known = self.store.view(|state| state.model(&name).is_some());
-        let release = ModelReleased {
-            model: name.clone(),
-            version: 1,
-            digest: digest.context("a round was settled")?,
-            federation: self.name.clone(),
-            rounds: settled as u64,
-            test_accuracy_ppm: Some(accuracy_ppm),
-            weights,
-        };
-        if !known {
-            let price = PriceSet { model: name, price: u128::from(self.config.federation.price) };
-            let bodies = vec![Body::ModelReleased(release), Body::PriceSet(price)];
-            self.store.append(now_ms(), bodies).await?;
-        }
-        (self.publish)(model)?;
-        self.events.emit(json!({"event": "released", "model": self.config.federation.model}));
         Ok(())
     }
 

@@ -11,7 +11,10 @@ use clap::{Args, ValueEnum};
 use datasets::Partitioner;
 use serde::Serialize;
 
-use super::strategy::Strategy;
+use super::{
+    images::{ImageChange, PixelScale},
+    strategy::Strategy,
+};
 
 /// Simulates a federation of virtual contributors in one process, with the state machines of a real one.
 ///
@@ -75,6 +78,13 @@ pub struct SimulateArgs {
     /// Noise of --example-clip, over that norm
     #[arg(long, default_value_t = 1.0, value_name = "S", requires = "example_clip")]
     pub example_noise: f32,
+    /// Changes training images at random, anew in each epoch: crop:P moves them by up to P pixels, flip mirrors
+    /// every other one; as in crop:4,flip
+    #[arg(long, value_name = "CHANGE,…", value_delimiter = ',')]
+    pub augment: Vec<ImageChange>,
+    /// Brings pixels, which are from 0 to 1, to (pixel - MEAN)/DEVIATION
+    #[arg(long, value_name = "MEAN,DEVIATION", allow_hyphen_values = true)]
+    pub normalise: Option<PixelScale>,
     /// What is trained
     #[arg(long, value_enum, default_value_t = ModelKind::Mlp)]
     pub model: ModelKind,

@@ -15,6 +15,7 @@ use super::{
     args::{ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting},
     arrivals::Conduct,
     data::SimulationData,
+    images::{ImageChanges, PixelScale},
     strategy::Buffering,
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) buffering: Option<Buffering>,
     pub(crate) rounds: u64,
     pub(crate) training: TrainingPlan,
+    pub(crate) changes: ImageChanges,
+    pub(crate) scale: PixelScale,
     pub(crate) model: ModelKind,
     pub(crate) hidden: Vec<usize>,
     pub(crate) dataset: String,
@@ -85,6 +88,7 @@ impl Plan {
                 noise_multiplier: args.example_noise,
                 sampling: BatchSampling::Poisson,
             }),
+            augmentation: None,
         };
         let plan = Self {
             clients: args.clients,
@@ -99,6 +103,8 @@ impl Plan {
             buffering: args.strategy.buffering(),
             rounds: args.rounds,
             training: TrainingPlan::new(settings).context("local training")?,
+            changes: ImageChanges::new(&args.augment)?,
+            scale: args.normalise.unwrap_or(PixelScale::PLAIN),
             model: args.model,
             hidden: args.hidden.clone(),
             dataset: args.dataset.clone(),
@@ -128,6 +134,16 @@ impl Plan {
         };
         plan.check()?;
         Ok(plan)
+    }
+
+    /// The plan with what depends on the data.
+    ///
+    /// # Errors
+    /// Changes of images that the rows are none of, or that leave nothing of them.
+    pub(crate) fn for_data(self, data: &SimulationData) -> anyhow::Result<Self> {
+        let augmentation = self.changes.augmentation(&data.inputs, self.scale, &data.name)?;
+        let settings = TrainingSettings { augmentation, ..self.training.settings() };
+        Ok(Self { training: TrainingPlan::new(settings).context("--augment")?, ..self })
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -356,6 +372,8 @@ impl Plan {
             "proximal": shortest(training.proximal),
             "example_clip": training.privacy.map(|privacy| shortest(privacy.clip_norm)),
             "example_noise": training.privacy.map(|privacy| shortest(privacy.noise_multiplier)),
+            "augment": Some(self.changes.to_string()).filter(|changes| !changes.is_empty()),
+            "normalise": Some(self.scale).filter(|of| *of != PixelScale::PLAIN).map(|of| of.to_string()),
             "model": self.model,
             "hidden": self.hidden,
             "dataset": self.dataset,

@@ -158,7 +158,9 @@ impl Simulation {
         if let Engine::Sealed(engine) = &self.engine
             && let Some(ledger) = engine.dao.ledger()
         {
-            self.state.leaves = ledger.leaves().to_vec();
+            // Leaves are never changed: only the round's own are new.
+            let known = self.state.leaves.len();
+            self.state.leaves.extend_from_slice(&ledger.leaves()[known..]);
         }
         Ok(())
     }

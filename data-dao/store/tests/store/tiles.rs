@@ -1,15 +1,12 @@
 //! The log as files: whoever copies them audits them offline.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod world;
-
 use std::{collections::BTreeMap, fs, path::Path};
 
 use data_dao_journal::Difference;
 use data_dao_store::{Store, TilesError, audit_tiles, log_vkey, read_tiles};
 use tempfile::tempdir;
-use world::{ORIGIN, aborted_round, admitted, founded, key, node_key};
+
+use crate::world::{ORIGIN, aborted_round, admitted, founded, key, node_key};
 
 async fn grow(store: &Store, rounds: std::ops::Range<u64>) {
     let bodies = rounds.flat_map(aborted_round).collect();
@@ -124,7 +121,10 @@ async fn a_leaf_altered_with_its_tile_leads_to_another_root() {
 async fn a_stranger_cannot_sign_a_log_for_the_node_of_its_genesis() {
     let (dir, tiles) = (tempdir().unwrap(), tempdir().unwrap());
     let stranger = Store::open(dir.path(), &key(66), ORIGIN).await.unwrap();
-    stranger.append(1, vec![world::genesis(), world::federation(), admitted(1)]).await.unwrap();
+    stranger
+        .append(1, vec![crate::world::genesis(), crate::world::federation(), admitted(1)])
+        .await
+        .unwrap();
     stranger.export_tiles(tiles.path()).await.unwrap();
     let error = audit_tiles(tiles.path(), None).unwrap_err();
     assert!(matches!(error, TilesError::OtherNode { .. }), "{error:?}");
@@ -139,10 +139,10 @@ async fn tiles_of_another_log_are_not_overwritten() {
     let store = founded(dir.path()).await;
     store.export_tiles(tiles.path()).await.unwrap();
     let fork = Store::open(other.path(), &node_key(), ORIGIN).await.unwrap();
-    fork.append(1, vec![world::genesis()]).await.unwrap();
+    fork.append(1, vec![crate::world::genesis()]).await.unwrap();
     let shorter = fork.export_tiles(tiles.path()).await.unwrap_err();
     assert!(matches!(shorter, TilesError::OtherLog { size: 1, got: 6 }), "{shorter:?}");
-    fork.append(1, vec![world::federation()]).await.unwrap();
+    fork.append(1, vec![crate::world::federation()]).await.unwrap();
     grow(&fork, 0..10).await;
     let longer = fork.export_tiles(tiles.path()).await.unwrap_err();
     assert!(matches!(longer, TilesError::OtherLog { size: 22, got: 6 }), "{longer:?}");

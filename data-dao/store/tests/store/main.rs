@@ -1,0 +1,9 @@
+//! What was acknowledged is on disk; what is on disk is what was written, and whoever copies it audits it offline.
+
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+
+mod conformance;
+mod postgres;
+mod sqlite;
+mod tiles;
+mod world;
