@@ -200,8 +200,8 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
-            ContributorRequest::Submit(update) => {
-                let input = Input::Submitted { peer: member, update };
+            ContributorRequest::Submit { update, ticket } => {
+                let input = Input::Submitted { peer: member, update, ticket };
                 if self.step(input, Some((member, reply))).await? {
                     self.dispatch()?;
                 }

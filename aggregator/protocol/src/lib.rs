@@ -44,6 +44,7 @@ pub use cohort::{
 };
 pub use contribution::{
     Acknowledgement, ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest,
+    ticket_from_reader, ticket_to_writer,
 };
 pub use dao::{DaoReply, DaoRequest, RoundSum};
 pub use noise::NoiseTerms;

@@ -113,10 +113,12 @@ impl Coordinator {
         let result = match input {
             Input::Granted { grant, model } => self.granted(context, *grant, model, now_ms),
             Input::NoMoreRounds => self.no_more_rounds(),
-            Input::Submitted { peer, update } => self.submitted(context, peer, *update, now_ms),
+            Input::Submitted { peer, update, ticket } => {
+                self.submitted(context, peer, (*update, ticket), now_ms)
+            }
             Input::Tick => Ok(self.tick(context, now_ms)),
-            Input::Held { round, peer, update } => {
-                self.held(context, round, (peer, update), now_ms)
+            Input::Held { round, peer, update, ticket } => {
+                self.held(context, round, (peer, update, ticket), now_ms)
             }
             Input::Prepared { party, round, parts } => {
                 self.prepared(context, (party, round), parts, now_ms)
@@ -316,7 +318,8 @@ impl Coordinator {
         let order = RoundOrder { grant, deadline_ms };
         let order = Signed::new(order, Tag::RoundOrder, context.signing());
         self.refused.clear();
-        self.phase = Phase::Collecting(Collecting { order, model, accepted: BTreeMap::new() });
+        let (accepted, tickets) = (BTreeMap::new(), BTreeMap::new());
+        self.phase = Phase::Collecting(Collecting { order, model, accepted, tickets });
         Ok(vec![Output::Persist, Output::Report(RoundEvent::Started { round, cohort })])
     }
 

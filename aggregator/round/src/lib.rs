@@ -35,6 +35,7 @@ mod message_size;
 mod mode;
 mod noise;
 mod participant;
+mod participation;
 mod parts;
 mod peer;
 mod peer_input;
@@ -60,6 +61,7 @@ pub use message_size::message_bytes_max;
 pub use participant::{
     Acknowledged, CheckedOrder, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed,
 };
+pub use participation::{check_ticket, check_tickets};
 pub use peer::{PeerAggregator, PeerStep};
 pub use peer_input::{HeldPart, PeerInput};
 pub use privacy_loss::{privacy_loss, round_loss_micro};

@@ -210,6 +210,7 @@ fn a_receipt_that_counts_refusals_is_signed_again_to_the_same_bytes() {
         let mut federation = sealed(sealing);
         federation.run_until(asks_sum);
         let round = federation.dao.open_round().unwrap();
+        let round = RoundId(round.0 + 1);
         let stranger = Input::Prepared { party: 1, round, parts: Vec::new() };
         assert_eq!(federation.feed(&stranger), Err(Refusal::Unexpected));
         federation.coordinator.machine.count(Refusal::Malformed);

@@ -16,7 +16,7 @@ use crate::fault::Party;
 pub(crate) fn rests_on_the_channel(from: Party, to: Party, reply: bool, bytes: &[u8]) -> bool {
     match (from, to, reply) {
         (Party::Member(_), _, false) => match from_wire(bytes) {
-            Ok(ContributorRequest::Submit(_)) => false,
+            Ok(ContributorRequest::Submit { .. }) => false,
             Ok(ContributorRequest::Custody(answer)) => unsigned(&answer),
             _ => true,
         },

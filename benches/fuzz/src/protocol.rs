@@ -8,6 +8,7 @@ use aggregator_protocol::{
     RoundReceipt, RoundSum, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms,
     Welcome, checked_roster, from_wire, to_wire,
 };
+use aggregator_strategy::{SamplingRate, Ticket, participation_key};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Decode, Digest, Encode, Signed, Tag};
 use privacy_secagg::{Delivery, EncodingOptions, EncodingParameters, QuantizedProbe, Tagging};
@@ -186,12 +187,18 @@ pub(crate) fn order() -> Box<Signed<RoundOrder>> {
     Box::new(Signed::new(order, Tag::RoundOrder, &key(1)))
 }
 
+fn ticket() -> Ticket {
+    let drawn = Ticket::draw(&participation_key(&key(3)), &grant().draw(), SamplingRate::ALL);
+    drawn.expect("everybody is drawn at this rate")
+}
+
 fn join() -> Signed<JoinRequest> {
     let request = JoinRequest {
         federation: federation(),
         token: "token".to_owned(),
         label: "wärme".to_owned(),
         custody: custody_key(),
+        draw: participation_key(&key(3)).public_key(),
     };
     Signed::new(request, Tag::Join, &key(3))
 }
@@ -282,6 +289,7 @@ pub(crate) fn round_sum() -> Box<Signed<RoundSum>> {
         federation: federation(),
         round: ROUND,
         accepted: set(),
+        tickets: vec![ticket(); 2],
         sum: vec![i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX)],
         tag: Some([1, 2]),
         commitments: vec![commitment()],
@@ -321,7 +329,11 @@ fn contributor_requests() -> Vec<ContributorRequest> {
         ContributorRequest::Join(join()),
         ContributorRequest::Fetch { known: None },
         ContributorRequest::Fetch { known: Some(ROUND) },
-        ContributorRequest::Submit(Box::new(sealed().clone())),
+        ContributorRequest::Submit { update: Box::new(sealed().clone()), ticket: None },
+        ContributorRequest::Submit {
+            update: Box::new(sealed().clone()),
+            ticket: Some(ticket()),
+        },
         ContributorRequest::Receipt { round: ROUND },
         ContributorRequest::Custody(Box::new(AggregatorReply::Agreed(echo()))),
         ContributorRequest::Cohort(CohortRequest::Offer { package: vec![1; 20] }),

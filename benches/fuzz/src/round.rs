@@ -108,9 +108,9 @@ fn inputs() -> Vec<Vec<u8>> {
     let inputs = [
         Input::Granted { grant: Box::new(signed_grant()), model: vec![1, 2, 3] },
         Input::NoMoreRounds,
-        Input::Submitted { peer: key(3).verifying_key(), update: Box::new(sealed().clone()) },
+        Input::Submitted { peer: key(3).verifying_key(), update: Box::new(sealed().clone()), ticket: None },
         Input::Tick,
-        Input::Held { round: ROUND, peer: key(3).verifying_key(), update: Digest([2; 32]) },
+        Input::Held { round: ROUND, peer: key(3).verifying_key(), update: Digest([2; 32]), ticket: None },
         Input::Prepared { party: 1, round: ROUND, parts: prepared_parts() },
         Input::Agreed { party: 2, echo: Box::new(echo()) },
         Input::Summed { party: 1, commitment: Box::new(commitment()), share: vec![9; 20] },

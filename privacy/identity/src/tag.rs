@@ -80,6 +80,8 @@ pub enum Tag {
     KeyHandOver,
     /// The HPKE context of that key.
     ModelKeyEnvelope,
+    /// The seed by which a round's cohort, or its groups, are drawn in public.
+    CohortDraw,
 }
 
 impl Tag {
@@ -123,6 +125,7 @@ impl Tag {
             Self::Roster => "sahakar/roster/v1",
             Self::KeyHandOver => "sahakar/key-hand-over/v1",
             Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
+            Self::CohortDraw => "sahakar/cohort-draw/v1",
         }
     }
 }

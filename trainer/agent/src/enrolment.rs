@@ -3,6 +3,7 @@
 use aggregator_protocol::{
     ContributorReply, ContributorRequest, CustodyKey, FederationTerms, JoinRequest,
 };
+use aggregator_strategy::participation_key;
 use privacy_identity::{SealingKey, Signed, SigningKey, Tag, Verified};
 
 use crate::{
@@ -77,7 +78,8 @@ pub(crate) async fn join(
     let Invitation { federation, token, .. } = invitation.clone();
     let sealing = SealingKey::derived_from(key).public();
     let custody = Signed::new(CustodyKey { federation, sealing }, Tag::CustodyKey, key);
-    let request = JoinRequest { federation, token, label: label.to_owned(), custody };
+    let draw = participation_key(key).public_key();
+    let request = JoinRequest { federation, token, label: label.to_owned(), custody, draw };
     let request = ContributorRequest::Join(Signed::new(request, Tag::Join, key));
     match caller.ask(Question::Join, &request).await? {
         ContributorReply::Joined => Ok(()),

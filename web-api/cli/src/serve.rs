@@ -3,6 +3,7 @@
 mod cohort;
 mod config;
 mod custodians;
+mod draws;
 mod founding;
 mod round_service;
 mod settling;
@@ -27,7 +28,7 @@ pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
     SecretsConfig, ServeConfig,
 };
-pub(crate) use config::{delta_by_default, optimizer_by_default};
+pub(crate) use config::{delta_by_default, optimizer_by_default, sampling_by_default};
 
 use crate::{
     measure::Evaluator,

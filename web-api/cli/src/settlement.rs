@@ -151,6 +151,7 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "proximal": terms.training.proximal,
         "optimizer": terms.optimizer.to_string(),
         "rounds": terms.rounds,
+        "sampling": terms.sampling.to_string(),
         "minimum_cohort": terms.minimum_cohort,
         "round_deadline_ms": terms.round_deadline_ms,
         "step_deadline_ms": terms.step_deadline_ms,

@@ -14,8 +14,10 @@
 //! ([`parallel`]).
 
 mod args;
+mod arrivals;
 mod chart;
 mod clock;
+mod course;
 mod dao;
 mod data;
 mod images;
@@ -28,10 +30,12 @@ mod plan;
 mod population;
 mod prepared;
 mod report;
+mod schedule;
 mod sealed_round;
 mod seeds;
 mod simulation;
 mod state;
+mod strategy;
 mod terms;
 
 use std::{
@@ -58,6 +62,7 @@ use plan::Plan;
 use prepared::Inputs;
 use simulation::Simulation;
 use state::State;
+pub use strategy::{Buffering, Strategy};
 
 /// Runs a simulation.
 ///
@@ -65,6 +70,10 @@ use state::State;
 /// A plan that cannot be run, data that cannot be read, a model that diverges.
 pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     let plan = Plan::new(args)?;
+    anyhow::ensure!(
+        args.checkpoint.is_none() || plan.buffering.is_none(),
+        "--checkpoint keeps what is between rounds, and fedbuff always has somebody at work: leave it out"
+    );
     let watch = Stopwatch::start();
     let data = SimulationData::load(&plan)?;
     let plan = plan.for_data(&data)?;

@@ -92,6 +92,9 @@ impl Coordinator {
         parts: Vec<PreparedPart>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
+        if !matches!(self.phase, Phase::Preparing { .. }) {
+            return self.overtaken(context, (1, round));
+        }
         let Phase::Preparing { closed, prepared, .. } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };

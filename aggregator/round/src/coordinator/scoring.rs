@@ -34,6 +34,9 @@ impl Coordinator {
         shares: Signed<ScalarShares>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
+        if !matches!(self.phase, Phase::Scoring { .. }) {
+            return self.overtaken(context, (5, shares.unverified_body().round));
+        }
         let Phase::Scoring { closed, probes, scores, .. } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };

@@ -11,7 +11,7 @@ use aggregator_protocol::{
     RoundGrant, RoundId, RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, ServerOptimizer, VrfPublicKey, participation_key};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{
@@ -125,6 +125,7 @@ impl World {
                 deviation: vec![1.0],
             },
             rounds: 3,
+            sampling: CohortRule::Everybody,
             minimum_cohort,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,
@@ -199,6 +200,13 @@ impl World {
         (0..24).map(|_| rng.random()).collect()
     }
 
+    /// The keys by which these members draw, where they do.
+    fn draw_keys(&self, cohort: &[usize]) -> Vec<VrfPublicKey> {
+        let key = |&index: &usize| participation_key(&self.members[index]).public_key();
+        let secret = self.terms.sampling.secret_rate();
+        secret.map_or_else(Vec::new, |_| cohort.iter().map(key).collect())
+    }
+
     /// What the DAO node grants for `round` to these members.
     pub(crate) fn grant_body(&self, round: u64, cohort: &[usize]) -> RoundGrant {
         RoundGrant {
@@ -207,6 +215,7 @@ impl World {
             round: RoundId(round),
             model: Digest::of(Tag::Model, &self.model(round)),
             cohort: cohort.iter().map(|&index| self.member(index)).collect(),
+            draw_keys: self.draw_keys(cohort),
             custodians: self.custodians(cohort),
             cohort_epoch: self.terms.cohort.is_present().then_some(EPOCH),
         }

@@ -15,7 +15,7 @@ use aggregator_protocol::{
     RoundOrder, RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire,
     to_wire,
 };
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, ServerOptimizer};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{AggregatorKeys, EncodingParameters, SealedUpdate};
@@ -67,6 +67,7 @@ pub(crate) fn terms() -> FederationTerms {
             deviation: vec![0.5, 0.5],
         },
         rounds: 1,
+        sampling: CohortRule::Everybody,
         minimum_cohort: 2,
         round_deadline_ms: 60_000,
         step_deadline_ms: 60_000,
@@ -216,7 +217,7 @@ fn answer(
             Some(_) => ContributorReply::Finished,
             None => ContributorReply::Wait { retry_ms: 1 },
         },
-        ContributorRequest::Submit(update) => {
+        ContributorRequest::Submit { update, .. } => {
             heard.submissions.push(body.to_vec());
             match script.submit {
                 OnSubmit::Refuse(refusal) => ContributorReply::Refused(refusal),
@@ -257,6 +258,7 @@ fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
         round,
         model: Digest::of(Tag::Model, &model()),
         cohort,
+        draw_keys: Vec::new(),
         custodians: Vec::new(),
         cohort_epoch: None,
     };

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::serve::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
-    SecretsConfig, ServeConfig, delta_by_default, optimizer_by_default,
+    SecretsConfig, ServeConfig, delta_by_default, optimizer_by_default, sampling_by_default,
 };
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
@@ -493,6 +493,7 @@ fn federation_config(
         gradient_clip: None,
         proximal: 0.0,
         optimizer: optimizer_by_default(),
+        sampling: sampling_by_default(),
         round_budget: ROUND_BUDGET,
         novelty_percent: NOVELTY_PERCENT,
         round_deadline_ms: plan.round_deadline_ms,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
 use aggregator_protocol::{CustodyTerms, LocalWork, NoiseTerms, SealingTerms, TrainingTerms};
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, ServerOptimizer};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::CharterParameters;
@@ -119,6 +119,10 @@ pub struct FederationConfig {
     pub rounds: u32,
     /// Members that must have joined before the first round starts.
     pub start_members: u32,
+    /// How a round's cohort is chosen: `everybody` (the default), `uniform:size=K,over=F` (⌈K·F⌉ are drawn in public and
+    /// the first K are taken) or `secret:rate=Q` (each draws for itself).
+    #[serde(default = "sampling_by_default")]
+    pub sampling: String,
     /// Fewest contributions over which a sum is opened, at least 2.
     pub minimum_cohort: u32,
     /// Most members.
@@ -174,6 +178,11 @@ pub(crate) const fn delta_by_default() -> f64 {
 /// The server's step where none is configured.
 pub(crate) fn optimizer_by_default() -> String {
     ServerOptimizer::default().to_string()
+}
+
+/// The rule by which cohorts are chosen where none is configured.
+pub(crate) fn sampling_by_default() -> String {
+    CohortRule::default().to_string()
 }
 
 /// How updates are sealed.

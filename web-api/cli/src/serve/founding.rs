@@ -214,6 +214,7 @@ fn make_terms(
             deviation: wide(tables.standardiser.deviation()),
         },
         rounds: federation.rounds,
+        sampling: federation.sampling.parse().context("federation.sampling")?,
         minimum_cohort: federation.minimum_cohort,
         round_deadline_ms: federation.round_deadline_ms,
         step_deadline_ms: federation.step_deadline_ms,

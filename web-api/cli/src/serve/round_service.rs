@@ -8,8 +8,8 @@ use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
     RoundId, RoundReceipt, RoundSum, from_wire, to_wire,
 };
-use aggregator_round::{PAST_UPDATES_MAX, missing_commitment, round_loss_micro};
-use aggregator_strategy::OptimizerState;
+use aggregator_round::{PAST_UPDATES_MAX, check_tickets, missing_commitment, round_loss_micro};
+use aggregator_strategy::{Draw, OptimizerState};
 use anyhow::Context as _;
 use data_dao_journal::{
     Body, Federation, MemberAdmitted, RoundAborted, RoundOpened, settlement_bodies,
@@ -23,7 +23,7 @@ use trainer_model::Parameters;
 use super::{
     cohort::{self, Invited},
     config::ServeConfig,
-    custodians,
+    custodians, draws,
     settling::ADVANCE_EVERY_MS,
     vault::{Step, Vault},
 };
@@ -150,6 +150,9 @@ impl RoundService {
         }
         // Kept before the ledger names the member, so that a crash in between loses no key.
         custodians::keep(&self.vault, custodian)?;
+        if !draws::keep(&self.vault, member, body.draw)? {
+            return Ok(DaoReply::Refused(Refusal::AlreadyAnswered));
+        }
         if known {
             return Ok(DaoReply::Joined);
         }
@@ -209,9 +212,14 @@ impl RoundService {
         let Some(invited) = invited else {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         };
-        let cohort = invited.cohort.clone();
-        let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
         let model = Digest::of(Tag::Model, &wire);
+        let draw = Draw { federation: terms.id(), round: next, beacon: model };
+        let eligible = self.federation(|f| draws::eligible(terms, f, &invited.cohort))?;
+        let (cohort, draw_keys) = draws::invited(&self.vault, terms, &draw, &eligible)?;
+        if cohort.len() < terms.minimum_cohort as usize {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        }
+        let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
         let (cohort_epoch, sealed) = invited.seal(&self.vault, RoundId(next), wire)?;
         let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
         let grant = RoundGrant {
@@ -220,6 +228,7 @@ impl RoundService {
             round: RoundId(next),
             model,
             cohort,
+            draw_keys,
             custodians,
             cohort_epoch,
         };
@@ -291,6 +300,9 @@ impl RoundService {
             || sum.sum.len() != terms.encoding.vector_len()
         {
             return Ok(Err(Refusal::BadSet));
+        }
+        if let Err(refusal) = check_tickets(terms, grant, &sum.accepted, &sum.tickets) {
+            return Ok(Err(refusal));
         }
         let root = sum.accepted.tree().root();
         let missing = missing_commitment(terms, grant, &root, &sum.commitments);

@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
+use aggregator_strategy::{AttackPlan, OverSelection, RobustRule};
 use clap::{Args, ValueEnum};
 use datasets::Partitioner;
 use serde::Serialize;
 
-use super::images::{ImageChange, PixelScale};
+use super::{
+    images::{ImageChange, PixelScale},
+    strategy::Strategy,
+};
 
 /// Simulates a federation of virtual contributors in one process, with the state machines of a real one.
 ///
@@ -24,9 +27,24 @@ pub struct SimulateArgs {
     /// Share of them that takes part in a round, at least two
     #[arg(long, default_value_t = 1.0, value_name = "Q", value_parser = share)]
     pub sample: f64,
-    /// How those are drawn: exactly so many, or each with probability Q
+    /// How those are drawn: exactly so many, each with probability Q, or each by a ticket of its own with that probability
     #[arg(long, value_enum, default_value_t = SamplingKind::Uniform)]
     pub sampling: SamplingKind,
+    /// Invite so many for each that a round takes, as in 1.3, and take the first (with --sampling uniform)
+    #[arg(long, value_name = "FACTOR")]
+    pub over_select: Option<OverSelection>,
+    /// Probability with which a contributor that was invited sends nothing
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    pub dropout: f64,
+    /// Fewest contributions over which a sum is opened; by default 2, the custodians' number, or with noise the cohort
+    #[arg(long, value_name = "N")]
+    pub minimum_cohort: Option<u32>,
+    /// Draw the cohort into so many groups, each with a sealed round of its own; --robust works on their means
+    #[arg(long, value_name = "G")]
+    pub groups: Option<usize>,
+    /// How the means of --groups become one: rules as for --rule
+    #[arg(long, value_name = "RULE", requires = "groups")]
+    pub robust: Option<RobustRule>,
     /// How many rounds
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub rounds: u64,
@@ -90,9 +108,10 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub validation_rows: usize,
     /// The server's step: fedavg, fedavgm, fedadagrad, fedadam or fedyogi, with settings as in
-    /// fedadam:lr=0.1,tau=0.001
+    /// fedadam:lr=0.1,tau=0.001; or asynchronous, a step for each buffer of K updates, with settings as in
+    /// fedbuff:buffer=K,concurrency=2K,exponent=0.5,stale=20,spread=1,lr=1
     #[arg(long, default_value = "fedavg", value_name = "NAME")]
-    pub strategy: ServerOptimizer,
+    pub strategy: Strategy,
     /// How updates in the clear become one (with --seal none): mean, median, trimmed-mean:beta=B,
     /// krum:f=F, multi-krum:f=F,m=M, geometric-median, norm-bound:norm=C
     #[arg(long, default_value = "mean", value_name = "RULE")]
@@ -166,6 +185,8 @@ pub enum SamplingKind {
     Uniform,
     /// Each by itself, with the same probability.
     Poisson,
+    /// As poisson, but each draws for itself and proves it when it sends (sealed).
+    Secret,
 }
 
 /// A model that can be named.

@@ -7,8 +7,8 @@ use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, ProbeOrder, Refusal, RoundGrant, RoundId,
     RoundReceipt, RoundSum,
 };
-use aggregator_round::PAST_UPDATES_MAX;
-use aggregator_strategy::OptimizerState;
+use aggregator_round::{PAST_UPDATES_MAX, check_tickets};
+use aggregator_strategy::{OptimizerState, VrfPublicKey};
 use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
 use trainer_model::{Evaluation, Parameters};
 
@@ -33,7 +33,7 @@ pub(crate) struct Stepped {
 enum Progress {
     Granted,
     Measured { stepped: Stepped, probes: Box<Signed<ProbeOrder>> },
-    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Option<Evaluation> },
     Aborted(String),
 }
 
@@ -45,13 +45,14 @@ struct OpenRound {
     before: Parameters,
     optimizer: OptimizerState,
     past: Vec<Vec<f32>>,
+    part: bool,
     progress: Progress,
 }
 
 /// How a round ended.
 pub(crate) enum Ended {
-    /// With a new model.
-    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
+    /// With a new model, and its quality; of a part of a round with the model as it was.
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Option<Evaluation> },
     /// Without.
     Aborted(String),
 }
@@ -72,10 +73,14 @@ pub(crate) struct RoundStart<'a> {
     pub(crate) optimizer: &'a OptimizerState,
     /// In increasing order.
     pub(crate) cohort: Vec<VerifyingKey>,
+    /// The keys by which they draw, in their order; none where nobody draws in secret.
+    pub(crate) draw_keys: Vec<VrfPublicKey>,
     /// Who could keep keys.
     pub(crate) custodians: Vec<Custodian>,
     /// Earlier mean updates, the newest first.
     pub(crate) past: &'a VecDeque<Vec<f32>>,
+    /// Whether its sum leads to no model by itself: then nothing is measured.
+    pub(crate) part: bool,
     pub(crate) now_ms: u64,
 }
 
@@ -94,6 +99,10 @@ impl SimulatedDao {
         self.ledger.as_ref()
     }
 
+    pub(crate) const fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
+    }
+
     /// Opens a round.
     pub(crate) fn open(&mut self, start: RoundStart<'_>) -> anyhow::Result<()> {
         let wire = trainer_model::model_to_wire(self.evaluator.architecture(), start.model);
@@ -104,6 +113,7 @@ impl SimulatedDao {
             model: Digest::of(Tag::Model, &wire),
             custodians: draw_custodians(start.custodians, &self.terms, start.round.0),
             cohort: start.cohort,
+            draw_keys: start.draw_keys,
             cohort_epoch: None,
         };
         if let Some(ledger) = &mut self.ledger {
@@ -112,8 +122,8 @@ impl SimulatedDao {
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         let past = start.past.iter().take(PAST_UPDATES_MAX).cloned().collect();
         let (before, optimizer) = (start.model.clone(), start.optimizer.clone());
-        self.open =
-            Some(OpenRound { grant, wire, before, optimizer, past, progress: Progress::Granted });
+        let (part, progress) = (start.part, Progress::Granted);
+        self.open = Some(OpenRound { grant, wire, before, optimizer, past, part, progress });
         Ok(())
     }
 
@@ -164,10 +174,18 @@ impl SimulatedDao {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         };
         let sum = sum.body();
+        let grant = open.grant.unverified_body();
+        if let Err(refusal) = check_tickets(&self.terms, grant, &sum.accepted, &sum.tickets) {
+            return Ok(DaoReply::Refused(refusal));
+        }
         let rotation = self.terms.encoding.rotation(&self.terms.id(), sum.round.0);
         let count = sum.accepted.contributions().len();
         let before = (&open.before, &open.optimizer);
-        let measured = self.evaluator.measure(before, &sum.sum, count, &rotation, &open.past)?;
+        let measured = if open.part {
+            self.evaluator.unmeasured(before, &sum.sum, count, &rotation)?
+        } else {
+            self.evaluator.measure(before, &sum.sum, count, &rotation, &open.past)?
+        };
         let order = ProbeOrder {
             federation: sum.federation,
             round: sum.round,
@@ -198,9 +216,9 @@ impl SimulatedDao {
             return Ok(DaoReply::Refused(Refusal::Unexpected));
         };
         let stepped = stepped.clone();
-        let test = self.evaluator.test(&stepped.after)?;
-        if let Some(ledger) = &mut self.ledger {
-            ledger.settled(receipt, &test, now_ms)?;
+        let test = if open.part { None } else { Some(self.evaluator.test(&stepped.after)?) };
+        if let (Some(ledger), Some(test)) = (&mut self.ledger, &test) {
+            ledger.settled(receipt, test, now_ms)?;
         }
         let receipt = Box::new(receipt.unverified_body().clone());
         open.progress = Progress::Settled { stepped, receipt, test };

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
+use aggregator_strategy::{
+    AttackPlan, CohortRule, OverSelection, RobustRule, SamplingRate, ServerOptimizer,
+};
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 use privacy_identity::{Digest, Tag};
@@ -11,8 +13,10 @@ use trainer_model::{BatchSampling, DpSgd, LocalWork, TrainingPlan, TrainingSetti
 
 use super::{
     args::{ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting},
+    arrivals::Conduct,
     data::SimulationData,
     images::{ImageChanges, PixelScale},
+    strategy::Buffering,
 };
 
 /// L2 norm to which sealed updates are clipped where none is given: above the updates of one local epoch
@@ -24,12 +28,25 @@ const COHORT_MIN: usize = 2;
 /// Most virtual contributors: their keys and row numbers are kept.
 const CLIENTS_MAX: usize = 1_000_000;
 
+/// Groups of a cohort, and the rule that works on their means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Grouping {
+    pub(crate) groups: usize,
+    pub(crate) rule: RobustRule,
+}
+
 /// A checked plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) clients: usize,
     pub(crate) sample: f64,
     pub(crate) sampling: SamplingKind,
+    pub(crate) over: OverSelection,
+    pub(crate) dropout: f64,
+    /// Fewest contributions of a sum, if it is not what follows from the rest.
+    pub(crate) minimum_cohort: Option<u32>,
+    pub(crate) grouping: Option<Grouping>,
+    pub(crate) buffering: Option<Buffering>,
     pub(crate) rounds: u64,
     pub(crate) training: TrainingPlan,
     pub(crate) changes: ImageChanges,
@@ -77,6 +94,13 @@ impl Plan {
             clients: args.clients,
             sample: args.sample,
             sampling: args.sampling,
+            over: args.over_select.unwrap_or(OverSelection::NONE),
+            dropout: args.dropout,
+            minimum_cohort: args.minimum_cohort,
+            grouping: args
+                .groups
+                .map(|groups| Grouping { groups, rule: args.robust.unwrap_or(RobustRule::Mean) }),
+            buffering: args.strategy.buffering(),
             rounds: args.rounds,
             training: TrainingPlan::new(settings).context("local training")?,
             changes: ImageChanges::new(&args.augment)?,
@@ -88,7 +112,7 @@ impl Plan {
             alpha: args.alpha,
             partition: args.partition.clone(),
             validation_rows: args.validation_rows,
-            strategy: args.strategy,
+            strategy: args.strategy.optimizer(),
             rule: args.rule,
             weighting: args.weighting.unwrap_or(match args.seal {
                 SealKind::None => Weighting::Samples,
@@ -99,7 +123,11 @@ impl Plan {
             clip: args.clip,
             attacks: args.attack.clone(),
             value: args.value.unwrap_or(match args.rule {
-                RobustRule::Mean => ValueKind::Probe,
+                RobustRule::Mean
+                    if args.groups.is_none() && args.strategy.buffering().is_none() =>
+                {
+                    ValueKind::Probe
+                }
                 _ => ValueKind::None,
             }),
             seed: args.seed,
@@ -136,7 +164,10 @@ impl Plan {
         if sealed && self.rule != RobustRule::Mean {
             bail!("--rule {} has to see updates: use it with --seal none", self.rule.name());
         }
-        if sealed && self.value == ValueKind::None {
+        self.check_sampling()?;
+        self.check_parts()?;
+        let parts = self.grouping.is_some() || self.buffering.is_some();
+        if sealed && self.value == ValueKind::None && !parts {
             bail!("sealed rounds always measure contributions: use --value none with --seal none");
         }
         if self.rule != RobustRule::Mean && self.value == ValueKind::Probe {
@@ -150,8 +181,11 @@ impl Plan {
                 "--noise-multiplier is noise inside the sealed form: use it with --seal mpc, mpc-verified or fhe"
             );
         }
-        if self.noise_multiplier > 0.0 && self.sampling == SamplingKind::Poisson {
-            bail!("--noise-multiplier needs a cohort of known size: use --sampling uniform");
+        let sized = self.sampling == SamplingKind::Uniform && self.buffering.is_none();
+        if self.noise_multiplier > 0.0 && !sized && self.minimum_cohort.is_none() {
+            bail!(
+                "--noise-multiplier needs a cohort of known size: use --sampling uniform, or give --minimum-cohort"
+            );
         }
         if self.noise_multiplier > 0.0 && self.weighting == Weighting::Samples {
             bail!("noise is sized for contributions that weigh the same: use --weighting uniform");
@@ -160,6 +194,134 @@ impl Plan {
             bail!("--clip must be above 0");
         }
         Ok(())
+    }
+
+    /// Who draws whom, and how many come.
+    fn check_sampling(&self) -> anyhow::Result<()> {
+        if !(0.0..1.0).contains(&self.dropout) {
+            bail!("--dropout must be at least 0 and below 1, got {}", self.dropout);
+        }
+        if self.over != OverSelection::NONE && self.sampling != SamplingKind::Uniform {
+            bail!("--over-select takes the first of those who were drawn: use --sampling uniform");
+        }
+        if self.invited() > self.clients {
+            bail!(
+                "--over-select {} invites {} of {} contributors",
+                self.over,
+                self.invited(),
+                self.clients
+            );
+        }
+        if self.sampling == SamplingKind::Secret && self.seal == SealKind::None {
+            bail!("--sampling secret shows tickets to a coordinator: use --sampling poisson");
+        }
+        match self.minimum_cohort {
+            Some(minimum) if (minimum as usize) < COHORT_MIN || minimum as usize > self.clients => {
+                bail!("--minimum-cohort must lie between {COHORT_MIN} and --clients, got {minimum}")
+            }
+            Some(_) if self.seal == SealKind::None => {
+                bail!("--minimum-cohort is of sealed rounds: nothing is opened in others")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Rounds that are made of several sums.
+    fn check_parts(&self) -> anyhow::Result<()> {
+        let what = match (&self.grouping, &self.buffering) {
+            (None, None) => return Ok(()),
+            (Some(_), Some(_)) => bail!("--groups are of rounds, and fedbuff has none"),
+            (Some(_), None) => "--groups",
+            (None, Some(_)) => "--strategy fedbuff",
+        };
+        if self.seal == SealKind::None {
+            bail!("{what} is for sealed updates: use it with --seal mpc, mpc-verified or fhe");
+        }
+        if self.weighting == Weighting::Samples {
+            bail!("{what} takes contributions that weigh the same: use --weighting uniform");
+        }
+        if self.value == ValueKind::Probe {
+            bail!(
+                "{what} opens several sums, along none of which a round's gain can be shared out: use --value none"
+            );
+        }
+        if self.over != OverSelection::NONE || self.sampling == SamplingKind::Secret {
+            bail!(
+                "{what} takes all who come of those it names: use neither --over-select nor --sampling secret"
+            );
+        }
+        if let Some(Grouping { groups, .. }) = self.grouping {
+            let (least, minimum) = (self.cohort_size() / groups.max(1), self.minimum() as usize);
+            if groups < 2 || least < minimum || self.sampling != SamplingKind::Uniform {
+                bail!(
+                    "--groups {groups} of {} contributors are groups of {least}, the minimum cohort is {minimum}: two groups or more of a cohort of known size are needed",
+                    self.cohort_size()
+                );
+            }
+        }
+        if let Some(Buffering { concurrency, buffer, .. }) = self.buffering {
+            let minimum = self.minimum() as usize;
+            if concurrency > self.clients || buffer < minimum || self.sample < 1.0 {
+                bail!(
+                    "fedbuff draws {concurrency} at a time from all {} contributors (--sample 1), and a buffer of {buffer} holds the minimum cohort of {minimum}",
+                    self.clients
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Fewest contributions of a sum that nobody asked to be more: two, or as many as there are custodians.
+    pub(crate) fn minimum(&self) -> u32 {
+        let least = match self.seal {
+            SealKind::Fhe => 3,
+            SealKind::None | SealKind::Mpc | SealKind::MpcVerified => 2,
+        };
+        self.minimum_cohort.unwrap_or(least)
+    }
+
+    /// Largest and smallest cohort of a sealed round.
+    pub(crate) fn cohort_bounds(&self) -> [usize; 2] {
+        let (size, smallest) = (self.cohort_size(), self.minimum() as usize);
+        if let Some(Grouping { groups, .. }) = self.grouping {
+            return [size.div_ceil(groups), size / groups];
+        }
+        match self.sampling {
+            _ if self.buffering.is_some() => [self.clients, smallest],
+            SamplingKind::Uniform => [self.invited(), size],
+            // Whoever is drawn is the cohort; in secret draws everybody is invited.
+            SamplingKind::Poisson => [self.clients, COHORT_MIN],
+            SamplingKind::Secret => [self.clients, smallest],
+        }
+    }
+
+    /// How many are invited to a round.
+    pub(crate) fn invited(&self) -> usize {
+        let size = u32::try_from(self.cohort_size()).unwrap_or(u32::MAX);
+        usize::try_from(self.over.invited(size)).unwrap_or(usize::MAX)
+    }
+
+    /// How the terms say that cohorts are chosen.
+    pub(crate) fn cohort_rule(&self) -> anyhow::Result<CohortRule> {
+        let parts = self.grouping.is_some() || self.buffering.is_some();
+        Ok(match self.sampling {
+            SamplingKind::Uniform if !parts => {
+                CohortRule::Uniform { size: u32::try_from(self.cohort_size())?, over: self.over }
+            }
+            SamplingKind::Secret => CohortRule::Secret { rate: SamplingRate::new(self.sample)? },
+            SamplingKind::Uniform | SamplingKind::Poisson => CohortRule::Everybody,
+        })
+    }
+
+    /// How contributors behave.
+    pub(crate) fn conduct(&self) -> Conduct {
+        let spread = self.buffering.map_or(1.0, |buffering| buffering.spread);
+        Conduct { seed: self.seed, spread, dropout: self.dropout }
+    }
+
+    /// The server's part, as it is written.
+    pub(crate) fn strategy_name(&self) -> String {
+        self.buffering.map_or_else(|| self.strategy.to_string(), |buffering| buffering.to_string())
     }
 
     /// How many take part in a round; by Poisson sampling, on average.
@@ -194,6 +356,11 @@ impl Plan {
             "clients": self.clients,
             "sample": self.sample,
             "sampling": self.sampling,
+            "over_select": f64::from(self.over.percent()) / 100.0,
+            "dropout": self.dropout,
+            "minimum_cohort": self.minimum_cohort,
+            "groups": self.grouping.map(|grouping| grouping.groups),
+            "robust": self.grouping.map(|grouping| grouping.rule.to_string()),
             "rounds": self.rounds,
             "local_epochs": local_epochs,
             "local_steps": local_steps,
@@ -213,7 +380,7 @@ impl Plan {
             "alpha": if self.alpha.is_finite() { json!(self.alpha) } else { json!("inf") },
             "partition": self.partition.as_ref().map(ToString::to_string),
             "validation_rows": self.validation_rows,
-            "strategy": self.strategy.to_string(),
+            "strategy": self.strategy_name(),
             "rule": self.rule.to_string(),
             "weighting": self.weighting,
             "mode": self.seal,

@@ -48,6 +48,7 @@ fn round_json(record: &RoundRecord) -> Value {
         "participants": record.participants,
         "dropped": record.dropped,
         "refused": record.refused,
+        "course": record.course.to_json(),
         "upload_bytes_per_contributor": record.upload_bytes_per_contributor,
         "upload_bytes_per_parameter": record.upload_bytes_per_parameter,
         "epsilon": record.epsilon,
@@ -115,8 +116,8 @@ pub(crate) fn print_head(simulation: &Simulation, threads: NonZeroUsize, resumed
         data.parts.iter().map(Vec::len).sum::<usize>(),
         data.name,
         architecture.parameter_count(),
-        plan.strategy,
-        plan.rule,
+        plan.strategy_name(),
+        plan.grouping.map_or(plan.rule, |grouping| grouping.rule),
         sealed,
     );
     if let Some(round) = resumed {
@@ -144,9 +145,10 @@ pub(crate) fn print_round(record: &RoundRecord) {
     let epsilon = record.epsilon.map(|epsilon| format!(", ε {epsilon:.2}")).unwrap_or_default();
     let success =
         record.attack_success.map(|s| format!(", backdoor {:.1} %", 100.0 * s)).unwrap_or_default();
+    let course = record.course.line();
     let missing = if *dropped > 0 { format!(", {dropped} sent nothing") } else { String::new() };
     println!(
-        "round {:>4}  {quality}  {participants} in the sum{missing}{success}{upload}{epsilon}, {wall_seconds:.2} s",
+        "round {:>4}  {quality}  {participants} in the sum{missing}{course}{success}{upload}{epsilon}, {wall_seconds:.2} s",
         round + 1
     );
     if let Some(remark) = &record.remark {

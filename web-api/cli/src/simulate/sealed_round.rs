@@ -11,6 +11,7 @@ use super::{
     clock::Stopwatch,
     dao::{Ended, RoundStart, SimulatedDao},
     learning::{Learned, TrainingRound},
+    parallel::in_order,
     population::Contributor,
     seeds::{Purpose, generator},
     terms::weight,
@@ -20,10 +21,10 @@ use aggregator_protocol::{
     SealingTerms,
 };
 use aggregator_round::{
-    Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, MemoryUpdates, Outcome,
-    Output, PeerAggregator, Sealed,
+    Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, MemoryUpdates,
+    OrderRefusal, Outcome, Output, PeerAggregator, Sealed,
 };
-use aggregator_strategy::OptimizerState;
+use aggregator_strategy::{OptimizerState, VrfPublicKey, participation_key};
 use anyhow::{Context as _, bail};
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Encode as _, SealingKey, SigningKey, VerifyingKey};
@@ -57,10 +58,16 @@ pub(crate) struct SealedFederation {
 
 /// What a sealed round needs beside the federation.
 pub(crate) struct RoundTask<'a> {
+    /// Its number, above that of every round before.
+    pub(crate) id: RoundId,
     pub(crate) training: TrainingRound<'a>,
     pub(crate) past: &'a VecDeque<Vec<f32>>,
     /// Who is invited, in increasing order of keys.
     pub(crate) cohort: &'a [&'a Contributor],
+    /// Who of them comes.
+    pub(crate) coming: &'a [&'a Contributor],
+    /// Whether its sum leads to no model by itself.
+    pub(crate) part: bool,
     pub(crate) optimizer: &'a OptimizerState,
 }
 
@@ -130,13 +137,13 @@ impl SealedFederation {
         dao: &mut SimulatedDao,
         task: &RoundTask<'_>,
     ) -> anyhow::Result<SealedOutcome> {
-        self.now_ms = (task.training.round + 1) * ROUND_MS;
+        self.now_ms = (task.id.0 + 1) * ROUND_MS;
         let custodians = self.open(dao, task)?;
         let mut collected = self.collect(task)?;
         let watch = Stopwatch::start();
         let ended = self.finish(dao, custodians, task.training.threads)?;
         if let Ended::Settled { .. } = ended {
-            self.check_receipt(task.training.round, collected.first.take())?;
+            self.check_receipt(task.id, collected.first.take())?;
         }
         collected.aggregate_seconds += watch.seconds();
         let refused = self.coordinator.refused().values().sum();
@@ -149,11 +156,11 @@ impl SealedFederation {
     /// A contributor checks its receipt: signed, every party committed to the same set, its own update in it.
     fn check_receipt(
         &self,
-        round: u64,
+        round: RoundId,
         contributor: Option<(VerifyingKey, Acknowledged)>,
     ) -> anyhow::Result<()> {
         let Some((member, acknowledged)) = contributor else { return Ok(()) };
-        let fetched = self.coordinator.receipt_for(RoundId(round), &member);
+        let fetched = self.coordinator.receipt_for(round, &member);
         match acknowledged.check(&self.terms, fetched)? {
             Outcome::Counted(_) => Ok(()),
             other => bail!("an update that was acknowledged is not in its receipt: {other:?}"),
@@ -167,12 +174,14 @@ impl SealedFederation {
             SealingTerms::Mpc | SealingTerms::MpcVerified => Vec::new(),
         };
         dao.open(RoundStart {
-            round: RoundId(task.training.round),
+            round: task.id,
             model: task.training.model,
             optimizer: task.optimizer,
             cohort: task.cohort.iter().map(|contributor| contributor.member()).collect(),
+            draw_keys: self.draw_keys(task),
             custodians: candidates,
             past: task.past,
+            part: task.part,
             now_ms: self.now_ms,
         })?;
         let granted = input_from_dao(dao.granted())?;
@@ -184,6 +193,42 @@ impl SealedFederation {
         };
         self.feed(granted)?;
         Ok(custodians)
+    }
+
+    /// The keys by which the cohort draws, where it does.
+    fn draw_keys(&self, task: &RoundTask<'_>) -> Vec<VrfPublicKey> {
+        let key = |contributor: &&Contributor| participation_key(&contributor.key).public_key();
+        let secret = self.terms.sampling.secret_rate();
+        secret.map_or_else(Vec::new, |_| task.cohort.iter().map(key).collect())
+    }
+
+    /// Who of those who come was drawn: each draws for itself.
+    fn drawn<'a>(
+        &self,
+        checked: &CheckedOrder,
+        task: &RoundTask<'a>,
+    ) -> anyhow::Result<Vec<&'a Contributor>> {
+        if self.terms.sampling.secret_rate().is_none() {
+            return Ok(task.coming.to_vec());
+        }
+        let mut drawn = Vec::new();
+        let draw = |contributor: &&'a Contributor| {
+            (*contributor, checked.for_member(&contributor.key, None).err())
+        };
+        in_order(
+            task.training.threads,
+            task.coming,
+            draw,
+            |(contributor, refused)| match refused {
+                None => {
+                    drawn.push(contributor);
+                    Ok(())
+                }
+                Some(OrderRefusal::NotDrawn) => Ok(()),
+                Some(other) => Err(anyhow::Error::from(other)),
+            },
+        )?;
+        Ok(drawn)
     }
 
     /// Lets everybody train and seal, on all threads, and hands in what comes, in the cohort's order.
@@ -219,8 +264,9 @@ impl SealedFederation {
             Contribution { index: contributor.index, member, result, seal_seconds }
         };
         let mut collected = Collected::default();
+        let drawn = self.drawn(&checked, task)?;
         task.training
-            .run(task.cohort, finish, |contribution| self.submit(contribution, &mut collected))?;
+            .run(&drawn, finish, |contribution| self.submit(contribution, &mut collected))?;
         Ok(collected)
     }
 
@@ -244,8 +290,8 @@ impl SealedFederation {
         collected.train_losses.extend(learned.loss);
         collected.seal_seconds.push(seal_seconds);
         let watch = Stopwatch::start();
-        let update = Box::new(sealed.update().clone());
-        let outputs = self.feed(Input::Submitted { peer: member, update })?;
+        let (update, ticket) = (Box::new(sealed.update().clone()), sealed.ticket());
+        let outputs = self.feed(Input::Submitted { peer: member, update, ticket })?;
         let promise = outputs.into_iter().find_map(|output| match output {
             Output::Acknowledge(promise) => Some(*promise),
             _ => None,

@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     Rounding,
     /// Noise, shares and encryption. Repeatable here and nowhere else: a simulation hides nothing.
     Sealing,
+    /// How fast a contributor is.
+    Speed,
+    /// Who sends nothing.
+    Dropout,
     /// Keys of contributors, aggregators and the DAO node.
     Key,
 }
@@ -35,6 +39,8 @@ impl Purpose {
             Self::Attack => "attack",
             Self::Rounding => "rounding",
             Self::Sealing => "sealing",
+            Self::Speed => "speed",
+            Self::Dropout => "dropout",
             Self::Key => "key",
         }
     }

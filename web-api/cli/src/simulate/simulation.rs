@@ -5,6 +5,7 @@ use std::{
     num::NonZeroUsize,
 };
 
+use aggregator_protocol::RoundId;
 use aggregator_round::{PAST_UPDATES_MAX, privacy_loss};
 use aggregator_strategy::{Attack, OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
 use anyhow::Context as _;
@@ -15,6 +16,11 @@ use trainer_model::{
     Architecture, ComputeDevice, Evaluation, Examples, Parameters, evaluate, model_digest,
 };
 
+mod buffered;
+mod grouped;
+mod part;
+
+use self::buffered::Buffered;
 use super::{
     args::{SamplingKind, SealKind, ValueKind, Weighting},
     clock::Stopwatch,
@@ -25,6 +31,7 @@ use super::{
     open_round::OpenFederation,
     plan::Plan,
     population::{Contributor, population},
+    schedule::Schedule,
     sealed_round::{RoundTask, SealedFederation, SealedOutcome},
     seeds::{Purpose, generator},
     state::{RoundRecord, State},
@@ -49,6 +56,8 @@ pub(crate) struct Simulation {
     threads: NonZeroUsize,
     backdoored: Option<Examples>,
     engine: Engine,
+    /// In asynchronous training.
+    buffered: Option<Buffered>,
 }
 
 enum Engine {
@@ -103,6 +112,7 @@ impl Simulation {
             SealKind::None => setup.open()?,
             _ => setup.sealed(&population, &mut state, fresh)?,
         };
+        let buffered = buffered(&plan);
         Ok(Self {
             plan,
             data,
@@ -113,6 +123,7 @@ impl Simulation {
             threads,
             backdoored,
             engine,
+            buffered,
         })
     }
 
@@ -120,10 +131,10 @@ impl Simulation {
     pub(crate) fn step(&mut self) -> anyhow::Result<()> {
         let watch = Stopwatch::start();
         let round = self.state.next_round;
-        let cohort = self.cohort(round)?;
-        let mut result = match &self.engine {
-            Engine::Open(_) => self.open_round(round, &cohort)?,
-            Engine::Sealed(_) => self.sealed_round(round, &cohort)?,
+        let mut result = if self.plan.buffering.is_some() {
+            self.buffered_round(round)?
+        } else {
+            self.synchronous_round(round)?
         };
         for (index, value) in result.values {
             let record = self.state.values.entry(index).or_default();
@@ -152,6 +163,23 @@ impl Simulation {
             self.state.leaves.extend_from_slice(&ledger.leaves()[known..]);
         }
         Ok(())
+    }
+
+    /// A round of those who are invited to it and come.
+    fn synchronous_round(&mut self, round: u64) -> anyhow::Result<RoundResult> {
+        let invited = self.cohort(round)?;
+        let enough = (self.plan.sampling == SamplingKind::Uniform).then(|| self.plan.cohort_size());
+        let arrivals = self.plan.conduct().arrivals(round, &invited, enough);
+        let mut result = match (&self.engine, self.plan.grouping) {
+            (Engine::Open(_), _) => self.open_round(round, &arrivals.coming)?,
+            (Engine::Sealed(_), Some(grouping)) => {
+                self.grouped_round(round, &invited, &arrivals, grouping)?
+            }
+            (Engine::Sealed(_), None) => self.sealed_round(round, (&invited, &arrivals.coming))?,
+        };
+        result.record.dropped += arrivals.vanished.len() as u64;
+        result.record.course.surplus = arrivals.surplus as u64;
+        Ok(result)
     }
 
     /// The ledger, if the rounds are small enough for one.
@@ -183,10 +211,12 @@ impl Simulation {
         let mut rng = generator(self.plan.seed, Purpose::Cohort, &[round]);
         let count = self.population.len();
         Ok(match self.plan.sampling {
-            SamplingKind::Uniform => uniform_cohort(count, self.plan.cohort_size(), &mut rng)?,
+            SamplingKind::Uniform => uniform_cohort(count, self.plan.invited(), &mut rng)?,
             SamplingKind::Poisson => {
                 poisson_cohort(count, SamplingRate::new(self.plan.sample)?, &mut rng)
             }
+            // Each draws for itself, once it has the order.
+            SamplingKind::Secret => (0..count).collect(),
         })
     }
 
@@ -197,7 +227,7 @@ impl Simulation {
         let OpenEngine { federation, evaluator } = engine.as_ref();
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
-        let trainer = self.trainer();
+        let trainer = trainer(&self.plan, &self.data, &self.architecture, &self.device);
         let last = self.state.past.front().map(Vec::as_slice);
         let training =
             TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
@@ -219,25 +249,26 @@ impl Simulation {
         Ok(RoundResult { after, values: outcome.values, record })
     }
 
-    fn sealed_round(&mut self, round: u64, cohort: &[usize]) -> anyhow::Result<RoundResult> {
-        let trainer = Trainer {
-            data: &self.data,
-            architecture: &self.architecture,
-            plan: self.plan.training,
-            device: &self.device,
-            seed: self.plan.seed,
-        };
+    fn sealed_round(
+        &mut self,
+        round: u64,
+        (cohort, coming): (&[usize], &[usize]),
+    ) -> anyhow::Result<RoundResult> {
+        let trainer = trainer(&self.plan, &self.data, &self.architecture, &self.device);
         let Engine::Sealed(engine) = &mut self.engine else {
             anyhow::bail!("a sealed round of an open federation");
         };
         let SealedEngine { federation, dao, members } = engine.as_mut();
         let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         invited.sort_by_key(|contributor| contributor.member());
+        let mut coming: Vec<_> = coming.iter().map(|index| &self.population[*index]).collect();
+        coming.sort_by_key(|contributor| contributor.member());
         let last = self.state.past.front().map(Vec::as_slice);
         let model = &self.state.model;
         let SealedOutcome { ended, collected, refused } = federation.run(
             dao,
             &RoundTask {
+                id: RoundId(round),
                 training: TrainingRound {
                     trainer: &trainer,
                     threads: self.threads,
@@ -247,6 +278,8 @@ impl Simulation {
                 },
                 past: &self.state.past,
                 cohort: &invited,
+                coming: &coming,
+                part: false,
                 optimizer: &self.state.optimizer,
             },
         )?;
@@ -286,6 +319,7 @@ impl Simulation {
                 let values: Vec<_> =
                     contributions.zip(&receipt.scalars).filter_map(value).collect();
                 record.participants = values.len() as u64;
+                let test = test.context("a whole round is tested")?;
                 (Some((stepped.after, stepped.optimizer, stepped.mean_update, test)), values)
             }
         };
@@ -298,16 +332,30 @@ impl Simulation {
         let tested = evaluate(&self.device, &self.architecture, &self.state.model, examples)?;
         Ok(Some(tested.accuracy))
     }
+}
 
-    fn trainer(&self) -> Trainer<'_> {
-        Trainer {
-            data: &self.data,
-            architecture: &self.architecture,
-            plan: self.plan.training,
-            device: &self.device,
-            seed: self.plan.seed,
-        }
-    }
+/// What contributors train by.
+const fn trainer<'a>(
+    plan: &Plan,
+    data: &'a SimulationData,
+    architecture: &'a Architecture,
+    device: &'a ComputeDevice,
+) -> Trainer<'a> {
+    Trainer { data, architecture, plan: plan.training, device, seed: plan.seed }
+}
+
+/// The schedule of asynchronous training, if the plan is one.
+fn buffered(plan: &Plan) -> Option<Buffered> {
+    let buffering = plan.buffering?;
+    let minimum = plan.minimum() as usize;
+    let schedule = Schedule::new(plan.conduct(), buffering, minimum, plan.clients);
+    Some(Buffered {
+        schedule,
+        buffering,
+        versions: BTreeMap::new(),
+        sealed: BTreeMap::new(),
+        next_id: 0,
+    })
 }
 
 /// What an engine is built from.
@@ -347,11 +395,7 @@ impl Setup<'_> {
             (0_u64..).take(aggregator_count(self.plan.seal)).map(|index| key(1, index)).collect();
         let keys = aggregators.iter().map(SigningKey::verifying_key).collect();
         let mut ledger = SimulatedLedger::found(dao_key.verifying_key(), keys)?;
-        let size = self.plan.cohort_size();
-        let cohort = match self.plan.sampling {
-            SamplingKind::Uniform => [size, size],
-            SamplingKind::Poisson => [population.len(), 2],
-        };
+        let cohort = self.plan.cohort_bounds();
         let terms = terms(&TermsParts {
             plan: self.plan,
             dao: ledger.dao()?,
@@ -364,7 +408,9 @@ impl Setup<'_> {
         })?;
         // The novelty test compares innovations of contributions that weigh the same.
         let weighted = self.plan.weighting == Weighting::Samples;
-        let ledger = if cohort[0] > COHORT_MAX || weighted {
+        // Parts of a round are not measured, and so not paid.
+        let parts = self.plan.grouping.is_some() || self.plan.buffering.is_some();
+        let ledger = if cohort[0] > COHORT_MAX || weighted || parts {
             None
         } else if fresh {
             let members: Vec<_> = population.iter().map(|c| (c.member(), c.label())).collect();

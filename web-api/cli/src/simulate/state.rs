@@ -13,8 +13,10 @@ use privacy_identity::{
 };
 use trainer_model::{Parameters, UpdateLayout};
 
+use super::course::Course;
+
 /// Version of the checkpoint's form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Largest checkpoint that is read: models of 2^24 parameters with two moments and five past updates.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -42,6 +44,8 @@ pub(crate) struct RoundRecord {
     pub(crate) seal_seconds: f64,
     pub(crate) aggregate_seconds: f64,
     pub(crate) wall_seconds: f64,
+    /// Who came too late, how old updates were.
+    pub(crate) course: Course,
     /// Digest of the model after the round: equal at any number of threads.
     pub(crate) model: String,
     /// Why it was given up, or why somebody sent nothing: the first reason.
@@ -209,6 +213,7 @@ impl Encode for RoundRecord {
         for seconds in self.seconds() {
             writer.f64(seconds);
         }
+        self.course.encode(writer);
         writer.text(&self.model);
         writer.text(self.remark.as_deref().unwrap_or_default());
     }
@@ -238,6 +243,7 @@ impl Decode for RoundRecord {
             seal_seconds: reader.f64("seconds")?,
             aggregate_seconds: reader.f64("seconds")?,
             wall_seconds: reader.f64("seconds")?,
+            course: Decode::decode(reader)?,
             model: reader.text("model", TEXT_BYTES_MAX)?,
             remark: Some(reader.text("remark", TEXT_BYTES_MAX)?).filter(|text| !text.is_empty()),
         })

@@ -54,11 +54,13 @@ pub(crate) const fn aggregator_count(seal: SealKind) -> usize {
 /// The terms of a sealed federation.
 pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
     let TermsParts { plan, cohort: [largest, smallest], .. } = parts;
-    let sealing = sealing(plan.seal, *smallest)?;
+    let fewest = plan.minimum_cohort.map_or(*smallest, |minimum| minimum as usize);
+    let sealing = sealing(plan.seal, fewest.min(*smallest))?;
     // With noise a round of fewer would have too little of it: nobody may be missing.
     let noisy = plan.noise_multiplier > 0.0;
     let custodians = sealing.custody().map_or(2, CustodyTerms::custodians);
-    let minimum_cohort = u32::try_from(if noisy { *smallest } else { custodians })?;
+    let least = u32::try_from(if noisy { *smallest } else { custodians })?;
+    let minimum_cohort = plan.minimum_cohort.unwrap_or(least);
     let noise = NoiseTerms {
         multiplier: plan.noise_multiplier,
         honest_minimum: if noisy { minimum_cohort } else { 1 },
@@ -85,6 +87,7 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
             deviation: vec![1.0],
         },
         rounds: ROUNDS_MAX,
+        sampling: plan.cohort_rule()?,
         minimum_cohort,
         round_deadline_ms: DEADLINE_MS,
         step_deadline_ms: DEADLINE_MS,
