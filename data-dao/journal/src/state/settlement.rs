@@ -49,7 +49,9 @@ impl State {
             pay: window_ms.map_or(PayProgress::Posted { index }, |_| PayProgress::Challenged),
             epsilon_micro,
         };
-        self.updates.extend(body.participants.iter().map(|p| p.update));
+        for participation in &body.participants {
+            self.updates.insert(participation.update, ());
+        }
         self.receipts.insert(body.receipt);
         self.counts.rounds_settled += 1;
         let federation = self.federation_mut(&body.federation)?;
@@ -79,7 +81,7 @@ impl State {
         let mut seen = BTreeSet::new();
         for participation in &body.participants {
             let update = participation.update;
-            if self.updates.contains(&update) || !seen.insert(update) {
+            if self.updates.get(&update).is_some() || !seen.insert(update) {
                 return Err(Refusal::UpdateAlreadyPaid { update });
             }
         }
