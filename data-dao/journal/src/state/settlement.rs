@@ -34,9 +34,10 @@ impl State {
             round: body.round,
             model_before: &body.model_before,
         };
-        self.announce_pay(&payroll, &pays[..above_zero], window_ms.is_some(), now_ms)?;
-
         let index = self.entries;
+        let progress = window_ms.map_or(PayProgress::Posted { index }, |_| PayProgress::Challenged);
+        self.announce_pay(&payroll, &pays[..above_zero], progress, now_ms)?;
+
         let settled = SettledRound {
             round: body.round,
             index,
@@ -46,7 +47,7 @@ impl State {
             participants: small(body.participants.len()),
             dropped: small(body.dropped.len()),
             credits: pays.iter().map(|pay| pay.credits).sum(),
-            pay: window_ms.map_or(PayProgress::Posted { index }, |_| PayProgress::Challenged),
+            pay: progress,
             epsilon_micro,
         };
         for participation in &body.participants {
