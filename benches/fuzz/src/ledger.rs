@@ -217,7 +217,7 @@ impl Author {
 /// Logs of one DAO: founded; with a round; with another in parts; with sales.
 fn life() -> Vec<Vec<Vec<u8>>> {
     let mut author = Author::founded();
-    let mut take = |author: &mut Author| std::mem::take(&mut author.leaves);
+    let take = |author: &mut Author| std::mem::take(&mut author.leaves);
     let founded = take(&mut author);
     author.round_in_one();
     let in_one = take(&mut author);
@@ -391,7 +391,7 @@ fn transfers(bytes: &[u8]) -> Verdict {
 
 fn account_ids() -> Vec<Vec<u8>> {
     let prepaid = "money/EUR/prepaid/k-1/wine/7".to_owned();
-    let texts = accounts().iter().map(ToString::to_string).chain([prepaid]);
+    let texts = accounts().into_iter().map(|id| id.to_string()).chain([prepaid]);
     texts.map(String::into_bytes).collect()
 }
 

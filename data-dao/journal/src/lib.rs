@@ -35,7 +35,9 @@ pub use data_dao_governance::Accused;
 pub use dispute::Dispute;
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
 pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
-pub use market::{ApiKey, Lot, Model, Prediction, Reservation};
+pub use market::{
+    ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
+};
 pub use parts::{PARTICIPANTS_MAX, settlement_bodies};
 pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;

@@ -105,24 +105,32 @@ impl ApiKey {
 
 /// A prediction from its reservation on. What was resolved is told by the entries that say so: a
 /// node that sells for years remembers few bytes of each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Prediction {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prediction<'a> {
     /// A call is set aside, until it expires at the latest.
-    Reserved(Box<Reservation>),
+    Reserved(&'a Reservation),
+    /// It was made and paid, or failed and the call is the buyer's again.
+    Resolved(ResolvedPrediction),
+}
+
+/// Where the log tells of a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolvedPrediction {
+    /// What became of it.
+    pub resolution: PredictionResolution,
+    /// The entry that reserved it.
+    pub reserved: u64,
+    /// The entry that resolved it.
+    pub index: u64,
+}
+
+/// What became of a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PredictionResolution {
     /// It was made, and paid.
-    Made {
-        /// The entry that reserved it.
-        reserved: u64,
-        /// The entry that says so.
-        index: u64,
-    },
+    Made,
     /// It failed; the call is the buyer's again.
-    Voided {
-        /// The entry that reserved it.
-        reserved: u64,
-        /// The entry that says so.
-        index: u64,
-    },
+    Voided,
 }
 
 /// A call that is set aside.

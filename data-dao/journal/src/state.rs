@@ -13,10 +13,12 @@ mod voting;
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_dao_governance::{Charter, Proposal, ProposalId};
-use data_dao_ledger::{Accounts, Cause, Name};
+use data_dao_ledger::{Accounts, Cause, Name, Runs};
 use privacy_identity::Digest;
 
-use crate::{ApiKey, Body, Entry, Federation, Genesis, Model, Prediction, Refusal};
+use crate::{
+    ApiKey, Body, Entry, Federation, Genesis, Model, Refusal, Reservation, ResolvedPrediction,
+};
 
 /// Longest label, name or reason, in bytes.
 pub(crate) const LABEL_BYTES_MAX: i128 = 200;
@@ -62,12 +64,14 @@ pub struct State {
     models: BTreeMap<Name, Model>,
     keys: BTreeMap<Name, ApiKey>,
     key_hashes: BTreeMap<Digest, Name>,
-    predictions: BTreeMap<Digest, Prediction>,
+    reservations: BTreeMap<Digest, Reservation>,
+    /// The predictions that were made or failed, by the names of their ids.
+    resolved: Runs<Cause, ResolvedPrediction>,
     /// Each deposit and purchase by its API key and idempotency key, and the entry that booked it.
-    requests: BTreeMap<Cause, u64>,
+    requests: Runs<Cause, u64>,
     proposals: BTreeMap<ProposalId, Proposal>,
     /// Every sealed update that was paid, whatever its federation and round.
-    updates: BTreeSet<Digest>,
+    updates: Runs<Digest, ()>,
     /// Every receipt that settled a round.
     receipts: BTreeSet<Digest>,
     /// The settlement whose parts are being read.

@@ -5,7 +5,9 @@
 
 mod world;
 
-use data_dao_journal::{KeyIssued, Predicted, Prediction, PredictionVoided, PriceSet, Refusal};
+use data_dao_journal::{
+    KeyIssued, Predicted, Prediction, PredictionResolution, PredictionVoided, PriceSet, Refusal,
+};
 use world::{World, deposit, digest, member, name, purchase};
 
 #[test]
@@ -23,7 +25,9 @@ fn the_price_of_a_prediction_reaches_those_who_earned_it() {
     assert_eq!(world.state.earnings(&member(1)), 56);
     assert_eq!(world.state.earnings(&member(2)), 0);
     let prediction = world.state.prediction(&digest(20)).unwrap();
-    assert!(matches!(prediction, Prediction::Made { reserved, index } if reserved + 1 == *index));
+    let Prediction::Resolved(resolved) = prediction else { panic!("{prediction:?}") };
+    assert_eq!(resolved.resolution, PredictionResolution::Made);
+    assert_eq!(resolved.reserved + 1, resolved.index);
 }
 
 fn calls_left(world: &World) -> u128 {

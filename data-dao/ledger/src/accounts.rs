@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::account::Restriction;
 use crate::draft::{Changes, Draft};
 use crate::history::{Chain, History};
-use crate::{Account, AccountId, Movement, Refusal, Resolution, Transfer, TransferId};
+use crate::{Account, AccountId, Movement, Refusal, Resolution, Runs, Transfer, TransferId};
 
 /// What became of a chain that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Accounts {
     /// Those of `open` that expire, by the time of it.
     expiries: BTreeSet<(u64, TransferId)>,
     /// How the other pending transfers ended.
-    resolved: BTreeMap<TransferId, Resolution>,
+    resolved: Runs<TransferId, Resolution>,
 }
 
 impl Accounts {
@@ -145,7 +145,7 @@ impl Accounts {
     }
 
     pub(crate) fn resolution(&self, id: TransferId) -> Option<Resolution> {
-        self.resolved.get(&id).copied()
+        self.resolved.get(&id)
     }
 
     /// The open pending transfers whose time has come by `now_ms`.

@@ -1,10 +1,8 @@
 //! Which transfers happened: what makes them idempotent.
 
-use std::collections::BTreeMap;
-
 use privacy_identity::{Digest, Encode as _, Tag, Writer};
 
-use crate::{Refusal, Transfer, TransferId};
+use crate::{Refusal, Runs, Transfer, TransferId};
 
 /// Every chain that was applied: 32 bytes each, however many transfers it had.
 ///
@@ -12,7 +10,7 @@ use crate::{Refusal, Transfer, TransferId};
 /// chain, or it is another one under ids that are taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct History {
-    chains: BTreeMap<TransferId, Chain>,
+    chains: Runs<TransferId, Chain>,
     transfers: u64,
 }
 
@@ -55,17 +53,17 @@ impl History {
     /// # Errors
     /// [`Refusal::ExistsWithOtherFields`] if any of its ids was used otherwise.
     pub(crate) fn contains(&self, first: TransferId, chain: Chain) -> Result<bool, Refusal> {
-        if self.chains.get(&first) == Some(&chain) {
+        if self.chains.get(&first) == Some(chain) {
             return Ok(true);
         }
         let last = TransferId { index: first.index.saturating_add(chain.count - 1), ..first };
         // The last chain that begins within or before this one: does it reach into it?
-        let Some((other, before)) = self.chains.range(..=last).next_back() else {
+        let Some((other, before)) = self.chains.last_up_to(&last) else {
             return Ok(false);
         };
         let end = u64::from(other.index) + u64::from(before.count);
         if other.cause == first.cause && end > u64::from(first.index) {
-            return Err(Refusal::ExistsWithOtherFields { id: first.max(*other) });
+            return Err(Refusal::ExistsWithOtherFields { id: first.max(other) });
         }
         Ok(false)
     }

@@ -19,6 +19,7 @@ mod draft;
 mod history;
 mod name;
 mod refusal;
+mod runs;
 mod split;
 mod transfer;
 
@@ -28,5 +29,6 @@ pub use accounts::{Accounts, Outcome};
 pub use book::{Book, Currency};
 pub use name::{Name, NameError};
 pub use refusal::{Refusal, Resolution};
+pub use runs::Runs;
 pub use split::{SplitError, part, split};
 pub use transfer::{Amount, Cause, Code, Movement, Transfer, TransferId, TransferKind};

@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use data_dao_journal::{
-    Body, Entry, ModelReleased, Predicted, Prediction, PredictionReserved, RevenueLine,
-    State as Ledger,
+    Body, Entry, ModelReleased, Predicted, Prediction, PredictionReserved, PredictionResolution,
+    ResolvedPrediction, RevenueLine, State as Ledger,
 };
 use data_dao_ledger::Name;
 use data_dao_market::Recipient;
@@ -98,9 +98,13 @@ pub(crate) async fn show(
     let missing = || ApiError::not_found("receipt", &id);
     let prediction: Digest = id.parse().map_err(|_source| missing())?;
     let made = state.store().view(|state| match state.prediction(&prediction)? {
-        Prediction::Made { reserved, index } => Some((*reserved, *index)),
+        Prediction::Resolved(ResolvedPrediction {
+            resolution: PredictionResolution::Made,
+            reserved,
+            index,
+        }) => Some((reserved, index)),
         // What was not made, was not paid: there is nothing to receipt.
-        Prediction::Reserved(_) | Prediction::Voided { .. } => None,
+        _ => None,
     });
     let (reserved, index) = made.ok_or_else(missing)?;
     let reserved = state.store().entry(reserved).await?.ok_or_else(missing)?;

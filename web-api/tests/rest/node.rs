@@ -39,6 +39,7 @@ const ROUTES: &[&str] = &[
     "post /v1/prices",
     "post /v1/proposals",
     "post /v1/proposals/{id}/ballots",
+    "post /v1/disputes",
     "post /v1/proposals/{id}/cancellation",
     "post /v1/proposals/{id}/execution",
     "post /v1/proposals/{id}/queue",

@@ -56,23 +56,26 @@ fn movements(pay: &Pay) -> [(Movement, Code); 2] {
 }
 
 impl State {
-    /// Books what a settled round pays, at once or until it is final. `pays` are those above zero,
-    /// at consecutive places.
+    /// Books what a settled round pays: for good, or pending while it is challenged. `pays` are those
+    /// above zero, at consecutive places.
     pub(super) fn announce_pay(
         &mut self,
         payroll: &Payroll<'_>,
         pays: &[Pay],
-        challenged: bool,
+        progress: PayProgress,
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let cause = payroll.cause(&self.dao().id, "round");
         let transfers = (0..).zip(pays).flat_map(|(place, pay)| {
             let booked = ids(cause, place).into_iter().zip(movements(pay));
             booked.map(|(id, (movement, code))| {
-                let kind = if challenged {
-                    TransferKind::Pending { movement, expires_at_ms: None }
-                } else {
-                    TransferKind::Posted(movement)
+                let kind = match progress {
+                    PayProgress::Challenged => {
+                        TransferKind::Pending { movement, expires_at_ms: None }
+                    }
+                    PayProgress::Posted { .. } | PayProgress::Voided { .. } => {
+                        TransferKind::Posted(movement)
+                    }
                 };
                 Transfer { id, kind, code }
             })

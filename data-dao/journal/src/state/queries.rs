@@ -97,7 +97,7 @@ impl State {
     /// The entry that booked a buyer's request, if one did.
     #[must_use]
     pub fn booked(&self, key_id: &Name, idempotency_key: &str) -> Option<u64> {
-        self.requests.get(&request_name(key_id, idempotency_key)).copied()
+        self.requests.get(&request_name(key_id, idempotency_key))
     }
 
     /// A buyer's unspent money in 10⁻⁴ of the currency's unit.
@@ -129,14 +129,10 @@ impl State {
 
     /// A prediction.
     #[must_use]
-    pub fn prediction(&self, id: &Digest) -> Option<&Prediction> {
-        self.predictions.get(id)
-    }
-
-    /// All predictions, by id.
-    #[must_use]
-    pub const fn predictions(&self) -> &BTreeMap<Digest, Prediction> {
-        &self.predictions
+    pub fn prediction(&self, id: &Digest) -> Option<Prediction<'_>> {
+        let reserved = self.reservations.get(id).map(Prediction::Reserved);
+        let resolved = || self.resolved.get(&Cause::of(&id.0)).map(Prediction::Resolved);
+        reserved.or_else(resolved)
     }
 
     /// All proposals, by id.

@@ -9,7 +9,8 @@ use super::{LABEL_BYTES_MAX, State};
 use crate::refusal::{same, same_list, text_within, within};
 use crate::{
     ApiKey, Deposited, KeyIssued, Lot, Model, Predicted, Prediction, PredictionReserved,
-    PredictionVoided, PriceSet, Purchased, Refusal, Reservation, RevenueLine,
+    PredictionResolution, PredictionVoided, PriceSet, Purchased, Refusal, Reservation,
+    ResolvedPrediction, RevenueLine,
 };
 
 impl State {
@@ -88,7 +89,7 @@ impl State {
         body: &PredictionReserved,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        if self.predictions.contains_key(&body.prediction) {
+        if self.prediction(&body.prediction).is_some() {
             return Err(Refusal::exists("prediction", body.prediction));
         }
         let model = self.model_ref(&body.model)?;
@@ -116,7 +117,7 @@ impl State {
         self.accounts.apply(&sale.reserve(body.expires_at_ms), now_ms)?;
         let (version, expires_at_ms) = (body.version, body.expires_at_ms);
         let reservation = Reservation { sale, version, expires_at_ms, index: self.entries };
-        self.predictions.insert(body.prediction, Prediction::Reserved(Box::new(reservation)));
+        self.reservations.insert(body.prediction, reservation);
         Ok(())
     }
 
@@ -125,9 +126,8 @@ impl State {
         body: &Predicted,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let Reservation { sale, version, index: reserved, .. } =
-            self.reservation(&body.prediction)?;
-        let (reserved, buyer, model) = (*reserved, sale.buyer.clone(), sale.model.clone());
+        let Reservation { sale, version, .. } = self.reservation(&body.prediction)?;
+        let (buyer, model) = (sale.buyer.clone(), sale.model.clone());
         same("price", &sale.price.0, &body.price)?;
         let (digest, terms) = self.revenue_terms(&sale.model, *version)?;
         same("model_digest", &digest, &body.model_digest)?;
@@ -137,8 +137,7 @@ impl State {
         self.counts.predictions += 1;
         // Revenue was deposited first, and deposits fit 128 bits together.
         self.counts.revenue += body.price;
-        let made = Prediction::Made { reserved, index: self.entries };
-        self.predictions.insert(body.prediction, made);
+        self.resolve_prediction(&body.prediction, PredictionResolution::Made);
         self.pass_spent_lots(&buyer, &model);
         Ok(())
     }
@@ -149,11 +148,9 @@ impl State {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         text_within("reason", &body.reason, LABEL_BYTES_MAX)?;
-        let reservation = self.reservation(&body.prediction)?;
-        let (reserved, transfers) = (reservation.index, reservation.sale.void());
+        let transfers = self.reservation(&body.prediction)?.sale.void();
         self.accounts.apply(&transfers, now_ms)?;
-        let voided = Prediction::Voided { reserved, index: self.entries };
-        self.predictions.insert(body.prediction, voided);
+        self.resolve_prediction(&body.prediction, PredictionResolution::Voided);
         Ok(())
     }
 
@@ -183,13 +180,23 @@ impl State {
     }
 
     fn reservation(&self, id: &Digest) -> Result<&Reservation, Refusal> {
-        let state = match self.predictions.get(id) {
+        let resolution = match self.prediction(id) {
             Some(Prediction::Reserved(reservation)) => return Ok(reservation),
-            Some(Prediction::Made { .. }) => "made",
-            Some(Prediction::Voided { .. }) => "voided",
+            Some(Prediction::Resolved(resolved)) => resolved.resolution,
             None => return Err(Refusal::unknown("prediction", id)),
         };
+        let state = match resolution {
+            PredictionResolution::Made => "made",
+            PredictionResolution::Voided => "voided",
+        };
         Err(Refusal::PredictionResolved { prediction: *id, state })
+    }
+
+    fn resolve_prediction(&mut self, id: &Digest, resolution: PredictionResolution) {
+        if let Some(Reservation { index: reserved, .. }) = self.reservations.remove(id) {
+            let resolved = ResolvedPrediction { resolution, reserved, index: self.entries };
+            self.resolved.insert(Cause::of(&id.0), resolved);
+        }
     }
 
     /// Passes over purchases all of whose calls were made: none of them comes back.

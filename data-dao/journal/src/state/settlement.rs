@@ -34,9 +34,10 @@ impl State {
             round: body.round,
             model_before: &body.model_before,
         };
-        self.announce_pay(&payroll, &pays[..above_zero], window_ms.is_some(), now_ms)?;
-
         let index = self.entries;
+        let progress = window_ms.map_or(PayProgress::Posted { index }, |_| PayProgress::Challenged);
+        self.announce_pay(&payroll, &pays[..above_zero], progress, now_ms)?;
+
         let settled = SettledRound {
             round: body.round,
             index,
@@ -46,10 +47,12 @@ impl State {
             participants: small(body.participants.len()),
             dropped: small(body.dropped.len()),
             credits: pays.iter().map(|pay| pay.credits).sum(),
-            pay: window_ms.map_or(PayProgress::Posted { index }, |_| PayProgress::Challenged),
+            pay: progress,
             epsilon_micro,
         };
-        self.updates.extend(body.participants.iter().map(|p| p.update));
+        for participation in &body.participants {
+            self.updates.insert(participation.update, ());
+        }
         self.receipts.insert(body.receipt);
         self.counts.rounds_settled += 1;
         let federation = self.federation_mut(&body.federation)?;
@@ -79,7 +82,7 @@ impl State {
         let mut seen = BTreeSet::new();
         for participation in &body.participants {
             let update = participation.update;
-            if self.updates.contains(&update) || !seen.insert(update) {
+            if self.updates.get(&update).is_some() || !seen.insert(update) {
                 return Err(Refusal::UpdateAlreadyPaid { update });
             }
         }
