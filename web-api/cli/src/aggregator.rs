@@ -1,15 +1,21 @@
 //! `sahakar aggregator`: combines updates that it cannot read.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use aggregator_network::{Address, Link, ListenAddress};
+use aggregator_network::{Address, Link, ListenAddress, load_or_create_key};
 use aggregator_node::NodeConfig;
 use anyhow::Context as _;
 use axum::{Router, http::header, routing::get};
 use clap::Args;
+use privacy_identity::SigningKey;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::process::{Events, stop_signal};
+use crate::witness::{self, WitnessDuty};
 
 /// Arguments of `sahakar aggregator`.
 #[derive(Debug, Clone, Args)]
@@ -33,6 +39,12 @@ pub struct AggregatorArgs {
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
+    /// Serve as a witness of the logs given with `--log` at this address, with the aggregator's own key
+    #[arg(long, value_name = "ADDRESS", requires = "logs")]
+    pub witness: Option<SocketAddr>,
+    /// What it is called as a witness, and of which logs
+    #[command(flatten)]
+    pub duty: WitnessDuty,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -47,6 +59,7 @@ pub struct AggregatorArgs {
 /// An address in use, a store that cannot be opened or written, terms that do not name its key.
 pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
+    let (state, duty, witness) = (args.state.clone(), args.duty, args.witness);
     let config = NodeConfig {
         state_dir: args.state,
         listen: args.listen,
@@ -66,8 +79,23 @@ pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     tokio::select! {
         result = node => result,
         result = serve_metrics(args.metrics, linked) => result,
+        result = serve_witness(&state, &duty, witness, events) => result,
         () = stop_signal(args.with_parent) => Ok(()),
     }
+}
+
+/// Witnesses for as long as the process runs; without an address, nothing, for ever.
+async fn serve_witness(
+    state: &Path,
+    duty: &WitnessDuty,
+    listen: Option<SocketAddr>,
+    events: Events,
+) -> anyhow::Result<()> {
+    let Some(listen) = listen else { return std::future::pending().await };
+    fs::create_dir_all(state).with_context(|| format!("creating {}", state.display()))?;
+    let seed = load_or_create_key(&state.join("key"), &mut rand::rng())?;
+    let key = SigningKey::from_seed(&seed);
+    witness::serve(state, &key, duty, listen, events).await.context("--witness")
 }
 
 /// Serves the link's figures for as long as the process runs; without an address, nothing, for ever.

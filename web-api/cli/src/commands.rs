@@ -4,6 +4,7 @@ pub mod audit;
 pub mod buy;
 pub mod federation;
 pub mod key;
+pub mod ledger;
 pub mod member;
 mod output;
 pub mod predict;
@@ -65,7 +66,7 @@ pub enum Command {
     /// Make, show and carry out proposals
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
-    /// Check what a contributor kept of its rounds
+    /// Get receipts of the ledger, and check them and those of rounds
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
@@ -77,6 +78,9 @@ pub enum Command {
     /// Compute what noise protects: ε from noise, noise from ε
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
+    /// Back up and restore a ledger
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Recompute a ledger from its log
     Audit(audit::AuditArgs),
 }
@@ -97,6 +101,7 @@ impl Command {
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),
             Self::Privacy(command) => command.run(),
+            Self::Ledger(command) => command.run(),
             Self::Audit(args) => args.run(),
         }
     }

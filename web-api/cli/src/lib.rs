@@ -6,6 +6,7 @@
 pub mod aggregator;
 pub mod cli;
 pub mod commands;
+pub mod database_url;
 pub mod demo;
 pub mod measure;
 pub mod process;
@@ -14,3 +15,4 @@ pub mod serve;
 pub mod settlement;
 pub mod simulate;
 pub mod trainer;
+pub mod witness;

@@ -3,7 +3,8 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use benches_fuzz::{
-    Case, Verdict, cohort, datasets, fhe, identity, pine, protocol, round, run, secagg, strategy,
+    Case, Verdict, cohort, datasets, fhe, identity, log, pine, protocol, round, run, secagg,
+    strategy,
 };
 
 const TARGETS: &[(&str, &[Case])] = &[
@@ -12,6 +13,7 @@ const TARGETS: &[(&str, &[Case])] = &[
     ("datasets", datasets::CASES),
     ("fhe", fhe::CASES),
     ("identity", identity::CASES),
+    ("log", log::CASES),
     ("pine", pine::CASES),
     ("protocol", protocol::CASES),
     ("round", round::CASES),
