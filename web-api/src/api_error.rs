@@ -8,7 +8,7 @@ use axum::{
 };
 use data_dao_journal::Refusal;
 use data_dao_store::{AppendError, StoreError, TilesError};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::problem::{Problem, ProblemKind};
 use crate::refusal::problem_from_refusal;
@@ -166,6 +166,10 @@ impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Refused { refusal, .. } => Self::Refused(Box::new(refusal)),
+            error @ AppendError::Unavailable(_) => {
+                warn!(cause = %chain(&error), "nothing was appended");
+                Self::Unavailable("the ledger cannot be reached; nothing was booked, try again")
+            }
             error => Self::internal(error),
         }
     }

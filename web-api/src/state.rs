@@ -94,13 +94,15 @@ impl ApiState {
         failed.wait_for(|failed| *failed).await.map(|_| ()).unwrap_or(());
     }
 
-    /// Brings the tiles up to date. `GET /checkpoint` does so, too.
+    /// Brings the tiles on disk up to date, for whoever copies files. Over HTTP they are served from the ledger itself.
     ///
     /// # Errors
     /// As [`Store::export_tiles`].
     pub async fn export_tiles(&self) -> Result<(), TilesError> {
         let mut exported = self.0.exported.lock().await;
-        let size = self.store().size();
+        // With witnesses, what they have cosigned.
+        let cosigned = self.store().cosigned().map(|cosigned| cosigned.head().size);
+        let size = cosigned.unwrap_or_else(|| self.store().size());
         if *exported < size {
             self.store().export_tiles(&self.parts().tiles_dir).await?;
             *exported = size;

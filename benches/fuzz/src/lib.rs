@@ -12,6 +12,7 @@ pub mod fhe;
 mod fixtures;
 pub mod identity;
 pub mod ledger;
+pub mod log;
 pub mod pine;
 pub mod protocol;
 pub mod round;

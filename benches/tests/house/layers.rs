@@ -36,6 +36,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("benches", 7),
     ("benches-sealing", 7),
     ("benches-postgres", 7),
+    ("benches-ledger", 7),
 ];
 
 /// Contexts that must not know about each other, whatever their layers say. Names of crates, or
@@ -52,7 +53,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
 const FENCES: &[(&str, &[&str])] = &[
     ("burn", &["trainer-model"]),
     ("libp2p", &["aggregator-network"]),
-    ("sqlx", &["data-dao-store", "aggregator-node"]),
+    ("sqlx", &["data-dao-store", "aggregator-node", "benches-ledger"]),
     ("axum", &["web-api", "web-api-cli"]),
     ("tfhe", &["privacy-fhe"]),
     ("openmls", &["privacy-cohort"]),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use privacy_identity::{Digest, Frontier, TreeHead};
+use privacy_identity::{Digest, Frontier, TreeHead, leaf_hash};
 use thiserror::Error;
 
 use crate::{Entry, EntryError, Refusal, State};
@@ -108,12 +108,24 @@ impl Replay {
         let index = Some(self.tree.size());
         let entry = Entry::from_leaf(leaf)
             .map_err(|error| AuditFailure { index, difference: Difference::Leaf(error) })?;
-        self.state.apply(&entry).map_err(|refusal| AuditFailure {
+        self.push_entry(&entry, &leaf_hash(leaf))?;
+        Ok(entry)
+    }
+
+    /// Takes the next entry, whose leaf was read elsewhere.
+    ///
+    /// * `hash` — the hash of the leaf that the entry was read from.
+    ///
+    /// # Errors
+    /// [`AuditFailure`] with this entry's index; the replay is unchanged.
+    pub fn push_entry(&mut self, entry: &Entry, hash: &Digest) -> Result<(), AuditFailure> {
+        let index = Some(self.tree.size());
+        self.state.apply(entry).map_err(|refusal| AuditFailure {
             index,
             difference: Difference::Entry(Box::new(refusal)),
         })?;
-        self.tree.push(leaf);
-        Ok(entry)
+        self.tree.push_hash(hash);
+        Ok(())
     }
 
     /// Checks that the leaves so far are those of `expected`.

@@ -64,6 +64,14 @@ impl Database {
         Ok(Self::Sqlite(pool))
     }
 
+    /// Opens a file that is there, to read it; whoever has it open for writing goes on.
+    pub(crate) async fn read(file: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(WAIT);
+        let pool =
+            SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
+        Ok(Self::Sqlite(pool))
+    }
+
     /// Connects to `postgres://…` and brings the database to the newest form. Several processes may do so at once:
     /// migrations take a lock.
     pub(crate) async fn connect(url: &str) -> Result<Self, StoreError> {

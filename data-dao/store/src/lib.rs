@@ -8,15 +8,23 @@
 //! ```
 //! What [`Store::append`] acknowledged is on disk; what readers see was acknowledged.
 
+mod audit;
 mod checkpoint;
+mod copy;
 mod database;
 mod error;
 mod proof;
+mod seen;
 mod store;
+mod tile_path;
 mod tiles;
 
-pub use checkpoint::{CheckpointError, LogKey, checkpoint_body, checkpoint_head, log_vkey};
+pub use audit::{Audit, TileLog, audit_tiles, read_tiles};
+pub use checkpoint::{CheckpointError, checkpoint_head, log_vkey};
+pub use copy::{Copied, CopyError, Ledger, export_ledger, import_ledger};
 pub use error::{AppendError, StoreError};
 pub use proof::Proof;
+pub use seen::{Seen, SeenError};
 pub use store::{Appended, ENTRIES_PAGE_MAX, Store, StoredEntry};
-pub use tiles::{TileLog, TilesError, audit_tiles, read_tiles};
+pub use tile_path::{TilePath, TilePathError};
+pub use tiles::TilesError;

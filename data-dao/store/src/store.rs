@@ -1,7 +1,7 @@
 //! The store: one writer, one published copy for readers.
 
 mod append;
-mod replay;
+pub(crate) mod replay;
 
 use std::{
     fs::{self, File, TryLockError},
@@ -10,19 +10,20 @@ use std::{
 };
 
 use data_dao_journal::{AuditFailure, Body, Difference, Entry, State, TreeHead};
-use privacy_identity::{Digest, MerkleTree, SigningKey};
+use data_dao_log::{Checkpoint, LogKey};
+use privacy_identity::{ConsistencyProof, Digest, MerkleTree, SigningKey};
 use tokio::sync::Mutex;
 
-use append::Writer;
+pub(crate) use append::Writer;
 
 use crate::database::{Database, EntryRow};
-use crate::{AppendError, LogKey, Proof, StoreError};
+use crate::{AppendError, CheckpointError, Proof, StoreError, TilePath};
 
 /// Most entries that one page of [`Store::entries`] holds.
 pub const ENTRIES_PAGE_MAX: u32 = 1_000;
 
 /// The database of a ledger that is kept in a directory.
-const DATABASE_FILE: &str = "ledger.sqlite";
+pub(crate) const DATABASE_FILE: &str = "ledger.sqlite";
 
 /// An entry as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     database: Database,
     key: LogKey,
+    vkey: String,
     /// Appends are serialised here, and for all processes in the database. Held while that writes.
     writer: Mutex<Writer>,
     /// What readers see: changed only after a commit, and never held across an await.
@@ -70,7 +72,9 @@ struct Inner {
 struct Published {
     state: State,
     tree: MerkleTree,
-    checkpoint: String,
+    checkpoint: Checkpoint,
+    /// The newest checkpoint that enough witnesses have cosigned, if anybody asks for that.
+    cosigned: Option<Checkpoint>,
 }
 
 impl Store {
@@ -83,7 +87,7 @@ impl Store {
     /// [`StoreError`]: the directory cannot be used or is in use, the database fails, or what it
     /// holds is not what was written.
     pub async fn open(dir: &Path, node_key: &SigningKey, origin: &str) -> Result<Self, StoreError> {
-        let key = LogKey::new(origin, node_key)?;
+        let key = LogKey::new(origin, node_key).map_err(CheckpointError::from)?;
         let lock = lock_directory(dir)?;
         let database = Database::open(&dir.join(DATABASE_FILE)).await?;
         Self::start(database, key, Some(lock)).await
@@ -104,7 +108,7 @@ impl Store {
         node_key: &SigningKey,
         origin: &str,
     ) -> Result<Self, StoreError> {
-        let key = LogKey::new(origin, node_key)?;
+        let key = LogKey::new(origin, node_key).map_err(CheckpointError::from)?;
         Self::start(Database::connect(url).await?, key, None).await
     }
 
@@ -113,12 +117,15 @@ impl Store {
         key: LogKey,
         lock: Option<File>,
     ) -> Result<Self, StoreError> {
-        let (replayed, tree) = replay::all(&database, key.vkey()).await?;
-        let checkpoint = key.sign(&tree.head());
-        let published = Published { state: replayed.state.clone(), tree, checkpoint };
+        let vkey = key.verifier().to_string();
+        let (replayed, tree) = replay::all(&database, &vkey).await?;
+        let checkpoint = signed(&key.sign(&tree.head()))?;
+        let state = replayed.state.clone();
+        let published = Published { state, tree, checkpoint, cosigned: None };
         Ok(Self(Arc::new(Inner {
             database,
             key,
+            vkey,
             writer: Mutex::new(replayed),
             published: RwLock::new(published),
             exports: Mutex::new(()),
@@ -179,19 +186,69 @@ impl Store {
     /// The signed checkpoint over all entries.
     #[must_use]
     pub fn checkpoint(&self) -> String {
-        self.0.published().checkpoint.clone()
+        self.0.published().checkpoint.to_string()
+    }
+
+    /// The newest checkpoint that was handed to [`Self::keep_cosigned`].
+    #[must_use]
+    pub fn cosigned(&self) -> Option<Checkpoint> {
+        self.0.published().cosigned.clone()
+    }
+
+    /// Takes a checkpoint of this log with the lines of witnesses, to be served and to be proven to from now on.
+    /// Whether they are enough is for whoever calls to say.
+    ///
+    /// # Errors
+    /// [`StoreError::Checkpoint`] if it is not this log's, [`StoreError::Tampered`] if this log never had that root.
+    pub fn keep_cosigned(&self, cosigned: Checkpoint) -> Result<(), StoreError> {
+        cosigned.signed_by(self.0.key.verifier()).map_err(CheckpointError::from)?;
+        let mut published = self.0.published.write().unwrap_or_else(PoisonError::into_inner);
+        let head = cosigned.head();
+        if published.tree.root_at(head.size)? != head.root {
+            let (index, what) =
+                (head.size.saturating_sub(1), "a cosigned checkpoint has another root");
+            return Err(StoreError::Tampered { index, what });
+        }
+        let newest = published.cosigned.as_ref().map_or(0, |known| known.head().size);
+        if head.size >= newest {
+            published.cosigned = Some(cosigned);
+        }
+        Ok(())
+    }
+
+    /// The proof that the log of `new` entries continues that of `old`.
+    ///
+    /// # Errors
+    /// [`StoreError::Proof`] if it never had so many.
+    pub fn prove_consistency(&self, old: u64, new: u64) -> Result<ConsistencyProof, StoreError> {
+        Ok(self.0.published().tree.prove_consistency(old, new)?)
+    }
+
+    /// The bytes of a tile or an entry bundle, if all that it is to hold is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] or [`StoreError::Tampered`].
+    pub async fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, StoreError> {
+        if path.end().is_none_or(|end| end > self.size()) {
+            return Ok(None);
+        }
+        if path.is_hashes() {
+            return Ok(self.snapshot(|tree, _| path.hashes(tree)));
+        }
+        let rows = self.0.database.entries(path.first(), u32::from(path.width())).await?;
+        Ok(Some(crate::tiles::bundle(rows.iter().map(|row| row.leaf.as_slice()))))
     }
 
     /// The verifier key of the checkpoints.
     #[must_use]
     pub fn vkey(&self) -> &str {
-        self.0.key.vkey()
+        &self.0.vkey
     }
 
     /// The log's name.
     #[must_use]
     pub fn origin(&self) -> &str {
-        self.0.key.origin()
+        self.0.key.verifier().name()
     }
 
     /// The entry at `index`, if there is one.
@@ -214,14 +271,17 @@ impl Store {
         rows.into_iter().filter(|row| row.index < size).map(stored_entry).collect()
     }
 
-    /// The proof that the entry `index` is in the log, and the checkpoint it leads to.
+    /// The proof that the entry `index` is in the log, and the checkpoint it leads to: the newest cosigned one that
+    /// has the entry, or else the newest.
     ///
     /// # Errors
     /// [`StoreError::Proof`] if there is no such entry.
     pub fn prove(&self, index: u64) -> Result<Proof, StoreError> {
         let published = self.0.published();
-        let inclusion = published.tree.prove(index)?;
-        Ok(Proof { inclusion, checkpoint: published.checkpoint.clone() })
+        let cosigned = published.cosigned.as_ref().filter(|cosigned| cosigned.head().size > index);
+        let checkpoint = cosigned.unwrap_or(&published.checkpoint).clone();
+        let inclusion = published.tree.prove_at(index, checkpoint.head().size)?;
+        Ok(Proof { inclusion, checkpoint })
     }
 
     /// Waits for the append in progress and closes the database. Later calls fail.
@@ -237,7 +297,7 @@ impl Store {
     }
 
     /// The tree and the checkpoint over it, as one.
-    pub(crate) fn snapshot<T>(&self, look: impl FnOnce(&MerkleTree, &str) -> T) -> T {
+    pub(crate) fn snapshot<T>(&self, look: impl FnOnce(&MerkleTree, &Checkpoint) -> T) -> T {
         let published = self.0.published();
         look(&published.tree, &published.checkpoint)
     }
@@ -250,14 +310,19 @@ impl Inner {
     }
 
     /// Applies to the readers' copy what the writer's took and the disk has.
-    fn publish(&self, entries: &[(Entry, EntryRow)], checkpoint: &str) {
+    fn publish(&self, entries: &[(Entry, EntryRow)], checkpoint: Checkpoint) {
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
         for (entry, row) in entries {
             published.state.apply(entry).expect("apply is deterministic and took it before");
             published.tree.push_hash(&row.leaf_hash);
         }
-        checkpoint.clone_into(&mut published.checkpoint);
+        published.checkpoint = checkpoint;
     }
+}
+
+/// What this log signed itself, as others read it.
+fn signed(text: &str) -> Result<Checkpoint, StoreError> {
+    Ok(Checkpoint::parse(text).map_err(CheckpointError::from)?)
 }
 
 fn stored_entry(row: EntryRow) -> Result<StoredEntry, StoreError> {
@@ -269,7 +334,7 @@ fn stored_entry(row: EntryRow) -> Result<StoredEntry, StoreError> {
     Ok(StoredEntry { index, leaf: row.leaf, entry })
 }
 
-fn lock_directory(dir: &Path) -> Result<File, StoreError> {
+pub(crate) fn lock_directory(dir: &Path) -> Result<File, StoreError> {
     let at = |path: &Path| {
         let path = PathBuf::from(path);
         move |source| StoreError::Directory { path, source }

@@ -1,23 +1,23 @@
-//! The log as files: hash tiles, entry bundles and checkpoint of C2SP tlog-tiles, for anyone to
-//! copy and audit offline.
+//! The log as files: hash tiles, entry bundles and checkpoint of C2SP tlog-tiles, for anyone to copy.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use data_dao_journal::{AuditFailure, AuditReport, Difference, Replay, TreeHead};
-use privacy_identity::{Digest, MerkleTree};
+use data_dao_journal::{AuditFailure, Difference, TreeHead};
+use data_dao_log::{ForkProof, PolicyError};
+use privacy_identity::MerkleTree;
 use thiserror::Error;
 use tlog_tiles::{Hash, HashReader, Tile};
 
-use crate::{CheckpointError, Store, StoreError, checkpoint_head, log_vkey};
+use crate::{CheckpointError, SeenError, Store, StoreError, TilePath, checkpoint_head};
 
 /// Height of a tile: 256 hashes or entries.
-const TILE_HEIGHT: u8 = 8;
-const TILE_WIDTH: u64 = 1 << TILE_HEIGHT;
-const CHECKPOINT_FILE: &str = "checkpoint";
-const VKEY_FILE: &str = "log.vkey";
+pub(crate) const TILE_HEIGHT: u8 = 8;
+pub(crate) const TILE_WIDTH: u64 = 1 << TILE_HEIGHT;
+pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
+pub(crate) const VKEY_FILE: &str = "log.vkey";
 
 /// Why tiles could not be written, read or audited.
 #[derive(Debug, Error)]
@@ -66,22 +66,31 @@ pub enum TilesError {
         /// The verifier key that signed.
         got: String,
     },
+    /// The checkpoint does not satisfy the policy.
+    #[error("the checkpoint does not satisfy the policy")]
+    Policy(#[source] PolicyError),
+    /// The log was longer the last time it was seen.
+    #[error(
+        "the log has {got} entries, the last time it had {seen}: it was cut, or this is an old copy"
+    )]
+    Shrunk {
+        /// Entries of the last checkpoint that was seen.
+        seen: u64,
+        /// Entries now.
+        got: u64,
+    },
+    /// The log has another past than when it was seen before, and signed both.
+    #[error("the log has another past: it signed two checkpoints that cannot both be, over {} and {} entries", fork.first().head().size, fork.second().head().size)]
+    Forked {
+        /// Its own signatures against it.
+        fork: Box<ForkProof>,
+    },
+    /// What is remembered of the log cannot be used.
+    #[error("what is remembered of this log cannot be used")]
+    Seen(#[from] SeenError),
     /// The entries cannot be recomputed, or lead to another root.
     #[error("the audit found a difference")]
     Audit(#[from] AuditFailure),
-}
-
-/// A log read from tiles. Its leaves are not recomputed yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TileLog {
-    /// The leaves in their order.
-    pub leaves: Vec<Vec<u8>>,
-    /// What the checkpoint says.
-    pub head: TreeHead,
-    /// The signed checkpoint.
-    pub checkpoint: String,
-    /// The verifier key that signed it.
-    pub vkey: String,
 }
 
 impl Store {
@@ -100,14 +109,23 @@ impl Store {
         // One at a time, so that a checkpoint is never replaced by an older one.
         let _turn = self.exports().lock().await;
         let from = exported_head(dir, self.vkey())?;
-        let (size, hashes, checkpoint) = self.snapshot(|tree, checkpoint| {
+        // What witnesses have cosigned, if somebody waits for that.
+        let cosigned = self.cosigned();
+        let (size, hashes, checkpoint) = self.snapshot(|tree, newest| {
+            let checkpoint = cosigned.as_ref().unwrap_or(newest);
             let from = continued_size(tree, from.as_ref())?;
-            Ok::<_, TilesError>((tree.size(), hash_tiles(tree, from), checkpoint.to_owned()))
+            let size = checkpoint.head().size;
+            Ok::<_, TilesError>((size, hash_tiles(tree, from, size), checkpoint.to_string()))
         })?;
+        if from.is_some_and(|head| head.size > size) {
+            // The newest checkpoint stands there already, from before anybody asked for witnesses.
+            return Ok(());
+        }
         let mut files = hashes;
         let mut bundle = from.map_or(0, |head| head.size) / TILE_WIDTH;
-        while bundle * TILE_WIDTH < size {
-            files.push(self.entry_bundle(bundle, size).await?);
+        while let Some(path) = TilePath::of_entries(bundle, size) {
+            let bytes = self.tile(&path).await?.unwrap_or_default();
+            files.push((path.to_string(), bytes));
             bundle += 1;
         }
         files.push((VKEY_FILE.to_owned(), format!("{}\n", self.vkey()).into_bytes()));
@@ -116,19 +134,17 @@ impl Store {
         let write = move || files.iter().try_for_each(|(path, b)| write_whole(&dir.join(path), b));
         tokio::task::spawn_blocking(write).await.expect("writing neither panics nor is aborted")
     }
+}
 
-    async fn entry_bundle(&self, bundle: u64, size: u64) -> Result<(String, Vec<u8>), TilesError> {
-        let first = bundle * TILE_WIDTH;
-        let width = width_at(size, first);
-        let entries = self.entries(first, width).await?;
-        let mut bytes = Vec::new();
-        for entry in entries {
-            let length = u16::try_from(entry.leaf.len()).expect("leaves have at most 65535 bytes");
-            bytes.extend_from_slice(&length.to_be_bytes());
-            bytes.extend_from_slice(&entry.leaf);
-        }
-        Ok((bundle_path(bundle, width), bytes))
+/// The bytes of an entry bundle: each entry after its length in two bytes.
+pub(crate) fn bundle<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for leaf in leaves {
+        let length = u16::try_from(leaf.len()).expect("leaves have at most 65535 bytes");
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(leaf);
     }
+    bytes
 }
 
 /// The checkpoint of the tiles in `dir`, if there are any.
@@ -150,41 +166,23 @@ fn continued_size(tree: &MerkleTree, head: Option<&TreeHead>) -> Result<u64, Til
     }
 }
 
-struct Stored<'a>(&'a [Hash]);
+pub(crate) struct Stored<'a>(pub(crate) &'a [Hash]);
 
 impl HashReader for Stored<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
         let at = |index: &u64| {
-            let index = usize::try_from(*index).expect("held in memory, so it fits usize");
-            self.0[index]
+            let at = usize::try_from(*index).ok().and_then(|index| self.0.get(index).copied());
+            at.ok_or(tlog_tiles::Error::IndexesNotInTree)
         };
-        Ok(indexes.iter().map(at).collect())
+        indexes.iter().map(at).collect()
     }
 }
 
-/// The hash tiles that changed since the tree had `from` leaves.
-fn hash_tiles(tree: &MerkleTree, from: u64) -> Vec<(String, Vec<u8>)> {
-    let stored = Stored(tree.stored());
-    let file = |tile: Tile| {
-        let bytes = tile.read_data(&stored).expect("all hashes are in memory");
-        (c2sp_path(&tile), bytes)
-    };
-    Tile::new_tiles(TILE_HEIGHT, from, tree.size()).into_iter().map(file).collect()
-}
-
-/// The tile's path after C2SP, which has no height in it: `tile/0/x001/234`.
-fn c2sp_path(tile: &Tile) -> String {
-    tile.path().replacen("tile/8/", "tile/", 1)
-}
-
-fn bundle_path(bundle: u64, width: u32) -> String {
-    let tile = Tile::new(TILE_HEIGHT, 0, bundle, width, true);
-    tile.path().replacen("tile/8/data/", "tile/entries/", 1)
-}
-
-/// How many of the 256 places from `first` on a tree of `size` leaves fills.
-fn width_at(size: u64, first: u64) -> u32 {
-    u32::try_from((size - first).min(TILE_WIDTH)).expect("at most 256")
+/// The hash tiles of a tree of `size` leaves that changed since it had `from`.
+fn hash_tiles(tree: &MerkleTree, from: u64, size: u64) -> Vec<(String, Vec<u8>)> {
+    let tiles = Tile::new_tiles(TILE_HEIGHT, from, size);
+    let paths = tiles.iter().filter_map(|t| TilePath::of_hashes(t.level(), t.level_index(), size));
+    paths.filter_map(|path| Some((path.to_string(), path.hashes(tree)?))).collect()
 }
 
 /// Writes a file so that it is never seen half written.
@@ -197,89 +195,6 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TilesError> {
     temporary.push(".new");
     fs::write(&temporary, bytes).map_err(failed)?;
     fs::rename(&temporary, path).map_err(failed)
-}
-
-/// Reads a log from the tiles in `dir`, and holds each leaf against the hash in its tile.
-///
-/// * `vkey` — the log's verifier key if it is known from elsewhere; else the one in `log.vkey` is
-///   taken, which proves only that the tiles belong together.
-///
-/// # Errors
-/// [`TilesError`], naming the first entry that is not what its hash says.
-pub fn read_tiles(dir: &Path, vkey: Option<&str>) -> Result<TileLog, TilesError> {
-    let vkey = match vkey {
-        Some(vkey) => vkey.trim().to_owned(),
-        None => read_text(&dir.join(VKEY_FILE))?.trim().to_owned(),
-    };
-    let checkpoint = read_text(&dir.join(CHECKPOINT_FILE))?;
-    let head = checkpoint_head(&checkpoint, &vkey)?;
-    let mut leaves = Vec::new();
-    let mut first = 0;
-    while first < head.size {
-        let bundle = first / TILE_WIDTH;
-        let width = width_at(head.size, first);
-        let hashes = Tile::new(TILE_HEIGHT, 0, bundle, width, false);
-        let hashes = read_bytes(&dir.join(c2sp_path(&hashes)))?;
-        let bytes = read_bytes(&dir.join(bundle_path(bundle, width)))?;
-        let read = bundle_leaves(&bytes, first, width)?;
-        for (index, (leaf, hash)) in (first..).zip(read.iter().zip(hashes.chunks(Digest::LEN))) {
-            if MerkleTree::from_leaves([leaf.as_slice()]).root().0 != *hash {
-                return Err(TilesError::LeafHash { index });
-            }
-        }
-        leaves.extend(read);
-        first += u64::from(width);
-    }
-    Ok(TileLog { leaves, head, checkpoint, vkey })
-}
-
-fn bundle_leaves(mut bytes: &[u8], first: u64, width: u32) -> Result<Vec<Vec<u8>>, TilesError> {
-    let mut leaves = Vec::new();
-    for index in (first..).take(usize::try_from(width).unwrap_or(0)) {
-        let malformed = || TilesError::Bundle { index };
-        let (length, rest) = bytes.split_first_chunk::<2>().ok_or_else(malformed)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let (leaf, rest) = rest.split_at_checked(length).ok_or_else(malformed)?;
-        leaves.push(leaf.to_vec());
-        bytes = rest;
-    }
-    if bytes.is_empty() {
-        Ok(leaves)
-    } else {
-        Err(TilesError::Bundle { index: first + u64::from(width) })
-    }
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>, TilesError> {
-    fs::read(path).map_err(|source| TilesError::File { path: path.to_owned(), source })
-}
-
-fn read_text(path: &Path) -> Result<String, TilesError> {
-    fs::read_to_string(path).map_err(|source| TilesError::File { path: path.to_owned(), source })
-}
-
-/// Recomputes a log from the tiles in `dir`: checkpoint signature, leaf hashes, every entry, the
-/// root, and that the node of the genesis entry signed the checkpoint.
-///
-/// * `vkey` — as for [`read_tiles`].
-///
-/// # Errors
-/// [`TilesError`]: the first difference.
-pub fn audit_tiles(dir: &Path, vkey: Option<&str>) -> Result<AuditReport, TilesError> {
-    let log = read_tiles(dir, vkey)?;
-    let mut replay = Replay::default();
-    for leaf in &log.leaves {
-        replay.push(leaf)?;
-    }
-    replay.check(&log.head)?;
-    if let Some(genesis) = replay.state().genesis() {
-        let origin = log.vkey.split('+').next().unwrap_or_default();
-        let expected = log_vkey(origin, &genesis.dao_node)?;
-        if expected != log.vkey {
-            return Err(TilesError::OtherNode { expected, got: log.vkey });
-        }
-    }
-    Ok(replay.report())
 }
 
 impl TilesError {

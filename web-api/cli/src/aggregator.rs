@@ -1,15 +1,24 @@
 //! `sahakar aggregator`: combines updates that it cannot read.
 
-use std::{net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 
-use aggregator_network::{Address, ListenAddress};
+use aggregator_network::{Address, ListenAddress, load_or_create_key};
 use aggregator_node::NodeConfig;
+use anyhow::Context as _;
 use clap::Args;
+use privacy_identity::SigningKey;
 use tokio::sync::watch;
 
 use crate::{
     link_metrics::{self, CurrentLink},
     process::{Events, stop_signal},
+    witness::{self, WitnessDuty},
 };
 
 /// How long a node that was told to stop finishes what it has begun: less than the ten seconds that
@@ -48,6 +57,12 @@ pub struct AggregatorArgs {
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
+    /// Serve as a witness of the logs given with `--log` at this address, with the aggregator's own key
+    #[arg(long, value_name = "ADDRESS", requires = "logs")]
+    pub witness: Option<SocketAddr>,
+    /// What it is called as a witness, and of which logs
+    #[command(flatten)]
+    pub duty: WitnessDuty,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -62,6 +77,7 @@ pub struct AggregatorArgs {
 /// An address in use, a store that cannot be opened or written, terms that do not name its key.
 pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
+    let (state, duty, witness) = (args.state.clone(), args.duty, args.witness);
     let config = NodeConfig {
         state_dir: args.state,
         listen: args.listen,
@@ -81,6 +97,7 @@ pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     tokio::select! {
         result = node => result,
         result = link_metrics::serve(args.metrics, linked.clone()) => result,
+        result = serve_witness(&state, &duty, witness, events) => result,
         () = stopped(args.with_parent, linked) => Ok(()),
     }
 }
@@ -92,4 +109,18 @@ async fn stopped(with_parent: bool, link: CurrentLink) {
     if let Some(link) = link {
         link.shutdown_within(STOP_GRACE).await;
     }
+}
+
+/// Witnesses for as long as the process runs; without an address, nothing, for ever.
+async fn serve_witness(
+    state: &Path,
+    duty: &WitnessDuty,
+    listen: Option<SocketAddr>,
+    events: Events,
+) -> anyhow::Result<()> {
+    let Some(listen) = listen else { return std::future::pending().await };
+    fs::create_dir_all(state).with_context(|| format!("creating {}", state.display()))?;
+    let seed = load_or_create_key(&state.join("key"), &mut rand::rng())?;
+    let key = SigningKey::from_seed(&seed);
+    witness::serve(state, &key, duty, listen, events).await.context("--witness")
 }

@@ -8,7 +8,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{aggregator, commands, demo, serve, simulate, trainer};
+use crate::{aggregator, commands, demo, serve, simulate, trainer, witness};
 
 /// Sahakar: train a model together, be credited for what your data was worth, sell access to it,
 /// and govern it as a co-operative.
@@ -27,6 +27,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run an aggregator
     Aggregator(aggregator::AggregatorArgs),
+    /// Run a witness: cosign the checkpoints of logs that only grow
+    Witness(witness::WitnessArgs),
     /// Run a headless contributor
     Trainer(trainer::TrainerArgs),
     /// Simulate a federation of virtual contributors in this process
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::main(args),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Aggregator(args) => block_on(aggregator::run(args)),
+        Command::Witness(args) => block_on(witness::run(args)),
         Command::Trainer(args) => block_on(trainer::run(args)),
         Command::Simulate(args) => simulate::main(&args),
         Command::ByHand(command) => command.run(),

@@ -5,6 +5,7 @@ pub mod buy;
 pub mod dispute;
 pub mod federation;
 pub mod key;
+pub mod ledger;
 pub mod member;
 mod output;
 pub mod predict;
@@ -67,7 +68,7 @@ pub enum Command {
     /// Make, show and carry out proposals
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
-    /// Check what a contributor kept of its rounds
+    /// Get receipts of the ledger, and check them and those of rounds
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
@@ -84,6 +85,9 @@ pub enum Command {
     /// Compute what players of a game are worth
     #[command(subcommand)]
     Value(value::ValueCommand),
+    /// Back up and restore a ledger
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Recompute a ledger from its log
     Audit(audit::AuditArgs),
 }
@@ -106,6 +110,7 @@ impl Command {
             Self::Predict(args) => args.run(),
             Self::Privacy(command) => command.run(),
             Self::Value(command) => command.run(),
+            Self::Ledger(command) => command.run(),
             Self::Audit(args) => args.run(),
         }
     }

@@ -6,6 +6,7 @@
 pub mod aggregator;
 pub mod cli;
 pub mod commands;
+pub mod database_url;
 pub mod demo;
 pub mod link_metrics;
 pub mod measure;
@@ -15,3 +16,4 @@ pub mod serve;
 pub mod settlement;
 pub mod simulate;
 pub mod trainer;
+pub mod witness;

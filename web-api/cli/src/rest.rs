@@ -64,6 +64,22 @@ impl Rest {
         body.read_to_vec().with_context(|| format!("reading {}{path}", self.base))
     }
 
+    /// Gets a text; none if it is not there.
+    ///
+    /// # Errors
+    /// An unreachable node, or another status.
+    pub fn get_text(&self, path: &str) -> anyhow::Result<Option<String>> {
+        let response = self.send_get(path)?;
+        match response.status().as_u16() {
+            200 => {}
+            404 => return Ok(None),
+            status => bail!("{}{path} answers with status {status}", self.base),
+        }
+        let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX);
+        let text = body.read_to_string().with_context(|| format!("reading {}{path}", self.base))?;
+        Ok(Some(text))
+    }
+
     fn send_get(&self, path: &str) -> anyhow::Result<Response<Body>> {
         let mut request = self.agent.get(format!("{}{path}", self.base));
         if let Some(secret) = &self.bearer {

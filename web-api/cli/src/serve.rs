@@ -8,6 +8,7 @@ mod founding;
 mod round_service;
 mod settling;
 mod vault;
+mod witnessing;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -31,6 +32,7 @@ pub use config::{
 pub(crate) use config::{delta_by_default, optimizer_by_default, sampling_by_default};
 
 use crate::{
+    database_url::DatabaseUrl,
     measure::Evaluator,
     process::{Events, now_ms, stop_signal},
 };
@@ -38,9 +40,12 @@ pub(crate) use custodians::draw as draw_custodians;
 use founding::Tables;
 use round_service::RoundService;
 use vault::Vault;
+use witnessing::Witnesses;
 
 /// How often the log's tiles are brought up to date on disk, in milliseconds.
 const TILES_EVERY_MS: u64 = 500;
+/// How often another node's appends to a shared ledger are looked for, in milliseconds.
+const FOLLOW_EVERY_MS: u64 = 200;
 
 /// Arguments of `sahakar serve`.
 #[derive(Debug, Clone, Args)]
@@ -51,6 +56,17 @@ pub struct ServeArgs {
     /// Where predictions and measurements are computed: auto, wgpu or cpu
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// Keep the ledger in this PostgreSQL database, which other nodes with the same key may share, and not in the state
+    /// directory; better given by the environment, which other users cannot see
+    #[arg(long, env = "SAHAKAR_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
+    /// Ask the witnesses of this policy (C2SP tlog-policy, with their URLs) to cosign each checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Serve REST alone: the rounds are those of another node on the same database, whose key, terms and models are in
+    /// this one's state directory, too
+    #[arg(long, requires = "database_url")]
+    pub rest_only: bool,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -67,7 +83,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = ServeConfig::load(&args.config)?;
     let events = Events::from_flag(args.json);
     let device = ComputeDevice::open(args.device)?;
-    let node = Node::start(config, device, events).await?;
+    let node = Node::start(config, device, &args, events).await?;
     tokio::select! {
         result = node.run() => result,
         () = stop_signal(args.with_parent) => Ok(()),
@@ -78,14 +94,16 @@ struct Node {
     service: RoundService,
     api: ApiState,
     http: TcpListener,
-    link: Link,
-    inbox: aggregator_network::Inbox,
+    /// None if another node has the rounds.
+    link: Option<(Link, aggregator_network::Inbox)>,
+    witnesses: Option<Witnesses>,
 }
 
 impl Node {
     async fn start(
         config: ServeConfig,
         device: ComputeDevice,
+        args: &ServeArgs,
         events: Events,
     ) -> anyhow::Result<Self> {
         let tables = Tables::read(&config.federation)?;
@@ -98,7 +116,12 @@ impl Node {
             .with_context(|| format!("listening for REST on {}", config.listen.http))?;
         let name = Name::new(config.federation.name.clone())?;
         let origin = format!("sahakar/{name}");
-        let store = Store::open(&config.state_dir.join("ledger"), &key, &origin).await?;
+        let store = match &args.database_url {
+            Some(url) => Store::connect(url.as_str(), &key, &origin).await?,
+            None => Store::open(&config.state_dir.join("ledger"), &key, &origin).await?,
+        };
+        let witnesses =
+            args.policy.as_ref().map(|path| Witnesses::read(path, &store)).transpose()?;
         let architecture = founding::architecture(&config.federation)?;
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
@@ -122,8 +145,13 @@ impl Node {
             tiles_dir,
             device,
         });
-        let (link, inbox) = start_link(&config, &key, encoding.dimension()).await?;
-        announce(events, &http.local_addr()?, &link, &terms.unverified_body().id());
+        let link = if args.rest_only {
+            None
+        } else {
+            Some(start_link(&config, &key, encoding.dimension()).await?)
+        };
+        let addresses = link.as_ref().map(|(link, _)| link);
+        announce(events, &http.local_addr()?, addresses, &terms.unverified_body().id());
         let initial = initial_parameters(&architecture, config.federation.seed);
         let publish = publisher(&config, architecture, tables, shelf)?;
         let service = RoundService {
@@ -140,22 +168,70 @@ impl Node {
             joined_ms: now_ms().into(),
             released: false.into(),
         };
-        service.advance().await?;
-        Ok(Self { service, api, http, link, inbox })
+        if args.rest_only {
+            service.shelve_released()?;
+        } else {
+            service.advance().await?;
+        }
+        Ok(Self { service, api, http, link, witnesses })
     }
 
     async fn run(self) -> anyhow::Result<()> {
-        let Self { service, api, http, link, inbox } = self;
+        let Self { service, api, http, link, witnesses } = self;
+        let store = api.store().clone();
+        let (link, inbox) = link.unzip();
         let result = tokio::select! {
-            result = service.run(inbox) => result,
+            result = serve_rounds(service, inbox) => result,
+            result = ask_witnesses(witnesses, store) => result,
             result = axum::serve(http, web_api::router(api.clone())) => {
                 result.context("serving REST")
             }
             result = keep_tiles(api.clone()) => result,
             () = api.storage_failed() => Err(anyhow::anyhow!("the ledger cannot be written")),
         };
-        link.shutdown().await;
+        if let Some(link) = link {
+            link.shutdown().await;
+        }
         result
+    }
+}
+
+/// Answers the coordinator; or, if another node does, follows what that one appends.
+async fn serve_rounds(
+    service: RoundService,
+    inbox: Option<aggregator_network::Inbox>,
+) -> anyhow::Result<()> {
+    let Some(inbox) = inbox else {
+        loop {
+            match service.store.follow().await {
+                Ok(true) => service.shelve_released()?,
+                Ok(false) => {}
+                // The next try may reach it; until then what is shown is what was known.
+                Err(error) => tracing::warn!("the ledger cannot be followed: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(FOLLOW_EVERY_MS)).await;
+        }
+    };
+    let store = service.store.clone();
+    let following = async {
+        loop {
+            if let Err(error) = store.follow().await {
+                tracing::warn!("the ledger cannot be followed: {error}");
+            }
+            tokio::time::sleep(Duration::from_millis(FOLLOW_EVERY_MS)).await;
+        }
+    };
+    tokio::select! {
+        result = service.run(inbox) => result,
+        () = following => Ok(()),
+    }
+}
+
+/// Asks for cosignatures; without a policy, nobody, for ever.
+async fn ask_witnesses(witnesses: Option<Witnesses>, store: Store) -> anyhow::Result<()> {
+    match witnesses {
+        Some(witnesses) => witnesses.keep_asking(store).await.context("asking the witnesses"),
+        None => std::future::pending().await,
     }
 }
 
@@ -167,8 +243,9 @@ async fn keep_tiles(api: ApiState) -> anyhow::Result<()> {
     }
 }
 
-fn announce(events: Events, http: &SocketAddr, link: &Link, federation: &Digest) {
-    let addresses: Vec<_> = link.addresses().iter().map(ToString::to_string).collect();
+fn announce(events: Events, http: &SocketAddr, link: Option<&Link>, federation: &Digest) {
+    let of_link = |link: &Link| link.addresses().iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = link.map(of_link).unwrap_or_default();
     events.emit(json!({
         "event": "listening",
         "http": format!("http://{http}"),

@@ -56,17 +56,18 @@ pub(crate) struct ProofView {
     path: Vec<String>,
     /// The signed checkpoint that the proof leads to.
     checkpoint: String,
-    /// The same as a file of C2SP tlog-proof.
+    /// The same as a file of C2SP tlog-proof, with the leaf in it: a receipt that is checked offline.
     tlog_proof: String,
 }
 
 impl ProofView {
-    pub(crate) fn new(proof: &Proof) -> Self {
+    /// * `leaf` — what is proven; the file has it, too.
+    pub(crate) fn new(proof: &Proof, leaf: &[u8]) -> Self {
         Self {
             size: proof.inclusion.size,
             path: proof.inclusion.path.iter().map(ToString::to_string).collect(),
-            checkpoint: proof.checkpoint.clone(),
-            tlog_proof: proof.to_tlog_proof(),
+            checkpoint: proof.checkpoint.to_string(),
+            tlog_proof: proof.to_tlog_proof(Some(leaf)),
         }
     }
 }
@@ -121,6 +122,6 @@ pub(crate) async fn show(
         return Err(missing());
     }
     let stored = state.store().entry(index).await?.ok_or_else(missing)?;
-    let proof = ProofView::new(&state.store().prove(index)?);
+    let proof = ProofView::new(&state.store().prove(index)?, &stored.leaf);
     Ok(Json(ProvenEntry { entry: EntryView::new(&stored)?, proof }))
 }

@@ -20,6 +20,8 @@ pub(crate) struct LedgerView {
     root: String,
     /// The signed checkpoint (C2SP tlog-checkpoint).
     checkpoint: String,
+    /// The newest checkpoint that enough witnesses have cosigned, if the node asks any.
+    cosigned: Option<String>,
     /// The DAO's id: the leaf hash of its first entry.
     dao: Option<String>,
     /// The DAO's name.
@@ -46,6 +48,7 @@ pub(crate) struct LedgerView {
 pub(crate) async fn show(State(state): State<ApiState>) -> Json<LedgerView> {
     let store = state.store();
     let (checkpoint, root, size) = (store.checkpoint(), store.root(), store.size());
+    let cosigned = store.cosigned().map(|cosigned| cosigned.to_string());
     let (origin, vkey) = (store.origin().to_owned(), store.vkey().to_owned());
     Json(store.view(|state| LedgerView {
         origin,
@@ -53,6 +56,7 @@ pub(crate) async fn show(State(state): State<ApiState>) -> Json<LedgerView> {
         size,
         root: root.to_string(),
         checkpoint,
+        cosigned,
         dao: state.dao_id().map(|id| id.to_string()),
         dao_name: state.genesis().map(|genesis| genesis.dao_name.clone()),
         currency: state.genesis().map(|genesis| genesis.currency.to_string()),

@@ -124,7 +124,7 @@ pub(crate) async fn show(
         price: text(predicted.price),
         ledger_index: index,
         leaf: String::from_utf8_lossy(&stored.leaf).into_owned(),
-        proof: ProofView::new(&state.store().prove(index)?),
+        proof: ProofView::new(&state.store().prove(index)?, &stored.leaf),
     }))
 }
 

@@ -3,7 +3,8 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use benches_fuzz::{
-    Case, Verdict, cohort, datasets, fhe, identity, ledger, pine, protocol, round, run, secagg, strategy,
+    Case, Verdict, cohort, datasets, fhe, identity, ledger, log, pine, protocol, round, run, secagg,
+    strategy,
 };
 
 const TARGETS: &[(&str, &[Case])] = &[
@@ -13,6 +14,7 @@ const TARGETS: &[(&str, &[Case])] = &[
     ("fhe", fhe::CASES),
     ("identity", identity::CASES),
     ("ledger", ledger::CASES),
+    ("log", log::CASES),
     ("pine", pine::CASES),
     ("protocol", protocol::CASES),
     ("round", round::CASES),

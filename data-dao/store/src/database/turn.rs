@@ -45,29 +45,31 @@ impl Turn {
         Ok(row.map_or(0, |(size, _)| unsigned(size)))
     }
 
-    /// Writes entries and the checkpoint over them.
-    pub(crate) async fn write(
+    /// Writes entries.
+    pub(crate) async fn write_entries(&mut self, entries: &[EntryRow]) -> Result<(), sqlx::Error> {
+        for entries in entries.chunks(ROWS_PER_STATEMENT) {
+            match self {
+                Self::Sqlite(turn) => insert_sqlite(turn, entries).await?,
+                Self::Postgres(turn) => insert_postgres(turn, entries).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the checkpoint over the entries so far.
+    pub(crate) async fn write_checkpoint(
         &mut self,
-        entries: &[EntryRow],
         size: u64,
         note: &str,
     ) -> Result<(), sqlx::Error> {
         const CHECKPOINT: &str = "INSERT INTO checkpoints (size, note) VALUES ($1, $2)";
-        let checkpoint = (signed(size), note);
+        let size = signed(size);
         match self {
             Self::Sqlite(turn) => {
-                for entries in entries.chunks(ROWS_PER_STATEMENT) {
-                    insert_sqlite(turn, entries).await?;
-                }
-                let insert = sqlx::query(CHECKPOINT).bind(checkpoint.0).bind(checkpoint.1);
-                insert.execute(&mut **turn).await?;
+                sqlx::query(CHECKPOINT).bind(size).bind(note).execute(&mut **turn).await?;
             }
             Self::Postgres(turn) => {
-                for entries in entries.chunks(ROWS_PER_STATEMENT) {
-                    insert_postgres(turn, entries).await?;
-                }
-                let insert = sqlx::query(CHECKPOINT).bind(checkpoint.0).bind(checkpoint.1);
-                insert.execute(&mut **turn).await?;
+                sqlx::query(CHECKPOINT).bind(size).bind(note).execute(&mut **turn).await?;
             }
         }
         Ok(())

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use data_dao_journal::{Body, Entry, Refusal, State, TreeHead};
+use data_dao_log::Checkpoint;
 use privacy_identity::{Digest, Frontier};
 
-use super::{Appended, Inner};
+use super::{Appended, Inner, signed};
 use crate::database::{EntryRow, is_conflict};
 use crate::{AppendError, StoreError};
 
@@ -17,17 +18,17 @@ const ASKED_EVERY: Duration = Duration::from_millis(200);
 
 /// The writer's copy: ahead of the published one only within an append.
 #[derive(Debug)]
-pub(super) struct Writer {
-    pub(super) state: State,
-    pub(super) tree: Frontier,
+pub(crate) struct Writer {
+    pub(crate) state: State,
+    pub(crate) tree: Frontier,
     /// Leaf hash of the last entry: the link of the next.
-    pub(super) last_hash: Digest,
+    pub(crate) last_hash: Digest,
     pub(super) progress: Progress,
 }
 
 /// Whether the writer knows what is on disk.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     Known,
     /// A commit failed: it may or may not have happened.
     Unknown(Box<Staged>),
@@ -37,12 +38,13 @@ pub(super) enum Progress {
 
 /// A batch that the journal took, on its way to the disk.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(crate) struct Staged {
     /// The right edge of the tree and the last hash before it.
     before: (Frontier, Digest),
     entries: Vec<(Entry, EntryRow)>,
     head: TreeHead,
-    checkpoint: String,
+    /// None if there is nothing to append.
+    checkpoint: Option<Checkpoint>,
 }
 
 /// Why an attempt did not succeed.
@@ -108,16 +110,18 @@ impl Inner {
         let staged = self.stage(writer, time_ms, bodies).map_err(Attempt::Failed)?;
         let head = staged.head;
         let appended = Appended { index, count: head.size - index, time_ms, head };
-        if staged.entries.is_empty() {
-            return Ok(appended);
-        }
+        let Some(checkpoint) = staged.checkpoint.clone() else { return Ok(appended) };
         let rows: Vec<EntryRow> = staged.entries.iter().map(|(_, row)| row.clone()).collect();
-        if let Err(error) = turn.write(&rows, head.size, &staged.checkpoint).await {
+        let written = match turn.write_entries(&rows).await {
+            Ok(()) => turn.write_checkpoint(head.size, checkpoint.as_str()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             self.take_back(writer, staged.before);
             return Err(error.into());
         }
         match turn.commit().await {
-            Ok(()) => self.publish(&staged.entries, &staged.checkpoint),
+            Ok(()) => self.publish(&staged.entries, checkpoint),
             Err(error) if is_conflict(&error) => {
                 self.take_back(writer, staged.before);
                 return Err(Attempt::Conflict(error));
@@ -166,7 +170,11 @@ impl Inner {
             }
         }
         let head = TreeHead { size: writer.tree.size(), root: writer.tree.root() };
-        let checkpoint = if entries.is_empty() { String::new() } else { self.key.sign(&head) };
+        let checkpoint = if entries.is_empty() {
+            None
+        } else {
+            Some(signed(&self.key.sign(&head)).map_err(AppendError::Unavailable)?)
+        };
         Ok(Staged { before, entries, head, checkpoint })
     }
 
@@ -190,7 +198,11 @@ impl Inner {
                 Progress::Ended => return Err(StoreError::Broken),
                 Progress::Unknown(staged) => {
                     match self.has_happened(&staged).await {
-                        Ok(true) => self.publish(&staged.entries, &staged.checkpoint),
+                        Ok(true) => {
+                            if let Some(checkpoint) = staged.checkpoint {
+                                self.publish(&staged.entries, checkpoint);
+                            }
+                        }
                         Ok(false) => self.take_back(writer, staged.before),
                         Err(error) => {
                             writer.progress = Progress::Unknown(staged);

@@ -4,9 +4,10 @@ use data_dao_journal::{AuditFailure, Difference, Entry, State, TreeHead};
 use privacy_identity::{Digest, Frontier, MerkleTree, leaf_hash};
 
 use super::append::{Progress, Writer};
-use super::{ENTRIES_PAGE_MAX, Inner};
+use super::{ENTRIES_PAGE_MAX, Inner, signed};
+use crate::StoreError;
+use crate::checkpoint::{checkpoint_body, checkpoint_head};
 use crate::database::{Database, EntryRow};
-use crate::{StoreError, checkpoint_body, checkpoint_head};
 
 /// The link of the first entry.
 const NO_PREVIOUS: Digest = Digest([0; Digest::LEN]);
@@ -24,7 +25,7 @@ impl Default for Writer {
 
 impl Writer {
     /// Takes the next row, if it is what was written.
-    fn replay(&mut self, row: &EntryRow) -> Result<Entry, StoreError> {
+    pub(crate) fn replay(&mut self, row: &EntryRow) -> Result<Entry, StoreError> {
         let index = self.tree.size();
         let tampered = |what| Err(StoreError::Tampered { index, what });
         if row.index != index {
@@ -47,7 +48,7 @@ impl Writer {
 }
 
 /// Recomputes everything, and holds each stored hash and checkpoint against it.
-pub(super) async fn all(
+pub(crate) async fn all(
     database: &Database,
     vkey: &str,
 ) -> Result<(Writer, MerkleTree), StoreError> {
@@ -146,7 +147,7 @@ impl Inner {
         if size <= writer.tree.size() {
             return Ok(());
         }
-        let head = checkpoint_head(&note, self.key.vkey())?;
+        let head = checkpoint_head(&note, &self.vkey)?;
         if head.size != size {
             let what = "its checkpoint is of another size";
             return Err(StoreError::Tampered { index: size.saturating_sub(1), what });
@@ -154,7 +155,7 @@ impl Inner {
         let caught_up = self.replay_to(writer, &head).await;
         match caught_up {
             Ok(entries) => {
-                self.publish(&entries, &note);
+                self.publish(&entries, signed(&note)?);
                 Ok(())
             }
             Err(error) => {

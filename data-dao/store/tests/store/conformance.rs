@@ -2,6 +2,7 @@
 
 use data_dao_journal::{Body, FederationOpened, MemberAdmitted};
 use data_dao_ledger::Name;
+use data_dao_log::TlogProof;
 use data_dao_store::{AppendError, StoreError, checkpoint_head, log_vkey};
 
 use crate::world::{ORIGIN, Place, aborted_round, admitted, genesis, key, node_key, wine};
@@ -67,13 +68,16 @@ async fn what_is_read_is_what_was_appended_and_each_entry_is_proven(place: Place
     assert_eq!(store.entry(6).await.unwrap(), None);
     for entry in store.entries(0, 100).await.unwrap() {
         let proof = store.prove(entry.index).unwrap();
-        let head = checkpoint_head(&proof.checkpoint, store.vkey()).unwrap();
+        let head = checkpoint_head(proof.checkpoint.as_str(), store.vkey()).unwrap();
         assert_eq!(head.size, 6);
         proof.inclusion.verify(&entry.leaf, &head.root).unwrap();
-        let file = proof.to_tlog_proof();
+        let file = proof.to_tlog_proof(None);
         let start = format!("c2sp.org/tlog-proof@v1\nindex {}\n", entry.index);
         assert!(file.starts_with(&start) && file.contains("\n\ndao.example/ledger\n6\n"), "{file}");
     }
+    let leaf = store.entry(3).await.unwrap().unwrap().leaf;
+    let receipt = TlogProof::parse(&store.prove(3).unwrap().to_tlog_proof(Some(&leaf))).unwrap();
+    assert_eq!(receipt.verify(None).unwrap(), leaf);
     assert!(matches!(store.prove(6), Err(StoreError::Proof(_))));
     assert_eq!(store.vkey(), log_vkey(ORIGIN, &node_key().verifying_key()).unwrap());
 }

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
+mod audit;
 mod conformance;
+mod copy;
+mod kill;
 mod postgres;
 mod sqlite;
 mod tiles;

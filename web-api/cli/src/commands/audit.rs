@@ -1,21 +1,22 @@
-//! The audit: a ledger recomputed from its log, offline or downloaded.
+//! The audit: a ledger recomputed from its log, offline or downloaded, and held against what was seen of it before.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use data_dao_journal::AuditReport;
-use data_dao_store::{TilesError, audit_tiles, checkpoint_head};
+use data_dao_log::{Checkpoint, Policy, Verifier, Witnessed, origin_digest};
+use data_dao_store::{Audit, Seen, TilePath, TilesError, audit_tiles, checkpoint_head};
 use serde_json::{Value, json};
 
 use super::output::{print, print_json};
 use crate::rest::Rest;
 
-/// Entries of a bundle, and hashes of a tile (C2SP tlog-tiles).
-const TILE_WIDTH: u64 = 256;
+/// Where audits are remembered below the home directory.
+const MEMORY: &str = ".local/state/sahakar/audits";
 
 /// `sahakar audit`.
 #[derive(Debug, Args)]
@@ -26,6 +27,18 @@ pub struct AuditArgs {
     /// The log's verifier key, if you have it from elsewhere than the log itself
     #[arg(long, value_name = "KEY")]
     pub vkey: Option<String>,
+    /// Witnesses that must have cosigned the checkpoint (C2SP tlog-policy); those with a URL are asked what they saw
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Do not ask the policy's witnesses
+    #[arg(long, requires = "policy")]
+    pub offline: bool,
+    /// Where the last checkpoint of each log is remembered; by default in the home directory
+    #[arg(long, env = "SAHAKAR_AUDITS", value_name = "DIR")]
+    pub remember: Option<PathBuf>,
+    /// Neither hold the log against the last audit nor remember this one
+    #[arg(long, conflicts_with = "remember")]
+    pub forget: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -43,33 +56,126 @@ pub struct LogArgs {
     pub url: Option<String>,
 }
 
+/// What an audit found, beside the report.
+struct Audited {
+    report: AuditReport,
+    witnessed: Option<Witnessed>,
+    /// The log's size at the last audit.
+    before: Option<u64>,
+}
+
 impl AuditArgs {
     /// Does it.
     ///
     /// # Errors
     /// The first difference, with the entry it is at; or that the log cannot be read.
     pub fn run(self) -> anyhow::Result<()> {
-        let vkey = self.vkey.as_deref();
-        let audited = match (&self.log.dir, &self.log.url) {
-            (Some(dir), _) => audit_dir(checked_dir(dir)?, vkey),
+        let policy = self.policy.as_deref().map(read_policy).transpose()?;
+        let copy;
+        let (dir, vkey) = match (&self.log.dir, &self.log.url) {
+            (Some(dir), _) => (tiles_of(checked_dir(dir)?), self.vkey.clone()),
             (None, Some(url)) => {
-                let copy = tempfile::tempdir().context("making a folder for the download")?;
-                let vkey = download(&Rest::new(url), vkey, copy.path())?;
-                audit_dir(copy.path(), Some(&vkey))
+                copy = tempfile::tempdir().context("making a folder for the download")?;
+                let vkey = download(&Rest::new(url), self.vkey.as_deref(), copy.path())?;
+                (copy.path().to_owned(), Some(vkey))
             }
             (None, None) => return Err(anyhow!("say where the log is: --dir or --url")),
         };
-        match audited {
-            Ok(report) if self.json => print_json(&json_from_report(&report)),
-            Ok(report) => print_report(&report, self.vkey.is_some()),
+        let vkey = match vkey {
+            Some(vkey) => vkey.trim().to_owned(),
+            None => read_vkey(&dir)?,
+        };
+        let memory = self.memory().map(|memory| Seen::of(&memory, &vkey));
+        let result = self.audit(&dir, &vkey, policy, memory.as_ref())?;
+        match result {
+            Ok(audited) if self.json => print_json(&json_from_audited(&audited)),
+            Ok(audited) => print_audited(&audited, self.vkey.is_some()),
             Err(error) => {
+                let kept = keep_fork(&error, memory.as_ref())?;
                 if self.json {
-                    print_json(&json_from_error(&error))?;
+                    print_json(&json_from_error(&error, kept.as_deref()))?;
                 }
-                Err(refused(error))
+                let kept = kept.map(|path| format!("; the proof is kept in {}", path.display()));
+                Err(refused(error, &kept.unwrap_or_default()))
             }
         }
     }
+
+    fn memory(&self) -> Option<PathBuf> {
+        let by_default = || Some(env::home_dir()?.join(MEMORY));
+        if self.forget { None } else { self.remember.clone().or_else(by_default) }
+    }
+
+    /// The outer error is about what was asked for, the inner one about the log.
+    fn audit(
+        &self,
+        dir: &Path,
+        vkey: &str,
+        policy: Option<Policy>,
+        memory: Option<&Seen>,
+    ) -> anyhow::Result<Result<Audited, TilesError>> {
+        let last = memory.map(Seen::last).transpose()?.flatten();
+        let before = last.as_ref().map(|last| last.head().size);
+        let mut seen: Vec<Checkpoint> = last.into_iter().collect();
+        if let Some(policy) = policy.as_ref().filter(|_| !self.offline) {
+            seen.extend(seen_by_witnesses(policy, &vkey.parse()?)?);
+        }
+        let audit = Audit { vkey: Some(vkey.to_owned()), policy, seen };
+        let (replay, checkpoint, witnessed) = match audit.run(dir) {
+            Ok(done) => done,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(memory) = memory {
+            memory.remember(&checkpoint)?;
+        }
+        Ok(Ok(Audited { report: replay.report(), witnessed, before }))
+    }
+}
+
+fn read_policy(path: &Path) -> anyhow::Result<Policy> {
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Policy::parse(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+fn read_vkey(dir: &Path) -> anyhow::Result<String> {
+    let path = dir.join("log.vkey");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+/// The last checkpoint of this log that each witness of the policy has cosigned. Who has none is passed over; who does
+/// not answer, or answers something else, is named.
+///
+/// A log that shows a witness another past than the auditor is caught here.
+fn seen_by_witnesses(policy: &Policy, log: &Verifier) -> anyhow::Result<Vec<Checkpoint>> {
+    let mut seen = Vec::new();
+    for (witness, url) in policy.witnesses() {
+        let Some(url) = url else { continue };
+        let path = format!("/{}/checkpoint", origin_digest(log.name()));
+        let Some(text) = Rest::new(url).get_text(&path)? else { continue };
+        let checkpoint = Checkpoint::parse(&text).with_context(|| format!("what {url} answers"))?;
+        let cosigned = checkpoint.cosignatures(std::slice::from_ref(witness));
+        let by_both = checkpoint.signed_by(log).and(cosigned);
+        let by_both = by_both.with_context(|| format!("what {url} answers"))?;
+        ensure!(
+            !by_both.is_empty(),
+            "{url} answers a checkpoint that {} has not cosigned",
+            witness.name()
+        );
+        seen.push(checkpoint);
+    }
+    Ok(seen)
+}
+
+/// Where the proof of a fork is kept: with what is remembered, or else where the command was given.
+fn keep_fork(error: &TilesError, memory: Option<&Seen>) -> anyhow::Result<Option<PathBuf>> {
+    let TilesError::Forked { fork } = error else { return Ok(None) };
+    if let Some(memory) = memory {
+        return Ok(Some(memory.keep_fork(fork)?));
+    }
+    let path = PathBuf::from("sahakar-fork");
+    fs::write(&path, fork.to_string()).with_context(|| format!("writing {}", path.display()))?;
+    Ok(Some(path))
 }
 
 fn checked_dir(dir: &Path) -> anyhow::Result<&Path> {
@@ -87,10 +193,14 @@ fn checked_dir(dir: &Path) -> anyhow::Result<&Path> {
 /// # Errors
 /// [`TilesError`]: the first difference.
 pub fn audit_dir(dir: &Path, vkey: Option<&str>) -> Result<AuditReport, TilesError> {
+    audit_tiles(&tiles_of(dir), vkey)
+}
+
+/// The log in `dir`, or in its folder `tiles`.
+fn tiles_of(dir: &Path) -> PathBuf {
     let tiles = dir.join("tiles");
     let has_log = |dir: &Path| dir.join("checkpoint").is_file();
-    let dir = if !has_log(dir) && has_log(&tiles) { &tiles } else { dir };
-    audit_tiles(dir, vkey)
+    if !has_log(dir) && has_log(&tiles) { tiles } else { dir.to_owned() }
 }
 
 /// Copies the log of a node into `dir`, in the form that [`audit_dir`] reads.
@@ -127,34 +237,22 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// The bundles of entries and the lowest tiles of hashes of a log with `size` entries.
-fn tile_paths(size: u64) -> Vec<String> {
-    let tiles = (0..size.div_ceil(TILE_WIDTH)).flat_map(|tile| {
-        let width = (size - tile * TILE_WIDTH).min(TILE_WIDTH);
-        let partial = if width < TILE_WIDTH { format!(".p/{width}") } else { String::new() };
-        let index = index_path(tile);
-        [format!("tile/0/{index}{partial}"), format!("tile/entries/{index}{partial}")]
+fn tile_paths(size: u64) -> impl Iterator<Item = String> {
+    let tiles = (0..).map_while(move |index| {
+        let hashes = TilePath::of_hashes(0, index, size)?;
+        Some([hashes.to_string(), TilePath::of_entries(index, size)?.to_string()])
     });
-    tiles.collect()
+    tiles.flatten()
 }
 
-/// A tile's index in groups of three digits, all but the last with an `x` before them.
-fn index_path(index: u64) -> String {
-    let mut path = format!("{:03}", index % 1000);
-    let mut rest = index / 1000;
-    while rest > 0 {
-        path = format!("x{:03}/{path}", rest % 1000);
-        rest /= 1000;
-    }
-    path
-}
-
-fn refused(error: TilesError) -> anyhow::Error {
+fn refused(error: TilesError, kept: &str) -> anyhow::Error {
     let place = error.index().map(|index| format!("the ledger differs at entry {index}"));
     let place = place.unwrap_or_else(|| "the ledger cannot be vouched for".to_owned());
-    anyhow::Error::new(error).context(place)
+    anyhow::Error::new(error).context(format!("{place}{kept}"))
 }
 
-fn print_report(report: &AuditReport, key_was_given: bool) -> anyhow::Result<()> {
+fn print_audited(audited: &Audited, key_was_given: bool) -> anyhow::Result<()> {
+    let Audited { report, witnessed, before } = audited;
     print(format!("audit passed: {} entries\nroot {}", report.entries, report.root))?;
     print(format!(
         "recomputed: {} federations with {} members; {} rounds settled and {} aborted, with {} \
@@ -174,7 +272,15 @@ fn print_report(report: &AuditReport, key_was_given: bool) -> anyhow::Result<()>
         report.revenue,
     ))?;
     let key = if key_was_given { "the given key" } else { "the node that the first entry names" };
-    print(format!("the checkpoint is signed by {key}"))
+    print(format!("the checkpoint is signed by {key}"))?;
+    if let Some(witnessed) = witnessed {
+        let names: Vec<&str> = witnessed.cosignatures.iter().map(|c| c.witness.name()).collect();
+        print(format!("the policy holds; cosigned by: {}", names.join(", ")))?;
+    }
+    match before {
+        Some(before) => print(format!("it continues the log of {before} entries seen before")),
+        None => print("it was not seen before"),
+    }
 }
 
 /// An audit's result for programs.
@@ -198,14 +304,25 @@ pub fn json_from_report(report: &AuditReport) -> Value {
     })
 }
 
-fn json_from_error(error: &TilesError) -> Value {
+fn json_from_audited(audited: &Audited) -> Value {
+    let mut value = json_from_report(&audited.report);
+    value["seen_before"] = audited.before.into();
+    if let Some(witnessed) = &audited.witnessed {
+        let by =
+            |c: &data_dao_log::Cosignature| json!({"name": c.witness.name(), "time_s": c.time_s});
+        value["cosigned_by"] = witnessed.cosignatures.iter().map(by).collect();
+    }
+    value
+}
+
+fn json_from_error(error: &TilesError, kept: Option<&Path>) -> Value {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    json!({"audit": "failed", "entry": error.index(), "difference": text})
+    json!({"audit": "failed", "entry": error.index(), "difference": text, "proof_of_fork": kept})
 }
 
 #[cfg(test)]
@@ -214,12 +331,10 @@ mod tests {
 
     #[test]
     fn paths_of_tiles_are_those_of_c2sp() {
-        assert_eq!(index_path(0), "000");
-        assert_eq!(index_path(999), "999");
-        assert_eq!(index_path(1_234_067), "x001/x234/067");
-        assert_eq!(tile_paths(0), Vec::<String>::new());
-        assert_eq!(tile_paths(256), ["tile/0/000", "tile/entries/000"]);
+        let paths = |size| tile_paths(size).collect::<Vec<_>>();
+        assert_eq!(paths(0), Vec::<String>::new());
+        assert_eq!(paths(256), ["tile/0/000", "tile/entries/000"]);
         let two = ["tile/0/000", "tile/entries/000", "tile/0/001.p/44", "tile/entries/001.p/44"];
-        assert_eq!(tile_paths(300), two);
+        assert_eq!(paths(300), two);
     }
 }

@@ -1,4 +1,6 @@
-//! `sahakar receipt`: what a contributor keeps of its rounds, checked offline by anybody.
+//! `sahakar receipt`: what contributors, buyers and voters keep, checked offline by anybody.
+
+mod entry;
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +15,30 @@ use super::output::print;
 /// Receipts of rounds.
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
-    /// Check a receipt from a contributor's `receipts` folder, without asking anybody
+    /// Check a receipt, without asking anybody: one from a contributor's `receipts` folder, or a `.tlog-proof`
     Verify(VerifyArgs),
+    /// Get the `.tlog-proof` of what somebody was paid, bought or voted
+    Get(entry::GetArgs),
 }
 
 /// Arguments of `sahakar receipt verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The receipt, `receipts/<round>.bin` of the contributor's state directory
+    /// The receipt, `receipts/<round>.bin` of the contributor's state directory, or a `.tlog-proof`
     #[arg(value_name = "FILE")]
     pub receipt: PathBuf,
-    /// The signed terms, `terms.bin` of the contributor's or the DAO node's state directory
+    /// For a round's receipt: the signed terms, `terms.bin` of the contributor's or the DAO node's state directory
     #[arg(long, value_name = "FILE")]
-    pub terms: PathBuf,
+    pub terms: Option<PathBuf>,
+    /// For a `.tlog-proof`: the log's verifier key
+    #[arg(long, value_name = "KEY")]
+    pub vkey: Option<data_dao_log::Verifier>,
+    /// For a `.tlog-proof`: which logs and witnesses to believe (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// For a `.tlog-proof` that has no entry in it: a file with the entry's leaf, byte for byte
+    #[arg(long, value_name = "FILE")]
+    pub leaf: Option<PathBuf>,
 }
 
 impl ReceiptCommand {
@@ -35,14 +48,17 @@ impl ReceiptCommand {
     /// A file that cannot be read, or the first check that fails.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Verify(args) if entry::is_tlog_proof(&args.receipt) => entry::verify(&args),
             Self::Verify(args) => args.run(),
+            Self::Get(args) => args.run(),
         }
     }
 }
 
 impl VerifyArgs {
     fn run(&self) -> anyhow::Result<()> {
-        let terms: Signed<FederationTerms> = read(&self.terms)?;
+        let terms = self.terms.as_ref().context("a round's receipt is checked with its --terms")?;
+        let terms: Signed<FederationTerms> = read(terms)?;
         let kept: ContributorReceipt = read(&self.receipt)?;
         let round = kept.receipt.unverified_body().round;
         print(format_args!("round {round} of federation {}", kept.federation))?;

@@ -64,6 +64,22 @@ pub(crate) struct RoundService {
 }
 
 impl RoundService {
+    /// Puts the model that is for sale where predictions are computed, if its file is here.
+    pub(crate) fn shelve_released(&self) -> anyhow::Result<()> {
+        let digest = self.store.view(|state| {
+            let model = Name::new(self.config.federation.model.as_str()).ok()?;
+            Some(state.model(&model)?.releases().last()?.digest)
+        });
+        let Some(model) = digest.map(|digest| self.vault.model(&digest)) else { return Ok(()) };
+        match model {
+            Ok(model) => (self.publish)(&model),
+            Err(error) => {
+                tracing::warn!("the model for sale cannot be computed here: {error:#}");
+                Ok(())
+            }
+        }
+    }
+
     /// Answers the coordinator until the link ends or the ledger fails.
     pub(crate) async fn run(self, mut inbox: Inbox) -> anyhow::Result<()> {
         let body = self.terms.unverified_body();
