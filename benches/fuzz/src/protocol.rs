@@ -86,6 +86,9 @@ fn check_terms(terms: &FederationTerms) {
     let share = terms.noise.share(&terms.encoding).expect("checked");
     assert!(share.is_some() == terms.noise.plan().is_some());
     assert!(share.is_none_or(|share| share.std().is_finite() && share.std() > 0.0));
+    let enough = terms.sampling.enough();
+    let opens = enough.is_none_or(|enough| enough >= terms.minimum_cohort as usize);
+    assert!(opens, "a round closes below the minimum cohort");
     assert!(terms.noise.honest_minimum <= terms.minimum_cohort, "noise of nobody is counted on");
 }
 
@@ -101,6 +104,7 @@ fn federation_terms(bytes: &[u8]) -> Verdict {
 fn round_grant(bytes: &[u8]) -> Verdict {
     let Some(grant) = decoded::<RoundGrant>(bytes) else { return Verdict::Refused };
     assert!(grant.cohort.is_sorted_by(|a, b| a < b));
+    assert!(grant.draw_keys.is_empty() || grant.draw_keys.len() == grant.cohort.len());
     for custodian in &grant.custodians {
         let signed_by_3 =
             custodian.member == key(3).verifying_key() && custodian.key == custody_key();
@@ -330,10 +334,7 @@ fn contributor_requests() -> Vec<ContributorRequest> {
         ContributorRequest::Fetch { known: None },
         ContributorRequest::Fetch { known: Some(ROUND) },
         ContributorRequest::Submit { update: Box::new(sealed().clone()), ticket: None },
-        ContributorRequest::Submit {
-            update: Box::new(sealed().clone()),
-            ticket: Some(ticket()),
-        },
+        ContributorRequest::Submit { update: Box::new(sealed().clone()), ticket: Some(ticket()) },
         ContributorRequest::Receipt { round: ROUND },
         ContributorRequest::Custody(Box::new(AggregatorReply::Agreed(echo()))),
         ContributorRequest::Cohort(CohortRequest::Offer { package: vec![1; 20] }),

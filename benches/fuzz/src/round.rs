@@ -108,9 +108,18 @@ fn inputs() -> Vec<Vec<u8>> {
     let inputs = [
         Input::Granted { grant: Box::new(signed_grant()), model: vec![1, 2, 3] },
         Input::NoMoreRounds,
-        Input::Submitted { peer: key(3).verifying_key(), update: Box::new(sealed().clone()), ticket: None },
+        Input::Submitted {
+            peer: key(3).verifying_key(),
+            update: Box::new(sealed().clone()),
+            ticket: None,
+        },
         Input::Tick,
-        Input::Held { round: ROUND, peer: key(3).verifying_key(), update: Digest([2; 32]), ticket: None },
+        Input::Held {
+            round: ROUND,
+            peer: key(3).verifying_key(),
+            update: Digest([2; 32]),
+            ticket: None,
+        },
         Input::Prepared { party: 1, round: ROUND, parts: prepared_parts() },
         Input::Agreed { party: 2, echo: Box::new(echo()) },
         Input::Summed { party: 1, commitment: Box::new(commitment()), share: vec![9; 20] },
@@ -208,8 +217,8 @@ fn grant_of(terms: &FederationTerms) -> RoundGrant {
     };
     let custodians =
         terms.sealing.custody().map_or(Vec::new(), |_| [3, 4, 5].map(custodian).to_vec());
-    // An epoch only where the terms have a cohort.
-    RoundGrant { federation, custodians, cohort_epoch: None, ..grant() }
+    // An epoch only where the terms have a cohort, keys only where members draw.
+    RoundGrant { federation, custodians, cohort_epoch: None, draw_keys: Vec::new(), ..grant() }
 }
 
 /// The mode in front: a seed, a public and an input share with their proof, a share of a key.
