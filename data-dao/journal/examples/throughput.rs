@@ -30,7 +30,7 @@ const CALLS: u32 = 200;
 /// One round in so many entries.
 const ROUND_EVERY: u64 = 2_000;
 /// Entries that are decoded before the clock of `apply` starts.
-const PAGE: usize = 50_000;
+const PAGE: usize = 5_000;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -260,7 +260,7 @@ fn replay(path: &str) {
     println!("{entries} entries, {transfers} transfers");
     row("read and decoded, canonical form checked", entries, decoding);
     row("applied", entries, applying);
-    println!("| memory of the state | {} MiB |", resident_mib() - before);
+    println!("| memory of the state | {} MiB |", resident_mib().saturating_sub(before));
     drop(state);
     let started = cpu_seconds();
     let mut replay = Replay::default();

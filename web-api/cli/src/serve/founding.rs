@@ -15,7 +15,11 @@ use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters, Taggin
 use trainer_model::{Architecture, MlpShape};
 
 use super::config::{FederationConfig, ServeConfig};
-use crate::{process::now_ms, serve::vault::Vault, settlement::terms_json};
+use crate::{
+    process::now_ms,
+    serve::vault::Vault,
+    settlement::{epsilon_from_micro, terms_json},
+};
 
 /// File of the signed terms in the state directory.
 const TERMS_FILE: &str = "terms.bin";
@@ -141,11 +145,21 @@ fn safeguards(config: &ServeConfig, terms: &FederationTerms) -> anyhow::Result<S
         }
         (most, announced) => most.or(announced),
     };
+    let epsilon_micro_max = epsilon_max.map(epsilon_micro).transpose().context("epsilon_max")?;
+    let first = round_loss_micro(terms, 0)?;
+    if let (Some(first), Some(most)) = (first, epsilon_micro_max)
+        && first > most
+    {
+        bail!(
+            "federation.epsilon_max: the first round alone costs {:.3}; allow more, or add more noise",
+            epsilon_from_micro(first)
+        );
+    }
     let by_default =
         if config.dao.demonstration { DEMONSTRATION_WINDOW_MS } else { STANDARD_WINDOW_MS };
     Ok(SafeguardsSet {
         federation: Name::new(federation.name.clone())?,
-        epsilon_micro_max: epsilon_max.map(epsilon_micro).transpose().context("epsilon_max")?,
+        epsilon_micro_max,
         challenge_window_ms: federation.challenge_window_ms.unwrap_or(by_default),
     })
 }

@@ -63,13 +63,13 @@ impl RoundService {
         })
     }
 
-    /// Nothing while a round is open, or before the first was settled or aborted.
+    /// Nothing while a round is open.
     fn standstill(&self) -> anyhow::Result<Option<Standstill>> {
         let found = self.store.view(|state| {
             let federation = state.federation(&self.name)?;
             let last = federation.settled().last();
             let opened = federation.settled().len() as u64 + federation.aborted();
-            Some((federation.open_round().is_none() && opened > 0).then(|| Standstill {
+            Some(federation.open_round().is_none().then(|| Standstill {
                 settled: federation.settled().len(),
                 opened,
                 model: last.map_or(Digest([0; Digest::LEN]), |last| last.model_after),
