@@ -11,7 +11,9 @@
 
 mod audit;
 mod body;
+mod duplicates;
 mod entry;
+mod explain;
 mod federation;
 mod market;
 pub mod pay;
@@ -26,7 +28,9 @@ pub use body::{
     ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued, Purchased, RefusalCount,
     RevenueLine, RoundAborted, RoundOpened, RoundSettled, ValueWeight,
 };
+pub use duplicates::{DUPLICATE_PER_MILLE, DUPLICATE_ROUNDS_MIN, duplicate_groups};
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX};
+pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD};
 pub use federation::{Federation, Member, OpenRound, SettledRound};
 pub use market::{ApiKey, Lot, Model, Prediction, PredictionProgress};
 pub use refusal::Refusal;
