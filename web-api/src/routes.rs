@@ -4,6 +4,7 @@ mod accounts;
 mod balance;
 mod ballots;
 mod entries;
+mod explanations;
 mod federations;
 mod health;
 mod keys;
@@ -50,6 +51,7 @@ fn co_operative() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::health))
         .routes(routes!(federations::list))
         .routes(routes!(federations::show))
+        .routes(routes!(explanations::list))
         .routes(routes!(members::show))
 }
 

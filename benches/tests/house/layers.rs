@@ -34,6 +34,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("web-api-cli", 6),
     ("benches", 7),
     ("benches-sealing", 7),
+    ("benches-value", 7),
 ];
 
 /// Contexts that must not know about each other, whatever their layers say. Names of crates, or

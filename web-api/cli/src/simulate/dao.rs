@@ -90,6 +90,11 @@ impl SimulatedDao {
         Self { key, terms, evaluator, ledger, open: None }
     }
 
+    /// The judge that it measures with.
+    pub(crate) const fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
+    }
+
     pub(crate) const fn ledger(&self) -> Option<&SimulatedLedger> {
         self.ledger.as_ref()
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
+use data_dao_value::{ENUMERATION_PLAYERS_MAX, PLAYERS_MAX};
 use privacy_identity::{Digest, Tag};
 use serde_json::{Value, json};
 use trainer_model::{BatchSampling, DpSgd, LocalWork, TrainingPlan, TrainingSettings};
@@ -123,12 +124,14 @@ impl Plan {
         if sealed && self.value == ValueKind::None {
             bail!("sealed rounds always measure contributions: use --value none with --seal none");
         }
-        if self.rule != RobustRule::Mean && self.value == ValueKind::Probe {
+        if self.rule != RobustRule::Mean && self.value != ValueKind::None {
             bail!(
-                "--value probe shares out the gain of a mean: use --value none with --rule {}",
+                "--value {} shares out the gain of a mean: use --value none with --rule {}",
+                self.value.name(),
                 self.rule.name()
             );
         }
+        self.check_players()?;
         if !sealed && self.noise_multiplier > 0.0 {
             bail!(
                 "--noise-multiplier is noise inside the sealed form: use it with --seal mpc, mpc-verified or fhe"
@@ -142,6 +145,27 @@ impl Plan {
         }
         if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
             bail!("--clip must be above 0");
+        }
+        Ok(())
+    }
+
+    /// Refuses rounds whose games have too many players.
+    fn check_players(&self) -> anyhow::Result<()> {
+        let most = match self.value {
+            ValueKind::Shapley => ENUMERATION_PLAYERS_MAX,
+            ValueKind::Tmc | ValueKind::Loo => PLAYERS_MAX,
+            ValueKind::None | ValueKind::Probe => return Ok(()),
+        };
+        let players = match self.sampling {
+            SamplingKind::Uniform => self.cohort_size(),
+            SamplingKind::Poisson => self.clients,
+        };
+        if players > most {
+            bail!(
+                "--value {} takes at most {most} contributors in a round, got {players}: use a smaller --sample, or --value {}",
+                self.value.name(),
+                if self.value == ValueKind::Shapley { "tmc" } else { "probe" }
+            );
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Sealing,
     /// Keys of contributors, aggregators and the DAO node.
     Key,
+    /// Orders of contributors in sampled values.
+    Valuation,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Self::Rounding => "rounding",
             Self::Sealing => "sealing",
             Self::Key => "key",
+            Self::Valuation => "valuation",
         }
     }
 }
