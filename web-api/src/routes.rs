@@ -5,6 +5,7 @@ mod balance;
 mod ballots;
 mod disputes;
 mod entries;
+mod explanations;
 mod federations;
 mod health;
 mod keys;
@@ -51,6 +52,7 @@ fn co_operative() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::health))
         .routes(routes!(federations::list))
         .routes(routes!(federations::show))
+        .routes(routes!(explanations::list))
         .routes(routes!(members::show))
 }
 

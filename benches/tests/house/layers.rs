@@ -37,6 +37,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("benches-sealing", 7),
     ("benches-postgres", 7),
     ("benches-ledger", 7),
+    ("benches-value", 7),
 ];
 
 /// Contexts that must not know about each other, whatever their layers say. Names of crates, or

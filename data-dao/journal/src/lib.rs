@@ -13,7 +13,9 @@ mod audit;
 mod body;
 mod challenge;
 mod dispute;
+mod duplicates;
 mod entry;
+mod explain;
 mod federation;
 mod market;
 mod parts;
@@ -33,7 +35,9 @@ pub use body::{
 pub use challenge::{Challenge, OpenDispute, Pay};
 pub use data_dao_governance::Accused;
 pub use dispute::Dispute;
+pub use duplicates::{DUPLICATE_PER_MILLE, DUPLICATE_ROUNDS_MIN, duplicate_groups};
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
+pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD};
 pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
 pub use market::{
     ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,

@@ -82,6 +82,13 @@ impl Standing {
         &self.values
     }
 
+    /// In how many rounds the value was below zero: what a DAO's rule on suspension counts. An
+    /// honest contributor with unusual data has such rounds, too.
+    #[must_use]
+    pub fn rounds_below_zero(&self) -> usize {
+        self.values.iter().filter(|value| **value < 0).count()
+    }
+
     /// The sum of the value scalars.
     #[must_use]
     pub const fn value_sum(&self) -> i128 {
@@ -139,6 +146,11 @@ mod tests {
         // Values 1000 to 5000: s = 1581.14, s·√5 = 3535.53, t = 2.776.
         let interval = standing(&[1000, 2000, 3000, 4000, 5000]).interval().unwrap();
         assert_eq!(interval, Interval { low: 15_000 - 9_813, value: 15_000, high: 15_000 + 9_813 });
+    }
+
+    #[test]
+    fn rounds_below_zero_are_counted() {
+        assert_eq!(standing(&[3, -1, 0, -2]).rounds_below_zero(), 2);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Most players of a game: a coalition is one machine word.
-pub const PLAYERS_MAX: usize = 64;
+/// Most players of a game: a coalition is one number of 128 bits.
+pub const PLAYERS_MAX: usize = 128;
 
 /// A set of players, as the bits of a number: bit i is set iff player i (0-based) is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Coalition(pub u64);
+pub struct Coalition(pub u128);
 
 impl Coalition {
     /// Nobody.
@@ -16,7 +16,7 @@ impl Coalition {
     /// All of `players` players, at most [`PLAYERS_MAX`].
     #[must_use]
     pub const fn grand(players: usize) -> Self {
-        if players >= PLAYERS_MAX { Self(u64::MAX) } else { Self((1 << players) - 1) }
+        if players >= PLAYERS_MAX { Self(u128::MAX) } else { Self((1 << players) - 1) }
     }
 
     /// Tells whether `player`, below [`PLAYERS_MAX`], is in it.
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(coalition.with(1), Coalition::grand(3));
         assert_eq!(coalition.without(2).without(0), Coalition::EMPTY);
         assert_eq!(coalition.to_string(), "5 {0, 2}");
-        assert_eq!(Coalition::grand(64).len(), 64);
+        assert_eq!(Coalition::grand(128).len(), 128);
         assert_eq!(Coalition::grand(0), Coalition::EMPTY);
     }
 }

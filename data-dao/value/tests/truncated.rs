@@ -99,7 +99,7 @@ fn games_of_nobody_one_and_too_many_are_defined() {
     };
     assert_eq!(of(0).unwrap().values, Vec::<f64>::new());
     assert_eq!(of(1).unwrap().values, [1.0]);
-    assert_eq!(of(65), Err(GameError::PlayersTooMany { max: 64, got: 65 }));
+    assert_eq!(of(129), Err(GameError::PlayersTooMany { max: 128, got: 129 }));
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl StandingView {
 }
 
 /// What one unit of a value scalar is worth in validation loss, as the terms say it; 1 if they do not.
-fn value_unit(federation: &Federation) -> f64 {
+pub(crate) fn value_unit(federation: &Federation) -> f64 {
     let terms = serde_json::from_str::<Value>(&federation.opened().terms);
     terms.ok().and_then(|terms| terms["value_unit"].as_f64()).unwrap_or(1.0)
 }

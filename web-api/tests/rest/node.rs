@@ -16,6 +16,7 @@ const ROUTES: &[&str] = &[
     "get /v1/balance",
     "get /v1/federations",
     "get /v1/federations/{name}",
+    "get /v1/federations/{name}/contributors/{key}/rounds",
     "get /v1/health",
     "get /v1/ledger",
     "get /v1/ledger/accounts",

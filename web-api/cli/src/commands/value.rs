@@ -19,14 +19,14 @@ use super::output::{print, print_json, print_table};
 #[derive(Debug, Subcommand)]
 pub enum ValueCommand {
     /// Compute exact Shapley and Banzhaf values of a game of at most 16 players
+    ///
+    /// FILE is JSON: {"players": 2, "worth": {"0": 0, "1": 3, "2": 4, "3": 9}}. A key is the number of a coalition: bit
+    /// i of it is set iff player i, counted from 0, is in it; "0b11" and "0x3" are "3". What is worth nothing needs a
+    /// line, too, unless the file has {"otherwise": 0}; the empty coalition alone is worth 0 if it has none.
     Game(GameArgs),
 }
 
 /// `sahakar value game`.
-///
-/// FILE is JSON: {"players": 2, "worth": {"0": 0, "1": 3, "2": 4, "3": 9}}. A key is the number of a coalition: bit i
-/// of it is set iff player i, counted from 0, is in it; "0b11" and "0x3" are "3". What is worth nothing needs a line,
-/// too, unless the file has {"otherwise": 0}; the empty coalition alone is worth 0 if it has none.
 #[derive(Debug, Clone, Args)]
 pub struct GameArgs {
     /// The game, as JSON
@@ -92,7 +92,7 @@ impl GameFile {
                 all.0
             );
         }
-        let count = 1_u64 << players;
+        let count = 1_u128 << players;
         let missing: Vec<Coalition> =
             (1..count).map(Coalition).filter(|c| !worths.contains_key(c)).collect();
         if self.otherwise.is_none() && !missing.is_empty() {
@@ -113,7 +113,7 @@ impl GameFile {
 fn coalition(text: &str) -> Option<Coalition> {
     let radix = |digits: &str, radix| {
         let digits_only = digits.chars().all(|digit| digit.is_digit(radix));
-        u64::from_str_radix(digits, radix).ok().filter(|_| digits_only)
+        u128::from_str_radix(digits, radix).ok().filter(|_| digits_only)
     };
     let number = match (text.strip_prefix("0b"), text.strip_prefix("0x")) {
         (Some(binary), _) => radix(binary, 2),

@@ -133,7 +133,9 @@ pub struct SimulateArgs {
     /// many, as in signflip:2 or gaussian:2,deviation=0.1; may be repeated
     #[arg(long, value_name = "KIND:COUNT")]
     pub attack: Vec<AttackPlan>,
-    /// How contributions are measured: by the probe, but for rules that are no mean
+    /// How contributions are measured: by the probe, but for rules that are no mean. The others see updates in
+    /// the clear, as only a simulation can; sealed rounds still pay by the probe. shapley takes 2^contributors
+    /// models a round, at most 16 contributors; tmc and loo at most 128
     #[arg(long, value_enum)]
     pub value: Option<ValueKind>,
     /// Threads that train; all cores by default
@@ -239,6 +241,30 @@ pub enum ValueKind {
     None,
     /// The linear probe.
     Probe,
+    /// Exact Shapley values of the round's game, by all coalitions.
+    Shapley,
+    /// Shapley values by truncated Monte-Carlo sampling (Ghorbani & Zou 2019).
+    Tmc,
+    /// What the mean update loses without the contribution.
+    Loo,
+}
+
+impl ValueKind {
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Probe => "probe",
+            Self::Shapley => "shapley",
+            Self::Tmc => "tmc",
+            Self::Loo => "loo",
+        }
+    }
+
+    /// Whether models of coalitions are evaluated.
+    pub(crate) const fn plays_game(self) -> bool {
+        matches!(self, Self::Shapley | Self::Tmc | Self::Loo)
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

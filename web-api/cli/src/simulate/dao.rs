@@ -95,12 +95,13 @@ impl SimulatedDao {
         Self { key, terms, evaluator, ledger, open: None }
     }
 
-    pub(crate) const fn ledger(&self) -> Option<&SimulatedLedger> {
-        self.ledger.as_ref()
-    }
-
+    /// The judge that it measures with.
     pub(crate) const fn evaluator(&self) -> &Evaluator {
         &self.evaluator
+    }
+
+    pub(crate) const fn ledger(&self) -> Option<&SimulatedLedger> {
+        self.ledger.as_ref()
     }
 
     /// Opens a round.

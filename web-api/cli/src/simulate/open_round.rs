@@ -8,8 +8,10 @@ use privacy_dp::{ClipNorm, LocalUpdate};
 use trainer_model::Parameters;
 
 use super::{
+    args::ValueKind,
     clock::Stopwatch,
     learning::{Learned, TrainingRound},
+    oracle::{OracleValues, RoundGame},
     population::Contributor,
 };
 use crate::measure::Evaluator;
@@ -21,7 +23,7 @@ pub(crate) struct OpenFederation {
     pub(crate) clip: Option<ClipNorm>,
     /// Whether a contribution weighs as many as it has rows.
     pub(crate) by_samples: bool,
-    pub(crate) valued: bool,
+    pub(crate) value: ValueKind,
 }
 
 /// What came of an open round.
@@ -33,6 +35,8 @@ pub(crate) struct OpenOutcome {
     pub(crate) train_seconds: Vec<f64>,
     pub(crate) train_losses: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
+    /// What there is to say about the values.
+    pub(crate) remark: Option<String>,
 }
 
 /// Updates that wait for the end of the round, with their weights.
@@ -58,7 +62,7 @@ impl OpenFederation {
         training: &TrainingRound<'_>,
         evaluator: &Evaluator,
     ) -> anyhow::Result<OpenOutcome> {
-        let streams = self.rule == RobustRule::Mean && !self.valued;
+        let streams = self.rule == RobustRule::Mean && self.value == ValueKind::None;
         let mut mean = RunningMean { sum: Vec::new(), weight: 0.0, indices: Vec::new() };
         let mut kept = Kept::default();
         let mut outcome = OpenOutcome {
@@ -68,6 +72,7 @@ impl OpenFederation {
             train_seconds: Vec::new(),
             train_losses: Vec::new(),
             aggregate_seconds: 0.0,
+            remark: None,
         };
         let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
             let clipped = learned.and_then(|learned| self.clipped(learned));
@@ -103,7 +108,15 @@ impl OpenFederation {
             let slices: Vec<&[f32]> = kept.updates.iter().map(Vec::as_slice).collect();
             let updates = Updates::weighted(&slices, &kept.weights)?;
             outcome.mean_update = self.rule.aggregate(&updates)?;
-            let values = self.values(&kept, training.model, &outcome.mean_update, evaluator)?;
+            let values = if self.value.plays_game() {
+                let (updates, weights) = (&kept.updates[..], &kept.weights[..]);
+                let game = RoundGame { training, evaluator, updates, weights };
+                let OracleValues { values, remark } = game.values(self.value)?;
+                outcome.remark = remark;
+                values.into_iter().map(Some).collect()
+            } else {
+                self.values(&kept, training.model, &outcome.mean_update, evaluator)?
+            };
             outcome.values = kept.indices.iter().copied().zip(values).collect();
         }
         outcome.aggregate_seconds += watch.seconds();
@@ -129,7 +142,7 @@ impl OpenFederation {
         mean_update: &[f32],
         evaluator: &Evaluator,
     ) -> anyhow::Result<Vec<Option<f64>>> {
-        if !self.valued {
+        if self.value == ValueKind::None {
             return Ok(vec![None; kept.updates.len()]);
         }
         let gradient = |values: &[f32]| evaluator.validation_gradient(values);

@@ -25,6 +25,7 @@ dt { color: var(--soft); } dd { margin: 0; text-align: right; overflow-wrap: any
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
+td.why { min-width: 24rem; white-space: normal; }
 code { overflow-wrap: anywhere; }
 ";
 
@@ -182,7 +183,7 @@ fn contributor_table(contributors: &[Value]) -> Markup {
             table {
                 thead {
                     tr {
-                        @for name in ["contributor", "rows", "rounds", "value", "low (95 %)", "high (95 %)", "credits", "kind"] {
+                        @for name in ["contributor", "rows", "rounds", "value", "low (95 %)", "high (95 %)", "credits", "kind", "why"] {
                             th { (name) }
                         }
                     }
@@ -198,6 +199,7 @@ fn contributor_table(contributors: &[Value]) -> Markup {
                             td { (number(&row["value_high"])) }
                             td { (whole(&row["credits"])) }
                             td { (row["kind"].as_str().unwrap_or_default()) }
+                            td class="why" { (row["explanation"].as_str().unwrap_or_default()) }
                         }
                     }
                 }

@@ -7,6 +7,7 @@ use aggregator_strategy::{
 };
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
+use data_dao_value::{ENUMERATION_PLAYERS_MAX, PLAYERS_MAX};
 use privacy_identity::{Digest, Tag};
 use serde_json::{Value, json};
 use trainer_model::{BatchSampling, DpSgd, LocalWork, TrainingPlan, TrainingSettings};
@@ -170,12 +171,14 @@ impl Plan {
         if sealed && self.value == ValueKind::None && !parts {
             bail!("sealed rounds always measure contributions: use --value none with --seal none");
         }
-        if self.rule != RobustRule::Mean && self.value == ValueKind::Probe {
+        if self.rule != RobustRule::Mean && self.value != ValueKind::None {
             bail!(
-                "--value probe shares out the gain of a mean: use --value none with --rule {}",
+                "--value {} shares out the gain of a mean: use --value none with --rule {}",
+                self.value.name(),
                 self.rule.name()
             );
         }
+        self.check_players()?;
         if !sealed && self.noise_multiplier > 0.0 {
             bail!(
                 "--noise-multiplier is noise inside the sealed form: use it with --seal mpc, mpc-verified or fhe"
@@ -240,7 +243,7 @@ impl Plan {
         if self.weighting == Weighting::Samples {
             bail!("{what} takes contributions that weigh the same: use --weighting uniform");
         }
-        if self.value == ValueKind::Probe {
+        if self.value != ValueKind::None {
             bail!(
                 "{what} opens several sums, along none of which a round's gain can be shared out: use --value none"
             );
@@ -322,6 +325,27 @@ impl Plan {
     /// The server's part, as it is written.
     pub(crate) fn strategy_name(&self) -> String {
         self.buffering.map_or_else(|| self.strategy.to_string(), |buffering| buffering.to_string())
+    }
+
+    /// Refuses rounds whose games have too many players.
+    fn check_players(&self) -> anyhow::Result<()> {
+        let most = match self.value {
+            ValueKind::Shapley => ENUMERATION_PLAYERS_MAX,
+            ValueKind::Tmc | ValueKind::Loo => PLAYERS_MAX,
+            ValueKind::None | ValueKind::Probe => return Ok(()),
+        };
+        let players = match self.sampling {
+            SamplingKind::Uniform => self.cohort_size(),
+            SamplingKind::Poisson | SamplingKind::Secret => self.clients,
+        };
+        if players > most {
+            bail!(
+                "--value {} takes at most {most} contributors in a round, got {players}: use a smaller --sample, or --value {}",
+                self.value.name(),
+                if self.value == ValueKind::Shapley { "tmc" } else { "probe" }
+            );
+        }
+        Ok(())
     }
 
     /// How many take part in a round; by Poisson sampling, on average.

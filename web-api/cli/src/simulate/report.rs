@@ -7,6 +7,7 @@ use data_dao_journal::student_t_thousandths;
 use serde_json::{Value, json};
 
 use super::{
+    explained::Explained,
     population::Contributor,
     simulation::Simulation,
     state::{RoundRecord, ValueRecord},
@@ -23,8 +24,9 @@ pub(crate) fn report(simulation: &Simulation, wall_seconds: f64) -> Value {
     config["parameters"] = architecture.parameter_count().into();
     config["ring_bits"] = simulation.ring_bits().into();
     let rounds: Vec<_> = state.rounds.iter().map(round_json).collect();
+    let explained = Explained::of(simulation);
     let contributors: Vec<_> =
-        population.iter().map(|contributor| contributor_json(simulation, contributor)).collect();
+        population.iter().map(|c| contributor_json(simulation, c, &explained)).collect();
     let ledger = simulation.ledger().map(
         |summary| json!({"entries": summary.entries, "root": summary.root, "audit": summary.audit}),
     );
@@ -61,12 +63,16 @@ fn round_json(record: &RoundRecord) -> Value {
     })
 }
 
-fn contributor_json(simulation: &Simulation, contributor: &Contributor) -> Value {
+fn contributor_json(
+    simulation: &Simulation,
+    contributor: &Contributor,
+    explained: &Explained,
+) -> Value {
     let none = ValueRecord::default();
     let record = simulation.state.values.get(&contributor.index).unwrap_or(&none);
     let (value, interval) = total(record);
     let credits = simulation.credits(contributor);
-    json!({
+    let mut row = json!({
         "id": contributor.member().to_string(),
         "label": contributor.label(),
         "samples": contributor.rows.len(),
@@ -77,7 +83,13 @@ fn contributor_json(simulation: &Simulation, contributor: &Contributor) -> Value
         "values": record.values,
         "credits": credits.map(|credits| u64::try_from(credits).unwrap_or(u64::MAX)),
         "kind": contributor.kind.name(),
-    })
+    });
+    if let (Some(row), Value::Object(why)) =
+        (row.as_object_mut(), explained.row(&contributor.member(), record))
+    {
+        row.extend(why);
+    }
+    row
 }
 
 /// The sum of a contributor's values and its 95 % interval; none of what was never measured.
@@ -167,6 +179,7 @@ pub(crate) fn print_tail(simulation: &Simulation, outcome: &Value) {
         "value",
         "95 % interval",
         "credits",
+        "why",
         "kind",
     ]);
     let contributors = outcome["contributors"].as_array().map_or(&[][..], Vec::as_slice);
@@ -187,6 +200,7 @@ pub(crate) fn print_tail(simulation: &Simulation, outcome: &Value) {
             right(number("value")),
             right(interval),
             right(whole("credits")),
+            text("in_short"),
             text("kind"),
         ]);
     }

@@ -69,6 +69,8 @@ pub(crate) struct RoundTask<'a> {
     /// Whether its sum leads to no model by itself.
     pub(crate) part: bool,
     pub(crate) optimizer: &'a OptimizerState,
+    /// Whether updates are kept in the clear for an oracle.
+    pub(crate) keeps_clear: bool,
 }
 
 /// What came of a sealed round.
@@ -88,6 +90,8 @@ pub(crate) struct Collected {
     pub(crate) train_losses: Vec<f64>,
     pub(crate) seal_seconds: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
+    /// Clipped updates before encoding and noise, by contributor: none unless they were to be kept.
+    pub(crate) clear: Vec<(usize, Vec<f32>)>,
     /// One of those that were acknowledged: its receipt is checked.
     first: Option<(VerifyingKey, Acknowledged)>,
 }
@@ -241,13 +245,17 @@ impl SealedFederation {
         };
         let (terms, seed, most_rows) = (self.terms.clone(), self.seed, self.most_rows);
         let checked = CheckedOrder::new(&self.terms, &order, &model)?;
-        let round = task.training.round;
+        let (round, keeps_clear) = (task.training.round, task.keeps_clear);
+        let clip = self.terms.encoding.clip_norm();
         let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
             let mut seal_seconds = 0.0;
             let mut contribute = |mut learned: Learned| {
                 let ordered = checked.for_member(&contributor.key, None)?;
                 let watch = Stopwatch::start();
                 let update = LocalUpdate::new(mem::take(&mut learned.delta))?;
+                if keeps_clear {
+                    learned.delta = update.clone().clip(clip).delta().to_vec();
+                }
                 let update = match most_rows {
                     Some(most) => update.weighing(weight(contributor.rows.len(), most)),
                     None => update,
@@ -285,6 +293,9 @@ impl SealedFederation {
         };
         if collected.upload_bytes == 0 {
             collected.upload_bytes = sealed.update().to_bytes().len() as u64;
+        }
+        if !learned.delta.is_empty() {
+            collected.clear.push((index, learned.delta));
         }
         collected.train_seconds.push(learned.seconds);
         collected.train_losses.extend(learned.loss);

@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Dropout,
     /// Keys of contributors, aggregators and the DAO node.
     Key,
+    /// Orders of contributors in sampled values.
+    Valuation,
 }
 
 impl Purpose {
@@ -42,6 +44,7 @@ impl Purpose {
             Self::Speed => "speed",
             Self::Dropout => "dropout",
             Self::Key => "key",
+            Self::Valuation => "valuation",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    mem,
     num::NonZeroUsize,
 };
 
@@ -22,20 +23,21 @@ mod part;
 
 use self::buffered::Buffered;
 use super::{
-    args::{SamplingKind, SealKind, ValueKind, Weighting},
+    args::{SamplingKind, SealKind, Weighting},
     clock::Stopwatch,
     dao::{Ended, SimulatedDao},
     data::SimulationData,
     learning::{Trainer, TrainingRound},
     ledger::{COHORT_MAX, Opening, SimulatedLedger},
     open_round::OpenFederation,
+    oracle::{OracleValues, RoundGame},
     plan::Plan,
     population::{Contributor, population},
     schedule::Schedule,
-    sealed_round::{RoundTask, SealedFederation, SealedOutcome},
+    sealed_round::{Collected, RoundTask, SealedFederation, SealedOutcome},
     seeds::{Purpose, generator},
     state::{RoundRecord, State},
-    terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms},
+    terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms, weight},
 };
 use crate::{
     demo::progress::mean, demo::report::LedgerSummary, measure::Evaluator,
@@ -43,7 +45,7 @@ use crate::{
 };
 
 /// How much innovation qualifies for pay, as in the demonstration.
-const NOVELTY_PERCENT: u32 = crate::demo::central::NOVELTY_PERCENT;
+pub(crate) const NOVELTY_PERCENT: u32 = crate::demo::central::NOVELTY_PERCENT;
 
 /// A federation of virtual contributors.
 pub(crate) struct Simulation {
@@ -190,6 +192,22 @@ impl Simulation {
         }
     }
 
+    /// The ledger's leaves, if there is one.
+    pub(crate) fn leaves(&self) -> Option<&[Vec<u8>]> {
+        match &self.engine {
+            Engine::Sealed(engine) => engine.dao.ledger().map(SimulatedLedger::leaves),
+            Engine::Open(_) => None,
+        }
+    }
+
+    /// Loss per unit of a sealed scalar.
+    pub(crate) fn value_unit(&self) -> Option<f64> {
+        match &self.engine {
+            Engine::Sealed(engine) => Some(engine.federation.terms().encoding.value_unit()),
+            Engine::Open(_) => None,
+        }
+    }
+
     /// Credits of a contributor, if there is a ledger.
     pub(crate) fn credits(&self, contributor: &Contributor) -> Option<u128> {
         let Engine::Sealed(engine) = &self.engine else { return None };
@@ -242,7 +260,7 @@ impl Simulation {
             train_seconds: mean(&outcome.train_seconds),
             train_loss: mean_loss(&outcome.train_losses),
             aggregate_seconds: outcome.aggregate_seconds,
-            remark: first_reason(&outcome.dropped),
+            remark: first_reason(&outcome.dropped).or(outcome.remark),
             ..RoundRecord::default()
         };
         let after = Some((after, optimizer, outcome.mean_update, test));
@@ -265,24 +283,19 @@ impl Simulation {
         coming.sort_by_key(|contributor| contributor.member());
         let last = self.state.past.front().map(Vec::as_slice);
         let model = &self.state.model;
-        let SealedOutcome { ended, collected, refused } = federation.run(
-            dao,
-            &RoundTask {
-                id: RoundId(round),
-                training: TrainingRound {
-                    trainer: &trainer,
-                    threads: self.threads,
-                    round,
-                    model,
-                    last,
-                },
-                past: &self.state.past,
-                cohort: &invited,
-                coming: &coming,
-                part: false,
-                optimizer: &self.state.optimizer,
-            },
-        )?;
+        let training =
+            TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
+        let task = RoundTask {
+            id: RoundId(round),
+            training,
+            past: &self.state.past,
+            cohort: &invited,
+            coming: &coming,
+            part: false,
+            optimizer: &self.state.optimizer,
+            keeps_clear: self.plan.value.plays_game(),
+        };
+        let SealedOutcome { ended, mut collected, refused } = federation.run(dao, &task)?;
         let encoding = federation.terms().encoding;
         let rounds = round + 1;
         let mut record = RoundRecord {
@@ -316,10 +329,15 @@ impl Simulation {
                     )]
                     index.map(|index| (index, Some(scalars.value as f64 * encoding.value_unit())))
                 };
-                let values: Vec<_> =
+                let mut values: Vec<_> =
                     contributions.zip(&receipt.scalars).filter_map(value).collect();
                 record.participants = values.len() as u64;
                 let test = test.context("a whole round is tested")?;
+                if let Some(played) = Played::of(&self.plan, &self.population, &mut collected) {
+                    let remark = record.remark.take();
+                    (values, record.remark) =
+                        played.values(&task.training, dao.evaluator(), remark)?;
+                }
                 (Some((stepped.after, stepped.optimizer, stepped.mean_update, test)), values)
             }
         };
@@ -358,6 +376,48 @@ fn buffered(plan: &Plan) -> Option<Buffered> {
     })
 }
 
+/// A sealed round that is played again in the clear, for an oracle.
+struct Played<'a> {
+    plan: &'a Plan,
+    population: &'a [Contributor],
+    clear: Vec<(usize, Vec<f32>)>,
+}
+
+impl<'a> Played<'a> {
+    /// None where no oracle is asked for.
+    fn of(
+        plan: &'a Plan,
+        population: &'a [Contributor],
+        collected: &mut Collected,
+    ) -> Option<Self> {
+        let clear = mem::take(&mut collected.clear);
+        plan.value.plays_game().then_some(Self { plan, population, clear })
+    }
+
+    /// The value of each contribution by contributor, and what there is to say about the round.
+    ///
+    /// * `remark` — what there was to say before, which comes first.
+    #[expect(clippy::type_complexity, reason = "values as the rounds of both engines have them")]
+    fn values(
+        self,
+        training: &TrainingRound<'_>,
+        evaluator: &Evaluator,
+        remark: Option<String>,
+    ) -> anyhow::Result<(Vec<(usize, Option<f64>)>, Option<String>)> {
+        let most = self.population.iter().map(|c| c.rows.len()).max().unwrap_or(1);
+        let weight_of = |index: usize| match self.plan.weighting {
+            Weighting::Samples => f64::from(weight(self.population[index].rows.len(), most).get()),
+            Weighting::Uniform => 1.0,
+        };
+        let (indices, updates): (Vec<usize>, Vec<Vec<f32>>) = self.clear.into_iter().unzip();
+        let weights: Vec<f64> = indices.iter().map(|index| weight_of(*index)).collect();
+        let game = RoundGame { training, evaluator, updates: &updates, weights: &weights };
+        let OracleValues { values, remark: doubt } = game.values(self.plan.value)?;
+        let values = indices.into_iter().zip(values.into_iter().map(Some));
+        Ok((values.collect(), remark.or(doubt)))
+    }
+}
+
 /// What an engine is built from.
 struct Setup<'a> {
     plan: &'a Plan,
@@ -376,7 +436,7 @@ impl Setup<'_> {
             rule: self.plan.rule,
             clip,
             by_samples: self.plan.weighting == Weighting::Samples,
-            valued: self.plan.value == ValueKind::Probe,
+            value: self.plan.value,
         };
         Ok(Engine::Open(Box::new(OpenEngine { federation, evaluator: self.evaluator(encoding)? })))
     }
@@ -425,7 +485,7 @@ impl Setup<'_> {
             )?;
             Some(ledger)
         } else {
-            Some(SimulatedLedger::from_leaves(std::mem::take(&mut state.leaves))?)
+            Some(SimulatedLedger::from_leaves(mem::take(&mut state.leaves))?)
         };
         let evaluator = self.evaluator(terms.encoding)?;
         let most_rows = (self.plan.weighting == Weighting::Samples)

@@ -45,8 +45,16 @@ pub(super) fn run(
     let mut cohort = invited.to_vec();
     cohort.sort_by_key(|contributor| contributor.member());
     let past = VecDeque::new();
-    let task =
-        RoundTask { id, training, past: &past, cohort: &cohort, coming, optimizer, part: true };
+    let task = RoundTask {
+        id,
+        training,
+        past: &past,
+        cohort: &cohort,
+        coming,
+        optimizer,
+        part: true,
+        keeps_clear: false,
+    };
     let SealedOutcome { ended, collected, refused } = federation.run(dao, &task)?;
     Ok(match ended {
         Ended::Aborted(reason) => {
