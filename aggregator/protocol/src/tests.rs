@@ -225,7 +225,7 @@ fn a_cohort_has_tags_where_sums_cannot_be_added_again_and_only_there() {
 fn the_wire_form_of_a_fetch_is_pinned() {
     let wire = to_wire(&ContributorRequest::Fetch { known: Some(RoundId(0x0102)) });
     let expected = [
-        3, // version
+        4, // version
         2, // kind: fetch
         1, // a round is known
         0, 0, 0, 0, 0, 0, 1, 2, // its number, big-endian
@@ -240,7 +240,7 @@ fn the_wire_form_of_an_answer_to_prepare_is_pinned() {
     let parts = vec![part(Ok(vec![9, 8])), part(Err(Refusal::Unopenable))];
     let wire = to_wire(&AggregatorReply::Prepared { round: RoundId(0x0102), parts });
     let mut expected = vec![
-        3, // version
+        4, // version
         0, // kind: prepared
         0, 0, 0, 0, 0, 0, 1, 2, // the round, big-endian
         0, 0, 0, 2, // parts
@@ -253,10 +253,10 @@ fn the_wire_form_of_an_answer_to_prepare_is_pinned() {
     expected.extend_from_slice(&[1, 10]); // refused: its share does not open
     assert_eq!(wire, expected);
     let refused = AggregatorReply::Refused { round: Some(RoundId(5)), refusal: Refusal::Lost };
-    let expected = [3, 3, 1, 0, 0, 0, 0, 0, 0, 0, 5, 18];
+    let expected = [4, 3, 1, 0, 0, 0, 0, 0, 0, 0, 5, 18];
     assert_eq!(to_wire(&refused), expected);
     let unread = AggregatorReply::Refused { round: None, refusal: Refusal::Malformed };
-    assert_eq!(to_wire(&unread), [3, 3, 0, 1]);
+    assert_eq!(to_wire(&unread), [4, 3, 0, 1]);
 }
 
 #[test]
@@ -320,6 +320,55 @@ fn noise_other_than_what_the_terms_state_is_refused_by_name() {
     }
     for delta in [0.0, 1.0, -1e-5] {
         check(with(NoiseTerms { delta, ..noise }), "noise.delta");
+    }
+}
+
+#[test]
+fn a_round_s_learning_rate_follows_from_the_terms_and_its_number() {
+    let with = |schedule: &str| {
+        let schedule = schedule.parse().unwrap();
+        FederationTerms {
+            training: TrainingTerms { schedule, ..TrainingTerms::sgd(2, 16, 0.5) },
+            ..terms()
+        }
+    };
+    let check = |schedule: &str, round: u64, expected: f64| {
+        let got = with(schedule).training.learning_rate_in(round);
+        assert!((got - expected).abs() < 1e-12, "{schedule} in round {round}: {got}");
+    };
+    check("constant", u64::MAX, 0.5);
+    check("step:every=5,factor=0.5", 14, 0.125);
+    check("constant:warmup=4", 0, 0.1);
+    check("cosine:rounds=10,floor=0.1", 1_000, 0.05);
+    check_round_trip(&with("cosine:rounds=10,floor=0.1,warmup=2"));
+    assert_ne!(with("constant:warmup=1").id(), terms().id(), "it is part of what a device pins");
+    // 15 rounds: 10^23 is more than f64 allows only much later, 10^400 at once.
+    assert!(with("exponential:factor=10").checked().is_ok());
+    let refused = with("exponential:factor=1e300").checked().unwrap_err().to_string();
+    assert!(refused.contains("makes the learning rate inf in round 14"), "{refused}");
+}
+
+#[test]
+fn a_learning_rate_is_smallest_and_largest_in_the_decisive_rounds() {
+    for schedule in [
+        "constant",
+        "constant:warmup=40",
+        "constant:warmup=3",
+        "step:every=3,factor=1.5,warmup=2",
+        "exponential:factor=0.7,warmup=5",
+        "cosine:rounds=7,floor=0.2,warmup=4",
+    ] {
+        let schedule = schedule.parse().unwrap();
+        let training = TrainingTerms { schedule, ..TrainingTerms::sgd(1, 1, 0.3) };
+        let bounds = |rounds: &[u64]| {
+            let rates = rounds.iter().map(|round| training.learning_rate_in(*round));
+            rates.fold([f64::MAX, 0.0], |[low, high], rate| [rate.min(low), rate.max(high)])
+        };
+        for rounds in [1, 2, 6, 20] {
+            let all: Vec<u64> = (0..u64::from(rounds)).collect();
+            let (got, expected) = (bounds(&training.decisive_rounds(rounds)), bounds(&all));
+            assert_eq!(got.map(f64::to_bits), expected.map(f64::to_bits), "{schedule}, {rounds}");
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
     SecretsConfig, ServeConfig,
 };
-pub(crate) use config::{delta_by_default, optimizer_by_default};
+pub(crate) use config::{delta_by_default, optimizer_by_default, schedule_by_default};
 
 use crate::{
     measure::Evaluator,

@@ -16,12 +16,19 @@
 mod args;
 mod chart;
 mod clock;
+mod control;
 mod dao;
 mod data;
 mod images;
 mod learning;
 mod ledger;
+mod local_args;
+mod local_plan;
+mod local_round;
+mod local_state;
+mod local_test;
 mod open_round;
+mod own_model;
 mod page;
 mod parallel;
 mod plan;
@@ -32,6 +39,7 @@ mod sealed_round;
 mod seeds;
 mod simulation;
 mod state;
+mod stopping;
 mod terms;
 
 use std::{
@@ -54,6 +62,7 @@ pub use args::{
 use clock::Stopwatch;
 use data::SimulationData;
 pub use images::{ImageChange, PixelScale};
+pub use local_args::{LocalArgs, Strategy};
 use plan::Plan;
 use prepared::Inputs;
 use simulation::Simulation;
@@ -85,7 +94,9 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
         report::print_head(&simulation, threads, resumed);
     }
     let bar = progress_bar(simulation.plan.rounds, quiet);
-    while simulation.state.next_round < simulation.plan.rounds {
+    while simulation.state.next_round < simulation.plan.rounds
+        && !simulation.state.local.is_exhausted()
+    {
         bar.set_position(simulation.state.next_round);
         simulation.step().with_context(|| {
             format!("round {} of {}", simulation.state.next_round + 1, simulation.plan.rounds)

@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
+use aggregator_strategy::{AttackPlan, RobustRule};
 use clap::{Args, ValueEnum};
 use datasets::Partitioner;
 use serde::Serialize;
 
-use super::images::{ImageChange, PixelScale};
+use super::{
+    images::{ImageChange, PixelScale},
+    local_args::{LocalArgs, Strategy},
+};
 
 /// Simulates a federation of virtual contributors in one process, with the state machines of a real one.
 ///
@@ -90,9 +93,10 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub validation_rows: usize,
     /// The server's step: fedavg, fedavgm, fedadagrad, fedadam or fedyogi, with settings as in
-    /// fedadam:lr=0.1,tau=0.001
+    /// fedadam:lr=0.1,tau=0.001; or scaffold, fedavg with steps corrected by control variates, which doubles uploads
+    /// but with --local-steps
     #[arg(long, default_value = "fedavg", value_name = "NAME")]
-    pub strategy: ServerOptimizer,
+    pub strategy: Strategy,
     /// How updates in the clear become one (with --seal none): mean, median, trimmed-mean:beta=B,
     /// krum:f=F, multi-krum:f=F,m=M, geometric-median, norm-bound:norm=C
     #[arg(long, default_value = "mean", value_name = "RULE")]
@@ -110,6 +114,9 @@ pub struct SimulateArgs {
     /// L2 norm to which updates are clipped; with --seal none they are not, unless it is given
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
+    /// Schedules, early stopping and models of contributors' own.
+    #[command(flatten)]
+    pub local: LocalArgs,
     /// Who attacks, and how: labelflip, backdoor, signflip, scale, gaussian, ipm, alie, zero or replay, and how
     /// many, as in signflip:2 or gaussian:2,deviation=0.1; may be repeated
     #[arg(long, value_name = "KIND:COUNT")]

@@ -10,6 +10,7 @@ use trainer_model::Parameters;
 use super::{
     clock::Stopwatch,
     learning::{Learned, TrainingRound},
+    local_state::Retained,
     population::Contributor,
 };
 use crate::measure::Evaluator;
@@ -33,6 +34,8 @@ pub(crate) struct OpenOutcome {
     pub(crate) train_seconds: Vec<f64>,
     pub(crate) train_losses: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
+    /// What contributors keep to themselves.
+    pub(crate) retained: Retained,
 }
 
 /// Updates that wait for the end of the round, with their weights.
@@ -68,9 +71,13 @@ impl OpenFederation {
             train_seconds: Vec::new(),
             train_losses: Vec::new(),
             aggregate_seconds: 0.0,
+            retained: Retained::default(),
         };
         let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
-            let clipped = learned.and_then(|learned| self.clipped(learned));
+            let clipped = learned.and_then(|learned| self.clipped(learned)).map(|learned| {
+                let control = training.trainer.change_control(contributor, &learned.delta);
+                Learned { control, ..learned }
+            });
             (contributor.index, self.weight(contributor), clipped)
         };
         training.run(cohort, finish, |(index, weight, learned)| {
@@ -79,6 +86,10 @@ impl OpenFederation {
                     let watch = Stopwatch::start();
                     outcome.train_seconds.push(learned.seconds);
                     outcome.train_losses.extend(learned.loss);
+                    outcome.retained.personal.extend(learned.own.map(|own| (index, own)));
+                    if let Some(change) = learned.control {
+                        outcome.retained.control.add(index, weight, change);
+                    }
                     if streams {
                         mean.add(index, weight, &learned.delta);
                     } else {

@@ -13,6 +13,8 @@ use super::{
     args::{ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting},
     data::SimulationData,
     images::{ImageChanges, PixelScale},
+    local_args::Strategy,
+    local_plan::LocalPlan,
 };
 
 /// L2 norm to which sealed updates are clipped where none is given: above the updates of one local epoch
@@ -42,6 +44,7 @@ pub(crate) struct Plan {
     pub(crate) partition: Option<PartitionRule>,
     pub(crate) validation_rows: usize,
     pub(crate) strategy: ServerOptimizer,
+    pub(crate) local: LocalPlan,
     pub(crate) rule: RobustRule,
     pub(crate) weighting: Weighting,
     pub(crate) seal: SealKind,
@@ -88,7 +91,8 @@ impl Plan {
             alpha: args.alpha,
             partition: args.partition.clone(),
             validation_rows: args.validation_rows,
-            strategy: args.strategy,
+            strategy: args.strategy.optimizer,
+            local: LocalPlan::new(args),
             rule: args.rule,
             weighting: args.weighting.unwrap_or(match args.seal {
                 SealKind::None => Weighting::Samples,
@@ -99,7 +103,7 @@ impl Plan {
             clip: args.clip,
             attacks: args.attack.clone(),
             value: args.value.unwrap_or(match args.rule {
-                RobustRule::Mean => ValueKind::Probe,
+                RobustRule::Mean if args.local.personal_layers.is_none() => ValueKind::Probe,
                 _ => ValueKind::None,
             }),
             seed: args.seed,
@@ -159,7 +163,7 @@ impl Plan {
         if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
             bail!("--clip must be above 0");
         }
-        Ok(())
+        self.local.check(self)
     }
 
     /// How many take part in a round; by Poisson sampling, on average.
@@ -178,6 +182,11 @@ impl Plan {
         self.model.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// The strategy in the notation of the command line.
+    pub(crate) fn strategy_name(&self) -> String {
+        Strategy { optimizer: self.strategy, scaffold: self.local.scaffold }.to_string()
+    }
+
     /// The norm to which sealed updates are clipped.
     pub(crate) fn clip_or_default(&self) -> f64 {
         self.clip.unwrap_or(CLIP_DEFAULT)
@@ -190,7 +199,7 @@ impl Plan {
             LocalWork::Epochs(epochs) => (Some(epochs), None),
             LocalWork::Steps(steps) => (None, Some(steps)),
         };
-        json!({
+        let mut config = json!({
             "clients": self.clients,
             "sample": self.sample,
             "sampling": self.sampling,
@@ -213,7 +222,7 @@ impl Plan {
             "alpha": if self.alpha.is_finite() { json!(self.alpha) } else { json!("inf") },
             "partition": self.partition.as_ref().map(ToString::to_string),
             "validation_rows": self.validation_rows,
-            "strategy": self.strategy.to_string(),
+            "strategy": self.strategy_name(),
             "rule": self.rule.to_string(),
             "weighting": self.weighting,
             "mode": self.seal,
@@ -222,7 +231,9 @@ impl Plan {
             "attacks": self.attacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "value": self.value,
             "seed": self.seed,
-        })
+        });
+        self.local.add_to_json(&mut config);
+        config
     }
 
     /// What a checkpoint is bound to: a state goes on only under the plan and the data that it was made by. More
@@ -235,6 +246,6 @@ impl Plan {
 }
 
 /// The number that a person wrote: the shortest that is read as this `f32`.
-fn shortest(value: f32) -> f64 {
+pub(crate) fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }

@@ -11,6 +11,7 @@ use super::{
     clock::Stopwatch,
     dao::{Ended, RoundStart, SimulatedDao},
     learning::{Learned, TrainingRound},
+    local_state::Retained,
     population::Contributor,
     seeds::{Purpose, generator},
     terms::weight,
@@ -81,6 +82,8 @@ pub(crate) struct Collected {
     pub(crate) train_losses: Vec<f64>,
     pub(crate) seal_seconds: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
+    /// What contributors keep to themselves.
+    pub(crate) retained: Retained,
     /// One of those that were acknowledged: its receipt is checked.
     first: Option<(VerifyingKey, Acknowledged)>,
 }
@@ -203,6 +206,12 @@ impl SealedFederation {
                 let ordered = checked.for_member(&contributor.key, None)?;
                 let watch = Stopwatch::start();
                 let update = LocalUpdate::new(mem::take(&mut learned.delta))?;
+                if task.training.trainer.scaffold.is_some() {
+                    // Of what counts: of the update as sealing will clip it.
+                    let sent = update.clone().clip(terms.encoding.clip_norm());
+                    learned.control =
+                        task.training.trainer.change_control(contributor, sent.delta());
+                }
                 let update = match most_rows {
                     Some(most) => update.weighing(weight(contributor.rows.len(), most)),
                     None => update,
@@ -243,6 +252,8 @@ impl SealedFederation {
         collected.train_seconds.push(learned.seconds);
         collected.train_losses.extend(learned.loss);
         collected.seal_seconds.push(seal_seconds);
+        collected.retained.personal.extend(learned.own.map(|own| (index, own)));
+        collected.retained.control.own.extend(learned.control.map(|change| (index, change)));
         let watch = Stopwatch::start();
         let update = Box::new(sealed.update().clone());
         let outputs = self.feed(Input::Submitted { peer: member, update })?;

@@ -18,10 +18,13 @@ use trainer_model::{
 use super::{
     args::{SamplingKind, SealKind, ValueKind, Weighting},
     clock::Stopwatch,
+    control::ControlChanges,
     dao::{Ended, SimulatedDao},
     data::SimulationData,
-    learning::{Trainer, TrainingRound},
+    learning::TrainingRound,
     ledger::{COHORT_MAX, Opening, SimulatedLedger},
+    local_round::Bench,
+    local_state::{LocalState, Retained},
     open_round::OpenFederation,
     plan::Plan,
     population::{Contributor, population},
@@ -45,8 +48,10 @@ pub(crate) struct Simulation {
     pub(crate) architecture: Architecture,
     pub(crate) population: Vec<Contributor>,
     pub(crate) state: State,
-    device: ComputeDevice,
-    threads: NonZeroUsize,
+    pub(crate) device: ComputeDevice,
+    pub(crate) threads: NonZeroUsize,
+    /// Parameters that are shared, the first ones.
+    pub(crate) shared: usize,
     backdoored: Option<Examples>,
     engine: Engine,
 }
@@ -69,8 +74,10 @@ struct SealedEngine {
 
 /// What a round left behind.
 struct RoundResult {
-    after: Option<(Parameters, OptimizerState, Vec<f32>, Evaluation)>,
+    /// The model, with its quality if there is a whole one; the server's optimiser, and the mean update.
+    after: Option<(Parameters, OptimizerState, Vec<f32>, Option<Evaluation>)>,
     values: Vec<(usize, Option<f64>)>,
+    retained: Retained,
     record: RoundRecord,
 }
 
@@ -85,6 +92,7 @@ impl Simulation {
         threads: NonZeroUsize,
         state: Option<State>,
     ) -> anyhow::Result<Self> {
+        let shared = plan.local.shared_count(&architecture, plan.clients)?;
         let population = population(plan.seed, &data.parts, &plan.attacks)?;
         let backdoored = backdoored(&plan, &data)?;
         let device = ComputeDevice::cpu();
@@ -92,10 +100,7 @@ impl Simulation {
         let model = || initial_parameters(&architecture, plan.seed);
         let mut state = match state {
             Some(state) => state,
-            None => State::start(
-                model(),
-                OptimizerState::new(plan.strategy, architecture.parameter_count())?,
-            ),
+            None => State::start(model(), &plan)?,
         };
         let setup =
             Setup { plan: &plan, data: &data, architecture: &architecture, device: &device };
@@ -111,6 +116,7 @@ impl Simulation {
             state,
             device,
             threads,
+            shared,
             backdoored,
             engine,
         })
@@ -130,15 +136,17 @@ impl Simulation {
             record.rounds += 1;
             record.values.extend(value);
         }
+        let changed = result.after.is_some();
         if let Some((model, optimizer, mean_update, test)) = result.after {
             self.state.model = model;
             self.state.optimizer = optimizer;
             self.state.past.push_front(mean_update);
             self.state.past.truncate(PAST_UPDATES_MAX);
-            result.record.test_accuracy = Some(test.accuracy);
-            result.record.test_loss = Some(test.loss);
+            result.record.test_accuracy = test.map(|test| test.accuracy);
+            result.record.test_loss = test.map(|test| test.loss);
             result.record.attack_success = self.attack_success()?;
         }
+        result.record.local = self.close_locally(round, result.retained, changed)?;
         result.record.round = round;
         result.record.model = model_digest(&self.architecture, &self.state.model).to_string();
         result.record.wall_seconds = watch.seconds();
@@ -195,15 +203,16 @@ impl Simulation {
         let OpenEngine { federation, evaluator } = engine.as_ref();
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
-        let trainer = self.trainer();
+        let trainer = self.bench().trainer(&self.state)?;
         let last = self.state.past.front().map(Vec::as_slice);
         let training =
             TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
         let outcome = federation.run(&cohort, &training, evaluator)?;
         let mut optimizer = self.state.optimizer.clone();
-        let after = optimizer.step(model.values(), &outcome.mean_update)?;
+        let after = optimizer.step(model.values(), &self.whole_update(&outcome.mean_update))?;
         let after = Parameters::new(&self.architecture.layout(), after)?;
-        let test = evaluator.test(&after)?;
+        let whole = self.shared == after.count();
+        let test = whole.then(|| evaluator.test(&after)).transpose()?;
         let record = RoundRecord {
             participants: outcome.values.len() as u64,
             dropped: outcome.dropped.len() as u64,
@@ -214,17 +223,18 @@ impl Simulation {
             ..RoundRecord::default()
         };
         let after = Some((after, optimizer, outcome.mean_update, test));
-        Ok(RoundResult { after, values: outcome.values, record })
+        Ok(RoundResult { after, values: outcome.values, retained: outcome.retained, record })
     }
 
     fn sealed_round(&mut self, round: u64, cohort: &[usize]) -> anyhow::Result<RoundResult> {
-        let trainer = Trainer {
+        let bench = Bench {
+            plan: &self.plan,
             data: &self.data,
             architecture: &self.architecture,
-            plan: self.plan.training,
             device: &self.device,
-            seed: self.plan.seed,
+            shared: self.shared,
         };
+        let trainer = bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
             anyhow::bail!("a sealed round of an open federation");
         };
@@ -233,7 +243,7 @@ impl Simulation {
         invited.sort_by_key(|contributor| contributor.member());
         let last = self.state.past.front().map(Vec::as_slice);
         let model = &self.state.model;
-        let SealedOutcome { ended, collected, refused } = federation.run(
+        let SealedOutcome { ended, mut collected, refused } = federation.run(
             dao,
             &RoundTask {
                 training: TrainingRound {
@@ -263,9 +273,11 @@ impl Simulation {
             remark: first_reason(&collected.dropped),
             ..RoundRecord::default()
         };
+        let mut retained = std::mem::take(&mut collected.retained);
         let (after, values) = match ended {
             Ended::Aborted(reason) => {
                 record.remark = Some(format!("given up: {reason}"));
+                retained.control = ControlChanges::default();
                 (None, Vec::new())
             }
             Ended::Settled { stepped, receipt, test } => {
@@ -284,10 +296,17 @@ impl Simulation {
                 let values: Vec<_> =
                     contributions.zip(&receipt.scalars).filter_map(value).collect();
                 record.participants = values.len() as u64;
-                (Some((stepped.after, stepped.optimizer, stepped.mean_update, test)), values)
+                let counted = values.iter().map(|(index, _)| *index).collect();
+                bench.count_controls(
+                    &trainer,
+                    (&self.population, &counted),
+                    &stepped.mean_update,
+                    &mut retained.control,
+                );
+                (Some((stepped.after, stepped.optimizer, stepped.mean_update, Some(test))), values)
             }
         };
-        Ok(RoundResult { after, values, record })
+        Ok(RoundResult { after, values, retained, record })
     }
 
     /// The share of triggered test images that are taken for the backdoor's target.
@@ -295,16 +314,6 @@ impl Simulation {
         let Some(examples) = &self.backdoored else { return Ok(None) };
         let tested = evaluate(&self.device, &self.architecture, &self.state.model, examples)?;
         Ok(Some(tested.accuracy))
-    }
-
-    fn trainer(&self) -> Trainer<'_> {
-        Trainer {
-            data: &self.data,
-            architecture: &self.architecture,
-            plan: self.plan.training,
-            device: &self.device,
-            seed: self.plan.seed,
-        }
     }
 }
 
@@ -410,8 +419,10 @@ fn backdoored(plan: &Plan, data: &SimulationData) -> anyhow::Result<Option<Examp
 }
 
 impl State {
-    fn start(model: Parameters, optimizer: OptimizerState) -> Self {
-        Self {
+    fn start(model: Parameters, plan: &Plan) -> anyhow::Result<Self> {
+        let optimizer = OptimizerState::new(plan.strategy, model.count())?;
+        let controls = if plan.local.scaffold { model.count() } else { 0 };
+        Ok(Self {
             next_round: 0,
             model,
             optimizer,
@@ -419,7 +430,8 @@ impl State {
             rounds: Vec::new(),
             values: BTreeMap::new(),
             leaves: Vec::new(),
-        }
+            local: LocalState::start(plan.local.stopping, controls),
+        })
     }
 }
 
