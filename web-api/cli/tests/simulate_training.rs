@@ -329,7 +329,7 @@ fn what_cannot_be_trained_is_refused_with_a_sentence() {
             "a backdoor is looked for in a model that is shared as a whole",
             1,
         ),
-        (&["--ditto-lambda", "-1"], "--ditto-lambda", 2),
+        (&["--ditto-lambda=-1"], "--ditto-lambda must be at least 0", 1),
         (&["--ditto-lambda", "nan"], "--ditto-lambda must be at least 0", 1),
         (&["--ditto-lambda", "1", "--local-test", "0"], "--local-test 0 leaves nothing", 1),
         (&["--local-test", "1"], "--local-test must be at least 0 and below 1", 1),
