@@ -159,7 +159,7 @@ impl FederationTerms {
         })?;
         check("round_deadline_ms", self.round_deadline_ms > 0, || "must be positive".to_owned())?;
         check("step_deadline_ms", self.step_deadline_ms > 0, || "must be positive".to_owned())?;
-        self.training.check()?;
+        self.training.check(self.rounds)?;
         self.schema.check()?;
         Ok(self)
     }

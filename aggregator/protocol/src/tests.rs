@@ -355,6 +355,55 @@ fn cohorts_that_cannot_be_opened_or_summed_are_refused_by_name() {
 }
 
 #[test]
+fn a_round_s_learning_rate_follows_from_the_terms_and_its_number() {
+    let with = |schedule: &str| {
+        let schedule = schedule.parse().unwrap();
+        FederationTerms {
+            training: TrainingTerms { schedule, ..TrainingTerms::sgd(2, 16, 0.5) },
+            ..terms()
+        }
+    };
+    let check = |schedule: &str, round: u64, expected: f64| {
+        let got = with(schedule).training.learning_rate_in(round);
+        assert!((got - expected).abs() < 1e-12, "{schedule} in round {round}: {got}");
+    };
+    check("constant", u64::MAX, 0.5);
+    check("step:every=5,factor=0.5", 14, 0.125);
+    check("constant:warmup=4", 0, 0.1);
+    check("cosine:rounds=10,floor=0.1", 1_000, 0.05);
+    check_round_trip(&with("cosine:rounds=10,floor=0.1,warmup=2"));
+    assert_ne!(with("constant:warmup=1").id(), terms().id(), "it is part of what a device pins");
+    // 15 rounds: 10^23 is more than f64 allows only much later, 10^400 at once.
+    assert!(with("exponential:factor=10").checked().is_ok());
+    let refused = with("exponential:factor=1e300").checked().unwrap_err().to_string();
+    assert!(refused.contains("makes the learning rate inf in round 14"), "{refused}");
+}
+
+#[test]
+fn a_learning_rate_is_smallest_and_largest_in_the_decisive_rounds() {
+    for schedule in [
+        "constant",
+        "constant:warmup=40",
+        "constant:warmup=3",
+        "step:every=3,factor=1.5,warmup=2",
+        "exponential:factor=0.7,warmup=5",
+        "cosine:rounds=7,floor=0.2,warmup=4",
+    ] {
+        let schedule = schedule.parse().unwrap();
+        let training = TrainingTerms { schedule, ..TrainingTerms::sgd(1, 1, 0.3) };
+        let bounds = |rounds: &[u64]| {
+            let rates = rounds.iter().map(|round| training.learning_rate_in(*round));
+            rates.fold([f64::MAX, 0.0], |[low, high], rate| [rate.min(low), rate.max(high)])
+        };
+        for rounds in [1, 2, 6, 20] {
+            let all: Vec<u64> = (0..u64::from(rounds)).collect();
+            let (got, expected) = (bounds(&training.decisive_rounds(rounds)), bounds(&all));
+            assert_eq!(got.map(f64::to_bits), expected.map(f64::to_bits), "{schedule}, {rounds}");
+        }
+    }
+}
+
+#[test]
 fn a_grant_has_a_draw_key_for_each_member_or_none() {
     let with = |keys: usize| {
         let draw_keys = grant().draw_keys.into_iter().cycle().take(keys).collect();

@@ -17,8 +17,10 @@
 use rand::CryptoRng;
 
 use crate::{
-    Architecture, Examples, Features, ModelError, Parameters, TrainingOutcome, TrainingPlan,
-    augmentation::Augmenter, schedule::Schedule, training::mean_loss,
+    Architecture, Examples, Features, ModelError, Parameters, TrainingOutcome,
+    augmentation::Augmenter,
+    schedule::Schedule,
+    training::{Task, mean_loss},
 };
 
 use self::{
@@ -45,12 +47,12 @@ mod private;
 mod product;
 mod softmax;
 
-/// Local training; the second part of the task is added to the gradient of every step.
+/// Local training.
 pub(crate) fn train(
     architecture: &Architecture,
     parameters: &Parameters,
     examples: &Examples,
-    (plan, correction): (&TrainingPlan, Option<&[f32]>),
+    Task { plan, correction, pull }: Task<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<TrainingOutcome, ModelError> {
     let settings = plan.settings();
@@ -60,6 +62,10 @@ pub(crate) fn train(
     let packed = pack(&engine, parameters.values());
     let correction = correction.map_or_else(Vec::new, |flat| pack(&engine, flat));
     let mut descent = Descent::new(engine.arch(), settings, packed, correction);
+    if let Some(pull) = pull {
+        let toward = pack(&engine, pull.toward.values());
+        descent.pull_toward(toward, pull.share(settings.learning_rate));
+    }
     let mut private = settings.privacy.map(|privacy| Private::new(privacy, batch_max));
     let augmenter = |augmentation| Augmenter::new(augmentation, examples, batch_max);
     let mut augmenter = settings.augmentation.map(augmenter);

@@ -222,6 +222,16 @@ impl TrainingPlan {
     pub const fn settings(&self) -> TrainingSettings {
         self.0
     }
+
+    /// The steps that it takes over so many examples, at least 1.
+    #[must_use]
+    pub fn steps(&self, examples: usize) -> u64 {
+        let batch_size = usize::try_from(self.0.batch_size).expect("BATCH_SIZE_MAX fits");
+        match self.0.work {
+            LocalWork::Epochs(epochs) => u64::from(epochs) * examples.div_ceil(batch_size) as u64,
+            LocalWork::Steps(steps) => u64::from(steps),
+        }
+    }
 }
 
 const fn check(what: &'static str, max: u32, got: u32) -> Result<(), TrainingPlanError> {

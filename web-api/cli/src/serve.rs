@@ -29,7 +29,9 @@ pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
     SecretsConfig, ServeConfig,
 };
-pub(crate) use config::{delta_by_default, optimizer_by_default, sampling_by_default};
+pub(crate) use config::{
+    delta_by_default, optimizer_by_default, sampling_by_default, schedule_by_default,
+};
 
 use crate::{
     database_url::DatabaseUrl,

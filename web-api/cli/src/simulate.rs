@@ -17,6 +17,7 @@ mod args;
 mod arrivals;
 mod chart;
 mod clock;
+mod control;
 mod course;
 mod dao;
 mod data;
@@ -24,8 +25,14 @@ mod explained;
 mod images;
 mod learning;
 mod ledger;
+mod local_args;
+mod local_plan;
+mod local_round;
+mod local_state;
+mod local_test;
 mod open_round;
 mod oracle;
+mod own_model;
 mod page;
 mod parallel;
 mod plan;
@@ -37,6 +44,7 @@ mod sealed_round;
 mod seeds;
 mod simulation;
 mod state;
+mod stopping;
 mod strategy;
 mod terms;
 
@@ -60,6 +68,7 @@ pub use args::{
 use clock::Stopwatch;
 use data::SimulationData;
 pub use images::{ImageChange, PixelScale};
+pub use local_args::LocalArgs;
 use plan::Plan;
 use prepared::Inputs;
 use simulation::Simulation;
@@ -96,7 +105,9 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
         report::print_head(&simulation, threads, resumed);
     }
     let bar = progress_bar(simulation.plan.rounds, quiet);
-    while simulation.state.next_round < simulation.plan.rounds {
+    while simulation.state.next_round < simulation.plan.rounds
+        && !simulation.state.local.is_exhausted()
+    {
         bar.set_position(simulation.state.next_round);
         simulation.step().with_context(|| {
             format!("round {} of {}", simulation.state.next_round + 1, simulation.plan.rounds)

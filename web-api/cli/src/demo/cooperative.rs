@@ -26,6 +26,7 @@ use super::{
 use crate::serve::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
     SecretsConfig, ServeConfig, delta_by_default, optimizer_by_default, sampling_by_default,
+    schedule_by_default,
 };
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
@@ -488,6 +489,7 @@ fn federation_config(
         batch_size: SETTINGS.batch_size,
         learning_rate: f64::from(SETTINGS.learning_rate),
         local_steps: None,
+        schedule: schedule_by_default(),
         momentum: 0.0,
         weight_decay: 0.0,
         gradient_clip: None,

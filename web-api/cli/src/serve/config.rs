@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
 use aggregator_protocol::{CustodyTerms, LocalWork, NoiseTerms, SealingTerms, TrainingTerms};
-use aggregator_strategy::{CohortRule, ServerOptimizer};
+use aggregator_strategy::{CohortRule, Schedule, ServerOptimizer};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::CharterParameters;
@@ -138,6 +138,10 @@ pub struct FederationConfig {
     pub batch_size: u32,
     /// Step size of SGD.
     pub learning_rate: f64,
+    /// What the step size is multiplied by in each round: `constant` (the default), `step:every=K,factor=G`,
+    /// `exponential:factor=G` or `cosine:rounds=R,floor=F`, each with `warmup=W`.
+    #[serde(default = "schedule_by_default")]
+    pub schedule: String,
     /// Momentum of SGD, in 0..1; 0 by default.
     #[serde(default)]
     pub momentum: f64,
@@ -185,6 +189,11 @@ pub(crate) fn sampling_by_default() -> String {
     CohortRule::default().to_string()
 }
 
+/// The schedule of learning rates where none is configured.
+pub(crate) fn schedule_by_default() -> String {
+    Schedule::CONSTANT.to_string()
+}
+
 /// How updates are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -217,17 +226,20 @@ impl Default for CustodyConfig {
 
 impl FederationConfig {
     /// The terms' local training.
-    #[must_use]
-    pub fn training(&self) -> TrainingTerms {
-        TrainingTerms {
+    ///
+    /// # Errors
+    /// A schedule that cannot be read.
+    pub fn training(&self) -> anyhow::Result<TrainingTerms> {
+        Ok(TrainingTerms {
             work: self.local_steps.map_or(LocalWork::Epochs(self.local_epochs), LocalWork::Steps),
             batch_size: self.batch_size,
             learning_rate: self.learning_rate,
+            schedule: self.schedule.parse().context("federation.schedule")?,
             momentum: self.momentum,
             weight_decay: self.weight_decay,
             gradient_clip: self.gradient_clip,
             proximal: self.proximal,
-        }
+        })
     }
 
     /// The terms' noise.

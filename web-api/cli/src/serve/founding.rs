@@ -217,7 +217,7 @@ fn make_terms(
         cohort: CohortTerms::Mls { dao_sealing: SealingKey::derived_from(key).public() },
         encoding,
         noise,
-        training: federation.training(),
+        training: federation.training()?,
         optimizer: federation.optimizer.parse().context("federation.optimizer")?,
         architecture: architecture.to_json(),
         schema: SchemaTerms {

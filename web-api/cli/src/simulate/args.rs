@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{
     images::{ImageChange, PixelScale},
+    local_args::LocalArgs,
     strategy::Strategy,
 };
 
@@ -108,7 +109,8 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub validation_rows: usize,
     /// The server's step: fedavg, fedavgm, fedadagrad, fedadam or fedyogi, with settings as in
-    /// fedadam:lr=0.1,tau=0.001; or asynchronous, a step for each buffer of K updates, with settings as in
+    /// fedadam:lr=0.1,tau=0.001; or scaffold, fedavg with steps corrected by control variates, which doubles uploads
+    /// but with --local-steps; or asynchronous, a step for each buffer of K updates, with settings as in
     /// fedbuff:buffer=K,concurrency=2K,exponent=0.5,stale=20,spread=1,lr=1
     #[arg(long, default_value = "fedavg", value_name = "NAME")]
     pub strategy: Strategy,
@@ -129,6 +131,9 @@ pub struct SimulateArgs {
     /// L2 norm to which updates are clipped; with --seal none they are not, unless it is given
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
+    /// Schedules, early stopping and models of contributors' own.
+    #[command(flatten)]
+    pub local: LocalArgs,
     /// Who attacks, and how: labelflip, backdoor, signflip, scale, gaussian, ipm, alie, zero or replay, and how
     /// many, as in signflip:2 or gaussian:2,deviation=0.1; may be repeated
     #[arg(long, value_name = "KIND:COUNT")]

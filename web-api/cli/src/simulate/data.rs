@@ -15,6 +15,7 @@ use trainer_model::{Examples, Features};
 use super::{
     args::{PartitionRule, SealKind, ValueKind},
     images::PixelScale,
+    local_test::set_aside,
     plan::Plan,
     population::Kind,
     prepared::{Inputs, Prepared},
@@ -37,6 +38,8 @@ pub(crate) struct SimulationData {
     pub(crate) test: Examples,
     /// The rows of each contributor.
     pub(crate) parts: Vec<Vec<u32>>,
+    /// Rows of each contributor that it is tested on.
+    pub(crate) local_tests: Vec<Vec<u32>>,
     pub(crate) inputs: Inputs,
     scale: PixelScale,
 }
@@ -65,7 +68,9 @@ impl SimulationData {
                 (held, test)
             }
         };
-        let measured = plan.seal != SealKind::None || plan.value != ValueKind::None;
+        let measured = plan.seal != SealKind::None
+            || plan.value != ValueKind::None
+            || plan.local.stopping.is_some();
         // An exact partition of all rows leaves none to measure on: then they come from the test set.
         let from_test = matches!(plan.partition, Some(PartitionRule::File(_)));
         anyhow::ensure!(
@@ -78,7 +83,10 @@ impl SimulationData {
             if measured && !from_test { plan.validation_rows.min(rows / 5).max(1) } else { 0 };
         let validation_rows = held.take(validation_count);
         let rest = held.rest();
-        let parts = deal(plan, &prepared.rows, &rest, &mut rng)?;
+        let mut parts = deal(plan, &prepared.rows, &rest, &mut rng)?;
+        // Windows of text overlap with their neighbours.
+        let overlapping = matches!(prepared.rows, Dataset::Text(_));
+        let local_tests = set_aside(&mut parts, plan.local.local_test, (plan.seed, overlapping));
         prepared.standardised(&rest)?;
         let Prepared { name, inputs, rows: training, test: published, .. } = prepared;
         let (test_set, test_rows) = match &published {
@@ -93,7 +101,7 @@ impl SimulationData {
             examples(&training, &validation_rows, scale)?
         };
         let name = name.name().to_owned();
-        Ok(Self { name, training, validation, test, parts, inputs, scale })
+        Ok(Self { name, training, validation, test, parts, local_tests, inputs, scale })
     }
 
     /// The rows at `indices`, as somebody of this kind sees them.
@@ -155,7 +163,7 @@ impl SimulationData {
     /// The digest of who has which rows, of their labels, and of the rows that are measured and tested on.
     pub(crate) fn digest(&self) -> Digest {
         let mut writer = Writer::default();
-        for part in &self.parts {
+        for part in self.parts.iter().chain(&self.local_tests) {
             writer.u64(part.len() as u64);
             part.iter().for_each(|row| writer.u32(*row));
         }

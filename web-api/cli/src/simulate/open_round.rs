@@ -11,6 +11,7 @@ use super::{
     args::ValueKind,
     clock::Stopwatch,
     learning::{Learned, TrainingRound},
+    local_state::Retained,
     oracle::{OracleValues, RoundGame},
     population::Contributor,
 };
@@ -37,6 +38,8 @@ pub(crate) struct OpenOutcome {
     pub(crate) aggregate_seconds: f64,
     /// What there is to say about the values.
     pub(crate) remark: Option<String>,
+    /// What contributors keep to themselves.
+    pub(crate) retained: Retained,
 }
 
 /// Updates that wait for the end of the round, with their weights.
@@ -73,9 +76,13 @@ impl OpenFederation {
             train_losses: Vec::new(),
             aggregate_seconds: 0.0,
             remark: None,
+            retained: Retained::default(),
         };
         let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
-            let clipped = learned.and_then(|learned| self.clipped(learned));
+            let clipped = learned.and_then(|learned| self.clipped(learned)).map(|learned| {
+                let control = training.trainer.change_control(contributor, &learned.delta);
+                Learned { control, ..learned }
+            });
             (contributor.index, self.weight(contributor), clipped)
         };
         training.run(cohort, finish, |(index, weight, learned)| {
@@ -84,6 +91,10 @@ impl OpenFederation {
                     let watch = Stopwatch::start();
                     outcome.train_seconds.push(learned.seconds);
                     outcome.train_losses.extend(learned.loss);
+                    outcome.retained.personal.extend(learned.own.map(|own| (index, own)));
+                    if let Some(change) = learned.control {
+                        outcome.retained.control.add(index, weight, change);
+                    }
                     if streams {
                         mean.add(index, weight, &learned.delta);
                     } else {

@@ -52,6 +52,10 @@ pub(crate) fn page(report: &Value) -> String {
                         curve(rounds, "of the model", "test_accuracy", 100.0),
                         curve(rounds, "of the backdoor", "attack_success", 100.0),
                     ]))
+                    (figure("Accuracy on contributors' own rows", "per cent", &[
+                        curve(rounds, "of the shared model", "shared_accuracy", 100.0),
+                        curve(rounds, "of their own models", "personal_accuracy", 100.0),
+                    ]))
                     (figure("Loss", "nats", &[
                         curve(rounds, "on the test set", "test_loss", 1.0),
                         curve(rounds, "in local training", "train_loss", 1.0),

@@ -17,7 +17,8 @@ use super::{
     arrivals::Conduct,
     data::SimulationData,
     images::{ImageChanges, PixelScale},
-    strategy::Buffering,
+    local_plan::LocalPlan,
+    strategy::{Buffering, Strategy},
 };
 
 /// L2 norm to which sealed updates are clipped where none is given: above the updates of one local epoch
@@ -60,6 +61,7 @@ pub(crate) struct Plan {
     pub(crate) partition: Option<PartitionRule>,
     pub(crate) validation_rows: usize,
     pub(crate) strategy: ServerOptimizer,
+    pub(crate) local: LocalPlan,
     pub(crate) rule: RobustRule,
     pub(crate) weighting: Weighting,
     pub(crate) seal: SealKind,
@@ -114,6 +116,7 @@ impl Plan {
             partition: args.partition.clone(),
             validation_rows: args.validation_rows,
             strategy: args.strategy.optimizer(),
+            local: LocalPlan::new(args),
             rule: args.rule,
             weighting: args.weighting.unwrap_or(match args.seal {
                 SealKind::None => Weighting::Samples,
@@ -125,7 +128,9 @@ impl Plan {
             attacks: args.attack.clone(),
             value: args.value.unwrap_or(match args.rule {
                 RobustRule::Mean
-                    if args.groups.is_none() && args.strategy.buffering().is_none() =>
+                    if args.groups.is_none()
+                        && args.strategy.buffering().is_none()
+                        && args.local.personal_layers.is_none() =>
                 {
                     ValueKind::Probe
                 }
@@ -196,7 +201,7 @@ impl Plan {
         if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
             bail!("--clip must be above 0");
         }
-        Ok(())
+        self.local.check(self)
     }
 
     /// Who draws whom, and how many come.
@@ -322,11 +327,6 @@ impl Plan {
         Conduct { seed: self.seed, spread, dropout: self.dropout }
     }
 
-    /// The server's part, as it is written.
-    pub(crate) fn strategy_name(&self) -> String {
-        self.buffering.map_or_else(|| self.strategy.to_string(), |buffering| buffering.to_string())
-    }
-
     /// Refuses rounds whose games have too many players.
     fn check_players(&self) -> anyhow::Result<()> {
         let most = match self.value {
@@ -364,6 +364,16 @@ impl Plan {
         self.model.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// The strategy in the notation of the command line.
+    pub(crate) fn strategy_name(&self) -> String {
+        let strategy = match self.buffering {
+            Some(buffering) => Strategy::Buffered(buffering),
+            None if self.local.scaffold => Strategy::Scaffold(self.strategy),
+            None => Strategy::Rounds(self.strategy),
+        };
+        strategy.to_string()
+    }
+
     /// The norm to which sealed updates are clipped.
     pub(crate) fn clip_or_default(&self) -> f64 {
         self.clip.unwrap_or(CLIP_DEFAULT)
@@ -376,7 +386,7 @@ impl Plan {
             LocalWork::Epochs(epochs) => (Some(epochs), None),
             LocalWork::Steps(steps) => (None, Some(steps)),
         };
-        json!({
+        let mut config = json!({
             "clients": self.clients,
             "sample": self.sample,
             "sampling": self.sampling,
@@ -413,7 +423,9 @@ impl Plan {
             "attacks": self.attacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "value": self.value,
             "seed": self.seed,
-        })
+        });
+        self.local.add_to_json(&mut config);
+        config
     }
 
     /// What a checkpoint is bound to: a state goes on only under the plan and the data that it was made by. More
@@ -426,6 +438,6 @@ impl Plan {
 }
 
 /// The number that a person wrote: the shortest that is read as this `f32`.
-fn shortest(value: f32) -> f64 {
+pub(crate) fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }

@@ -11,6 +11,7 @@ use super::{
     population::Contributor,
     simulation::Simulation,
     state::{RoundRecord, ValueRecord},
+    stopping::Stopping,
 };
 use crate::demo::children::own_peak_rss_bytes;
 
@@ -23,6 +24,8 @@ pub(crate) fn report(simulation: &Simulation, wall_seconds: f64) -> Value {
     let mut config = plan.to_json();
     config["parameters"] = architecture.parameter_count().into();
     config["ring_bits"] = simulation.ring_bits().into();
+    config["uploaded_parameters"] =
+        plan.local.uploaded(plan.training.settings().work, simulation.shared).into();
     let rounds: Vec<_> = state.rounds.iter().map(round_json).collect();
     let explained = Explained::of(simulation);
     let contributors: Vec<_> =
@@ -35,6 +38,7 @@ pub(crate) fn report(simulation: &Simulation, wall_seconds: f64) -> Value {
         "rounds": rounds,
         "contributors": contributors,
         "ledger": ledger,
+        "early_stopping": state.local.stopping.as_ref().map(Stopping::to_json),
         "peak_rss_bytes": own_peak_rss_bytes(),
         "wall_seconds": wall_seconds,
     })
@@ -60,6 +64,10 @@ fn round_json(record: &RoundRecord) -> Value {
         "wall_seconds": record.wall_seconds,
         "model": record.model,
         "remark": record.remark,
+        "learning_rate": record.local.learning_rate,
+        "validation": record.local.validation,
+        "shared_accuracy": record.local.shared_accuracy,
+        "personal_accuracy": record.local.personal_accuracy,
     })
 }
 
@@ -72,6 +80,7 @@ fn contributor_json(
     let record = simulation.state.values.get(&contributor.index).unwrap_or(&none);
     let (value, interval) = total(record);
     let credits = simulation.credits(contributor);
+    let tested = simulation.state.local.tested(contributor.index);
     let mut row = json!({
         "id": contributor.member().to_string(),
         "label": contributor.label(),
@@ -83,6 +92,9 @@ fn contributor_json(
         "values": record.values,
         "credits": credits.map(|credits| u64::try_from(credits).unwrap_or(u64::MAX)),
         "kind": contributor.kind.name(),
+        "local_test_rows": tested.map(|test| test.rows),
+        "shared_accuracy": tested.and_then(|test| test.share(test.shared)),
+        "personal_accuracy": tested.and_then(|test| test.share(test.personal)),
     });
     if let (Some(row), Value::Object(why)) =
         (row.as_object_mut(), explained.row(&contributor.member(), record))
@@ -144,7 +156,14 @@ pub(crate) fn print_round(record: &RoundRecord) {
         (Some(accuracy), Some(loss)) => {
             format!("accuracy {:.2} %, loss {loss:.4}", 100.0 * accuracy)
         }
+        _ if record.local.personal_accuracy.is_some() => String::new(),
         _ => "no new model".to_owned(),
+    };
+    let personal = record.local.personal_accuracy;
+    let quality = match personal.map(|accuracy| format!("own models {:.2} %", 100.0 * accuracy)) {
+        Some(personal) if quality.is_empty() => personal,
+        Some(personal) => format!("{quality}, {personal}"),
+        None => quality,
     };
     let upload = match record.upload_bytes_per_contributor {
         0 => String::new(),

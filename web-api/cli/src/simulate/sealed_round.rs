@@ -11,6 +11,7 @@ use super::{
     clock::Stopwatch,
     dao::{Ended, RoundStart, SimulatedDao},
     learning::{Learned, TrainingRound},
+    local_state::Retained,
     parallel::in_order,
     population::Contributor,
     seeds::{Purpose, generator},
@@ -92,6 +93,8 @@ pub(crate) struct Collected {
     pub(crate) aggregate_seconds: f64,
     /// Clipped updates before encoding and noise, by contributor: none unless they were to be kept.
     pub(crate) clear: Vec<(usize, Vec<f32>)>,
+    /// What contributors keep to themselves.
+    pub(crate) retained: Retained,
     /// One of those that were acknowledged: its receipt is checked.
     first: Option<(VerifyingKey, Acknowledged)>,
 }
@@ -256,6 +259,12 @@ impl SealedFederation {
                 if keeps_clear {
                     learned.delta = update.clone().clip(clip).delta().to_vec();
                 }
+                if task.training.trainer.scaffold.is_some() {
+                    // Of what counts: of the update as sealing will clip it.
+                    let sent = update.clone().clip(terms.encoding.clip_norm());
+                    learned.control =
+                        task.training.trainer.change_control(contributor, sent.delta());
+                }
                 let update = match most_rows {
                     Some(most) => update.weighing(weight(contributor.rows.len(), most)),
                     None => update,
@@ -300,6 +309,8 @@ impl SealedFederation {
         collected.train_seconds.push(learned.seconds);
         collected.train_losses.extend(learned.loss);
         collected.seal_seconds.push(seal_seconds);
+        collected.retained.personal.extend(learned.own.map(|own| (index, own)));
+        collected.retained.control.own.extend(learned.control.map(|change| (index, change)));
         let watch = Stopwatch::start();
         let (update, ticket) = (Box::new(sealed.update().clone()), sealed.ticket());
         let outputs = self.feed(Input::Submitted { peer: member, update, ticket })?;

@@ -15,6 +15,10 @@ pub(crate) enum Purpose {
     Cohort,
     /// The order of a contributor's examples.
     Training,
+    /// The order of examples in training a model of its own.
+    Personal,
+    /// Which of its rows a contributor is tested on.
+    LocalTest,
     /// What an attacker draws.
     Attack,
     /// The stochastic rounding of an update.
@@ -38,6 +42,8 @@ impl Purpose {
             Self::Attackers => "attackers",
             Self::Cohort => "cohort",
             Self::Training => "training",
+            Self::Personal => "personal",
+            Self::LocalTest => "local test",
             Self::Attack => "attack",
             Self::Rounding => "rounding",
             Self::Sealing => "sealing",

@@ -25,10 +25,13 @@ use self::buffered::Buffered;
 use super::{
     args::{SamplingKind, SealKind, Weighting},
     clock::Stopwatch,
+    control::ControlChanges,
     dao::{Ended, SimulatedDao},
     data::SimulationData,
-    learning::{Trainer, TrainingRound},
+    learning::TrainingRound,
     ledger::{COHORT_MAX, Opening, SimulatedLedger},
+    local_round::Bench,
+    local_state::{LocalState, Retained},
     open_round::OpenFederation,
     oracle::{OracleValues, RoundGame},
     plan::Plan,
@@ -54,8 +57,10 @@ pub(crate) struct Simulation {
     pub(crate) architecture: Architecture,
     pub(crate) population: Vec<Contributor>,
     pub(crate) state: State,
-    device: ComputeDevice,
-    threads: NonZeroUsize,
+    pub(crate) device: ComputeDevice,
+    pub(crate) threads: NonZeroUsize,
+    /// Parameters that are shared, the first ones.
+    pub(crate) shared: usize,
     backdoored: Option<Examples>,
     engine: Engine,
     /// In asynchronous training.
@@ -79,9 +84,12 @@ struct SealedEngine {
 }
 
 /// What a round left behind.
+#[derive(Default)]
 struct RoundResult {
-    after: Option<(Parameters, OptimizerState, Vec<f32>, Evaluation)>,
+    /// The model, with its quality if there is a whole one; the server's optimiser, and the mean update.
+    after: Option<(Parameters, OptimizerState, Vec<f32>, Option<Evaluation>)>,
     values: Vec<(usize, Option<f64>)>,
+    retained: Retained,
     record: RoundRecord,
 }
 
@@ -96,6 +104,7 @@ impl Simulation {
         threads: NonZeroUsize,
         state: Option<State>,
     ) -> anyhow::Result<Self> {
+        let shared = plan.local.shared_count(&architecture, plan.clients)?;
         let population = population(plan.seed, &data.parts, &plan.attacks)?;
         let backdoored = backdoored(&plan, &data)?;
         let device = ComputeDevice::cpu();
@@ -103,10 +112,7 @@ impl Simulation {
         let model = || initial_parameters(&architecture, plan.seed);
         let mut state = match state {
             Some(state) => state,
-            None => State::start(
-                model(),
-                OptimizerState::new(plan.strategy, architecture.parameter_count())?,
-            ),
+            None => State::start(model(), &plan)?,
         };
         let setup =
             Setup { plan: &plan, data: &data, architecture: &architecture, device: &device };
@@ -123,6 +129,7 @@ impl Simulation {
             state,
             device,
             threads,
+            shared,
             backdoored,
             engine,
             buffered,
@@ -143,15 +150,17 @@ impl Simulation {
             record.rounds += 1;
             record.values.extend(value);
         }
+        let changed = result.after.is_some();
         if let Some((model, optimizer, mean_update, test)) = result.after {
             self.state.model = model;
             self.state.optimizer = optimizer;
             self.state.past.push_front(mean_update);
             self.state.past.truncate(PAST_UPDATES_MAX);
-            result.record.test_accuracy = Some(test.accuracy);
-            result.record.test_loss = Some(test.loss);
+            result.record.test_accuracy = test.map(|test| test.accuracy);
+            result.record.test_loss = test.map(|test| test.loss);
             result.record.attack_success = self.attack_success()?;
         }
+        result.record.local = self.close_locally(round, result.retained, changed)?;
         result.record.round = round;
         result.record.model = model_digest(&self.architecture, &self.state.model).to_string();
         result.record.wall_seconds = watch.seconds();
@@ -245,15 +254,16 @@ impl Simulation {
         let OpenEngine { federation, evaluator } = engine.as_ref();
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
-        let trainer = trainer(&self.plan, &self.data, &self.architecture, &self.device);
+        let trainer = self.bench().trainer(&self.state)?;
         let last = self.state.past.front().map(Vec::as_slice);
         let training =
             TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
         let outcome = federation.run(&cohort, &training, evaluator)?;
         let mut optimizer = self.state.optimizer.clone();
-        let after = optimizer.step(model.values(), &outcome.mean_update)?;
+        let after = optimizer.step(model.values(), &self.whole_update(&outcome.mean_update))?;
         let after = Parameters::new(&self.architecture.layout(), after)?;
-        let test = evaluator.test(&after)?;
+        let whole = self.shared == after.count();
+        let test = whole.then(|| evaluator.test(&after)).transpose()?;
         let record = RoundRecord {
             participants: outcome.values.len() as u64,
             dropped: outcome.dropped.len() as u64,
@@ -264,7 +274,7 @@ impl Simulation {
             ..RoundRecord::default()
         };
         let after = Some((after, optimizer, outcome.mean_update, test));
-        Ok(RoundResult { after, values: outcome.values, record })
+        Ok(RoundResult { after, values: outcome.values, retained: outcome.retained, record })
     }
 
     fn sealed_round(
@@ -272,7 +282,14 @@ impl Simulation {
         round: u64,
         (cohort, coming): (&[usize], &[usize]),
     ) -> anyhow::Result<RoundResult> {
-        let trainer = trainer(&self.plan, &self.data, &self.architecture, &self.device);
+        let bench = Bench {
+            plan: &self.plan,
+            data: &self.data,
+            architecture: &self.architecture,
+            device: &self.device,
+            shared: self.shared,
+        };
+        let trainer = bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
             anyhow::bail!("a sealed round of an open federation");
         };
@@ -311,9 +328,11 @@ impl Simulation {
             remark: first_reason(&collected.dropped),
             ..RoundRecord::default()
         };
+        let mut retained = mem::take(&mut collected.retained);
         let (after, values) = match ended {
             Ended::Aborted(reason) => {
                 record.remark = Some(format!("given up: {reason}"));
+                retained.control = ControlChanges::default();
                 (None, Vec::new())
             }
             Ended::Settled { stepped, receipt, test } => {
@@ -338,10 +357,17 @@ impl Simulation {
                     (values, record.remark) =
                         played.values(&task.training, dao.evaluator(), remark)?;
                 }
-                (Some((stepped.after, stepped.optimizer, stepped.mean_update, test)), values)
+                let counted = values.iter().map(|(index, _)| *index).collect();
+                bench.count_controls(
+                    &trainer,
+                    (&self.population, &counted),
+                    &stepped.mean_update,
+                    &mut retained.control,
+                );
+                (Some((stepped.after, stepped.optimizer, stepped.mean_update, Some(test))), values)
             }
         };
-        Ok(RoundResult { after, values, record })
+        Ok(RoundResult { after, values, retained, record })
     }
 
     /// The share of triggered test images that are taken for the backdoor's target.
@@ -350,16 +376,6 @@ impl Simulation {
         let tested = evaluate(&self.device, &self.architecture, &self.state.model, examples)?;
         Ok(Some(tested.accuracy))
     }
-}
-
-/// What contributors train by.
-const fn trainer<'a>(
-    plan: &Plan,
-    data: &'a SimulationData,
-    architecture: &'a Architecture,
-    device: &'a ComputeDevice,
-) -> Trainer<'a> {
-    Trainer { data, architecture, plan: plan.training, device, seed: plan.seed }
 }
 
 /// The schedule of asynchronous training, if the plan is one.
@@ -518,8 +534,10 @@ fn backdoored(plan: &Plan, data: &SimulationData) -> anyhow::Result<Option<Examp
 }
 
 impl State {
-    fn start(model: Parameters, optimizer: OptimizerState) -> Self {
-        Self {
+    fn start(model: Parameters, plan: &Plan) -> anyhow::Result<Self> {
+        let optimizer = OptimizerState::new(plan.strategy, model.count())?;
+        let controls = if plan.local.scaffold { model.count() } else { 0 };
+        Ok(Self {
             next_round: 0,
             model,
             optimizer,
@@ -527,7 +545,8 @@ impl State {
             rounds: Vec::new(),
             values: BTreeMap::new(),
             leaves: Vec::new(),
-        }
+            local: LocalState::start(plan.local.stopping, controls),
+        })
     }
 }
 

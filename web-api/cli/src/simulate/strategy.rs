@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use aggregator_strategy::{Positive, ServerOptimizer, StalenessWeight};
+use aggregator_strategy::{NotationError, Positive, ServerOptimizer, StalenessWeight};
 use anyhow::{Context as _, bail, ensure};
 
 /// What the server does with updates.
@@ -10,6 +10,9 @@ use anyhow::{Context as _, bail, ensure};
 pub enum Strategy {
     /// One step for each round.
     Rounds(ServerOptimizer),
+    /// The same, and contributors correct their steps by SCAFFOLD's control variates; its server takes the mean
+    /// update times a learning rate, as `FedAvg`'s.
+    Scaffold(ServerOptimizer),
     /// One step for each full buffer.
     Buffered(Buffering),
 }
@@ -34,6 +37,9 @@ pub struct Buffering {
     pub optimizer: ServerOptimizer,
 }
 
+const SCAFFOLD: &str = "scaffold";
+/// What SCAFFOLD's server is.
+const FED_AVG: &str = "fedavg";
 /// The default of [`Buffering::stale_max`]: by then `FedBuff`'s weight is below a quarter.
 const STALE_MAX: u32 = 20;
 /// Largest spread: beyond it times leave what is counted in.
@@ -43,15 +49,20 @@ impl Strategy {
     /// The server's optimiser.
     pub(crate) const fn optimizer(&self) -> ServerOptimizer {
         match self {
-            Self::Rounds(optimizer) => *optimizer,
+            Self::Rounds(optimizer) | Self::Scaffold(optimizer) => *optimizer,
             Self::Buffered(buffering) => buffering.optimizer,
         }
+    }
+
+    /// Whether contributors correct their steps by control variates.
+    pub(crate) const fn is_scaffold(&self) -> bool {
+        matches!(self, Self::Scaffold(_))
     }
 
     /// The buffer, if there is one.
     pub(crate) const fn buffering(&self) -> Option<Buffering> {
         match self {
-            Self::Rounds(_) => None,
+            Self::Rounds(_) | Self::Scaffold(_) => None,
             Self::Buffered(buffering) => Some(*buffering),
         }
     }
@@ -61,6 +72,10 @@ impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rounds(optimizer) => optimizer.fmt(f),
+            Self::Scaffold(optimizer) => {
+                let text = optimizer.to_string();
+                write!(f, "{SCAFFOLD}{}", text.strip_prefix(FED_AVG).unwrap_or(&text))
+            }
             Self::Buffered(buffering) => buffering.fmt(f),
         }
     }
@@ -85,9 +100,17 @@ impl FromStr for Strategy {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        match text.strip_prefix("fedbuff") {
-            Some(settings) => Ok(Self::Buffered(buffering(settings)?)),
-            None => Ok(Self::Rounds(text.parse()?)),
+        if let Some(settings) = text.strip_prefix("fedbuff") {
+            return Ok(Self::Buffered(buffering(settings)?));
+        }
+        let corrected = text.strip_prefix(SCAFFOLD);
+        if let Some(rest) = corrected.filter(|rest| matches!(rest.get(..1), None | Some(":"))) {
+            return Ok(Self::Scaffold(format!("{FED_AVG}{rest}").parse()?));
+        }
+        match text.parse() {
+            Ok(optimizer) => Ok(Self::Rounds(optimizer)),
+            Err(error @ NotationError::Name { .. }) => bail!("{error}, {SCAFFOLD}, fedbuff"),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -168,6 +191,25 @@ mod tests {
         };
         assert_eq!((buffering.concurrency, buffering.stale_max), (16, 20));
         assert_eq!(buffering.staleness, StalenessWeight::FED_BUFF);
+    }
+
+    #[test]
+    fn scaffold_is_a_strategy_beside_the_server_s_steps() {
+        for (text, printed, scaffold) in [
+            ("scaffold", "scaffold:lr=1", true),
+            ("scaffold:lr=0.5", "scaffold:lr=0.5", true),
+            ("fedavg", "fedavg:lr=1", false),
+            ("fedavgm:lr=1,momentum=0.5", "fedavgm:lr=1,momentum=0.5", false),
+        ] {
+            let strategy: Strategy = text.parse().unwrap();
+            assert_eq!(
+                (strategy.to_string().as_str(), strategy.is_scaffold()),
+                (printed, scaffold)
+            );
+        }
+        let refused = "scaffolds".parse::<Strategy>().unwrap_err().to_string();
+        assert!(refused.ends_with("fedyogi, scaffold, fedbuff"), "{refused}");
+        assert!("scaffold:momentum=1".parse::<Strategy>().is_err());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use trainer_model::Parameters;
 use super::{
     super::{
         learning::TrainingRound,
+        local_round::Bench,
         population::Contributor,
         schedule::{Flush, Schedule},
         strategy::Buffering,
@@ -53,7 +54,14 @@ impl Simulation {
     fn flushed(&mut self, buffered: &mut Buffered, step: u64) -> anyhow::Result<RoundResult> {
         buffered.versions.entry(step).or_insert_with(|| self.state.model.clone());
         let flush = buffered.schedule.next_flush();
-        let trainer = super::trainer(&self.plan, &self.data, &self.architecture, &self.device);
+        let bench = Bench {
+            plan: &self.plan,
+            data: &self.data,
+            architecture: &self.architecture,
+            device: &self.device,
+            shared: self.shared,
+        };
+        let trainer = bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
             bail!("a sealed buffer of an open federation");
         };
@@ -82,7 +90,7 @@ impl Simulation {
         record.epsilon = privacy_loss(terms, most)?;
         record.course.note(&flush);
         let Some((mean, factor)) = weighted(&parts, &flush, &buffered.buffering)? else {
-            return Ok(RoundResult { after: None, values: Vec::new(), record });
+            return Ok(RoundResult { record, ..RoundResult::default() });
         };
         let mut optimizer = self.state.optimizer.clone();
         let after = optimizer.step_scaled(self.state.model.values(), &mean, factor)?;
@@ -90,7 +98,12 @@ impl Simulation {
         let test = engine.dao.evaluator().test(&after)?;
         let members = parts.iter().flat_map(|part| &part.members);
         let values = members.map(|index| (*index, None)).collect();
-        Ok(RoundResult { after: Some((after, optimizer, mean, test)), values, record })
+        Ok(RoundResult {
+            after: Some((after, optimizer, mean, Some(test))),
+            values,
+            record,
+            ..RoundResult::default()
+        })
     }
 }
 

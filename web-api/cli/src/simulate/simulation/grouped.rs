@@ -15,7 +15,10 @@ use privacy_identity::VerifyingKey;
 use trainer_model::{Parameters, model_digest};
 
 use super::{
-    super::{arrivals::Arrivals, learning::TrainingRound, plan::Grouping, population::Contributor},
+    super::{
+        arrivals::Arrivals, learning::TrainingRound, local_round::Bench, plan::Grouping,
+        population::Contributor,
+    },
     Engine, RoundResult, SealedEngine, Simulation,
     part::{self, Part},
 };
@@ -28,7 +31,14 @@ impl Simulation {
         arrivals: &Arrivals,
         grouping: Grouping,
     ) -> anyhow::Result<RoundResult> {
-        let trainer = super::trainer(&self.plan, &self.data, &self.architecture, &self.device);
+        let bench = Bench {
+            plan: &self.plan,
+            data: &self.data,
+            architecture: &self.architecture,
+            device: &self.device,
+            shared: self.shared,
+        };
+        let trainer = bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
             bail!("groups of an open federation");
         };
@@ -61,7 +71,7 @@ impl Simulation {
             Ok(update) => update,
             Err(error) => {
                 record.remark = Some(format!("given up: {error}"));
-                return Ok(RoundResult { after: None, values: Vec::new(), record });
+                return Ok(RoundResult { record, ..RoundResult::default() });
             }
         };
         let mut optimizer = self.state.optimizer.clone();
@@ -70,7 +80,12 @@ impl Simulation {
         let test = engine.dao.evaluator().test(&after)?;
         let members = parts.iter().flat_map(|part| &part.members);
         let values = members.map(|index| (*index, None)).collect();
-        Ok(RoundResult { after: Some((after, optimizer, mean_update, test)), values, record })
+        Ok(RoundResult {
+            after: Some((after, optimizer, mean_update, Some(test))),
+            values,
+            record,
+            ..RoundResult::default()
+        })
     }
 }
 
