@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use aggregator_protocol::{FederationTerms, RoundId};
+use aggregator_protocol::{FederationTerms, RoundId, RoundReceipt};
 use privacy_identity::{Digest, VerifyingKey};
 use privacy_secagg::{AggregateError, TagError};
 use thiserror::Error;
 
-use crate::ReceiptError;
+use crate::{ReceiptError, ValueFault};
 
 /// What is false.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -43,6 +43,9 @@ pub enum Finding {
     /// The sum has no mean.
     #[error("the sum cannot be decoded: {0}")]
     Undecodable(#[from] AggregateError),
+    /// The values are not what the parties' answers give, or those cannot be true.
+    #[error("{0}")]
+    Values(#[from] ValueFault),
     /// The next model is not the model before plus the mean.
     #[error("the model after the round has digest {named}, the sum leads to {got}")]
     OtherModel {
@@ -89,6 +92,19 @@ impl Dispute {
             _ => vec![coordinator],
         };
         Self { round, finder, accused, finding }
+    }
+
+    /// As [`Dispute::new`], of the values of the round of `receipt`: who is accused follows from the fault
+    /// ([`ValueFault::accused`]).
+    #[must_use]
+    pub fn of_values(
+        terms: &FederationTerms,
+        receipt: &RoundReceipt,
+        finder: VerifyingKey,
+        fault: ValueFault,
+    ) -> Self {
+        let accused = fault.accused(terms, receipt.grant.unverified_body());
+        Self { round: receipt.round, finder, accused, finding: Finding::Values(fault) }
     }
 }
 

@@ -222,6 +222,9 @@ impl Process {
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
+            ContributorRequest::Values { round } => {
+                ContributorReply::Values(self.machine.values_for(round, &member))
+            }
             ContributorRequest::Submit(update) => return self.submitted(turn, from, update),
             ContributorRequest::Custody(answer) => return self.custody(turn, from, *answer),
             ContributorRequest::Terms

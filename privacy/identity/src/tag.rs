@@ -78,6 +78,8 @@ pub enum Tag {
     KeyHandOver,
     /// The HPKE context of that key.
     ModelKeyEnvelope,
+    /// The signed shares from which a round's scalars were opened.
+    ScalarOpening,
 }
 
 impl Tag {
@@ -120,6 +122,7 @@ impl Tag {
             Self::Roster => "sahakar/roster/v1",
             Self::KeyHandOver => "sahakar/key-hand-over/v1",
             Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
+            Self::ScalarOpening => "sahakar/scalar-opening/v1",
         }
     }
 }

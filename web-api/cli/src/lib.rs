@@ -14,3 +14,4 @@ pub mod serve;
 pub mod settlement;
 pub mod simulate;
 pub mod trainer;
+pub mod value_audit;

@@ -5,6 +5,7 @@ mod config;
 mod custodians;
 mod founding;
 mod round_service;
+mod settled_record;
 mod vault;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -33,6 +34,8 @@ use crate::{
     process::{Events, now_ms, stop_signal},
 };
 pub(crate) use custodians::draw as draw_custodians;
+pub use settled_record::SettledRecord;
+
 use founding::Tables;
 use round_service::RoundService;
 use vault::Vault;
@@ -123,6 +126,8 @@ impl Node {
         let (link, inbox) = start_link(&config, &key, encoding.dimension()).await?;
         announce(events, &http.local_addr()?, &link, &terms.unverified_body().id());
         let initial = initial_parameters(&architecture, config.federation.seed);
+        // From here on whoever recomputes the rounds starts.
+        vault.keep_model(&initial)?;
         let publish = publisher(&config, architecture, tables, shelf)?;
         let service = RoundService {
             config,
@@ -180,7 +185,7 @@ async fn start_link(
     dimension: usize,
 ) -> anyhow::Result<(Link, aggregator_network::Inbox)> {
     let members = config.federation.members_max as usize;
-    let largest = (64 << 10) + 8 * dimension + 512 * members;
+    let largest = (64 << 10) + 8 * dimension + 1024 * members;
     let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
     let limits =
         Limits { request_bytes_max: largest, response_bytes_max: largest, ..Limits::default() };

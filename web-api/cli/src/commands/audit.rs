@@ -8,11 +8,11 @@ use std::{
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use data_dao_journal::AuditReport;
-use data_dao_store::{TilesError, audit_tiles, checkpoint_head};
+use data_dao_store::{TilesError, audit_tiles, checkpoint_head, read_tiles};
 use serde_json::{Value, json};
 
 use super::output::{print, print_json};
-use crate::rest::Rest;
+use crate::{rest::Rest, value_audit::ValueAudit};
 
 /// Entries of a bundle, and hashes of a tile (C2SP tlog-tiles).
 const TILE_WIDTH: u64 = 256;
@@ -26,6 +26,16 @@ pub struct AuditArgs {
     /// The log's verifier key, if you have it from elsewhere than the log itself
     #[arg(long, value_name = "KEY")]
     pub vkey: Option<String>,
+    /// The DAO's validation table (CSV), once it is revealed: what was measured is recomputed, too
+    #[arg(long, value_name = "FILE", requires = "node")]
+    pub validation: Option<PathBuf>,
+    /// The DAO node's folder, or a copy, with terms.bin, models and rounds
+    #[arg(long, value_name = "DIR", requires = "validation")]
+    pub node: Option<PathBuf>,
+    /// By how much, relative to their length, probes may differ from the recomputed ones; above 0 only for a node
+    /// that measured on a graphics adapter
+    #[arg(long, value_name = "R", default_value_t = 0.0, requires = "node")]
+    pub tolerance: f64,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -50,18 +60,24 @@ impl AuditArgs {
     /// The first difference, with the entry it is at; or that the log cannot be read.
     pub fn run(self) -> anyhow::Result<()> {
         let vkey = self.vkey.as_deref();
-        let audited = match (&self.log.dir, &self.log.url) {
-            (Some(dir), _) => audit_dir(checked_dir(dir)?, vkey),
-            (None, Some(url)) => {
-                let copy = tempfile::tempdir().context("making a folder for the download")?;
-                let vkey = download(&Rest::new(url), vkey, copy.path())?;
-                audit_dir(copy.path(), Some(&vkey))
-            }
+        // Kept until the end: the values are recomputed from the same copy.
+        let copy = tempfile::tempdir().context("making a folder for the download")?;
+        let (dir, vkey) = match (&self.log.dir, &self.log.url) {
+            (Some(dir), _) => (checked_dir(dir)?, vkey.map(ToOwned::to_owned)),
+            (None, Some(url)) => (copy.path(), Some(download(&Rest::new(url), vkey, copy.path())?)),
             (None, None) => return Err(anyhow!("say where the log is: --dir or --url")),
         };
-        match audited {
-            Ok(report) if self.json => print_json(&json_from_report(&report)),
-            Ok(report) => print_report(&report, self.vkey.is_some()),
+        match audit_dir(dir, vkey.as_deref()) {
+            Ok(report) => {
+                let values = self.values(dir, vkey.as_deref())?;
+                if self.json {
+                    let mut json = json_from_report(&report);
+                    json["values"] = values.map_or(Value::Null, |values| values.to_json());
+                    return print_json(&json);
+                }
+                print_report(&report, self.vkey.is_some())?;
+                values.map_or(Ok(()), |values| print(values.to_string()))
+            }
             Err(error) => {
                 if self.json {
                     print_json(&json_from_error(&error))?;
@@ -70,6 +86,24 @@ impl AuditArgs {
             }
         }
     }
+}
+
+impl AuditArgs {
+    /// What was measured, recomputed, if the table and the node's folder are given.
+    fn values(&self, dir: &Path, vkey: Option<&str>) -> anyhow::Result<Option<ValueAudit>> {
+        let (Some(validation), Some(node)) = (&self.validation, &self.node) else {
+            return Ok(None);
+        };
+        let log = read_tiles(log_dir(dir).as_ref(), vkey)?;
+        ValueAudit::of(&log.leaves, validation, node, self.tolerance).map(Some)
+    }
+}
+
+/// The log in `dir`, or in its folder `tiles`.
+fn log_dir(dir: &Path) -> PathBuf {
+    let tiles = dir.join("tiles");
+    let has_log = |dir: &Path| dir.join("checkpoint").is_file();
+    if !has_log(dir) && has_log(&tiles) { tiles } else { dir.to_owned() }
 }
 
 fn checked_dir(dir: &Path) -> anyhow::Result<&Path> {
@@ -87,10 +121,7 @@ fn checked_dir(dir: &Path) -> anyhow::Result<&Path> {
 /// # Errors
 /// [`TilesError`]: the first difference.
 pub fn audit_dir(dir: &Path, vkey: Option<&str>) -> Result<AuditReport, TilesError> {
-    let tiles = dir.join("tiles");
-    let has_log = |dir: &Path| dir.join("checkpoint").is_file();
-    let dir = if !has_log(dir) && has_log(&tiles) { &tiles } else { dir };
-    audit_tiles(dir, vkey)
+    audit_tiles(&log_dir(dir), vkey)
 }
 
 /// Copies the log of a node into `dir`, in the form that [`audit_dir`] reads.
