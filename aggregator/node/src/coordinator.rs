@@ -200,6 +200,9 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
+            ContributorRequest::Values { round } => {
+                ContributorReply::Values(self.machine.values_for(round, &member))
+            }
             ContributorRequest::Submit { update, ticket } => {
                 let input = Input::Submitted { peer: member, update, ticket };
                 if self.step(input, Some((member, reply))).await? {

@@ -8,7 +8,7 @@ use privacy_secagg::SealedUpdate;
 
 use crate::{
     AggregatorReply, AggregatorRequest, CohortNews, CohortRequest, CustodyKey, FederationTerms,
-    MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt, RoundSum,
+    MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt, RoundSum, ValueRecord,
 };
 
 /// Longest name a member gives itself, in bytes.
@@ -86,6 +86,11 @@ pub enum ContributorRequest {
     Cohort(CohortRequest),
     /// The sum of a settled round.
     Sum {
+        /// The round.
+        round: RoundId,
+    },
+    /// What the values of a settled round follow from.
+    Values {
         /// The round.
         round: RoundId,
     },
@@ -175,6 +180,8 @@ pub enum ContributorReply {
     Cohort(Box<CohortNews>),
     /// The sum of the round; none if it is not, or no longer, kept.
     Sum(Option<Box<Signed<RoundSum>>>),
+    /// What the values of the round follow from; none if it is not, or no longer, kept.
+    Values(Option<Box<ValueRecord>>),
     /// Refused, with the reason under which it was counted.
     Refused(Refusal),
 }
@@ -235,6 +242,10 @@ impl Encode for ContributorRequest {
                 writer.u8(7);
                 round.encode(writer);
             }
+            Self::Values { round } => {
+                writer.u8(8);
+                round.encode(writer);
+            }
         }
     }
 }
@@ -259,6 +270,7 @@ impl Decode for ContributorRequest {
             5 => Self::Custody(Box::new(Decode::decode(reader)?)),
             6 => Self::Cohort(Decode::decode(reader)?),
             7 => Self::Sum { round: Decode::decode(reader)? },
+            8 => Self::Values { round: Decode::decode(reader)? },
             other => return Err(DecodeError::invalid("contributor request", other)),
         })
     }
@@ -350,6 +362,13 @@ impl Encode for ContributorReply {
                     sum.encode(writer);
                 }
             }
+            Self::Values(record) => {
+                writer.u8(12);
+                writer.u8(u8::from(record.is_some()));
+                if let Some(record) = record {
+                    record.encode(writer);
+                }
+            }
         }
     }
 }
@@ -375,6 +394,11 @@ impl Decode for ContributorReply {
                 0 => None,
                 1 => Some(Box::new(Decode::decode(reader)?)),
                 other => return Err(DecodeError::invalid("sum", other)),
+            }),
+            12 => Self::Values(match reader.u8()? {
+                0 => None,
+                1 => Some(Box::new(Decode::decode(reader)?)),
+                other => return Err(DecodeError::invalid("value record", other)),
             }),
             other => return Err(DecodeError::invalid("contributor reply", other)),
         })

@@ -8,7 +8,7 @@ use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
 
 use crate::{
     AcceptedSet, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX, ProbeOrder, Refusal,
-    Roster, RoundGrant, RoundId, RoundReceipt, SumCommitment,
+    Roster, RoundGrant, RoundId, RoundReceipt, ScalarOpening, SumCommitment,
 };
 
 /// Longest reason of an abort, in bytes.
@@ -89,7 +89,12 @@ pub enum DaoRequest {
     /// The probes for an opened sum.
     Measure(Box<Signed<RoundSum>>),
     /// To log and pay a round.
-    Settle(Box<Signed<RoundReceipt>>),
+    Settle {
+        /// Its record.
+        receipt: Box<Signed<RoundReceipt>>,
+        /// From what its scalars were opened.
+        opening: Box<ScalarOpening>,
+    },
     /// To log that a round was given up.
     Abort {
         /// The round.
@@ -152,9 +157,10 @@ impl Encode for DaoRequest {
                 writer.u8(3);
                 sum.encode(writer);
             }
-            Self::Settle(receipt) => {
+            Self::Settle { receipt, opening } => {
                 writer.u8(4);
                 receipt.encode(writer);
+                opening.encode(writer);
             }
             Self::Abort { round, reason } => {
                 writer.u8(5);
@@ -177,7 +183,10 @@ impl Decode for DaoRequest {
             1 => Self::Join(Decode::decode(reader)?),
             2 => Self::Grant,
             3 => Self::Measure(Box::new(Decode::decode(reader)?)),
-            4 => Self::Settle(Box::new(Decode::decode(reader)?)),
+            4 => Self::Settle {
+                receipt: Box::new(Decode::decode(reader)?),
+                opening: Box::new(Decode::decode(reader)?),
+            },
             5 => Self::Abort {
                 round: Decode::decode(reader)?,
                 reason: reader.text("reason", REASON_BYTES_MAX)?,

@@ -12,9 +12,10 @@
 //!      │                             │ Sum(accepted set) ───────────────►│ share of the sum  │
 //!      │                             │ Measure(sum) ─────────────────────┼──────────────────►│ probes
 //!      │                             │ Score(probes) ───────────────────►│ scalar shares     │
-//!      │                             │ Settle(Signed<RoundReceipt>) ─────┼──────────────────►│ credits
+//!      │                             │ Settle(receipt, ScalarOpening) ───┼──────────────────►│ checks, credits
 //!      │ Receipt ───────────────────►│ receipt, inclusion proof          │                   │
 //!      │ Sum ───────────────────────►│ Signed<RoundSum>                  │                   │
+//!      │ Values ────────────────────►│ ValueRecord                       │                   │
 //! ```
 //!
 //! Requests go upward only. Each has one answer and may be repeated: whoever answers gives the same
@@ -29,6 +30,7 @@ mod order;
 mod prepared;
 mod receipt;
 mod refusal;
+mod scalar_opening;
 mod sealing;
 mod terms;
 mod training;
@@ -52,6 +54,7 @@ pub use order::{RoundGrant, RoundId, RoundOrder};
 pub use prepared::PreparedPart;
 pub use receipt::{OpenedScalars, RoundReceipt};
 pub use refusal::Refusal;
+pub use scalar_opening::{PartyScalars, ScalarOpening, ValueRecord};
 pub use sealing::{Custodian, CustodyKey, CustodyTerms, SealingTerms};
 pub use terms::{FederationTerms, SchemaTerms, TermsError};
 pub use training::{LocalWork, TrainingTerms};

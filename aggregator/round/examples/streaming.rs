@@ -168,7 +168,7 @@ fn measure(world: &World, folder: &Folder, peers: &Path, contributors: usize) {
         machine = measured(world, &context, machine);
     }
     let settles =
-        |ask: &Ask| matches!(ask, Ask::Dao(asked) if matches!(**asked, DaoRequest::Settle(_)));
+        |ask: &Ask| matches!(ask, Ask::Dao(asked) if matches!(**asked, DaoRequest::Settle { .. }));
     assert!(machine.outstanding(&context).iter().any(settles), "the round was not settled");
 }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregator_protocol::{
     AggregatorRequest, ContributorReply, DaoRequest, Evidence, FetchedReceipt, PreparedPart,
     ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarShares,
-    SetEcho, SumCommitment,
+    SetEcho, SumCommitment, ValueRecord,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 
@@ -73,6 +73,7 @@ enum Phase {
     Settling {
         receipt: Signed<RoundReceipt>,
         sum: Signed<RoundSum>,
+        values: Box<ValueRecord>,
     },
     Aborting {
         round: RoundId,
@@ -197,6 +198,12 @@ impl Coordinator {
         self.history.get(&round)?.sum_for(member)
     }
 
+    /// What the values of `round` follow from, for those who were invited to it, while it is kept.
+    #[must_use]
+    pub fn values_for(&self, round: RoundId, member: &VerifyingKey) -> Option<Box<ValueRecord>> {
+        self.history.get(&round)?.values_for(member)
+    }
+
     /// Whether members may be at work on an order: meanwhile their cohort stays as it is.
     #[must_use]
     pub const fn collecting(&self) -> bool {
@@ -236,7 +243,10 @@ impl Coordinator {
                 asks.extend(scalars.is_none().then(|| own(closed.work(task()))));
                 asks
             }
-            Phase::Settling { receipt, .. } => dao(DaoRequest::Settle(Box::new(receipt.clone()))),
+            Phase::Settling { receipt, values, .. } => {
+                let opening = Box::new(values.opening.clone());
+                dao(DaoRequest::Settle { receipt: Box::new(receipt.clone()), opening })
+            }
             Phase::Aborting { round, reason } => {
                 dao(DaoRequest::Abort { round: *round, reason: reason.to_string() })
             }
@@ -376,9 +386,9 @@ impl Coordinator {
 
     fn logged(&mut self) -> Result<Vec<Output>, Refusal> {
         let ended = match &self.phase {
-            Phase::Settling { receipt, sum } => {
+            Phase::Settling { receipt, sum, values } => {
                 let (receipt, sum) = (Box::new(receipt.clone()), Some(Box::new(sum.clone())));
-                Ended::Settled { receipt, sum }
+                Ended::Settled { receipt, sum, values: Some(values.clone()) }
             }
             Phase::Aborting { round, reason } => {
                 Ended::Aborted { round: *round, reason: reason.to_string() }

@@ -7,7 +7,7 @@ use privacy_identity::{Digest, VerifyingKey};
 use privacy_secagg::{AggregateError, TagError};
 use thiserror::Error;
 
-use crate::ReceiptError;
+use crate::{ReceiptError, ValueFault};
 
 /// Accused who are named in a sentence; the others are counted. More than there are aggregators in any federation.
 const NAMED_MAX: usize = 16;
@@ -46,6 +46,9 @@ pub enum Finding {
     /// The sum has no mean.
     #[error("the sum cannot be decoded: {0}")]
     Undecodable(#[from] AggregateError),
+    /// The values are not what the parties' answers give, or those cannot be true.
+    #[error("{0}")]
+    Values(#[from] ValueFault),
     /// The next model is not the model before plus the mean.
     #[error("the model after the round has digest {named}, the sum leads to {got}")]
     OtherModel {
@@ -93,6 +96,19 @@ impl Dispute {
             _ => vec![coordinator],
         };
         Self { round, finder, accused, finding }
+    }
+
+    /// As [`Dispute::new`], of the values of the round of `receipt`: who is accused follows from the fault
+    /// ([`ValueFault::accused`]).
+    #[must_use]
+    pub fn of_values(
+        terms: &FederationTerms,
+        receipt: &RoundReceipt,
+        finder: VerifyingKey,
+        fault: ValueFault,
+    ) -> Self {
+        let accused = fault.accused(terms, receipt.grant.unverified_body());
+        Self { round: receipt.round, finder, accused, finding: Finding::Values(fault) }
     }
 }
 

@@ -13,12 +13,12 @@ use aggregator_protocol::{
 use aggregator_strategy::{Draw, Ticket};
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Digest, Signed, SigningKey, Tag};
-use privacy_secagg::{Binding, QuantizedUpdate, SealedUpdate};
+use privacy_secagg::{Binding, NoisyUpdate, QuantizedUpdate, SealedUpdate};
 use rand::CryptoRng;
 use thiserror::Error;
 
 use crate::{
-    RoundSecret,
+    OwnShares, RoundSecret,
     context::recipients,
     missing_commitment, mode,
     noise::noised,
@@ -260,19 +260,52 @@ impl Ordered {
         secret: Option<&RoundSecret>,
         (rounding_rng, rng): (&mut impl CryptoRng, &mut impl CryptoRng),
     ) -> Result<Sealed, OrderRefusal> {
-        let sealing = |reason: String| OrderRefusal::Sealing { reason };
+        let noisy = self.encoded(update, terms, secret, (rounding_rng, &mut *rng))?;
+        let update = mode::seal(&noisy, terms, &self.grant, key, rng).map_err(unsealed)?;
+        let digest = update.digest();
+        Ok(Sealed { update, digest, binding: self.binding, ticket: self.ticket })
+    }
+
+    /// As [`Ordered::seal_tagged`], with what the member keeps to check later what was made of its update.
+    ///
+    /// # Errors
+    /// As [`Ordered::seal_tagged`].
+    pub fn seal_kept(
+        self,
+        update: LocalUpdate,
+        terms: &FederationTerms,
+        key: &SigningKey,
+        secret: Option<&RoundSecret>,
+        (rounding_rng, rng): (&mut impl CryptoRng, &mut impl CryptoRng),
+    ) -> Result<(Sealed, OwnShares), OrderRefusal> {
+        let noisy = self.encoded(update, terms, secret, (rounding_rng, &mut *rng))?;
+        let (update, own) =
+            mode::seal_kept(&noisy, terms, &self.grant, key, rng).map_err(unsealed)?;
+        let digest = update.digest();
+        Ok((Sealed { update, digest, binding: self.binding, ticket: self.ticket }, own))
+    }
+
+    /// What is sealed: clipped, rotated, rounded, noised and tagged.
+    fn encoded(
+        &self,
+        update: LocalUpdate,
+        terms: &FederationTerms,
+        secret: Option<&RoundSecret>,
+        (rounding_rng, rng): (&mut impl CryptoRng, &mut impl CryptoRng),
+    ) -> Result<NoisyUpdate, OrderRefusal> {
         let encoding = &terms.encoding;
         let clipped = update.clip(encoding.clip_norm());
         let rotation = encoding.rotation(&self.binding.federation, self.binding.round);
         let quantised = QuantizedUpdate::quantise(&clipped, &rotation, encoding, rounding_rng)
-            .map_err(|error| sealing(error.to_string()))?;
-        let noisy = noised(&quantised, encoding, rng).map_err(sealing)?;
-        let noisy = RoundSecret::tag(secret, noisy, terms, &self.binding)
-            .ok_or_else(|| sealing("the cohort's secret of the round is needed".to_owned()))?;
-        let update = mode::seal(&noisy, terms, &self.grant, key, rng).map_err(sealing)?;
-        let digest = update.digest();
-        Ok(Sealed { update, digest, binding: self.binding, ticket: self.ticket })
+            .map_err(|error| unsealed(error.to_string()))?;
+        let noisy = noised(&quantised, encoding, rng).map_err(unsealed)?;
+        RoundSecret::tag(secret, noisy, terms, &self.binding)
+            .ok_or_else(|| unsealed("the cohort's secret of the round is needed".to_owned()))
     }
+}
+
+const fn unsealed(reason: String) -> OrderRefusal {
+    OrderRefusal::Sealing { reason }
 }
 
 /// An update that may leave the machine.

@@ -12,8 +12,8 @@ mod taking;
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, Refusal, RoundGrant,
-    RoundId, RoundOrder, SetEcho,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, FederationTerms, ProbeOrder,
+    Refusal, RoundGrant, RoundId, RoundOrder, SetEcho,
 };
 use privacy_identity::{Digest, Signed, Tag};
 use privacy_secagg::Delivery;
@@ -309,7 +309,7 @@ impl PeerAggregator {
                 return Err(Refusal::Unexpected);
             }
         };
-        check_probes(context, &probes, held.grant(), set)?;
+        check_probes(context.terms(), &probes, held.grant(), set)?;
         let reply = held.score_reply(context, store, set, &probes)?;
         let input = (!answered).then(|| PeerInput::Scored(Box::new(probes)));
         Ok(Answer { input, keep: Vec::new(), reply })
@@ -342,12 +342,11 @@ fn prepared(
 /// Checks that the DAO node signed these probes for this round and set, and that no inner product
 /// with them can wrap around.
 pub(crate) fn check_probes(
-    context: &AggregatorContext,
+    terms: &FederationTerms,
     probes: &Signed<ProbeOrder>,
     grant: &RoundGrant,
     set: &AcceptedSet,
 ) -> Result<(), Refusal> {
-    let terms = context.terms();
     probes
         .clone()
         .verify_by(Tag::Probe, &terms.dao_node)

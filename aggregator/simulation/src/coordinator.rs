@@ -223,6 +223,9 @@ impl Process {
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
+            ContributorRequest::Values { round } => {
+                ContributorReply::Values(self.machine.values_for(round, &member))
+            }
             ContributorRequest::Submit { update, ticket } => {
                 return self.submitted(turn, from, update, ticket);
             }

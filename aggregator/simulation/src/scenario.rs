@@ -83,7 +83,7 @@ pub enum Mutant {
     LowersTheMinimum,
     /// Another party changes its share of the sum, and signs that.
     ShiftsTheSum,
-    /// Another party changes its shares of scalars, and signs that.
+    /// Another party moves value from one member to another in its shares of scalars, and signs that.
     ShiftsTheScalars,
     /// The coordinator never lets time act.
     NeverTicks,

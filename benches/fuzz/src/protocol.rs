@@ -4,9 +4,9 @@ use aggregator_protocol::{
     AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews,
     CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest,
     Evidence, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, NoiseTerms,
-    OpenedScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundOrder,
-    RoundReceipt, RoundSum, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms,
-    Welcome, checked_roster, from_wire, to_wire,
+    OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundGrant, RoundId,
+    RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho,
+    SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire,
 };
 use aggregator_strategy::{SamplingRate, Ticket, participation_key};
 use privacy_dp::ClipNorm;
@@ -236,6 +236,15 @@ pub(crate) fn scalars() -> Box<Signed<ScalarShares>> {
     Box::new(Signed::new(scalars, Tag::ScalarShares, &key(2)))
 }
 
+pub(crate) fn opening() -> ScalarOpening {
+    let party = |place| PartyScalars { place, shares: *scalars() };
+    ScalarOpening::new(vec![party(0), party(2)]).expect("in order")
+}
+
+pub(crate) fn value_record() -> ValueRecord {
+    ValueRecord { probes: *probes(), opening: opening() }
+}
+
 pub(crate) fn probes() -> Box<Signed<ProbeOrder>> {
     let parameters = parameters(Tagging::Absent);
     let rotation = parameters.rotation(&federation(), ROUND.0);
@@ -310,6 +319,7 @@ fn receipt() -> RoundReceipt {
         model_after: Digest([2; 32]),
         sum: Digest([3; 32]),
         probe: Digest([4; 32]),
+        opening: Digest([5; 32]),
         accepted: set(),
         scalars: vec![OpenedScalars { value: 5, innovation: -6 }; 2],
         dropped: vec![key(5).verifying_key()],
@@ -346,6 +356,7 @@ fn contributor_requests() -> Vec<ContributorRequest> {
         }),
         ContributorRequest::Cohort(CohortRequest::HandKey(hand_over())),
         ContributorRequest::Sum { round: ROUND },
+        ContributorRequest::Values { round: ROUND },
     ]
 }
 
@@ -381,6 +392,8 @@ fn contributor_replies() -> Vec<ContributorReply> {
         ContributorReply::Cohort(Box::new(news)),
         ContributorReply::Sum(None),
         ContributorReply::Sum(Some(round_sum())),
+        ContributorReply::Values(None),
+        ContributorReply::Values(Some(Box::new(value_record()))),
     ]
 }
 
@@ -417,7 +430,7 @@ fn dao_requests() -> Vec<DaoRequest> {
         DaoRequest::Join(join()),
         DaoRequest::Grant,
         DaoRequest::Measure(round_sum()),
-        DaoRequest::Settle(signed_receipt()),
+        DaoRequest::Settle { receipt: signed_receipt(), opening: Box::new(opening()) },
         DaoRequest::Abort { round: ROUND, reason: "helper lost".to_owned() },
         DaoRequest::Roster,
         DaoRequest::HandKey(hand_over()),

@@ -22,7 +22,7 @@ use crate::{
     fixtures::{fhe_terms, grant, key, rng, sealed, sealing_key, terms},
     protocol::{
         commitment, echo, order, prepared_parts, probes, roster, round_sum, scalars, set,
-        signed_grant, signed_receipt, welcome,
+        signed_grant, signed_receipt, value_record, welcome,
     },
 };
 
@@ -136,8 +136,10 @@ fn inputs() -> Vec<Vec<u8>> {
 
 fn all_ended() -> Vec<Vec<u8>> {
     let aborted = Ended::Aborted { round: RoundId(7), reason: "too few".to_owned() };
-    let settled = |sum| Ended::Settled { receipt: signed_receipt(), sum }.to_bytes();
-    vec![settled(None), settled(Some(round_sum())), aborted.to_bytes()]
+    let settled =
+        |sum, values| Ended::Settled { receipt: signed_receipt(), sum, values }.to_bytes();
+    let record = || Some(Box::new(value_record()));
+    vec![settled(None, None), settled(Some(round_sum()), record()), aborted.to_bytes()]
 }
 
 /// Every member of the set is answered with a proof, and nobody else.

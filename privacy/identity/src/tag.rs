@@ -82,6 +82,8 @@ pub enum Tag {
     ModelKeyEnvelope,
     /// The seed by which a round's cohort, or its groups, are drawn in public.
     CohortDraw,
+    /// The signed shares from which a round's scalars were opened.
+    ScalarOpening,
 }
 
 impl Tag {
@@ -126,6 +128,7 @@ impl Tag {
             Self::KeyHandOver => "sahakar/key-hand-over/v1",
             Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
             Self::CohortDraw => "sahakar/cohort-draw/v1",
+            Self::ScalarOpening => "sahakar/scalar-opening/v1",
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Question {
     Cohort,
     /// The sum of a round.
     Sum,
+    /// What the values of a round follow from.
+    Values,
 }
 
 impl Question {
@@ -53,6 +55,7 @@ impl Question {
             Self::Custody => "custody",
             Self::Cohort => "cohort",
             Self::Sum => "sum",
+            Self::Values => "values",
         }
     }
 

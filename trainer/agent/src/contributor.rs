@@ -83,9 +83,10 @@ impl Contributor {
             self.state.store_round_secret(round, secret)?;
         }
         let generators = (&mut rounding, &mut randomness::sealing());
-        let sealed = ordered
-            .seal_tagged(update, &self.terms, &self.key, secret, generators)
+        let (sealed, own) = ordered
+            .seal_kept(update, &self.terms, &self.key, secret, generators)
             .map_err(AgentError::Sealing)?;
+        self.state.store_own_shares(&own)?;
         let wire = to_wire(&sealed.request());
         self.state.store_round(&StoredRound::Sealed { wire: wire.clone() })?;
         Ok(Submission { sealed, wire })

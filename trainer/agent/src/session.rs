@@ -1,6 +1,7 @@
 //! The rounds of a contributor that was admitted.
 
 mod cohort;
+mod values;
 
 use std::sync::Arc;
 
@@ -361,7 +362,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
 
     fn end(&self, round: RoundId) -> Result<(), AgentError> {
         self.contributor.state.store_round(&StoredRound::Ended { round })?;
-        self.contributor.state.forget_round_secret()
+        self.contributor.state.forget_round()
     }
 }
 

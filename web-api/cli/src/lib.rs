@@ -16,4 +16,5 @@ pub mod serve;
 pub mod settlement;
 pub mod simulate;
 pub mod trainer;
+pub mod value_audit;
 pub mod witness;

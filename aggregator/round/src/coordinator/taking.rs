@@ -126,7 +126,7 @@ impl Coordinator {
             (Phase::Settling { receipt, .. }, _) if receipt.unverified_body().round == id.round => {
                 settled(receipt)
             }
-            (_, Some(Ended::Settled { receipt, sum: Some(_) })) => settled(receipt),
+            (_, Some(Ended::Settled { receipt, sum: Some(_), .. })) => settled(receipt),
             _ => false,
         }
     }

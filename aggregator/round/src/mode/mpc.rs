@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aggregator_protocol::{FederationTerms, Refusal, RoundGrant};
 use privacy_secagg::{
-    Binding, NoisyUpdate, OpenedSum, Payloads, QuantizedProbe, ScalarShare, Share, ShareSum,
-    VerifiedDelivery, open_scalar, open_sum as open_shares,
+    Binding, NoisyUpdate, OpenShare, OpenedSum, Payloads, QuantizedProbe, ScalarShare, Share,
+    ShareSum, VerifiedDelivery, open_scalar, open_sum as open_shares,
 };
 use rand::CryptoRng;
 
@@ -84,6 +84,19 @@ pub(super) fn scalars(
     probes: [&QuantizedProbe; 2],
 ) -> Result<[u64; 2], Refusal> {
     let share = part.open(context.sealing(), &context.terms().encoding);
+    let share = share.map_err(|_source| Refusal::Unopenable)?;
+    Ok(probes.map(|probe| probe.scalar_share(share.vector()).0.into()))
+}
+
+/// As [`scalars`], by the owner of the update.
+pub(super) fn scalars_of(
+    terms: &FederationTerms,
+    binding: &Binding,
+    place: usize,
+    payload: &[u8],
+    probes: [&QuantizedProbe; 2],
+) -> Result<[u64; 2], Refusal> {
+    let share = OpenShare::from_payload(place, payload, binding, &terms.encoding);
     let share = share.map_err(|_source| Refusal::Unopenable)?;
     Ok(probes.map(|probe| probe.scalar_share(share.vector()).0.into()))
 }

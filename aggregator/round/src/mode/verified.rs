@@ -255,7 +255,19 @@ pub(super) fn scalars(
     delivery: &VerifiedDelivery,
     probes: [&QuantizedProbe; 2],
 ) -> Result<[u64; 2], Refusal> {
-    let (pine, part) = open(context, place, delivery)?;
+    scalars_of(context.terms(), delivery.binding(), place, &payload(context, delivery)?, probes)
+}
+
+/// As [`scalars`], by the owner of the update.
+pub(super) fn scalars_of(
+    terms: &FederationTerms,
+    binding: &Binding,
+    place: usize,
+    payload: &[u8],
+    probes: [&QuantizedProbe; 2],
+) -> Result<[u64; 2], Refusal> {
+    let pine = pine(terms, binding)?;
+    let part = parse(terms, &pine, place, payload)?;
     let place = u8::try_from(place).map_err(|_source| Refusal::Unopenable)?;
     let output = pine.output_share(place, &part.input).map_err(|_source| Refusal::Unopenable)?;
     Ok(probes.map(|probe| u64::from(inner_product(output.as_slice(), probe.values()))))

@@ -381,5 +381,5 @@ pub(crate) fn asks_measure(ask: &Ask) -> bool {
 }
 
 pub(crate) fn asks_settle(ask: &Ask) -> bool {
-    matches!(ask, Ask::Dao(request) if matches!(**request, DaoRequest::Settle(_)))
+    matches!(ask, Ask::Dao(request) if matches!(**request, DaoRequest::Settle { .. }))
 }

@@ -6,11 +6,13 @@ pub(crate) mod dishonest;
 pub(crate) mod federation;
 pub(crate) mod shell;
 
+use std::sync::Arc;
+
 use aggregator_protocol::{
     CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms,
     RoundGrant, RoundId, RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
 };
-use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
+use aggregator_round::{AggregatorContext, Ordered, OwnShares, RoundSecret, Sealed};
 use aggregator_strategy::{CohortRule, ServerOptimizer, VrfPublicKey, participation_key};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
@@ -83,6 +85,7 @@ pub(crate) struct World {
 pub(crate) struct Contribution {
     pub(crate) sealed: Sealed,
     pub(crate) values: Vec<i64>,
+    pub(crate) own: Arc<OwnShares>,
 }
 
 impl World {
@@ -276,8 +279,8 @@ impl World {
         let values = values.unwrap().values().iter().map(|&value| i64::from(value)).collect();
         let generators = (&mut rounding.clone(), &mut rng);
         let secret = self.secret.as_ref();
-        let sealed = ordered.seal_tagged(update, terms, key, secret, generators).unwrap();
-        Contribution { sealed, values }
+        let (sealed, own) = ordered.seal_kept(update, terms, key, secret, generators).unwrap();
+        Contribution { sealed, values, own: Arc::new(own) }
     }
 
     /// Some are longer than the clip norm, so that clipping is on the way too.

@@ -232,7 +232,10 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             ContributorReply::Sum(sum) => sum.map(|sum| *sum),
             other => return Err(Question::Sum.unanswered(&other)),
         };
-        let checked = self.judge(receipt, sum.as_ref())?;
+        let mut checked = self.judge(receipt, sum.as_ref())?;
+        if let (Ok(()), Some(sum)) = (&checked, &sum) {
+            checked = self.check_values(receipt, sum).await?;
+        }
         self.keep_record(receipt, fetched, sum)?;
         Ok(checked)
     }

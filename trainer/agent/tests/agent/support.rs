@@ -234,7 +234,8 @@ fn answer(
         }
         ContributorRequest::Custody(_)
         | ContributorRequest::Cohort(_)
-        | ContributorRequest::Sum { .. } => ContributorReply::Refused(Refusal::Stranger),
+        | ContributorRequest::Sum { .. }
+        | ContributorRequest::Values { .. } => ContributorReply::Refused(Refusal::Stranger),
         ContributorRequest::Receipt { round } => {
             heard.receipts += 1;
             ContributorReply::Receipt(receipt(script.receipt, round, member, heard.taken.as_ref()))
@@ -323,6 +324,7 @@ fn receipt(
         model_after: Digest([2; 32]),
         sum: Digest([3; 32]),
         probe: Digest([4; 32]),
+        opening: Digest([6; 32]),
         accepted,
         scalars,
         dropped: Vec::new(),

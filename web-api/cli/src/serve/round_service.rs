@@ -6,9 +6,12 @@
 use aggregator_network::{Inbound, Inbox, PeerKey};
 use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
-    RoundId, RoundReceipt, RoundSum, from_wire, to_wire,
+    RoundId, RoundReceipt, RoundSum, ScalarOpening, ValueRecord, from_wire, to_wire,
 };
-use aggregator_round::{PAST_UPDATES_MAX, check_tickets, missing_commitment, round_loss_micro};
+use aggregator_round::{
+    PAST_UPDATES_MAX, SumProducts, check_tickets, check_values, missing_commitment,
+    round_loss_micro,
+};
 use aggregator_strategy::{Draw, OptimizerState};
 use anyhow::Context as _;
 use data_dao_journal::{
@@ -24,6 +27,7 @@ use super::{
     cohort::{self, Invited},
     config::ServeConfig,
     custodians, draws,
+    settled_record::SettledRecord,
     settling::ADVANCE_EVERY_MS,
     vault::{Step, Vault},
 };
@@ -41,6 +45,8 @@ const GRANT_FILE: &str = "grant.bin";
 const PROBES_FILE: &str = "probes.bin";
 /// File of the digest of the sum that the probes answer.
 const SUM_FILE: &str = "sum.bin";
+/// File of that sum.
+const OPENED_FILE: &str = "opened.bin";
 
 /// Longest reason that the ledger takes, in bytes; a longer one is cut.
 const REASON_BYTES_MAX: usize = 200;
@@ -124,7 +130,7 @@ impl RoundService {
             DaoRequest::Join(request) => self.join(request).await,
             DaoRequest::Grant => self.grant().await,
             DaoRequest::Measure(sum) => self.measure(*sum),
-            DaoRequest::Settle(receipt) => self.settle(*receipt).await,
+            DaoRequest::Settle { receipt, opening } => self.settle(*receipt, *opening).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
             DaoRequest::Roster => {
                 Ok(cohort::roster(self.terms.unverified_body(), self.members()?, &self.key))
@@ -290,6 +296,7 @@ impl RoundService {
             }
             Err(error) => return Err(error),
         };
+        self.vault.keep(OPENED_FILE, &sum)?;
         self.vault.keep(SUM_FILE, &digest)?;
         self.vault.keep(PROBES_FILE, &probes)?;
         Ok(DaoReply::Probes(Box::new(probes)))
@@ -377,7 +384,11 @@ impl RoundService {
         steps.collect()
     }
 
-    async fn settle(&self, receipt: Signed<RoundReceipt>) -> anyhow::Result<DaoReply> {
+    async fn settle(
+        &self,
+        receipt: Signed<RoundReceipt>,
+        opening: ScalarOpening,
+    ) -> anyhow::Result<DaoReply> {
         let terms = self.terms.unverified_body();
         let Ok(verified) =
             receipt.clone().verify_by(Tag::RoundReceipt, &terms.coordinator().verifying)
@@ -391,9 +402,13 @@ impl RoundService {
         if let Some(entry) = logged {
             return Ok(DaoReply::Settled { entry });
         }
-        if let Err(refusal) = self.check_receipt(body)? {
-            return Ok(DaoReply::Refused(refusal));
-        }
+        let checked = tokio::task::block_in_place(|| self.check_receipt(&receipt, opening))?;
+        let record = match checked {
+            Ok(record) => record,
+            Err(refusal) => return Ok(DaoReply::Refused(refusal)),
+        };
+        // Before the ledger names it; that of a round which the ledger then refuses is never looked at.
+        self.vault.keep_settled(body.round.0, &record)?;
         let after = self.vault.model(&body.model_after)?;
         let test = tokio::task::block_in_place(|| self.evaluator.test(&after))?;
         let settled = self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
@@ -421,8 +436,14 @@ impl RoundService {
         Ok(DaoReply::Settled { entry: appended.index + appended.count - 1 })
     }
 
-    /// Checks that the receipt is about the sum and the probes that this node answered.
-    fn check_receipt(&self, receipt: &RoundReceipt) -> anyhow::Result<Result<(), Refusal>> {
+    /// Checks that the receipt is about the sum and the probes that this node answered, and that its values are
+    /// what the parties' answers open to, and add up; the record of the round.
+    fn check_receipt(
+        &self,
+        signed: &Signed<RoundReceipt>,
+        opening: ScalarOpening,
+    ) -> anyhow::Result<Result<SettledRecord, Refusal>> {
+        let receipt = signed.unverified_body();
         let open = self.federation(|f| f.open_round().copied())?;
         if open.map(|open| open.round) != Some(receipt.round.0) {
             return Ok(Err(Refusal::WrongRound));
@@ -440,7 +461,22 @@ impl RoundService {
             && receipt.model_after == order.model_after
             && receipt.accepted.tree().root() == order.set_root
             && self.vault.record::<Digest>(SUM_FILE)? == Some(receipt.sum);
-        Ok(if right { Ok(()) } else { Err(Refusal::BadSet) })
+        if !right {
+            return Ok(Err(Refusal::BadSet));
+        }
+        if opening.digest() != receipt.opening {
+            return Ok(Err(Refusal::Malformed));
+        }
+        let terms = self.terms.unverified_body();
+        let sum: Option<Signed<RoundSum>> = self.vault.record(OPENED_FILE)?;
+        let sum = sum.context("it is kept before the probes")?;
+        let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+        let values = ValueRecord { probes, opening };
+        if let Err(fault) = check_values(terms, receipt, &values, &products) {
+            tracing::warn!("round {} is not paid: {fault}", receipt.round);
+            return Ok(Err(Refusal::BadSet));
+        }
+        Ok(Ok(SettledRecord { receipt: signed.clone(), sum, values }))
     }
 
     fn report(

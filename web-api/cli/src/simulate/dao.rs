@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, ProbeOrder, Refusal, RoundGrant, RoundId,
-    RoundReceipt, RoundSum,
+    RoundReceipt, RoundSum, ScalarOpening, ValueRecord,
 };
-use aggregator_round::{PAST_UPDATES_MAX, check_tickets};
+use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_tickets, check_values};
 use aggregator_strategy::{OptimizerState, VrfPublicKey};
 use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
 use trainer_model::{Evaluation, Parameters};
@@ -32,7 +32,7 @@ pub(crate) struct Stepped {
 #[derive(Debug)]
 enum Progress {
     Granted,
-    Measured { stepped: Stepped, probes: Box<Signed<ProbeOrder>> },
+    Measured { stepped: Stepped, probes: Box<Signed<ProbeOrder>>, products: SumProducts },
     Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Option<Evaluation> },
     Aborted(String),
 }
@@ -133,7 +133,7 @@ impl SimulatedDao {
         match request {
             DaoRequest::Grant => Ok(self.granted()),
             DaoRequest::Measure(sum) => self.measure(&sum),
-            DaoRequest::Settle(receipt) => self.settle(&receipt, now_ms),
+            DaoRequest::Settle { receipt, opening } => self.settle(&receipt, *opening, now_ms),
             DaoRequest::Abort { round, reason } => self.abort(round, reason, now_ms),
             _ => Ok(DaoReply::Refused(Refusal::Unexpected)),
         }
@@ -198,14 +198,20 @@ impl SimulatedDao {
             value: measured.value_probe.clone(),
             innovation: measured.innovation_probe.clone(),
         };
+        let products = SumProducts::of(&self.terms.encoding, &sum.sum, &order);
         let probes = Box::new(Signed::new(order, Tag::Probe, &self.key));
         let Measured { mean_update, after, optimizer, .. } = measured;
         let stepped = Stepped { mean_update, after, optimizer };
-        open.progress = Progress::Measured { stepped, probes: probes.clone() };
+        open.progress = Progress::Measured { stepped, probes: probes.clone(), products };
         Ok(DaoReply::Probes(probes))
     }
 
-    fn settle(&mut self, receipt: &Signed<RoundReceipt>, now_ms: u64) -> anyhow::Result<DaoReply> {
+    fn settle(
+        &mut self,
+        receipt: &Signed<RoundReceipt>,
+        opening: ScalarOpening,
+        now_ms: u64,
+    ) -> anyhow::Result<DaoReply> {
         let coordinator = &self.terms.coordinator().verifying;
         if receipt.clone().verify_by(Tag::RoundReceipt, coordinator).is_err() {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
@@ -213,9 +219,11 @@ impl SimulatedDao {
         let Some(open) = &mut self.open else {
             return Ok(DaoReply::Refused(Refusal::WrongRound));
         };
-        let Progress::Measured { stepped, .. } = &open.progress else {
+        let Progress::Measured { stepped, probes, products } = &open.progress else {
             return Ok(DaoReply::Refused(Refusal::Unexpected));
         };
+        let record = ValueRecord { probes: probes.as_ref().clone(), opening };
+        check_values(&self.terms, receipt.unverified_body(), &record, products)?;
         let stepped = stepped.clone();
         let test = if open.part { None } else { Some(self.evaluator.test(&stepped.after)?) };
         if let (Some(ledger), Some(test)) = (&mut self.ledger, &test) {
