@@ -98,6 +98,7 @@ fn receipt(state: &State) -> RoundReceipt {
         model: model_before,
         cohort: members(),
         custodians: vec![],
+        draw_keys: vec![],
         cohort_epoch: None,
     };
     let contributions = members().into_iter().zip((60..).map(digest)).collect();
@@ -109,6 +110,7 @@ fn receipt(state: &State) -> RoundReceipt {
         model_after,
         sum: digest(40),
         probe: digest(41),
+        opening: digest(42),
         accepted: AcceptedSet::new(contributions).unwrap(),
         scalars: vec![OpenedScalars { value: 10, innovation: 10 }; 3],
         dropped: vec![],
