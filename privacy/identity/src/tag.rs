@@ -78,6 +78,12 @@ pub enum Tag {
     KeyHandOver,
     /// The HPKE context of that key.
     ModelKeyEnvelope,
+    /// Work that an aggregator shares among its processes, signed by itself.
+    SharedWork,
+    /// What came of a batch of it, signed by itself.
+    WorkedBatch,
+    /// The HPKE context of what came of a batch.
+    WorkedBatchEnvelope,
 }
 
 impl Tag {
@@ -120,6 +126,9 @@ impl Tag {
             Self::Roster => "sahakar/roster/v1",
             Self::KeyHandOver => "sahakar/key-hand-over/v1",
             Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
+            Self::SharedWork => "sahakar/shared-work/v1",
+            Self::WorkedBatch => "sahakar/worked-batch/v1",
+            Self::WorkedBatchEnvelope => "sahakar/worked-batch-envelope/v1",
         }
     }
 }
