@@ -30,7 +30,7 @@ pub(crate) use config::{delta_by_default, optimizer_by_default};
 
 use crate::{
     measure::Evaluator,
-    process::{Events, now_ms, stop_signal},
+    process::{Events, now_ms, running_ms, stop_signal},
 };
 pub(crate) use custodians::draw as draw_custodians;
 use founding::Tables;
@@ -135,7 +135,7 @@ impl Node {
             initial,
             publish,
             events,
-            joined_ms: now_ms().into(),
+            joined_ms: running_ms().into(),
         };
         service.resume().await?;
         Ok(Self { service, api, http, link, inbox })
