@@ -215,6 +215,20 @@ pub(crate) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
     }
 }
 
+/// The sum of two partial sums of one party, over different updates: what [`partial_sum`] makes of all of them.
+pub(crate) fn merged_sums(
+    context: &AggregatorContext,
+    grant: &RoundGrant,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    match context.terms().sealing {
+        SealingTerms::Mpc => mpc::merged_sums(context.terms(), one, other),
+        SealingTerms::MpcVerified => verified::merged_sums(context.terms(), grant, one, other),
+        SealingTerms::Fhe(_) => fhe::merged_sums(context.terms(), one, other),
+    }
+}
+
 /// Checks the form of another party's partial sum.
 pub(crate) fn check_partial_sum(
     context: &AggregatorContext,

@@ -84,6 +84,12 @@ pub enum Tag {
     CohortDraw,
     /// The signed shares from which a round's scalars were opened.
     ScalarOpening,
+    /// Work that an aggregator shares among its processes, signed by itself.
+    SharedWork,
+    /// What came of a batch of it, signed by itself.
+    WorkedBatch,
+    /// The HPKE context of what came of a batch.
+    WorkedBatchEnvelope,
 }
 
 impl Tag {
@@ -129,6 +135,9 @@ impl Tag {
             Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
             Self::CohortDraw => "sahakar/cohort-draw/v1",
             Self::ScalarOpening => "sahakar/scalar-opening/v1",
+            Self::SharedWork => "sahakar/shared-work/v1",
+            Self::WorkedBatch => "sahakar/worked-batch/v1",
+            Self::WorkedBatchEnvelope => "sahakar/worked-batch-envelope/v1",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use aggregator_network::{Address, ListenAddress, load_or_create_key};
-use aggregator_node::NodeConfig;
+use aggregator_node::{DatabaseUrl, NodeConfig, WorkerConfig};
 use anyhow::Context as _;
 use clap::Args;
 use privacy_identity::SigningKey;
@@ -35,8 +35,8 @@ pub struct AggregatorArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "/ip4/127.0.0.1/udp/0/quic-v1")]
     pub listen: Vec<ListenAddress>,
     /// The DAO node's address, with its identity
-    #[arg(long, value_name = "ADDRESS")]
-    pub dao: Address,
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "worker")]
+    pub dao: Option<Address>,
     /// Another aggregator's address, with its identity; the coordinator needs all others. May be given several times for one
     /// of them, for QUIC and TCP
     #[arg(long, value_name = "ADDRESS")]
@@ -54,6 +54,25 @@ pub struct AggregatorArgs {
     /// region and endpoint in the environment (`AWS_ACCESS_KEY_ID`, …)
     #[arg(long, value_name = "URL")]
     pub updates: Option<String>,
+    /// Keep rounds in this PostgreSQL database instead of a file: `postgres://USER@HOST/DATABASE`, used by no other
+    /// aggregator. It may hold a password, which the environment hides from others
+    #[arg(
+        long,
+        env = "SAHAKAR_AGGREGATOR_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database_url: Option<DatabaseUrl>,
+    /// Help the aggregator whose key and database these are with the sums of large rounds, and do nothing else. As many
+    /// workers as you like, on machines that see the same updates; any of them may stop or be killed at any time
+    #[arg(long, requires = "database_url", conflicts_with_all = ["listen", "dao", "peer", "metrics"])]
+    pub worker: bool,
+    /// Share work on more updates than this with the workers, in batches of at most as many
+    #[arg(long, value_name = "COUNT", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_updates: u32,
+    /// Give a batch to another process after this long without a sign of life, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..))]
+    pub lease_seconds: u64,
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -77,16 +96,29 @@ pub struct AggregatorArgs {
 /// An address in use, a store that cannot be opened or written, terms that do not name its key.
 pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
+    let lease = Duration::from_secs(args.lease_seconds);
+    if let Some(database) = args.database_url.clone().filter(|_| args.worker) {
+        let (state_dir, updates) = (args.state, args.updates);
+        let config = WorkerConfig { state_dir, database, updates, lease, threads: None };
+        let worker = aggregator_node::work(config, move |event| events.emit(event.to_json()));
+        return tokio::select! {
+            result = worker => result,
+            () = stop_signal(args.with_parent) => Ok(()),
+        };
+    }
     let (state, duty, witness) = (args.state.clone(), args.duty, args.witness);
     let config = NodeConfig {
         state_dir: args.state,
         listen: args.listen,
-        dao: args.dao,
+        dao: args.dao.context("--dao: the DAO node's address is needed")?,
         peers: args.peer,
         relays: args.relay,
         peer_relays: args.peer_relay,
         relayed_circuits_max: args.relayed_circuits,
         updates: args.updates,
+        database: args.database_url,
+        batch_updates: args.batch_updates,
+        lease,
     };
     let (link, linked) = watch::channel(None);
     let node = pin!(aggregator_node::run(

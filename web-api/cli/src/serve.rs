@@ -37,7 +37,7 @@ pub(crate) use config::{
 use crate::{
     database_url::DatabaseUrl,
     measure::Evaluator,
-    process::{Events, now_ms, stop_signal},
+    process::{Events, now_ms, running_ms, stop_signal},
 };
 pub(crate) use custodians::draw as draw_custodians;
 pub use settled_record::SettledRecord;
@@ -172,7 +172,7 @@ impl Node {
             initial,
             publish,
             events,
-            joined_ms: now_ms().into(),
+            joined_ms: running_ms().into(),
             released: false.into(),
         };
         if args.rest_only {

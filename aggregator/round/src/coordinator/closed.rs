@@ -48,7 +48,7 @@ impl Closed {
     /// What the coordinator does with its own parts of the set.
     pub(super) fn work(&self, task: Task) -> Work {
         let updates = self.set().contributions().to_vec();
-        Work { order: self.order.clone(), updates, task }
+        Work { order: self.order.clone(), updates, task, place: 0 }
     }
 
     /// Whether the step can go on with `answered` answers where `needed` are enough.

@@ -173,6 +173,21 @@ pub(super) fn partial_sum(
     Ok(sum.to_bytes())
 }
 
+/// Of the aggregator: a custodian holds no parts that others could work on.
+pub(super) fn merged_sums(
+    terms: &FederationTerms,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    let parameters = parameters(&terms.encoding)?;
+    let read = |sum| CiphertextSum::from_bytes(parameters, sum);
+    let merged = read(one).and_then(|mut sum| {
+        sum.merge(&read(other)?)?;
+        Ok(sum.to_bytes())
+    });
+    merged.map_err(|_source| Refusal::Malformed)
+}
+
 pub(super) fn check_partial_sum(share: &[u8]) -> Result<(), Refusal> {
     KeyShareSum::from_bytes(share).map(|_sum| ()).map_err(|_source| Refusal::Malformed)
 }

@@ -52,6 +52,20 @@ pub(super) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
     Ok(sum.pack())
 }
 
+pub(super) fn merged_sums(
+    terms: &FederationTerms,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    // How many a partial sum covers does not stand in it.
+    let unpack = |sum| ShareSum::unpack(sum, 0, &terms.encoding);
+    let merged = unpack(one).and_then(|mut sum| {
+        sum.merge(&unpack(other)?)?;
+        Ok(sum.pack())
+    });
+    merged.map_err(|_source| Refusal::Malformed)
+}
+
 pub(super) fn check_partial_sum(
     terms: &FederationTerms,
     grant: &RoundGrant,

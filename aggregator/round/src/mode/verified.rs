@@ -204,6 +204,19 @@ pub(super) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
     Ok([sum.to_bytes().as_slice(), &tags.to_bytes()].concat())
 }
 
+pub(super) fn merged_sums(
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    let malformed = |_source| Refusal::Malformed;
+    let (mut sum, tag) = parse_sum(terms, grant, one, 0).map_err(malformed)?;
+    let (next, next_tag) = parse_sum(terms, grant, other, 0).map_err(malformed)?;
+    sum.merge(&next).map_err(|_source| Refusal::Malformed)?;
+    Ok([sum.to_bytes().as_slice(), &tag.plus(next_tag).to_bytes()].concat())
+}
+
 pub(super) fn check_partial_sum(
     terms: &FederationTerms,
     grant: &RoundGrant,

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     measure::{Evaluator, MeasureError, Measured},
-    process::{Events, now_ms},
+    process::{Events, now_ms, running_ms},
     settlement::{epsilon_from_micro, round_settled},
 };
 
@@ -183,7 +183,7 @@ impl RoundService {
         }
         let label = body.label.clone();
         self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
-        self.joined_ms.store(now_ms(), std::sync::atomic::Ordering::Relaxed);
+        self.joined_ms.store(running_ms(), std::sync::atomic::Ordering::Relaxed);
         let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
             Ok(_) => Ok(DaoReply::Joined),
@@ -229,7 +229,7 @@ impl RoundService {
         }
         let terms = self.terms.unverified_body();
         let since_join_ms =
-            now_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
+            running_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
         let invited = Invited::now(&self.vault, terms, cohort, &self.key, since_join_ms)?;
         let Some(invited) = invited else {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
