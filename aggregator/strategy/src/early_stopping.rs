@@ -141,7 +141,9 @@ impl FromStr for EarlyStopping {
         let patience = read.need("patience")?;
         let got: f64 = read.take("improvement")?.unwrap_or(0.0);
         let stopping = Self::new(better, patience, got);
-        read.finish(stopping.map_err(|_| NumberError::Negative { name: "improvement", got })?)
+        read.finish(
+            stopping.map_err(|_refused| NumberError::Negative { name: "improvement", got })?,
+        )
     }
 }
 

@@ -120,10 +120,11 @@ impl Learner {
         let (delta, loss, steps) = match self.behaviour {
             Behaviour::Honest => {
                 let Self { architecture, examples, training, device, .. } = self;
-                let plan =
-                    plan_from_terms(*training, round).map_err(|_| ModelError::PlanUnsupported {
+                let plan = plan_from_terms(*training, round).map_err(|_refused| {
+                    ModelError::PlanUnsupported {
                         reason: "the round's learning rate is out of range",
-                    })?;
+                    }
+                })?;
                 let outcome = train(device, architecture, model, examples, &plan, &mut rng)?;
                 let delta = outcome.parameters.difference(model).map_err(ModelError::Diverged)?;
                 (delta, Some(f64::from(outcome.loss)), outcome.steps)

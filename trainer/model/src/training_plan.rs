@@ -226,9 +226,9 @@ impl TrainingPlan {
     /// The steps that it takes over so many examples, at least 1.
     #[must_use]
     pub fn steps(&self, examples: usize) -> u64 {
-        let batch_size = usize::try_from(self.0.batch_size).expect("BATCH_SIZE_MAX fits");
+        let batches = (examples as u64).div_ceil(u64::from(self.0.batch_size));
         match self.0.work {
-            LocalWork::Epochs(epochs) => u64::from(epochs) * examples.div_ceil(batch_size) as u64,
+            LocalWork::Epochs(epochs) => u64::from(epochs) * batches,
             LocalWork::Steps(steps) => u64::from(steps),
         }
     }

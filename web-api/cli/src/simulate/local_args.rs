@@ -14,7 +14,7 @@ pub struct LocalArgs {
     /// improvement=X for the least that counts
     #[arg(long, value_name = "MEASURE:…")]
     pub early_stopping: Option<EarlyStopping>,
-    /// The last N dense layers are each contributor's own and never uploaded (FedPer); with --seal none and
+    /// The last N dense layers are each contributor's own and never uploaded (personalisation layers); with --seal none and
     /// --value none, as nobody can measure a model without its last layers
     #[arg(long, value_name = "N")]
     pub personal_layers: Option<usize>,

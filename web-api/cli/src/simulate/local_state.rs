@@ -104,7 +104,7 @@ fn map_to_writer(map: &BTreeMap<usize, Vec<f32>>, writer: &mut Writer) {
 
 fn index_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let index = reader.u64()?;
-    usize::try_from(index).map_err(|_| DecodeError::invalid("contributor", index))
+    usize::try_from(index).map_err(|_too_large| DecodeError::invalid("contributor", index))
 }
 
 fn map_from_reader(

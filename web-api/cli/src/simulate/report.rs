@@ -227,6 +227,11 @@ pub(crate) fn print_tail(simulation: &Simulation, outcome: &Value) {
     if contributors.len() > LISTED_MAX {
         println!("… and {} more (--report)", contributors.len() - LISTED_MAX);
     }
+    if let Some(stopping) = simulation.state.local.stopping.as_ref()
+        && let Some(sentence) = stopping.sentence()
+    {
+        println!("{sentence}");
+    }
     if let Some(ledger) = simulation.ledger() {
         println!(
             "ledger: {} entries, root {}, audit {}",

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
 };
 
-use aggregator_protocol::RoundId;
+use aggregator_protocol::{OpenedScalars, RoundId, RoundReceipt};
 use aggregator_round::{PAST_UPDATES_MAX, privacy_loss};
 use aggregator_strategy::{Attack, OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
 use anyhow::Context as _;
@@ -316,17 +316,10 @@ impl Simulation {
         let encoding = federation.terms().encoding;
         let rounds = round + 1;
         let mut record = RoundRecord {
-            dropped: collected.dropped.len() as u64,
             refused,
-            upload_bytes_per_contributor: collected.upload_bytes,
             upload_bytes_per_parameter: per_parameter(collected.upload_bytes, &encoding),
             epsilon: privacy_loss(federation.terms(), rounds)?,
-            train_seconds: mean(&collected.train_seconds),
-            train_loss: mean_loss(&collected.train_losses),
-            seal_seconds: mean(&collected.seal_seconds),
-            aggregate_seconds: collected.aggregate_seconds,
-            remark: first_reason(&collected.dropped),
-            ..RoundRecord::default()
+            ..collected_record(&collected)
         };
         let mut retained = mem::take(&mut collected.retained);
         let (after, values) = match ended {
@@ -336,20 +329,7 @@ impl Simulation {
                 (None, Vec::new())
             }
             Ended::Settled { stepped, receipt, test } => {
-                let contributions = receipt.accepted.contributions().iter();
-                let value = |((member, _), scalars): (
-                    &(VerifyingKey, _),
-                    &aggregator_protocol::OpenedScalars,
-                )| {
-                    let index = members.get(member).copied();
-                    #[expect(
-                        clippy::cast_precision_loss,
-                        reason = "for people; the ledger has integers"
-                    )]
-                    index.map(|index| (index, Some(scalars.value as f64 * encoding.value_unit())))
-                };
-                let mut values: Vec<_> =
-                    contributions.zip(&receipt.scalars).filter_map(value).collect();
+                let mut values = opened_values(&receipt, members, &encoding);
                 record.participants = values.len() as u64;
                 let test = test.context("a whole round is tested")?;
                 if let Some(played) = Played::of(&self.plan, &self.population, &mut collected) {
@@ -547,6 +527,35 @@ impl State {
             leaves: Vec::new(),
             local: LocalState::start(plan.local.stopping, controls),
         })
+    }
+}
+
+/// What each contribution of a sealed round took off the loss, by contributor.
+#[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+fn opened_values(
+    receipt: &RoundReceipt,
+    members: &BTreeMap<VerifyingKey, usize>,
+    encoding: &EncodingParameters,
+) -> Vec<(usize, Option<f64>)> {
+    let contributions = receipt.accepted.contributions().iter().zip(&receipt.scalars);
+    let value = |((member, _), scalars): (&(VerifyingKey, _), &OpenedScalars)| {
+        let value = scalars.value as f64 * encoding.value_unit();
+        members.get(member).map(|index| (*index, Some(value)))
+    };
+    contributions.filter_map(value).collect()
+}
+
+/// What is noted of a sealed round's collection.
+fn collected_record(collected: &Collected) -> RoundRecord {
+    RoundRecord {
+        dropped: collected.dropped.len() as u64,
+        upload_bytes_per_contributor: collected.upload_bytes,
+        train_seconds: mean(&collected.train_seconds),
+        train_loss: mean_loss(&collected.train_losses),
+        seal_seconds: mean(&collected.seal_seconds),
+        aggregate_seconds: collected.aggregate_seconds,
+        remark: first_reason(&collected.dropped),
+        ..RoundRecord::default()
     }
 }
 

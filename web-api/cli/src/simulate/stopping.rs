@@ -42,6 +42,14 @@ impl Stopping {
         self.exhausted
     }
 
+    /// What came of it, for people; none before anything was measured.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        let (round, best) = (self.best_round? + 1, self.progress.best()?);
+        let why =
+            if self.exhausted { "no improvement since: ended early" } else { "not ended early" };
+        Some(format!("best on the validation rows after round {round}: {best:.4}; {why}"))
+    }
+
     /// As the report states it.
     pub(crate) fn to_json(&self) -> Value {
         json!({
