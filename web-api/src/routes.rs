@@ -62,6 +62,7 @@ fn market() -> OpenApiRouter<ApiState> {
         .routes(routes!(models::show))
         .routes(routes!(keys::issue))
         .routes(routes!(keys::deposit))
+        .routes(routes!(keys::erase_buyer))
         .routes(routes!(balance::balance))
         .routes(routes!(prices::set))
         .routes(routes!(purchases::purchase))

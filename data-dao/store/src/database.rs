@@ -1,5 +1,6 @@
 //! The SQL: everything that is read from and written to the database, in either of two engines.
 
+mod personal;
 mod turn;
 
 use std::{path::Path, str::FromStr as _, time::Duration};
@@ -57,6 +58,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             // A commit returns only when it is on disk: what was acknowledged is not lost.
             .synchronous(SqliteSynchronous::Full)
+            // What is erased is overwritten. Entries are never deleted, so this costs them nothing.
+            .pragma("secure_delete", "ON")
             .busy_timeout(WAIT);
         let pool =
             SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;

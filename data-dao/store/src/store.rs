@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 pub(crate) use append::Writer;
 
 use crate::database::{Database, EntryRow};
+use crate::personal::Names;
 use crate::{AppendError, CheckpointError, Proof, StoreError, TilePath};
 
 /// Most entries that one page of [`Store::entries`] holds.
@@ -62,6 +63,8 @@ struct Inner {
     writer: Mutex<Writer>,
     /// What readers see: changed only after a commit, and never held across an await.
     published: RwLock<Published>,
+    /// What the log only commits to.
+    names: Names,
     /// Tiles are exported one at a time.
     exports: Mutex<()>,
     /// Kept open: the operating system frees the lock with the process, however it ends.
@@ -122,8 +125,10 @@ impl Store {
         let checkpoint = signed(&key.sign(&tree.head()))?;
         let state = replayed.state.clone();
         let published = Published { state, tree, checkpoint, cosigned: None };
+        let names = Names::read(&database).await?;
         Ok(Self(Arc::new(Inner {
             database,
+            names,
             key,
             vkey,
             writer: Mutex::new(replayed),
@@ -163,7 +168,37 @@ impl Store {
         let mut writer = self.0.writer.lock().await;
         let before = writer.tree.size();
         self.0.catch_up(&mut writer, u64::MAX).await?;
+        self.0.names.refresh(&self.0.database).await?;
         Ok(writer.tree.size() > before)
+    }
+
+    /// Keeps what a person is called beside the log, and returns what is to stand in the log instead: a salted commitment.
+    ///
+    /// * `salt` — random, secret, and used once.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; nothing is kept then.
+    pub async fn conceal(
+        &self,
+        name: &str,
+        salt: &[u8; Digest::LEN],
+    ) -> Result<String, StoreError> {
+        self.0.names.conceal(&self.0.database, name, salt).await
+    }
+
+    /// What a text of the log stands for: itself if it is no commitment, none if that was erased, or is another database's.
+    #[must_use]
+    pub fn reveal(&self, text: &str) -> Option<String> {
+        self.0.names.reveal(text)
+    }
+
+    /// Erases what a commitment of the log stands for, and returns whether there was anything. The log, its root, every proof
+    /// and every replay stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; it may not be erased then.
+    pub async fn erase(&self, commitment: &str) -> Result<bool, StoreError> {
+        self.0.names.erase(&self.0.database, commitment).await
     }
 
     /// Lets `look` see the state. Keep it short: a finished append waits for it.

@@ -11,7 +11,11 @@ mod settling;
 mod vault;
 mod witnessing;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aggregator_network::{Limits, Link, LinkConfig, load_or_create_key};
 use aggregator_protocol::MESSAGE_BYTES_MAX;
@@ -54,6 +58,7 @@ const FOLLOW_EVERY_MS: u64 = 200;
 
 /// Arguments of `sahakar serve`.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct ServeArgs {
     /// Configuration file (TOML); keys are overridden by `SAHAKAR__SECTION__KEY`
     #[arg(long, value_name = "FILE")]
@@ -121,12 +126,7 @@ impl Node {
             .with_context(|| format!("listening for REST on {}", config.listen.http))?;
         let name = Name::new(config.federation.name.clone())?;
         let origin = format!("sahakar/{name}");
-        let store = match &args.database_url {
-            Some(url) => Store::connect(url.as_str(), &key, &origin).await?,
-            None => Store::open(&config.state_dir.join("ledger"), &key, &origin).await?,
-        };
-        let witnesses =
-            args.policy.as_ref().map(|path| Witnesses::read(path, &store)).transpose()?;
+        let (store, witnesses) = open_store(args, &config.state_dir, &key, &origin).await?;
         let architecture = founding::architecture(&config.federation)?;
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
@@ -201,6 +201,21 @@ impl Node {
         }
         result
     }
+}
+
+/// The ledger, where it was asked for, and whom to ask for cosignatures.
+async fn open_store(
+    args: &ServeArgs,
+    state_dir: &Path,
+    key: &SigningKey,
+    origin: &str,
+) -> anyhow::Result<(Store, Option<Witnesses>)> {
+    let store = match &args.database_url {
+        Some(url) => Store::connect(url.as_str(), key, origin).await?,
+        None => Store::open(&state_dir.join("ledger"), key, origin).await?,
+    };
+    let witnesses = args.policy.as_ref().map(|path| Witnesses::read(path, &store)).transpose()?;
+    Ok((store, witnesses))
 }
 
 /// Answers the coordinator; or, if another node does, follows what that one appends.

@@ -41,7 +41,8 @@ pub(crate) async fn balance(
     Buyer { key_id }: Buyer,
 ) -> Result<Json<BalanceView>, ApiError> {
     let now_ms = state.now_ms();
-    let view = state.store().view(|state| {
+    let store = state.store();
+    let view = store.view(|state| {
         let key = state.key(&key_id)?;
         let bought = state.models().keys().filter(|model| !key.lots(model).is_empty());
         let calls = bought.map(|model| CallsLeft {
@@ -50,7 +51,7 @@ pub(crate) async fn balance(
         });
         Some(BalanceView {
             key_id: key_id.to_string(),
-            buyer: key.buyer().to_owned(),
+            buyer: store.reveal(key.buyer()).unwrap_or_default(),
             balance: amount::text(state.buyer_balance(&key_id)),
             currency: state.genesis().map(|genesis| genesis.currency.to_string()),
             calls: calls.collect(),

@@ -6,7 +6,7 @@ use axum::{
     http::{StatusCode, header},
 };
 use data_dao_governance::text;
-use data_dao_journal::{Body, Deposited, Entry, KeyIssued};
+use data_dao_journal::{Body, Deposited, Entry, KeyIssued, Refusal, State as Ledger};
 use data_dao_ledger::Name;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ use crate::{ApiKeySecret, ApiState, amount};
 const OPENING_DEPOSIT: &str = "opening-deposit";
 /// Random bytes of a key's public name.
 const KEY_ID_BYTES: usize = 8;
+/// Longest name of a buyer, in bytes: what the journal lets any name be.
+const NAME_BYTES_MAX: i128 = 200;
 
 /// Who gets an API key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -87,14 +89,26 @@ pub(crate) async fn issue(
 ) -> Result<(StatusCode, [(header::HeaderName, &'static str); 1], Json<NewKey>), ApiError> {
     let deposit = request.deposit.as_deref().map(amount_from_text).transpose()?;
     let (secret, key_id) = (ApiKeySecret::generate(), random_key_id());
-    let (key_hash, buyer) = (secret.hash(), request.buyer.clone());
+    check_name(&request.buyer)?;
+    let mut salt = [0; 32];
+    rand::rng().fill_bytes(&mut salt);
+    // The log is for ever: what somebody is called stands beside it, where it can be erased.
+    let concealed = state.store().conceal(&request.buyer, &salt).await?;
+    let (key_hash, buyer) = (secret.hash(), concealed.clone());
     let issued = KeyIssued { key_id: key_id.clone(), key_hash, buyer };
     let deposited = deposit.map(|amount| {
         let idempotency_key = OPENING_DEPOSIT.to_owned();
         Body::Deposited(Deposited { key_id: key_id.clone(), amount, idempotency_key })
     });
     let bodies = [Body::KeyIssued(issued)].into_iter().chain(deposited).collect();
-    let appended = state.append(bodies).await?;
+    let appended = match state.append(bodies).await {
+        Ok(appended) => appended,
+        Err(error) => {
+            // Nothing names it.
+            state.store().erase(&concealed).await?;
+            return Err(error.into());
+        }
+    };
     info!(key.id = %key_id, "issued API key {key_id}");
     let view = NewKey {
         key_id: key_id.to_string(),
@@ -104,6 +118,42 @@ pub(crate) async fn issue(
         ledger_index: appended.index,
     };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
+}
+
+/// Refuses what the journal would, before it is concealed.
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let got = i128::try_from(name.len()).unwrap_or(i128::MAX);
+    let (low, high) = (1, NAME_BYTES_MAX);
+    if (low..=high).contains(&got) {
+        return Ok(());
+    }
+    Err(ApiError::Refused(Box::new(Refusal::OutOfBounds { what: "buyer", got, low, high })))
+}
+
+/// Erase what a buyer is called
+///
+/// The ledger stays as it is: it has a salted commitment, of which nothing can be learnt any more.
+#[utoipa::path(delete, path = "/v1/keys/{id}/buyer", tag = "market",
+    params(("id" = String, Path, description = "The key's public name")),
+    security(("operator" = [])),
+    responses((status = 204, description = "Erased"), (status = 401, body = Problem),
+        (status = 404, body = Problem, description = "No such key, or erased before"),
+        (status = 503, body = Problem)))]
+pub(crate) async fn erase_buyer(
+    State(state): State<ApiState>,
+    _operator: Operator,
+    PathPart(id): PathPart<String>,
+) -> Result<StatusCode, ApiError> {
+    let missing = || ApiError::not_found("name", &id);
+    let key_id = Name::new(id.as_str()).map_err(|_source| missing())?;
+    let named = |ledger: &Ledger| ledger.key(&key_id).map(|key| key.buyer().to_owned());
+    let commitment = state.store().view(named).ok_or_else(missing)?;
+    if state.store().erase(&commitment).await? {
+        info!(key.id = %key_id, "erased what the buyer of {key_id} is called");
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(missing())
+    }
 }
 
 /// Book a deposit

@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
+use axum::{body::Body as HttpBody, http::Request};
 use data_dao_store::{audit_tiles, checkpoint_head};
 use privacy_identity::{Digest, InclusionProof};
 use serde_json::Value;
 
-use super::support::{Node, two_rows};
+use super::support::{Node, OPERATOR, two_rows};
 
 /// Checks an entry's proof as anybody can: leaf, path, signed checkpoint.
 fn check_proof(index: u64, leaf: &str, proof: &Value, vkey: &str) {
@@ -143,4 +144,27 @@ async fn no_path_leaves_the_folder_of_tiles() {
     for path in paths {
         assert_eq!(node.get(path).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn what_a_buyer_is_called_is_not_in_the_log_and_can_be_erased() {
+    let (node, key) = Node::with_buyer("1000").await;
+    let balance = node.get_as(&key, "/v1/balance").await.json();
+    assert_eq!(balance["buyer"], "Cellar");
+    let size = node.state.store().size();
+    let leaves = node.state.store().entries(0, 1_000).await.unwrap();
+    let leaf = |word: &str| leaves.iter().any(|e| String::from_utf8_lossy(&e.leaf).contains(word));
+    assert!(leaf("\"buyer\":\"salted:") && !leaf("Cellar"));
+
+    let path = format!("/v1/keys/{}/buyer", balance["key_id"].as_str().unwrap());
+    let erase = |token: &str| {
+        let request = Request::delete(&path).header("authorization", format!("Bearer {token}"));
+        node.send(request.body(HttpBody::empty()).unwrap())
+    };
+    erase("somebody").await.assert_problem(401, "unauthorized");
+    let checkpoint = node.state.store().checkpoint();
+    assert_eq!(erase(OPERATOR).await.status, 204);
+    erase(OPERATOR).await.assert_problem(404, "not-found");
+    assert_eq!(node.get_as(&key, "/v1/balance").await.json()["buyer"], "");
+    assert_eq!((node.state.store().size(), node.state.store().checkpoint()), (size, checkpoint));
 }

@@ -9,6 +9,7 @@ use super::support::{Node, OPERATOR};
 
 /// Every route: method and path as the description spells it.
 const ROUTES: &[&str] = &[
+    "delete /v1/keys/{id}/buyer",
     "get /",
     "get /checkpoint",
     "get /openapi.json",

@@ -6,6 +6,7 @@ mod audit;
 mod conformance;
 mod copy;
 mod kill;
+mod personal;
 mod postgres;
 mod sqlite;
 mod tiles;

@@ -20,6 +20,7 @@ const MEMORY: &str = ".local/state/sahakar/audits";
 
 /// `sahakar audit`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct AuditArgs {
     /// Where the log is
     #[command(flatten)]
