@@ -105,7 +105,7 @@ impl Database {
         const ENTRIES: &str = "SELECT entry_index, leaf, leaf_hash, previous_hash FROM entries \
                                WHERE entry_index >= $1 ORDER BY entry_index LIMIT $2";
         let (from, limit) = (signed(from), i64::from(limit));
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>, Vec<u8>)> = either!(self, pool =>
+        let rows: Vec<Row> = either!(self, pool =>
             sqlx::query_as(ENTRIES).bind(from).bind(limit).fetch_all(pool).await?);
         rows.into_iter().map(entry_from_row).collect()
     }
@@ -137,9 +137,10 @@ impl Database {
     }
 }
 
-fn entry_from_row(
-    (index, leaf, leaf_hash, previous_hash): (i64, Vec<u8>, Vec<u8>, Vec<u8>),
-) -> Result<EntryRow, StoreError> {
+/// Index, leaf, leaf hash and link, as they stand in the table.
+type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>);
+
+fn entry_from_row((index, leaf, leaf_hash, previous_hash): Row) -> Result<EntryRow, StoreError> {
     let index = unsigned(index);
     let digest = |bytes: Vec<u8>, what: &'static str| {
         let bytes: Result<[u8; Digest::LEN], _> = bytes.try_into();

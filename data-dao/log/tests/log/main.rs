@@ -1,6 +1,10 @@
 //! What is signed is believed, what is not is refused with its reason, and a log that forks convicts itself.
 
-#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy's in-tests allowance does not reach helpers"
+)]
 
 mod checkpoint;
 mod fork;

@@ -105,7 +105,7 @@ fn lines_that_mean_nothing_are_refused_with_their_number() {
         (format!("witness A {w1}\ngroup G any A\ngroup H any A\nquorum G\n"), 3),
         (format!("witness A {w1}\ngroup G any A none\nquorum G\n"), 2),
         (format!("group G any A\nwitness A {w1}\nquorum G\n"), 1),
-        (format!("group G any G\nquorum G\n"), 1),
+        ("group G any G\nquorum G\n".to_owned(), 1),
         ("quorum A\n".to_owned(), 1),
         ("quorum none\nquorum none\n".to_owned(), 2),
         ("quorum none extra\n".to_owned(), 1),
