@@ -60,7 +60,8 @@ pub enum Reason {
     BelowOneCredit,
     /// Its updates have no component along the probes.
     NoEffect,
-    /// Its updates are, up to little, what was public before.
+    /// Its updates hold too little that the validation set shows and that was not public before: replays, mixtures
+    /// of public updates, and noise.
     NotNovel,
     /// Its value so far is not above zero.
     NotAboveZero,
@@ -280,8 +281,8 @@ impl Explanation {
                 )
             }
             Reason::NotNovel => format!(
-                "No credit: its updates are what was public before. Of what is new it has {} of what the cohort's \
-                 median has, {} is needed.",
+                "No credit: in its updates is too little that the validation set shows and that was not public before: \
+                 {} of what the cohort's median has, {} is needed.",
                 self.novelty.map_or_else(|| "none".to_owned(), percent),
                 percent(self.novelty_needed)
             ),

@@ -181,7 +181,17 @@ fn the_json_has_the_published_keys() {
     );
     check(
         &json["contributors"][0],
-        &["id", "label", "samples", "value", "value_low", "value_high", "credits", "kind"],
+        &[
+            "id",
+            "label",
+            "samples",
+            "value",
+            "value_low",
+            "value_high",
+            "credits",
+            "explanation",
+            "kind",
+        ],
     );
     check(&json["ledger"], &["entries", "root", "audit"]);
     check(&json["central"][0], &["round", "test_accuracy", "test_loss"]);
