@@ -26,7 +26,7 @@ enum Command {
     /// Run the DAO node: REST, ledger, market, governance
     Serve(serve::ServeArgs),
     /// Run an aggregator
-    Aggregator(aggregator::AggregatorArgs),
+    Aggregator(Box<aggregator::AggregatorArgs>),
     /// Run a headless contributor
     Trainer(trainer::TrainerArgs),
     /// Simulate a federation of virtual contributors in this process
@@ -43,7 +43,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => demo::main(args),
         Command::Serve(args) => block_on(serve::run(args)),
-        Command::Aggregator(args) => block_on(aggregator::run(args)),
+        Command::Aggregator(args) => block_on(aggregator::run(*args)),
         Command::Trainer(args) => block_on(trainer::run(args)),
         Command::Simulate(args) => simulate::main(&args),
         Command::ByHand(command) => command.run(),
