@@ -20,6 +20,8 @@ use world::{
 };
 
 const MEMBERS: usize = 7;
+/// As many updates as there are.
+const ALL: u32 = 7;
 
 fn submitted(sealing: SealingTerms) -> Federation {
     let mut federation = Federation::sealed(sealing, 3, MEMBERS);
@@ -69,12 +71,12 @@ fn in_every_mode_the_coordinators_work_comes_to_the_same_however_it_is_cut() {
                 let (context, updates) =
                     (&federation.coordinator.context, &federation.coordinator.updates);
                 let alone = work.run(context, updates).unwrap();
-                for batch_updates in 0..MEMBERS as u32 {
+                for batch_updates in 0..ALL {
                     let together = in_batches(&work, batch_updates, context, updates).unwrap();
                     assert!(together == alone, "in batches of {batch_updates}");
                     shared += 1;
                 }
-                assert!(in_batches(&work, MEMBERS as u32, context, updates).is_none());
+                assert!(in_batches(&work, ALL, context, updates).is_none());
             }
             let input = federation.next_input().unwrap();
             federation.feed(&input).unwrap();

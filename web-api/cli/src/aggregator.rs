@@ -27,6 +27,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// Arguments of `sahakar aggregator`.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct AggregatorArgs {
     /// Where the aggregator keeps its key and its rounds
     #[arg(long, value_name = "DIR")]

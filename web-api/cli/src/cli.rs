@@ -26,7 +26,7 @@ enum Command {
     /// Run the DAO node: REST, ledger, market, governance
     Serve(serve::ServeArgs),
     /// Run an aggregator
-    Aggregator(aggregator::AggregatorArgs),
+    Aggregator(Box<aggregator::AggregatorArgs>),
     /// Run a witness: cosign the checkpoints of logs that only grow
     Witness(witness::WitnessArgs),
     /// Run a headless contributor
@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => demo::main(args),
         Command::Serve(args) => block_on(serve::run(args)),
-        Command::Aggregator(args) => block_on(aggregator::run(args)),
+        Command::Aggregator(args) => block_on(aggregator::run(*args)),
         Command::Witness(args) => block_on(witness::run(args)),
         Command::Trainer(args) => block_on(trainer::run(args)),
         Command::Simulate(args) => simulate::main(&args),

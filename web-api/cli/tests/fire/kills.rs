@@ -59,10 +59,10 @@ async fn killed_again_and_again(mode: SealingMode, roles: &[Role], by_default: u
         // Each waits for what is said from now on.
         let who = loop {
             match fire.next().await {
-                Heard::Said(who, value) if value["event"] == phase => {
-                    if !of_contributor || labels.contains(&who) {
-                        break who;
-                    }
+                Heard::Said(who, value)
+                    if value["event"] == phase && (!of_contributor || labels.contains(&who)) =>
+                {
+                    break who;
                 }
                 // All rounds were run before all kills: the others are for a longer run.
                 Heard::Said(_, value) if value["event"] == "released" => {

@@ -63,24 +63,34 @@ async fn carry(listening: Arc<UdpSocket>, to: SocketAddr, drops: Arc<Mutex<Drops
     loop {
         // A port that is closed says so with an error on the next call: the line does not care.
         let Ok((length, from)) = listening.recv_from(&mut buffer).await else { continue };
-        if !senders.contains_key(&from) {
-            let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-            socket.connect(to).await.unwrap();
-            let (answers, listening) = (Arc::clone(&socket), Arc::clone(&listening));
-            let drops = Arc::clone(&drops);
-            back.spawn(async move {
-                let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
-                loop {
-                    let Ok(length) = answers.recv(&mut buffer).await else { continue };
-                    if !drops.lock().await.next().await {
-                        let _lost = listening.send_to(&buffer[..length], from).await.is_err();
-                    }
-                }
-            });
-            senders.insert(from, socket);
-        }
+        let sender = match senders.get(&from) {
+            Some(sender) => Arc::clone(sender),
+            None => {
+                let sender = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+                sender.connect(to).await.unwrap();
+                let (answers, listening) = (Arc::clone(&sender), Arc::clone(&listening));
+                back.spawn(carry_back(answers, listening, from, Arc::clone(&drops)));
+                senders.insert(from, Arc::clone(&sender));
+                sender
+            }
+        };
         if !drops.lock().await.next().await {
-            let _lost = senders[&from].send(&buffer[..length]).await.is_err();
+            let _lost = sender.send(&buffer[..length]).await.is_err();
+        }
+    }
+}
+
+async fn carry_back(
+    answers: Arc<UdpSocket>,
+    listening: Arc<UdpSocket>,
+    to: SocketAddr,
+    drops: Arc<Mutex<Drops>>,
+) {
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        let Ok(length) = answers.recv(&mut buffer).await else { continue };
+        if !drops.lock().await.next().await {
+            let _lost = listening.send_to(&buffer[..length], to).await.is_err();
         }
     }
 }
