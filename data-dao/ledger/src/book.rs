@@ -99,8 +99,7 @@ mod tests {
             assert_eq!(code.parse::<Currency>().unwrap().to_string(), code);
         }
         // Not a code; withdrawn; a metal; for tests; a fund; other texts.
-        let others =
-            ["ABC", "DEM", "XAU", "XTS", "CLF", "eur", "EU", "EURO", "EUR ", "", " "];
+        let others = ["ABC", "DEM", "XAU", "XTS", "CLF", "eur", "EU", "EURO", "EUR ", "", " "];
         for code in others {
             let refusal = AccountError::NotACurrency { got: code.to_owned() };
             assert_eq!(code.parse::<Currency>(), Err(refusal));
