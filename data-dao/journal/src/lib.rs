@@ -14,6 +14,7 @@ mod body;
 mod entry;
 mod federation;
 mod market;
+mod membership;
 pub mod pay;
 mod refusal;
 mod standing;
@@ -21,14 +22,17 @@ mod state;
 
 pub use audit::{AuditFailure, AuditReport, Difference, Replay, TreeHead, audit};
 pub use body::{
-    BallotCast, Body, BoundsKind, Deposited, FederationOpened, Genesis, KeyIssued, MemberAdmitted,
-    ModelReleased, Participation, Predicted, PredictionReserved, PredictionVoided, PriceSet,
-    ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued, Purchased, RefusalCount,
-    RevenueLine, RoundAborted, RoundOpened, RoundSettled, ValueWeight,
+    BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, ConsentGiven, Deposited,
+    FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted, MemberJoined,
+    MemberLeft, MembersFounded, ModelReleased, Participation, PollOpened, Predicted,
+    PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,
+    ProposalMade, ProposalQueued, ProposalVetoed, Purchased, RefusalCount, RevenueLine,
+    RoundAborted, RoundOpened, RoundSettled, ValueWeight, VoteDelegated,
 };
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX};
 pub use federation::{Federation, Member, OpenRound, SettledRound};
 pub use market::{ApiKey, Lot, Model, Prediction, PredictionProgress};
+pub use membership::{Membership, MembershipState, Witnesses};
 pub use refusal::Refusal;
 pub use standing::{Interval, Standing, student_t_thousandths};
 pub use state::{Counts, State};

@@ -147,6 +147,16 @@ impl Accounts {
         Ok(outcomes)
     }
 
+    /// Whether [`Accounts::apply`] would take the batch. Nothing changes.
+    ///
+    /// # Errors
+    /// As [`Accounts::apply`].
+    pub fn check(&self, batch: &[Transfer], now_ms: u64) -> Result<(), Refusal> {
+        let mut draft = Draft::new(self);
+        draft.expire(now_ms);
+        batch.iter().try_for_each(|transfer| draft.apply(transfer, now_ms).map(drop))
+    }
+
     fn keep_pending(&mut self, id: TransferId, state: PendingState) {
         if let PendingState::Open { expires_at_ms, .. } = &state {
             self.expiries.insert((*expires_at_ms, id));

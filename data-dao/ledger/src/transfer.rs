@@ -54,6 +54,12 @@ pub enum Code {
     TreasuryShare,
     /// A contributor's part of a sale.
     MemberShare,
+    /// A payment from the treasury that members voted for.
+    TreasuryPayment,
+    /// Credits that members voted to take away.
+    Slash,
+    /// Money paid out to a member that leaves.
+    Payout,
 }
 
 /// An amount from one account to another of the same book.
@@ -148,6 +154,9 @@ impl Encode for Transfer {
             Code::Prediction => 4,
             Code::TreasuryShare => 5,
             Code::MemberShare => 6,
+            Code::TreasuryPayment => 7,
+            Code::Slash => 8,
+            Code::Payout => 9,
         });
         match &self.kind {
             TransferKind::Posted(movement) => {

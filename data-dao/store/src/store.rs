@@ -114,7 +114,8 @@ impl Store {
     }
 
     /// Appends a batch of entries, all or none, at `now_ms` or at the last entry's time if that is
-    /// later. When it returns, they are on disk.
+    /// later. When it returns, they are on disk. What falls due by itself at that time
+    /// ([`State::due`]) goes in before them; an empty batch lets only that happen.
     ///
     /// The future may be dropped: the append then goes on by itself.
     ///
@@ -225,21 +226,19 @@ impl Inner {
         if writer.progress == Progress::Unknown {
             return Err(StoreError::Broken.into());
         }
-        let (index, time_ms) = (writer.tree.size(), now_ms.max(writer.state.time_ms()));
+        let time_ms = now_ms.max(writer.state.time_ms());
         let mut entries = Vec::with_capacity(bodies.len());
-        for (position, body) in bodies.into_iter().enumerate() {
-            let entry = Entry { time_ms, body };
-            match stage(&mut writer.state, &entry) {
-                Ok(leaf) => entries.push((entry, leaf)),
-                Err(refusal) => {
-                    if position > 0 {
-                        // Take back what the entries before it did.
-                        writer.state = self.published().state.clone();
-                    }
-                    return Err(AppendError::Refused { position, refusal });
+        let due = match stage_all(&mut writer.state, time_ms, bodies, &mut entries) {
+            Ok(due) => due,
+            Err(error) => {
+                if !entries.is_empty() {
+                    // Take back what the entries before the refused one did.
+                    writer.state = self.published().state.clone();
                 }
+                return Err(error);
             }
-        }
+        };
+        let index = writer.tree.size() + due;
         if entries.is_empty() {
             let head = head_of(&writer.tree);
             return Ok(Appended { index, count: 0, time_ms, head });
@@ -263,6 +262,43 @@ impl Inner {
         }
         published.checkpoint = checkpoint;
     }
+}
+
+/// Applies a batch, and before each entry what falls due by itself: the journal takes nothing else before. Returns how
+/// many entries came before the first of the batch.
+fn stage_all(
+    state: &mut State,
+    time_ms: u64,
+    bodies: Vec<Body>,
+    entries: &mut Vec<(Entry, Vec<u8>)>,
+) -> Result<u64, AppendError> {
+    let mut first = stage_due(state, time_ms, entries)?;
+    for (position, body) in bodies.into_iter().enumerate() {
+        let due = stage_due(state, time_ms, entries)?;
+        first += if position == 0 { due } else { 0 };
+        let entry = Entry { time_ms, body };
+        let leaf =
+            stage(state, &entry).map_err(|refusal| AppendError::Refused { position, refusal })?;
+        entries.push((entry, leaf));
+    }
+    stage_due(state, time_ms, entries)?;
+    Ok(first)
+}
+
+fn stage_due(
+    state: &mut State,
+    time_ms: u64,
+    entries: &mut Vec<(Entry, Vec<u8>)>,
+) -> Result<u64, AppendError> {
+    let mut count = 0;
+    while let Some(body) = state.due(time_ms) {
+        let entry = Entry { time_ms, body };
+        let leaf = stage(state, &entry)
+            .map_err(|refusal| AppendError::Refused { position: 0, refusal })?;
+        entries.push((entry, leaf));
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Applies an entry that fits a leaf.

@@ -7,6 +7,7 @@
 mod digest;
 mod encoding;
 mod envelope;
+mod frontier;
 mod keys;
 mod merkle;
 mod signed;
@@ -15,6 +16,7 @@ mod tag;
 pub use digest::{Digest, DigestBuilder};
 pub use encoding::{Decode, DecodeError, Encode, Reader, Writer, list_from_reader, list_to_writer};
 pub use envelope::{Envelope, EnvelopeError, SealingKey, SealingPublicKey};
+pub use frontier::{Frontier, leaf_hash};
 pub use keys::{KeyError, Signature, SigningKey, VerifyingKey};
 pub use merkle::{InclusionProof, MerkleTree, ProofError};
 pub use signed::{Signed, Verified};

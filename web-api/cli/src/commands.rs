@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod buy;
+pub mod delegate;
 pub mod federation;
 pub mod key;
 pub mod member;
@@ -11,6 +12,7 @@ pub mod privacy;
 pub mod proposal;
 pub mod receipt;
 mod rows;
+mod signing;
 pub mod vote;
 
 use clap::{Args, Subcommand};
@@ -59,17 +61,19 @@ pub enum Command {
     /// Show federations: rounds, accuracy, contributors
     #[command(subcommand)]
     Federation(federation::FederationCommand),
-    /// Show members: value, credits, earnings
+    /// Show members; invite, join, leave, agree to a changed policy
     #[command(subcommand)]
     Member(member::MemberCommand),
-    /// Make, show and carry out proposals
+    /// Make, show and stop proposals
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
     /// Check what a contributor kept of its rounds
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
-    Vote(vote::VoteArgs),
+    Vote(Box<vote::VoteArgs>),
+    /// Entrust your vote to another member, or take it back
+    Delegate(delegate::DelegateArgs),
     /// Buy calls of a model
     Buy(buy::BuyArgs),
     /// Ask a model for predictions; each request costs one call
@@ -94,6 +98,7 @@ impl Command {
             Self::Proposal(command) => command.run(),
             Self::Receipt(command) => command.run(),
             Self::Vote(args) => args.run(),
+            Self::Delegate(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),
             Self::Privacy(command) => command.run(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::federations::StandingView;
+use super::membership::{self, DaoMemberView};
 use crate::ApiState;
 use crate::amount::text;
 use crate::api_error::ApiError;
@@ -18,12 +19,14 @@ use crate::problem::Problem;
 pub(crate) struct MemberView {
     /// The member's pseudonym: an Ed25519 public key.
     member: String,
-    /// Credits over all federations; they are votes, too.
+    /// Credits over all federations; once they have matured, they are votes.
     credits: String,
     /// Money earned, in 10⁻⁴ of the currency's unit.
     earnings: String,
     /// The currency.
     currency: Option<String>,
+    /// What the member is in the DAO.
+    membership: Option<DaoMemberView>,
     /// What the member does where.
     federations: Vec<MembershipView>,
 }
@@ -50,11 +53,12 @@ pub(crate) async fn show(
     PathPart(key): PathPart<String>,
 ) -> Result<Json<MemberView>, ApiError> {
     let member = key.parse().ok();
-    let view = member.and_then(|member| state.store().view(|state| view(state, &member)));
+    let now_ms = state.now_ms();
+    let view = member.and_then(|member| state.store().view(|state| view(state, &member, now_ms)));
     view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
 }
 
-fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
+fn view(state: &Ledger, member: &VerifyingKey, now_ms: u64) -> Option<MemberView> {
     let memberships: Vec<_> = state
         .federations()
         .iter()
@@ -69,7 +73,9 @@ fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
             })
         })
         .collect();
-    if memberships.is_empty() {
+    let membership = state.membership(member);
+    let membership = membership.map(|found| membership::view(state, member, found, now_ms));
+    if memberships.is_empty() && membership.is_none() {
         return None;
     }
     Some(MemberView {
@@ -77,6 +83,7 @@ fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
         credits: text(state.credits(member)),
         earnings: text(state.earnings(member)),
         currency: state.genesis().map(|genesis| genesis.currency.to_string()),
+        membership,
         federations: memberships,
     })
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use benches_fuzz::{
-    Case, Verdict, cohort, datasets, fhe, identity, pine, protocol, round, run, secagg, strategy,
+    Case, Verdict, cohort, datasets, fhe, governance, identity, pine, protocol, round, run, secagg, strategy,
 };
 
 const TARGETS: &[(&str, &[Case])] = &[
@@ -11,6 +11,7 @@ const TARGETS: &[(&str, &[Case])] = &[
     ("cohort_state", cohort::STATE_CASES),
     ("datasets", datasets::CASES),
     ("fhe", fhe::CASES),
+    ("governance", governance::CASES),
     ("identity", identity::CASES),
     ("pine", pine::CASES),
     ("protocol", protocol::CASES),

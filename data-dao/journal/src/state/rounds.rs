@@ -15,6 +15,7 @@ use crate::{
 
 impl State {
     pub(super) fn open_round(&mut self, body: &RoundOpened) -> Result<(), Refusal> {
+        let index = self.entries;
         let federation = self.federation_mut(&body.federation)?;
         if let Some(OpenRound { round: open, .. }) = federation.open_round {
             return Err(Refusal::RoundStillOpen { federation: body.federation.to_string(), open });
@@ -25,6 +26,7 @@ impl State {
         }
         let lowest = federation.last_round.map_or(0, |last| i128::from(last) + 1);
         within("round", body.round, lowest, i128::from(u64::MAX))?;
+        check_policy(federation, body)?;
         let minimum = i128::from(federation.opened.minimum_cohort);
         within("cohort_size", body.cohort_size, minimum, i128::from(u32::MAX))?;
         if let Some(model) = federation.model() {
@@ -39,6 +41,8 @@ impl State {
             cohort_size: body.cohort_size,
             budget: federation.round_budget,
             epsilon_micro: body.epsilon_micro,
+            index,
+            consent_from: federation.weakened,
         });
         Ok(())
     }
@@ -48,6 +52,7 @@ impl State {
         let open = *open_round(federation, body.round)?;
         same("model_before", &open.model, &body.model_before)?;
         check_cohort(federation, &open, body)?;
+        self.check_members(federation, &open, body)?;
         self.check_updates(body)?;
         let standings = recomputed_standings(federation, &open, body)?;
         let epsilon_micro = federation.epsilon_micro;
@@ -66,6 +71,9 @@ impl State {
             credits,
             epsilon_micro,
         };
+        for paid in &body.participants {
+            self.assembly.votes.earn(paid.member, paid.credits, now_ms);
+        }
         self.updates.extend(body.participants.iter().map(|p| p.update));
         self.counts.rounds_settled += 1;
         self.counts.credits_issued += credits;
@@ -193,6 +201,22 @@ fn open_round(federation: &Federation, round: u64) -> Result<&OpenRound, Refusal
     }
 }
 
+/// Holds a new round against what protects the members' data.
+fn check_policy(federation: &Federation, body: &RoundOpened) -> Result<(), Refusal> {
+    if federation.stopped {
+        return Err(Refusal::Stopped { federation: body.federation.to_string() });
+    }
+    let policy = &federation.policy;
+    within("cohort_size", body.cohort_size, policy.minimum_cohort.into(), u32::MAX.into())?;
+    if let Some(limit) = policy.epsilon_micro_max {
+        let so_far = federation.epsilon_micro.zip(body.epsilon_micro);
+        // Without noise nothing bounds the loss.
+        let loss = so_far.map_or(u64::MAX, |(before, added)| before.saturating_add(added));
+        within("epsilon_micro", loss, 0, limit.into())?;
+    }
+    Ok(())
+}
+
 fn check_cohort(
     federation: &Federation,
     open: &OpenRound,
@@ -253,7 +277,7 @@ fn paid(
     measured: &[Standing],
 ) -> Result<Vec<u128>, Refusal> {
     let measured: Vec<&Standing> = measured.iter().collect();
-    Ok(pay::credits(&measured, federation.opened.novelty_percent, open.budget)?)
+    Ok(pay::credits(&measured, federation.novelty_percent, open.budget)?)
 }
 
 /// The participants' standings after the round, if the credits are what the scalars earn.

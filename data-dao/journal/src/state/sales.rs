@@ -57,6 +57,9 @@ impl State {
 
     pub(super) fn purchase(&mut self, body: &Purchased, now_ms: u64) -> Result<(), Refusal> {
         let key = self.key_ref(&body.key_id)?;
+        if self.model_ref(&body.model)?.delisted {
+            return Err(Refusal::Delisted { model: body.model.to_string() });
+        }
         let price = self.price_of(&body.model)?;
         same("price", &price, &body.price)?;
         let lots = key.lots(&body.model).len();
@@ -173,7 +176,7 @@ impl State {
             .model_ref(model)?
             .release(version)
             .ok_or_else(|| Refusal::unknown("version of the model", version))?;
-        let treasury_percent = self.dao.as_ref().map_or(0, |dao| dao.genesis.treasury_percent);
+        let treasury_percent = self.dao.as_ref().map_or(0, |dao| dao.treasury_percent);
         let weights = release.weights.iter().map(|w| (w.member, w.weight)).collect();
         Ok((release.digest, RevenueTerms { treasury_percent, weights }))
     }

@@ -1,13 +1,17 @@
 //! Federations, as the node shows them.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::NodeArgs;
 use super::output::{percent, print, print_json, print_table, short, typed};
 use crate::rest::Rest;
+use crate::serve::{ServeConfig, configured_terms};
+use crate::settlement::terms_json;
 
 /// `sahakar federation`.
 #[derive(Debug, Subcommand)]
@@ -16,6 +20,25 @@ pub enum FederationCommand {
     List(NodeArgs),
     /// Show a federation's rounds and contributors
     Show(ShowArgs),
+    /// Show the terms that a configuration makes, and the digest that members vote on
+    Terms(TermsArgs),
+}
+
+/// `sahakar federation terms`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The digest goes into a proposal; after the vote the node takes these terms at its next start, \
+and each device that agrees to them (`sahakar member consent`):
+  sahakar proposal new … --action \
+'{\"set_privacy_policy\":{\"federation\":\"wine\",\"policy\":{\"terms\":\"DIGEST\",\"minimum_cohort\":4,\"epsilon_micro_max\":null}}}'"
+)]
+pub struct TermsArgs {
+    /// The DAO node's configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `sahakar federation show`.
@@ -26,6 +49,18 @@ pub struct ShowArgs {
     /// The node
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+impl TermsArgs {
+    fn run(&self) -> anyhow::Result<()> {
+        let terms = configured_terms(&ServeConfig::load(&self.config)?)?;
+        let (digest, shown) = (terms.id().to_string(), terms_json(&terms));
+        if self.json {
+            return print_json(&json!({"digest": digest, "terms": shown}));
+        }
+        print(format!("digest {digest}"))?;
+        print_json(&shown)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +139,7 @@ impl FederationCommand {
                 let answer = list(&node.rest())?;
                 if node.json { print_json(&answer) } else { print_list(&typed(&answer)?) }
             }
+            Self::Terms(args) => args.run(),
             Self::Show(ShowArgs { name, node }) => {
                 let answer = show(&node.rest(), &name)?;
                 if node.json { print_json(&answer) } else { print_detail(&typed(&answer)?) }

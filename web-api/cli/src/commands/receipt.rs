@@ -1,5 +1,7 @@
 //! `sahakar receipt`: what a contributor keeps of its rounds, checked offline by anybody.
 
+pub mod ballot;
+
 use std::path::{Path, PathBuf};
 
 use aggregator_protocol::FederationTerms;
@@ -15,6 +17,8 @@ use super::output::print;
 pub enum ReceiptCommand {
     /// Check a receipt from a contributor's `receipts` folder, without asking anybody
     Verify(VerifyArgs),
+    /// Check that your ballot is in the log, from the file that `sahakar vote --receipt` wrote
+    Ballot(ballot::BallotArgs),
 }
 
 /// Arguments of `sahakar receipt verify`.
@@ -36,6 +40,7 @@ impl ReceiptCommand {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Verify(args) => args.run(),
+            Self::Ballot(args) => args.run(),
         }
     }
 }

@@ -104,11 +104,11 @@ impl RoundService {
             DaoRequest::Settle(receipt) => self.settle(*receipt).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
             DaoRequest::Roster => {
-                Ok(cohort::roster(self.terms.unverified_body(), self.members()?, &self.key))
+                Ok(cohort::roster(self.terms.unverified_body(), self.members(), &self.key))
             }
             DaoRequest::HandKey(handed) => {
                 let terms = self.terms.unverified_body();
-                cohort::keep_key(&self.vault, terms, &self.members()?, &self.key, *handed)
+                cohort::keep_key(&self.vault, terms, &self.members(), &self.key, *handed)
             }
         }
     }
@@ -118,8 +118,21 @@ impl RoundService {
         found.context("the federation is in the ledger since the node was founded")
     }
 
-    fn members(&self) -> anyhow::Result<Vec<VerifyingKey>> {
-        self.federation(|f| f.members().keys().copied().collect())
+    /// Who may take part: admitted, neither suspended nor gone, and agreed to the policy in force.
+    fn members(&self) -> Vec<VerifyingKey> {
+        self.store.view(|state| state.contributors(&self.name))
+    }
+
+    /// Whether what members decided lets no round begin now: the federation is stopped, too few agreed to the policy,
+    /// or its bound on ε is used up.
+    fn waits_for_members(&self, cohort: usize, epsilon_micro: Option<u64>) -> anyhow::Result<bool> {
+        self.federation(|f| {
+            let loss = f.epsilon_micro().zip(epsilon_micro).map(|(so_far, added)| so_far + added);
+            let bound = f.policy().epsilon_micro_max.unwrap_or(u64::MAX);
+            f.is_stopped()
+                || cohort < f.policy().minimum_cohort as usize
+                || (bound < u64::MAX && loss.is_none_or(|loss| loss > bound))
+        })
     }
 
     async fn join(&self, request: Signed<JoinRequest>) -> anyhow::Result<DaoReply> {
@@ -184,11 +197,11 @@ impl RoundService {
             }
             return self.abort(RoundId(open.round), "its grant was lost".to_owned()).await;
         }
-        let (settled, aborted, next, cohort) = self.federation(|f| {
+        let (settled, aborted, next) = self.federation(|f| {
             let next = f.last_round().map_or(0, |last| last + 1);
-            let cohort = f.members().keys().copied().collect::<Vec<_>>();
-            (f.settled().len(), f.aborted(), next, cohort)
+            (f.settled().len(), f.aborted(), next)
         })?;
+        let cohort = self.members();
         if settled >= self.config.federation.rounds as usize {
             return Ok(DaoReply::Finished);
         }
@@ -196,6 +209,10 @@ impl RoundService {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         }
         let terms = self.terms.unverified_body();
+        let epsilon_micro = round_loss_micro(terms, settled as u64 + aborted)?;
+        if self.waits_for_members(cohort.len(), epsilon_micro)? {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        }
         let since_join_ms =
             now_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
         let invited = Invited::now(&self.vault, terms, cohort, &self.key, since_join_ms)?;
@@ -221,7 +238,7 @@ impl RoundService {
             round: next,
             model: grant.model,
             cohort_size,
-            epsilon_micro: round_loss_micro(terms, settled as u64 + aborted)?,
+            epsilon_micro,
         };
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         self.vault.keep(GRANT_FILE, &grant)?;
@@ -361,6 +378,8 @@ impl RoundService {
         }
         let after = self.vault.model(&body.model_after)?;
         let test = tokio::task::block_in_place(|| self.evaluator.test(&after))?;
+        // What members decided until now counts for this round's pay.
+        self.store.append(now_ms(), Vec::new()).await?;
         let settled = self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
         let Ok(settled) = settled else {
             return Ok(DaoReply::Refused(Refusal::BadSet));
