@@ -32,9 +32,6 @@ pub(crate) const fn problem_from_refusal(refusal: &Refusal) -> ProblemKind {
         | Refusal::DisputeOpen { .. } => {
             (S::CONFLICT, "challenge", "The round's pay is not at that stage")
         }
-        Refusal::NotAMember { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "not-a-member", "The key is no member's")
-        }
         Refusal::PredictionResolved { .. } => {
             (S::CONFLICT, "prediction-resolved", "The prediction is settled")
         }
@@ -47,6 +44,14 @@ pub(crate) const fn problem_from_refusal(refusal: &Refusal) -> ProblemKind {
         Refusal::Entry(_) => (S::UNPROCESSABLE_ENTITY, "too-long", "The request is too long"),
         Refusal::Signature(_) => {
             (S::UNPROCESSABLE_ENTITY, "signature", "A signature does not hold")
+        }
+        Refusal::Delisted { .. } => (S::CONFLICT, "delisted", "The model is off the market"),
+        Refusal::MemberIs { .. } => (S::CONFLICT, "member-state", "The member's state forbids it"),
+        Refusal::NotAMemberOfTheDao { .. } | Refusal::NotAMember { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "not-a-member", "Only members may do this")
+        }
+        Refusal::TooManyProposals { .. } => {
+            (S::CONFLICT, "too-many-proposals", "Too many proposals are under way")
         }
         Refusal::Governance(error) => return problem_from_governance(error),
         Refusal::Ledger(error) => return problem_from_ledger(error),
@@ -64,9 +69,6 @@ const fn problem_from_governance(error: &GovernanceError) -> ProblemKind {
         GovernanceError::WrongState { .. } => {
             (S::CONFLICT, "wrong-state", "The proposal is in another state")
         }
-        GovernanceError::TimelockRuns { .. } => {
-            (S::CONFLICT, "timelock-runs", "The timelock still runs")
-        }
         GovernanceError::AlreadyVoted { .. } => {
             (S::CONFLICT, "already-voted", "The member has voted already")
         }
@@ -75,6 +77,25 @@ const fn problem_from_governance(error: &GovernanceError) -> ProblemKind {
         }
         GovernanceError::NotTheProposer { .. } => {
             (S::UNPROCESSABLE_ENTITY, "not-the-proposer", "Only the proposer may do this")
+        }
+        GovernanceError::NotTheGuardian { .. } | GovernanceError::NotNominated { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "not-the-guardian", "Only the guardian may do this")
+        }
+        GovernanceError::AboutTheGuardian => {
+            (S::CONFLICT, "about-the-guardian", "The guardian does not decide about itself")
+        }
+        GovernanceError::NonceUsed { .. } => (S::CONFLICT, "nonce-used", "The nonce was used"),
+        GovernanceError::RequestExpired { .. } => {
+            (S::CONFLICT, "request-expired", "The signed message is too old")
+        }
+        GovernanceError::OnlyAgainst
+        | GovernanceError::BallotsAreSealed
+        | GovernanceError::BallotsAreOpen
+        | GovernanceError::CommittingIsOver { .. }
+        | GovernanceError::TooEarlyToReveal { .. }
+        | GovernanceError::NothingSealed { .. }
+        | GovernanceError::NotDelegated { .. } => {
+            (S::CONFLICT, "not-this-ballot", "The proposal takes no such ballot now")
         }
         _ => (S::UNPROCESSABLE_ENTITY, "proposal", "The proposal is not acceptable"),
     };

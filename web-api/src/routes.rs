@@ -1,6 +1,7 @@
 //! The routes, one resource a file.
 
 mod accounts;
+mod assembly;
 mod balance;
 mod ballots;
 mod disputes;
@@ -11,6 +12,7 @@ mod health;
 mod keys;
 mod ledger;
 mod members;
+mod membership;
 mod models;
 mod oip;
 mod openapi_json;
@@ -75,9 +77,16 @@ fn governance() -> OpenApiRouter<ApiState> {
         .routes(routes!(proposals::show))
         .routes(routes!(ballots::cast))
         .routes(routes!(disputes::file))
-        .routes(routes!(proposal_steps::queue))
-        .routes(routes!(proposal_steps::execute))
+        .routes(routes!(ballots::seal))
+        .routes(routes!(ballots::reveal))
         .routes(routes!(proposal_steps::cancel))
+        .routes(routes!(proposal_steps::veto))
+        .routes(routes!(assembly::show))
+        .routes(routes!(assembly::delegations, assembly::delegate))
+        .routes(routes!(assembly::accept))
+        .routes(routes!(membership::list, membership::join))
+        .routes(routes!(membership::leave))
+        .routes(routes!(membership::consent))
 }
 
 fn ledger() -> OpenApiRouter<ApiState> {

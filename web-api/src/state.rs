@@ -110,6 +110,19 @@ impl ApiState {
         Ok(())
     }
 
+    /// Lets what falls due by itself happen: snapshots, queueing and execution of proposals. Whoever runs the node
+    /// calls it now and then; every other append does so, too.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn keep_time(&self) -> Result<(), AppendError> {
+        let now_ms = self.now_ms();
+        if self.store().view(|state| state.due(now_ms).is_some()) {
+            self.append(Vec::new()).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn storage_has_failed(&self) -> bool {
         *self.0.failed.borrow()
     }

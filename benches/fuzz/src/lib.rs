@@ -10,6 +10,7 @@ pub mod cohort;
 pub mod datasets;
 pub mod fhe;
 mod fixtures;
+pub mod governance;
 pub mod identity;
 pub mod ledger;
 pub mod log;

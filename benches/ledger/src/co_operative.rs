@@ -1,7 +1,10 @@
 //! The life of a co-operative that sells predictions, as long as one likes.
 
 use anyhow::Context as _;
-use data_dao_governance::{Action, Ballot, CharterParameters, Choice, ProposalContent, ProposalId};
+use data_dao_governance::{
+    Action, Ballot, BallotSecrecy, Capacity, CharterParameters, Choice, ProposalContent,
+    ProposalId, Request as _, Vote,
+};
 use data_dao_journal::{
     BallotCast, Body, BoundsKind, Deposited, FederationOpened, Genesis, KeyIssued, MemberAdmitted,
     ModelReleased, Participation, Predicted, PredictionReserved, PriceSet, ProposalMade, Purchased,
@@ -16,7 +19,7 @@ const MEMBERS: u8 = 10;
 const PRICE: u128 = 2_500;
 /// Every other batch opens so many votes; the next has all their ballots: 2 % of the entries.
 const VOTES: u64 = 4;
-/// Longer than a vote's delay and period together, so that every batch of ballots finds its proposal open.
+/// Longer than a vote's delay, shorter than delay and period together, so that every batch of ballots finds its proposal open.
 const STEP_MS: u64 = 20;
 
 pub(crate) struct CoOperative {
@@ -105,8 +108,9 @@ impl CoOperative {
         self.time_ms += STEP_MS;
         let mut bodies = Vec::with_capacity(count);
         let open = std::mem::take(&mut self.open);
-        for proposal in &open {
-            bodies.extend(self.members.iter().map(|member| self.ballot(member, *proposal)));
+        for (number, proposal) in (0..).zip(&open) {
+            let ballot = |member| self.ballot(member, *proposal, number);
+            bodies.extend(self.members.iter().map(ballot));
         }
         if open.is_empty() {
             bodies.extend((0..VOTES).map(|number| self.proposal(number)).collect::<Vec<_>>());
@@ -139,22 +143,34 @@ impl CoOperative {
     }
 
     fn proposal(&mut self, number: u64) -> Body {
+        // One each: a member has few proposals under way at a time.
+        let proposer = &self.members[usize::try_from(number).expect("few")];
         let content = ProposalContent {
             dao: self.dao,
             title: format!("Motion {} of {}", number, self.batches),
             description: "Predictions are worth more.".into(),
             actions: vec![Action::Text],
-            proposer: self.members[0].verifying_key(),
+            ballots: BallotSecrecy::Open,
+            proposer: proposer.verifying_key(),
             salt: number,
         };
         self.open.push(content.id());
-        let signature = content.sign(&self.members[0]);
+        let signature = content.sign(proposer);
         ProposalMade { content, signature }.into()
     }
 
-    fn ballot(&self, member: &SigningKey, proposal: ProposalId) -> Body {
+    fn ballot(&self, member: &SigningKey, proposal: ProposalId, number: u64) -> Body {
         let (dao, voter) = (self.dao, member.verifying_key());
-        let ballot = Ballot { dao, proposal, choice: Choice::For, voter };
+        let ballot = Ballot {
+            dao,
+            proposal,
+            vote: Vote::Whole(Choice::For),
+            capacity: Capacity::Entrusted,
+            voter,
+            reason: None,
+            nonce: self.batches * VOTES + number,
+            expires_ms: u64::MAX,
+        };
         BallotCast { signature: ballot.sign(member), ballot }.into()
     }
 }
@@ -166,12 +182,15 @@ fn founding(node: &SigningKey, members: &[SigningKey]) -> anyhow::Result<Vec<Bod
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters {
             voting_delay_ms: 10,
-            voting_period_ms: 100,
+            voting_period_ms: 15,
             quorum_percent: 40,
             minimum_voters: 2,
             proposal_threshold_per_mille: 0,
-            timelock_ms: 50,
+            timelock_ms: 1,
+            critical_timelock_ms: 1,
             grace_ms: 1_000,
+            reveal_period_ms: 1,
+            ..CharterParameters::DEMONSTRATION
         },
         currency: "EUR".parse()?,
         treasury_percent: 10,

@@ -1,188 +1,84 @@
-//! A proposal, its votes and its way to execution.
+//! A proposal and its states.
+//!
+//! Which state it is in follows from the proposal and the time; nothing has to be called for time
+//! to pass. What has to be called (snapshot, queue, execution) falls due at a time that
+//! [`Proposal::due`] tells, and whoever keeps the log has to do it before anything later.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod reading;
+mod sealing;
 
-use privacy_identity::list_to_writer;
-use privacy_identity::{
-    Digest, Encode, KeyError, Signature, SigningKey, Tag, VerifyingKey, Writer,
+use std::collections::BTreeMap;
+
+use privacy_identity::{Digest, VerifyingKey};
+
+use crate::{
+    Action, Ballot, BallotSecrecy, Capacity, Charter, Class, Draft, Electorate, GovernanceError,
+    Guardian, Poll, ProposalContent, ProposalId, Tally, VETO_REASON_BYTES_MAX, Veto,
 };
-use serde::{Deserialize, Serialize};
-
-use crate::{ACTIONS_MAX, Action, Ballot, Charter, Choice, GovernanceError, text};
-
-/// Longest title.
-pub const TITLE_BYTES_MAX: usize = 200;
-/// Longest description.
-pub const DESCRIPTION_BYTES_MAX: usize = 8_000;
-
-/// Votes per member, frozen when a proposal is made.
-pub type Weights = BTreeMap<VerifyingKey, u128>;
-
-/// The digest of a proposal's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProposalId(pub Digest);
-
-impl fmt::Display for ProposalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for ProposalId {
-    type Err = KeyError;
-
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        text.parse().map(Self)
-    }
-}
-
-/// What is proposed, by whom: all that its id and signature cover. This is the wire form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProposalContent {
-    /// The DAO: the leaf hash of its genesis entry.
-    #[serde(with = "text")]
-    pub dao: Digest,
-    /// One line.
-    pub title: String,
-    /// Why.
-    pub description: String,
-    /// What happens on execution, all or nothing, in this order.
-    pub actions: Vec<Action>,
-    /// Who proposes.
-    #[serde(with = "text")]
-    pub proposer: VerifyingKey,
-    /// Makes the same proposal possible again.
-    #[serde(with = "text")]
-    pub salt: u64,
-}
-
-impl ProposalContent {
-    /// The content's digest under [`Tag::Proposal`].
-    #[must_use]
-    pub fn id(&self) -> ProposalId {
-        ProposalId(Digest::of_encoded(Tag::Proposal, self))
-    }
-
-    /// Signs the content; `key` must be the proposer's.
-    #[must_use]
-    pub fn sign(&self, key: &SigningKey) -> Signature {
-        key.sign(Tag::Proposal, &self.to_bytes())
-    }
-
-    /// Checks that the proposer signed.
-    ///
-    /// # Errors
-    /// [`KeyError::BadSignature`].
-    pub fn verify(&self, signature: &Signature) -> Result<(), KeyError> {
-        self.proposer.verify(Tag::Proposal, &self.to_bytes(), signature)
-    }
-
-    fn check_lengths(&self) -> Result<(), GovernanceError> {
-        let lengths = [
-            ("title", self.title.len(), TITLE_BYTES_MAX),
-            ("description", self.description.len(), DESCRIPTION_BYTES_MAX),
-            ("actions", self.actions.len(), ACTIONS_MAX),
-        ];
-        for (field, got, max) in lengths {
-            if !(1..=max).contains(&got) {
-                return Err(GovernanceError::Length { field, got, max });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Encode for ProposalContent {
-    fn encode(&self, writer: &mut Writer) {
-        self.dao.encode(writer);
-        writer.text(&self.title);
-        writer.text(&self.description);
-        list_to_writer(&self.actions, writer);
-        self.proposer.encode(writer);
-        writer.u64(self.salt);
-    }
-}
-
-/// The proposer's wish to withdraw a proposal: what the signature of a cancellation covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cancellation {
-    /// The DAO.
-    pub dao: Digest,
-    /// The proposal to withdraw.
-    pub proposal: ProposalId,
-}
-
-impl Cancellation {
-    /// Signs the cancellation; `key` must be the proposer's.
-    #[must_use]
-    pub fn sign(&self, key: &SigningKey) -> Signature {
-        key.sign(Tag::MemberRequest, &self.to_bytes())
-    }
-
-    /// Checks that `proposer` signed.
-    ///
-    /// # Errors
-    /// [`KeyError::BadSignature`].
-    pub fn verify(&self, proposer: &VerifyingKey, signature: &Signature) -> Result<(), KeyError> {
-        proposer.verify(Tag::MemberRequest, &self.to_bytes(), signature)
-    }
-}
-
-impl Encode for Cancellation {
-    fn encode(&self, writer: &mut Writer) {
-        writer.text("cancel-proposal");
-        self.dao.encode(writer);
-        self.proposal.0.encode(writer);
-    }
-}
 
 /// Where a proposal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProposalState {
+    /// Not in the log yet.
+    Draft,
     /// Voting has not begun.
     Pending,
-    /// Votes are taken.
+    /// Votes are taken, or sealed ballots opened.
     Active,
-    /// The proposer withdrew it.
-    Canceled,
-    /// No quorum, or not more For than Against.
-    Defeated,
-    /// It may be queued.
+    /// It began to succeed shortly before the end: only votes against are taken.
+    Objection {
+        /// The last moment of it, in ledger time.
+        until_ms: u64,
+    },
+    /// It is about to be queued.
     Succeeded,
-    /// The timelock runs or has ended: executable from `eta_ms` on, until the grace ends.
+    /// No quorum, or not enough For.
+    Defeated,
+    /// The timelock runs or has ended: executed from `eta_ms` on, until the grace ends.
     Queued {
         /// When the timelock ends, in ledger time.
         eta_ms: u64,
     },
-    /// It was not executed in time.
-    Expired,
     /// Its actions took effect.
     Executed,
+    /// It could not be executed in time.
+    Expired,
+    /// The guardian stopped it.
+    Vetoed,
+    /// The proposer withdrew it, or had too little weight when the vote was to begin.
+    Canceled,
 }
 
-/// Weight and voters by choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Weight against.
-    pub against: u128,
-    /// Weight for.
-    pub in_favour: u128,
-    /// Weight abstaining.
-    pub abstain: u128,
-    /// Members who voted For or Abstain: those who make the quorum.
-    pub quorum_voters: u32,
-    /// Members who voted.
-    pub voters: u32,
+impl ProposalState {
+    /// Whether nothing can happen to the proposal any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Defeated | Self::Executed | Self::Expired | Self::Vetoed | Self::Canceled
+        )
+    }
+}
+
+/// What falls due by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Freeze weights and delegations; votes are taken from then on.
+    Open,
+    /// Start the timelock.
+    Queue,
+    /// Carry the actions out.
+    Execute,
 }
 
 /// What was done to the proposal; the rest of its state follows from time and tally.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Progress {
     Open,
-    Canceled,
     Queued { eta_ms: u64 },
-    Executed,
+    Executed { index: u64 },
+    Canceled,
+    Vetoed { reason: String },
 }
 
 /// A proposal with its frozen weights and its votes.
@@ -190,115 +86,170 @@ enum Progress {
 pub struct Proposal {
     id: ProposalId,
     content: ProposalContent,
+    class: Class,
     charter: Charter,
-    weights: Weights,
-    supply: u128,
     created_ms: u64,
     snapshot_ms: u64,
+    /// The last moment of voting; late quorum moves it once.
     deadline_ms: u64,
-    tally: Tally,
-    choices: BTreeMap<VerifyingKey, Choice>,
+    /// How long sealed ballots are opened after it; 0 if they are not sealed.
+    reveal_ms: u64,
+    /// The ballot box, from the snapshot on.
+    poll: Option<Poll>,
+    commitments: BTreeMap<(VerifyingKey, Capacity), Digest>,
+    quorum_was_reached: bool,
+    objection: bool,
     progress: Progress,
 }
 
 impl Proposal {
-    /// Takes a proposal in, with `weights` and `charter` as they are at `now_ms`: later changes
-    /// of either do not touch it. The signature is the caller's to check.
+    /// Takes a draft in, under `charter` as it is at `now_ms`: later changes do not touch it.
+    /// The signature is the caller's to check.
+    ///
+    /// * `weight` — the proposer's now; `supply` — everybody's.
     ///
     /// # Errors
-    /// [`GovernanceError`] if a part is empty or too long, the proposer is below the threshold,
-    /// or an amount or time overflows.
-    pub fn new(
-        content: ProposalContent,
-        weights: Weights,
+    /// [`GovernanceError::BelowThreshold`], or [`GovernanceError::TimeOverflow`].
+    pub fn submit(
+        draft: Draft,
+        (weight, supply): (u128, u128),
         charter: Charter,
         now_ms: u64,
     ) -> Result<Self, GovernanceError> {
-        content.check_lengths()?;
-        let supply = weights
-            .values()
-            .try_fold(0_u128, |sum, weight| sum.checked_add(*weight))
-            .ok_or(GovernanceError::WeightOverflow)?;
-        let got = weights.get(&content.proposer).copied().unwrap_or(0);
         let needed = charter.proposal_threshold(supply);
-        if got < needed || got == 0 {
-            return Err(GovernanceError::BelowThreshold { got, needed: needed.max(1) });
+        if weight < needed {
+            return Err(GovernanceError::BelowThreshold { got: weight, needed });
         }
-        let after = |start: u64, length: u64| {
-            start.checked_add(length).ok_or(GovernanceError::TimeOverflow)
+        let parameters = charter.parameters();
+        let snapshot_ms = after(now_ms, parameters.voting_delay_ms)?;
+        let deadline_ms = after(snapshot_ms, parameters.voting_period_ms)?;
+        let (id, content, class) = draft.into_parts();
+        let reveal_ms = match content.ballots {
+            BallotSecrecy::Open => 0,
+            BallotSecrecy::Sealed => parameters.reveal_period_ms,
         };
-        let snapshot_ms = after(now_ms, charter.parameters().voting_delay_ms)?;
-        let deadline_ms = after(snapshot_ms, charter.parameters().voting_period_ms)?;
         Ok(Self {
-            id: content.id(),
+            id,
             content,
+            class,
             charter,
-            weights,
-            supply,
             created_ms: now_ms,
             snapshot_ms,
             deadline_ms,
-            tally: Tally::default(),
-            choices: BTreeMap::new(),
+            reveal_ms,
+            poll: None,
+            commitments: BTreeMap::new(),
+            quorum_was_reached: false,
+            objection: false,
             progress: Progress::Open,
         })
     }
 
     /// Where the proposal stands at `now_ms`.
     ///
-    /// Pending up to and including the snapshot, Active up to and including the deadline.
+    /// Pending up to and including the snapshot, Active up to and including the deadline (and the
+    /// end of the reveal period).
     #[must_use]
     pub fn state(&self, now_ms: u64) -> ProposalState {
         match self.progress {
             Progress::Canceled => ProposalState::Canceled,
-            Progress::Executed => ProposalState::Executed,
+            Progress::Vetoed { .. } => ProposalState::Vetoed,
+            Progress::Executed { .. } => ProposalState::Executed,
             Progress::Queued { eta_ms } => {
                 let end_ms = eta_ms.saturating_add(self.charter.parameters().grace_ms);
-                if now_ms >= end_ms {
-                    ProposalState::Expired
-                } else {
-                    ProposalState::Queued { eta_ms }
-                }
+                let queued = ProposalState::Queued { eta_ms };
+                if now_ms >= end_ms { ProposalState::Expired } else { queued }
             }
             Progress::Open if now_ms <= self.snapshot_ms => ProposalState::Pending,
-            Progress::Open if now_ms <= self.deadline_ms => ProposalState::Active,
-            Progress::Open if self.quorum_reached() && self.more_for_than_against() => {
-                ProposalState::Succeeded
+            Progress::Open if self.ended_early() => ProposalState::Succeeded,
+            Progress::Open if now_ms <= self.ballots_end_ms() => ProposalState::Active,
+            Progress::Open if !self.succeeds() => ProposalState::Defeated,
+            Progress::Open if self.objection && now_ms <= self.voting_end_ms() => {
+                ProposalState::Objection { until_ms: self.voting_end_ms() }
             }
-            Progress::Open => ProposalState::Defeated,
+            Progress::Open => ProposalState::Succeeded,
         }
     }
 
-    /// Counts `ballot`. Its signature, DAO and proposal are the caller's to check.
+    /// What falls due next, and when, as far as is known now. Nothing does of a proposal that has
+    /// no success yet: a later ballot may change that.
+    #[must_use]
+    pub fn due(&self) -> Option<(u64, Step)> {
+        match self.progress {
+            Progress::Open if self.poll.is_none() => {
+                Some((self.snapshot_ms.saturating_add(1), Step::Open))
+            }
+            Progress::Open if self.ended_early() => Some((0, Step::Queue)),
+            Progress::Open if self.succeeds() => {
+                Some((self.voting_end_ms().saturating_add(1), Step::Queue))
+            }
+            Progress::Queued { eta_ms } => Some((eta_ms, Step::Execute)),
+            _ => None,
+        }
+    }
+
+    /// Freezes the electorate; or cancels the proposal, if its proposer's weight fell below the
+    /// threshold since.
+    ///
+    /// # Errors
+    /// [`GovernanceError::WrongState`] before the snapshot's time is over, or a second time.
+    pub fn open(&mut self, electorate: Electorate, now_ms: u64) -> Result<(), GovernanceError> {
+        let state = self.state(now_ms);
+        let open = matches!(self.progress, Progress::Open) && now_ms > self.snapshot_ms;
+        if !open || self.poll.is_some() {
+            let (step, needed) = ("the snapshot", "the voting delay to be over, once");
+            return Err(GovernanceError::WrongState { step, needed, state });
+        }
+        let needed = self.charter.proposal_threshold(electorate.supply());
+        if electorate.own(&self.content.proposer) < needed {
+            self.progress = Progress::Canceled;
+        }
+        self.poll = Some(Poll::new(electorate));
+        Ok(())
+    }
+
+    /// Counts `ballot`. Signature, DAO, proposal and nonce are the caller's to check.
     ///
     /// Returns the weight with which it counts.
     ///
     /// # Errors
-    /// [`GovernanceError`] outside the voting period, without weight, or a second time. The
-    /// proposal is unchanged then.
+    /// [`GovernanceError`] outside the voting period, with anything but No while objections are
+    /// taken, without weight, or a second time. The proposal is unchanged then.
     pub fn cast(&mut self, ballot: &Ballot, now_ms: u64) -> Result<u128, GovernanceError> {
-        self.require("voting", "Active", ProposalState::Active, now_ms)?;
-        let voter = ballot.voter;
-        let weight = self.weights.get(&voter).copied().unwrap_or(0);
-        if weight == 0 {
-            return Err(GovernanceError::NoWeight { voter });
+        let state = self.state(now_ms);
+        if self.content.ballots == BallotSecrecy::Sealed {
+            return Err(GovernanceError::BallotsAreSealed);
         }
-        if self.choices.contains_key(&voter) {
-            return Err(GovernanceError::AlreadyVoted { voter });
+        match state {
+            ProposalState::Active => {}
+            ProposalState::Objection { .. } if ballot.only_against() => {}
+            ProposalState::Objection { .. } => return Err(GovernanceError::OnlyAgainst),
+            state => return Err(wrong("voting", "Active", state)),
         }
-        // Each voter counts once, so no sum exceeds the supply, which fits.
-        let side = match ballot.choice {
-            Choice::Against => &mut self.tally.against,
-            Choice::For => &mut self.tally.in_favour,
-            Choice::Abstain => &mut self.tally.abstain,
-        };
-        *side += weight;
-        self.tally.voters += 1;
-        if ballot.choice != Choice::Against {
-            self.tally.quorum_voters += 1;
+        let before = self.succeeds();
+        let poll = self.poll.as_mut().ok_or_else(|| wrong("voting", "a snapshot", state))?;
+        let weight = poll.cast(ballot)?;
+        if state == ProposalState::Active {
+            self.note_late_change(before, now_ms);
         }
-        self.choices.insert(voter, ballot.choice);
         Ok(weight)
+    }
+
+    /// Late quorum gives others time to vote; a late swing gives them time to object.
+    ///
+    /// Threat: a vote that is decided in its last minute, when nobody can answer any more
+    /// (`OpenZeppelin`'s `GovernorPreventLateQuorum`; Nouns v3's objection-only period).
+    fn note_late_change(&mut self, succeeded_before: bool, now_ms: u64) {
+        let parameters = self.charter.parameters();
+        if !self.quorum_was_reached && self.quorum_reached() {
+            self.quorum_was_reached = true;
+            let extended_ms = now_ms.saturating_add(parameters.late_extension_ms);
+            self.deadline_ms = self.deadline_ms.max(extended_ms);
+        }
+        let window_ms = self.deadline_ms.saturating_sub(parameters.objection_window_ms);
+        if !succeeded_before && self.succeeds() && now_ms > window_ms {
+            self.objection = true;
+        }
     }
 
     /// Starts the timelock of a successful proposal and returns when it ends.
@@ -306,10 +257,11 @@ impl Proposal {
     /// # Errors
     /// [`GovernanceError::WrongState`] unless it succeeded and was not queued before.
     pub fn queue(&mut self, now_ms: u64) -> Result<u64, GovernanceError> {
-        self.require("queueing", "Succeeded", ProposalState::Succeeded, now_ms)?;
-        let eta_ms = now_ms
-            .checked_add(self.charter.parameters().timelock_ms)
-            .ok_or(GovernanceError::TimeOverflow)?;
+        match self.state(now_ms) {
+            ProposalState::Succeeded => {}
+            state => return Err(wrong("queueing", "Succeeded", state)),
+        }
+        let eta_ms = after(now_ms, self.charter.timelock_ms(self.class))?;
         self.progress = Progress::Queued { eta_ms };
         Ok(eta_ms)
     }
@@ -317,12 +269,14 @@ impl Proposal {
     /// Checks that the proposal may be executed at `now_ms`: queued, the timelock over, the grace
     /// not, and the content still the one that was voted on.
     ///
+    /// Threat: actions that are swapped between approval and execution (Tornado Cash, May 2023).
+    ///
     /// # Errors
     /// [`GovernanceError`] saying which does not hold.
     pub fn check_executable(&self, now_ms: u64) -> Result<&[Action], GovernanceError> {
         let state = self.state(now_ms);
         let ProposalState::Queued { eta_ms } = state else {
-            return Err(GovernanceError::WrongState { step: "execution", needed: "Queued", state });
+            return Err(wrong("execution", "Queued", state));
         };
         if now_ms < eta_ms {
             return Err(GovernanceError::TimelockRuns { eta_ms, now_ms });
@@ -334,117 +288,125 @@ impl Proposal {
         Ok(&self.content.actions)
     }
 
-    /// Marks the proposal executed. The caller carries the actions out, all or none.
+    /// Marks the proposal executed by the entry `index`. The caller carries the actions out, all
+    /// or none.
     ///
     /// # Errors
     /// As [`Proposal::check_executable`].
-    pub fn execute(&mut self, now_ms: u64) -> Result<(), GovernanceError> {
+    pub fn execute(&mut self, now_ms: u64, index: u64) -> Result<(), GovernanceError> {
         self.check_executable(now_ms)?;
-        self.progress = Progress::Executed;
+        self.progress = Progress::Executed { index };
         Ok(())
     }
 
-    /// Withdraws the proposal: by its proposer, before voting begins.
+    /// Withdraws the proposal: by its proposer, before voting begins; or, while the DAO has no
+    /// guardian, until it is executed.
     ///
     /// # Errors
     /// [`GovernanceError::NotTheProposer`] or [`GovernanceError::WrongState`].
-    pub fn cancel(&mut self, by: &VerifyingKey, now_ms: u64) -> Result<(), GovernanceError> {
+    pub fn cancel(
+        &mut self,
+        by: &VerifyingKey,
+        guardian: Option<Guardian>,
+        now_ms: u64,
+    ) -> Result<(), GovernanceError> {
         let proposer = self.content.proposer;
         if *by != proposer {
             return Err(GovernanceError::NotTheProposer { by: *by, proposer });
         }
-        self.require("cancelling", "Pending", ProposalState::Pending, now_ms)?;
+        match (self.state(now_ms), guardian) {
+            (ProposalState::Pending, _) => {}
+            (state, None) if !state.is_final() => {}
+            (state, Some(_)) => return Err(wrong("cancelling", "Pending", state)),
+            (state, None) => return Err(wrong("cancelling", "a proposal that is not over", state)),
+        }
         self.progress = Progress::Canceled;
         Ok(())
     }
 
-    /// Whether For and Abstain reach the quorum of weight and of voters.
-    #[must_use]
-    pub fn quorum_reached(&self) -> bool {
-        // Both are at most the supply together.
-        let weight = self.tally.in_favour + self.tally.abstain;
-        weight >= self.quorum()
-            && self.tally.quorum_voters >= self.charter.parameters().minimum_voters
-    }
-
-    /// The weight that For and Abstain have to reach together.
-    #[must_use]
-    pub fn quorum(&self) -> u128 {
-        self.charter.quorum(self.supply)
-    }
-
-    const fn more_for_than_against(&self) -> bool {
-        self.tally.in_favour > self.tally.against
-    }
-
-    fn require(
-        &self,
-        step: &'static str,
-        needed: &'static str,
-        wanted: ProposalState,
+    /// Stops the proposal for good, by the guardian's word. Signature and nonce are the caller's to
+    /// check.
+    ///
+    /// # Errors
+    /// [`GovernanceError::NotTheGuardian`], [`GovernanceError::AboutTheGuardian`],
+    /// [`GovernanceError::Length`] of the reason, or [`GovernanceError::WrongState`].
+    pub fn veto(
+        &mut self,
+        veto: &Veto,
+        guardian: Option<Guardian>,
         now_ms: u64,
     ) -> Result<(), GovernanceError> {
-        let state = self.state(now_ms);
-        if state == wanted {
-            Ok(())
-        } else {
-            Err(GovernanceError::WrongState { step, needed, state })
+        let by = veto.guardian;
+        if guardian.is_none_or(|guardian| guardian.key != by) {
+            return Err(GovernanceError::NotTheGuardian { by });
         }
+        if self.content.actions.iter().any(|a| matches!(a, Action::SetGuardian { .. })) {
+            return Err(GovernanceError::AboutTheGuardian);
+        }
+        let (got, max) = (veto.reason.len(), VETO_REASON_BYTES_MAX);
+        if !(1..=max).contains(&got) {
+            return Err(GovernanceError::Length { field: "reason", got, max });
+        }
+        let state = self.state(now_ms);
+        if state.is_final() {
+            return Err(wrong("a veto", "a proposal that is not over", state));
+        }
+        self.progress = Progress::Vetoed { reason: veto.reason.clone() };
+        Ok(())
     }
 
-    /// The digest of the content.
+    /// Whether For and Abstain reach the quorum of weight and of members.
     #[must_use]
-    pub const fn id(&self) -> ProposalId {
-        self.id
+    pub fn quorum_reached(&self) -> bool {
+        let Some(poll) = &self.poll else {
+            return false;
+        };
+        let (tally, electorate) = (poll.tally(), poll.electorate());
+        // Both are at most the supply together.
+        tally.in_favour + tally.abstain >= self.charter.quorum(electorate.supply())
+            && tally.quorum_voters >= self.charter.quorum_voters(electorate.holders())
     }
 
-    /// What is proposed.
+    /// Whether the votes so far would pass the proposal.
     #[must_use]
-    pub const fn content(&self) -> &ProposalContent {
-        &self.content
+    pub fn succeeds(&self) -> bool {
+        let Tally { in_favour, against, .. } = self.tally();
+        let passes = match self.class {
+            Class::Ordinary => in_favour > against,
+            // For ≥ 2/3 of For + Against ⇔ For − Against ≥ Against, without overflow.
+            Class::Critical => {
+                in_favour > against && in_favour.checked_sub(against).is_some_and(|d| d >= against)
+            }
+        };
+        passes && self.quorum_reached()
     }
 
-    /// The votes counted so far.
-    #[must_use]
-    pub const fn tally(&self) -> &Tally {
-        &self.tally
+    /// Whether the super-quorum ended the vote.
+    fn ended_early(&self) -> bool {
+        let supply = self.poll.as_ref().map_or(0, |poll| poll.electorate().supply());
+        let reached = |needed: u128| self.tally().in_favour >= needed;
+        self.charter.super_quorum(supply).is_some_and(reached) && self.succeeds()
     }
 
-    /// The frozen weights.
-    #[must_use]
-    pub const fn weights(&self) -> &Weights {
-        &self.weights
+    /// The last moment at which ballots are taken or opened.
+    const fn ballots_end_ms(&self) -> u64 {
+        self.deadline_ms.saturating_add(self.reveal_ms)
     }
 
-    /// The sum of the frozen weights.
-    #[must_use]
-    pub const fn supply(&self) -> u128 {
-        self.supply
+    /// The last moment of the vote, objections included.
+    fn voting_end_ms(&self) -> u64 {
+        let objection_ms = self.charter.parameters().objection_period_ms;
+        let objection_ms = if self.objection { objection_ms } else { 0 };
+        self.ballots_end_ms().saturating_add(objection_ms)
     }
+}
 
-    /// Who voted what.
-    #[must_use]
-    pub const fn choices(&self) -> &BTreeMap<VerifyingKey, Choice> {
-        &self.choices
-    }
+fn after(start_ms: u64, length_ms: u64) -> Result<u64, GovernanceError> {
+    start_ms.checked_add(length_ms).ok_or(GovernanceError::TimeOverflow)
+}
 
-    /// When the proposal was made, in ledger time.
-    #[must_use]
-    pub const fn created_ms(&self) -> u64 {
-        self.created_ms
-    }
-
-    /// The last moment before voting begins, in ledger time.
-    #[must_use]
-    pub const fn snapshot_ms(&self) -> u64 {
-        self.snapshot_ms
-    }
-
-    /// The last moment of voting, in ledger time.
-    #[must_use]
-    pub const fn deadline_ms(&self) -> u64 {
-        self.deadline_ms
-    }
+const fn wrong(step: &'static str, needed: &'static str, state: ProposalState) -> GovernanceError {
+    GovernanceError::WrongState { step, needed, state }
 }
 
 #[cfg(test)]

@@ -54,3 +54,37 @@ pub mod texts {
         texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
     }
 }
+
+/// `#[serde(default, with = "optional_text", skip_serializing_if = "Option::is_none")]`: a value as its text, or no
+/// member at all: one form for each value.
+pub mod optional_text {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    /// Writes the value as text.
+    ///
+    /// # Errors
+    /// What the serializer refuses.
+    pub fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => to.collect_str(value),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// Reads a value from its text.
+    ///
+    /// # Errors
+    /// If it is no text or the type refuses the text.
+    pub fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
+    }
+}

@@ -1,6 +1,7 @@
 //! What an entry says: one struct per kind, in the wire form.
 
 mod founding;
+mod membership;
 mod rounds;
 mod sales;
 mod settlement;
@@ -9,6 +10,7 @@ mod voting;
 use serde::{Deserialize, Serialize};
 
 pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted};
+pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFounded};
 pub use rounds::{
     ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
     ValueWeight,
@@ -18,7 +20,10 @@ pub use sales::{
     RevenueLine,
 };
 pub use settlement::{RoundDisputed, RoundPosted, RoundSettling, SafeguardsSet, SettledPart};
-pub use voting::{BallotCast, ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued};
+pub use voting::{
+    BallotCast, BallotRevealed, BallotSealed, GuardianAccepted, PollOpened, ProposalCanceled,
+    ProposalExecuted, ProposalMade, ProposalQueued, ProposalVetoed, VoteDelegated,
+};
 
 /// What happened. In JSON, an object with one member: the kind in snake case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +77,26 @@ pub enum Body {
     ProposalExecuted(ProposalExecuted),
     /// The proposer withdrew a proposal.
     ProposalCanceled(ProposalCanceled),
+    /// A vote begins.
+    PollOpened(PollOpened),
+    /// A member voted, and does not tell what yet.
+    BallotSealed(BallotSealed),
+    /// A sealed ballot was opened.
+    BallotRevealed(BallotRevealed),
+    /// The guardian stopped a proposal.
+    ProposalVetoed(ProposalVetoed),
+    /// A member entrusted its vote to another, or took it back.
+    VoteDelegated(VoteDelegated),
+    /// Who was nominated is guardian from now on.
+    GuardianAccepted(GuardianAccepted),
+    /// Who founds the DAO: the second entry, or none.
+    MembersFounded(MembersFounded),
+    /// Somebody joined at a member's invitation.
+    MemberJoined(MemberJoined),
+    /// A member left.
+    MemberLeft(MemberLeft),
+    /// A device agreed to a federation's present policy.
+    ConsentGiven(ConsentGiven),
 }
 
 impl Body {
@@ -103,6 +128,16 @@ impl Body {
             Self::ProposalQueued(_) => "proposal_queued",
             Self::ProposalExecuted(_) => "proposal_executed",
             Self::ProposalCanceled(_) => "proposal_canceled",
+            Self::PollOpened(_) => "poll_opened",
+            Self::BallotSealed(_) => "ballot_sealed",
+            Self::BallotRevealed(_) => "ballot_revealed",
+            Self::ProposalVetoed(_) => "proposal_vetoed",
+            Self::VoteDelegated(_) => "vote_delegated",
+            Self::GuardianAccepted(_) => "guardian_accepted",
+            Self::MembersFounded(_) => "members_founded",
+            Self::MemberJoined(_) => "member_joined",
+            Self::MemberLeft(_) => "member_left",
+            Self::ConsentGiven(_) => "consent_given",
         }
     }
 }
@@ -142,4 +177,14 @@ body_from!(
     ProposalQueued,
     ProposalExecuted,
     ProposalCanceled,
+    PollOpened,
+    BallotSealed,
+    BallotRevealed,
+    ProposalVetoed,
+    VoteDelegated,
+    GuardianAccepted,
+    MembersFounded,
+    MemberJoined,
+    MemberLeft,
+    ConsentGiven,
 );

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use data_dao_governance::PrivacyPolicy;
 use privacy_identity::{Digest, VerifyingKey};
 
 use crate::{Challenge, FederationOpened, SafeguardsSet, Standing};
@@ -28,6 +29,10 @@ pub struct OpenRound {
     pub budget: u128,
     /// What it adds to the privacy loss, in millionths of ε, if noise is added.
     pub epsilon_micro: Option<u64>,
+    /// The entry that opened it.
+    pub index: u64,
+    /// The entry that last weakened the policy before: only who consented since takes part.
+    pub consent_from: u64,
 }
 
 /// A round that ended with a model.
@@ -90,12 +95,28 @@ pub struct Federation {
     pub(crate) challenges: BTreeMap<u64, Challenge>,
     /// Whether a round without noise was ever opened: then nothing bounds the privacy loss.
     pub(crate) noiseless: bool,
+    pub(crate) novelty_percent: u32,
+    pub(crate) stopped: bool,
+    pub(crate) policy: PrivacyPolicy,
+    /// The entry that last weakened the policy; at first that which opened the federation.
+    pub(crate) weakened: u64,
+    /// The entry with which each member last agreed to the policy: admission or consent.
+    pub(crate) consents: BTreeMap<VerifyingKey, u64>,
 }
 
 impl Federation {
     pub(crate) fn new(opened: FederationOpened, index: u64) -> Self {
         Self {
             round_budget: opened.round_budget,
+            novelty_percent: opened.novelty_percent,
+            stopped: false,
+            policy: PrivacyPolicy {
+                terms: opened.terms_digest,
+                minimum_cohort: opened.minimum_cohort,
+                epsilon_micro_max: None,
+            },
+            weakened: index,
+            consents: BTreeMap::new(),
             opened,
             index,
             members: BTreeMap::new(),
@@ -126,6 +147,42 @@ impl Federation {
     #[must_use]
     pub const fn round_budget(&self) -> u128 {
         self.round_budget
+    }
+
+    /// How much innovation qualifies for pay, in parts per hundred of the cohort's median.
+    #[must_use]
+    pub const fn novelty_percent(&self) -> u32 {
+        self.novelty_percent
+    }
+
+    /// Whether a vote stopped it: it opens no rounds then.
+    #[must_use]
+    pub const fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// What protects its members' data now.
+    #[must_use]
+    pub const fn policy(&self) -> &PrivacyPolicy {
+        &self.policy
+    }
+
+    /// Whether the member's device agreed to the present policy, or to one that protects no more.
+    #[must_use]
+    pub fn consents(&self, member: &VerifyingKey) -> bool {
+        self.consented_since(member, self.weakened)
+    }
+
+    pub(crate) fn consented_since(&self, member: &VerifyingKey, index: u64) -> bool {
+        self.consents.get(member).is_some_and(|consent| *consent >= index)
+    }
+
+    /// Puts another policy in force. What weakens the one before needs consent anew.
+    pub(crate) fn set_policy(&mut self, policy: PrivacyPolicy, index: u64) {
+        if !policy.protects_as_much_as(&self.policy) {
+            self.weakened = index;
+        }
+        self.policy = policy;
     }
 
     /// Who was admitted.

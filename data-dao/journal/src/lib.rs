@@ -18,6 +18,7 @@ mod entry;
 mod explain;
 mod federation;
 mod market;
+mod membership;
 mod parts;
 pub mod pay;
 mod refusal;
@@ -26,11 +27,13 @@ mod state;
 
 pub use audit::{AuditFailure, AuditReport, Difference, Replay, audit};
 pub use body::{
-    BallotCast, Body, BoundsKind, Deposited, FederationOpened, Genesis, KeyIssued, MemberAdmitted,
-    ModelReleased, Participation, Predicted, PredictionReserved, PredictionVoided, PriceSet,
-    ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued, Purchased, RefusalCount,
-    RevenueLine, RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled,
-    RoundSettling, SafeguardsSet, SettledPart, ValueWeight,
+    BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, ConsentGiven, Deposited,
+    FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted, MemberJoined,
+    MemberLeft, MembersFounded, ModelReleased, Participation, PollOpened, Predicted,
+    PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,
+    ProposalMade, ProposalQueued, ProposalVetoed, Purchased, RefusalCount, RevenueLine,
+    RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled, RoundSettling,
+    SafeguardsSet, SettledPart, ValueWeight, VoteDelegated,
 };
 pub use challenge::{Challenge, OpenDispute, Pay};
 pub use data_dao_governance::Accused;
@@ -42,6 +45,7 @@ pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
 pub use market::{
     ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
 };
+pub use membership::{Membership, MembershipState, Witnesses};
 pub use parts::{PARTICIPANTS_MAX, settlement_bodies};
 pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;

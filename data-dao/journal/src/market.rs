@@ -13,6 +13,7 @@ use crate::ModelReleased;
 pub struct Model {
     pub(crate) releases: Vec<ModelReleased>,
     pub(crate) price: Option<u128>,
+    pub(crate) delisted: bool,
 }
 
 impl Model {
@@ -35,6 +36,12 @@ impl Model {
     #[must_use]
     pub fn release(&self, version: u32) -> Option<&ModelReleased> {
         self.releases.iter().find(|release| release.version == version)
+    }
+
+    /// Whether a vote took it off the market: no calls are sold then.
+    #[must_use]
+    pub const fn is_delisted(&self) -> bool {
+        self.delisted
     }
 
     /// Price of one prediction in 10⁻⁴ of the currency's unit, once it is set.

@@ -1,6 +1,6 @@
 //! Why an entry was refused.
 
-use data_dao_governance::{CharterError, GovernanceError};
+use data_dao_governance::{CharterError, GovernanceError, ProposalId};
 use data_dao_ledger::SplitError;
 use data_dao_market::PurchaseError;
 use privacy_identity::{Digest, KeyError, VerifyingKey};
@@ -245,6 +245,72 @@ pub enum Refusal {
         prediction: Digest,
         /// What became of it.
         state: &'static str,
+    },
+    /// Something falls due first: nothing else is taken before it is in the log.
+    #[error("{kind} of proposal {proposal} is due since {due_ms}, before anything else")]
+    DueFirst {
+        /// The kind of the entry that is due.
+        kind: &'static str,
+        /// Which proposal.
+        proposal: ProposalId,
+        /// Since when, in ledger time.
+        due_ms: u64,
+    },
+    /// A vote stopped the federation.
+    #[error("a vote stopped {federation}: only a vote starts it again")]
+    Stopped {
+        /// The federation.
+        federation: String,
+    },
+    /// A vote took the model off the market.
+    #[error("a vote took {model} off the market")]
+    Delisted {
+        /// The model.
+        model: String,
+    },
+    /// The member's state forbids it.
+    #[error("member {member} is {state}")]
+    MemberIs {
+        /// The member.
+        member: VerifyingKey,
+        /// What it is.
+        state: &'static str,
+    },
+    /// The key does not belong to a member of the DAO.
+    #[error("{key} is no member of the DAO: ask a member for an invitation")]
+    NotAMemberOfTheDao {
+        /// The key.
+        key: VerifyingKey,
+    },
+    /// The federation's protection was weakened, and the member's device did not agree (promise 7).
+    #[error("{member} did not agree to the present policy of {federation}: its device has to sign")]
+    NoConsent {
+        /// The member.
+        member: VerifyingKey,
+        /// The federation.
+        federation: String,
+    },
+    /// The member has too many proposals under way.
+    #[error("{proposer} has {count} proposals under way: wait until one is over, or cancel one")]
+    TooManyProposals {
+        /// Who proposes.
+        proposer: VerifyingKey,
+        /// How many.
+        count: usize,
+    },
+    /// Founders stand in the second entry.
+    #[error("founders are named by the second entry, this is entry {index}")]
+    FoundersTooLate {
+        /// Which entry.
+        index: u64,
+    },
+    /// A witness's verifier key is not one.
+    #[error("{got:?} is no verifier key of {name}: NAME+HASH+KEY is expected")]
+    Vkey {
+        /// The witness.
+        name: String,
+        /// The text.
+        got: String,
     },
     /// A key or signature was refused.
     #[error("a signature does not hold")]

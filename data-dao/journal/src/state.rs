@@ -1,21 +1,26 @@
 //! The state that the log makes, and the one step that changes it.
 
+mod actions;
 mod challenge;
 mod founding;
+mod governing;
+mod membership;
 mod parts;
 mod privacy;
 mod queries;
 mod rounds;
 mod sales;
 mod settlement;
+mod steps;
 mod voting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_dao_governance::{Charter, Proposal, ProposalId};
 use data_dao_ledger::{Accounts, Cause, Name, Runs};
-use privacy_identity::Digest;
+use privacy_identity::{Digest, Frontier};
 
+use crate::membership::Assembly;
 use crate::{
     ApiKey, Body, Entry, Federation, Genesis, Model, Refusal, Reservation, ResolvedPrediction,
 };
@@ -28,7 +33,10 @@ pub(crate) const LABEL_BYTES_MAX: i128 = 200;
 struct Dao {
     id: Digest,
     genesis: Genesis,
+    /// As votes have made it.
     charter: Charter,
+    /// The DAO's part of each sale, as votes have made it.
+    treasury_percent: u8,
 }
 
 /// How much of what happened.
@@ -58,6 +66,8 @@ pub struct State {
     dao: Option<Dao>,
     time_ms: u64,
     entries: u64,
+    /// The right edge of the log: proposals name its root at their snapshot.
+    log: Frontier,
     counts: Counts,
     accounts: Accounts,
     federations: BTreeMap<Name, Federation>,
@@ -70,19 +80,21 @@ pub struct State {
     /// Each deposit and purchase by its API key and idempotency key, and the entry that booked it.
     requests: Runs<Cause, u64>,
     proposals: BTreeMap<ProposalId, Proposal>,
+    assembly: Assembly,
     /// Every sealed update that was paid, whatever its federation and round.
     updates: Runs<Digest, ()>,
     /// Every receipt that settled a round.
     receipts: BTreeSet<Digest>,
     /// The settlement whose parts are being read.
-    assembly: Option<parts::Assembly>,
+    settling: Option<parts::Settling>,
 }
 
 impl State {
     /// Takes the next entry of the log.
     ///
     /// Everything the entry claims is recomputed first; then the ledger takes the transfers, all
-    /// or none; only then does the rest change, and nothing of that can fail.
+    /// or none; only then does the rest change, and nothing of that can fail. What falls due by
+    /// itself ([`State::due`]) has to be in the log before anything else is taken.
     ///
     /// # Errors
     /// [`Refusal`], with the state unchanged.
@@ -91,20 +103,26 @@ impl State {
         if got_ms < last_ms {
             return Err(Refusal::TimeBackwards { last_ms, got_ms });
         }
+        let leaf = entry.to_leaf()?;
         match &entry.body {
             Body::Genesis(body) => self.found(entry, body)?,
             body if self.dao.is_none() => {
                 return Err(Refusal::NotFounded { got: body.kind() });
             }
-            body => self.apply_founded(body, got_ms)?,
+            body => {
+                self.check_due(body, got_ms)?;
+                self.apply_founded(body, got_ms)?;
+            }
         }
         self.time_ms = got_ms;
         self.entries += 1;
+        self.log.push(&leaf);
+        self.forget_what_is_over();
         Ok(())
     }
 
     fn apply_founded(&mut self, body: &Body, now_ms: u64) -> Result<(), Refusal> {
-        self.check_assembly(body)?;
+        self.check_settling(body)?;
         match body {
             Body::Genesis(_) => Err(Refusal::FoundedTwice),
             Body::FederationOpened(body) => self.open_federation(body),
@@ -125,11 +143,29 @@ impl State {
             Body::PredictionReserved(body) => self.reserve_prediction(body, now_ms),
             Body::Predicted(body) => self.settle_prediction(body, now_ms),
             Body::PredictionVoided(body) => self.void_prediction(body, now_ms),
+            body => self.apply_decision(body, now_ms),
+        }
+    }
+
+    /// What members decide.
+    fn apply_decision(&mut self, body: &Body, now_ms: u64) -> Result<(), Refusal> {
+        match body {
             Body::ProposalMade(body) => self.make_proposal(body, now_ms),
+            Body::PollOpened(body) => self.open_poll(body, now_ms),
             Body::BallotCast(body) => self.cast_ballot(body, now_ms),
+            Body::BallotSealed(body) => self.seal_ballot(body, now_ms),
+            Body::BallotRevealed(body) => self.reveal_ballot(body, now_ms),
             Body::ProposalQueued(body) => self.queue_proposal(body, now_ms),
             Body::ProposalExecuted(body) => self.execute_proposal(body, now_ms),
             Body::ProposalCanceled(body) => self.cancel_proposal(body, now_ms),
+            Body::ProposalVetoed(body) => self.veto_proposal(body, now_ms),
+            Body::VoteDelegated(body) => self.delegate_vote(body, now_ms),
+            Body::GuardianAccepted(body) => self.accept_guardian(body, now_ms),
+            Body::MembersFounded(body) => self.found_members(body),
+            Body::MemberJoined(body) => self.join_member(body, now_ms),
+            Body::MemberLeft(body) => self.leave_member(body, now_ms),
+            Body::ConsentGiven(body) => self.give_consent(body, now_ms),
+            body => unreachable!("{} is no decision: the caller saw to it", body.kind()),
         }
     }
 

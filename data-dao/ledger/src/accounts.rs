@@ -68,6 +68,21 @@ impl Accounts {
         Ok(Outcome::Applied)
     }
 
+    /// Whether [`Accounts::apply`] would take the chain. Nothing changes.
+    ///
+    /// # Errors
+    /// As [`Accounts::apply`].
+    pub fn check(&self, chain: &[Transfer], now_ms: u64) -> Result<(), Refusal> {
+        let what = Chain::of(chain)?;
+        if let Some(first) = chain.first()
+            && self.history.contains(first.id, what)?
+        {
+            return Ok(());
+        }
+        let mut draft = Draft::new(self, now_ms);
+        chain.iter().try_for_each(|transfer| draft.apply(transfer))
+    }
+
     fn take(&mut self, changes: Changes) {
         let Changes { accounts, restrictions, opened, resolved } = changes;
         self.accounts.extend(accounts);

@@ -89,6 +89,14 @@ pub enum Code {
     MemberShare,
     /// An account is closed or limited.
     Restriction,
+    /// A payment from the treasury that members voted for.
+    TreasuryPayment,
+    /// Credits that members voted to take away.
+    Slash,
+    /// Money paid out to a member that leaves.
+    Payout,
+    /// Votes of a member that leaves.
+    Departure,
 }
 
 /// An amount from one account to another of the same book.

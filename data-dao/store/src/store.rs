@@ -139,7 +139,8 @@ impl Store {
     }
 
     /// Appends a batch of entries, all or none, at `now_ms` or at the last entry's time if that is
-    /// later. When it returns, they are on disk.
+    /// later. When it returns, they are on disk. What falls due by itself at that time
+    /// ([`State::due`]) goes in before them; an empty batch lets only that happen.
     ///
     /// The future may be dropped: the append then goes on by itself.
     ///

@@ -9,11 +9,11 @@ use crate::Digest;
 ///
 /// Memory does not grow with the tree: an audit of any length, and a batch that may still be taken
 /// back, need no more.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Frontier {
     size: u64,
     /// Largest subtree first: one for each bit that is set in `size`.
-    subtrees: Vec<Hash>,
+    subtrees: Vec<Digest>,
 }
 
 /// The hash of a leaf (RFC 6962 §2.1).
@@ -32,11 +32,11 @@ impl Frontier {
 
     /// Appends a leaf whose hash is known.
     pub fn push_hash(&mut self, hash: &Digest) {
-        let mut subtree = Hash(hash.0);
+        let mut subtree = *hash;
         // Every subtree of the same size as the new one becomes its left half.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.subtrees.pop() {
-                subtree = node_hash(left, subtree);
+                subtree = node(left, subtree);
             }
         }
         self.subtrees.push(subtree);
@@ -53,11 +53,13 @@ impl Frontier {
     #[must_use]
     pub fn root(&self) -> Digest {
         let smallest_first = self.subtrees.iter().rev().copied();
-        match smallest_first.reduce(|right, left| node_hash(left, right)) {
-            None => Digest(sha2::Sha256::digest([]).into()),
-            Some(root) => Digest(root.0),
-        }
+        let root = smallest_first.reduce(|right, left| node(left, right));
+        root.unwrap_or_else(|| Digest(sha2::Sha256::digest([]).into()))
     }
+}
+
+fn node(left: Digest, right: Digest) -> Digest {
+    Digest(node_hash(Hash(left.0), Hash(right.0)).0)
 }
 
 #[cfg(test)]

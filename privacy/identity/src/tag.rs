@@ -90,6 +90,14 @@ pub enum Tag {
     WorkedBatch,
     /// The HPKE context of what came of a batch.
     WorkedBatchEnvelope,
+    /// What a sealed ballot commits to.
+    BallotCommitment,
+    /// A ballot whose choice is not told yet, signed by its voter.
+    SealedBallot,
+    /// A member's words for a vote, which only their digest reaches the log.
+    BallotReason,
+    /// Digest of a document that members were shown before they took credits away.
+    Evidence,
 }
 
 impl Tag {
@@ -115,8 +123,8 @@ impl Tag {
             Self::ShareEnvelope => "sahakar/share-envelope/v1",
             Self::SeedExpansion => "sahakar/seed-expansion/v1",
             Self::Join => "sahakar/join/v1",
-            Self::Ballot => "sahakar/ballot/v1",
-            Self::Proposal => "sahakar/proposal/v1",
+            Self::Ballot => "sahakar/ballot/v2",
+            Self::Proposal => "sahakar/proposal/v2",
             Self::MemberRequest => "sahakar/member-request/v1",
             Self::PredictionReceipt => "sahakar/prediction-receipt/v1",
             Self::ApiKey => "sahakar/api-key/v1",
@@ -138,6 +146,10 @@ impl Tag {
             Self::SharedWork => "sahakar/shared-work/v1",
             Self::WorkedBatch => "sahakar/worked-batch/v1",
             Self::WorkedBatchEnvelope => "sahakar/worked-batch-envelope/v1",
+            Self::BallotCommitment => "sahakar/ballot-commitment/v1",
+            Self::SealedBallot => "sahakar/sealed-ballot/v1",
+            Self::BallotReason => "sahakar/ballot-reason/v1",
+            Self::Evidence => "sahakar/evidence/v1",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod buy;
+pub mod delegate;
 pub mod dispute;
 pub mod federation;
 pub mod key;
@@ -13,6 +14,7 @@ pub mod privacy;
 pub mod proposal;
 pub mod receipt;
 mod rows;
+mod signing;
 pub mod value;
 pub mod vote;
 
@@ -62,17 +64,19 @@ pub enum Command {
     /// Show federations, and invite to them
     #[command(subcommand)]
     Federation(federation::FederationCommand),
-    /// Show members: value, credits, earnings
+    /// Show members; invite, join, leave, agree to a changed policy
     #[command(subcommand)]
     Member(member::MemberCommand),
-    /// Make, show and carry out proposals
+    /// Make, show and stop proposals
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
     /// Get receipts of the ledger, and check them and those of rounds
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
-    Vote(vote::VoteArgs),
+    Vote(Box<vote::VoteArgs>),
+    /// Entrust your vote to another member, or take it back
+    Delegate(delegate::DelegateArgs),
     /// Object to what a round is about to pay
     Dispute(dispute::DisputeArgs),
     /// Buy calls of a model
@@ -105,6 +109,7 @@ impl Command {
             Self::Proposal(command) => command.run(),
             Self::Receipt(command) => command.run(),
             Self::Vote(args) => args.run(),
+            Self::Delegate(args) => args.run(),
             Self::Dispute(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),

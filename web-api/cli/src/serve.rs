@@ -31,11 +31,12 @@ use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Paramet
 use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, secret_hash};
 
 pub use config::{
-    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
-    SecretsConfig, ServeConfig,
+    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, FounderConfig, ListenConfig,
+    SealingMode, SecretsConfig, ServeConfig,
 };
 pub(crate) use config::{
-    delta_by_default, optimizer_by_default, sampling_by_default, schedule_by_default,
+    delta_by_default, guardian_term_by_default, optimizer_by_default, sampling_by_default,
+    schedule_by_default,
 };
 
 use crate::{
@@ -47,11 +48,12 @@ pub(crate) use custodians::draw as draw_custodians;
 pub use settled_record::SettledRecord;
 
 use founding::Tables;
+pub(crate) use founding::configured_terms;
 use round_service::RoundService;
 use vault::Vault;
 use witnessing::Witnesses;
 
-/// How often the log's tiles are brought up to date on disk, in milliseconds.
+/// How often the log's tiles are brought up to date on disk, and what is due carried out, in milliseconds.
 const TILES_EVERY_MS: u64 = 500;
 /// How often another node's appends to a shared ledger are looked for, in milliseconds.
 const FOLLOW_EVERY_MS: u64 = 200;
@@ -257,9 +259,11 @@ async fn ask_witnesses(witnesses: Option<Witnesses>, store: Store) -> anyhow::Re
     }
 }
 
-/// Writes the log's tiles again whenever the log has grown.
+/// Lets due proposals open, queue and execute by themselves, and writes the log's tiles again whenever the log has
+/// grown.
 async fn keep_tiles(api: ApiState) -> anyhow::Result<()> {
     loop {
+        api.keep_time().await.context("carrying out what members decided")?;
         api.export_tiles().await.context("writing the log's tiles")?;
         tokio::time::sleep(Duration::from_millis(TILES_EVERY_MS)).await;
     }

@@ -11,7 +11,9 @@ use std::{
     },
 };
 
-use data_dao_governance::{Action, CharterParameters, Choice, ProposalId};
+use data_dao_governance::{
+    Action, BallotSecrecy, Capacity, CharterParameters, Choice, ProposalId, Vote,
+};
 use data_dao_journal::{
     Body, BoundsKind, FederationOpened, Genesis, MemberAdmitted, ModelReleased, Participation,
     RoundOpened, RoundSettled,
@@ -21,7 +23,12 @@ use data_dao_store::Store;
 use datasets::{Schema, Standardiser};
 use privacy_identity::{Digest, SigningKey};
 use sahakar::{
-    commands::{audit, buy, federation, key, member, predict, proposal, vote},
+    commands::{
+        audit, buy, federation, key, member, predict,
+        proposal::{self, Motion},
+        receipt::ballot::BallotReceipt,
+        vote::{self, Voice},
+    },
     rest::Rest,
 };
 use serde_json::{Value, json};
@@ -35,6 +42,7 @@ const START_MS: u64 = 1_000_000;
 /// A node with one member, one released model and its REST interface on a free port.
 struct Node {
     rest: Rest,
+    api: ApiState,
     clock: Arc<AtomicU64>,
     member: SigningKey,
     dir: TempDir,
@@ -62,7 +70,9 @@ fn founding(node: &SigningKey, member: &SigningKey) -> Vec<Body> {
         minimum_voters: 1,
         proposal_threshold_per_mille: 0,
         timelock_ms: 10,
+        critical_timelock_ms: 10,
         grace_ms: 1_000,
+        ..CharterParameters::DEMONSTRATION
     };
     let genesis = Genesis {
         dao_name: "By hand".to_owned(),
@@ -154,8 +164,15 @@ impl Node {
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router(api)).await });
-        Self { rest: Rest::new(&url), clock, member, dir }
+        let served = router(api.clone());
+        tokio::spawn(async move { axum::serve(listener, served).await });
+        Self { rest: Rest::new(&url), api, clock, member, dir }
+    }
+
+    /// Sets the clock after the start, and lets happen what is due then, as a node does by itself.
+    async fn pass_time(&self, after_ms: u64) {
+        self.clock.store(START_MS + after_ms, Ordering::SeqCst);
+        self.api.keep_time().await.unwrap();
     }
 
     /// Runs what a person does at a terminal, beside the node.
@@ -182,28 +199,50 @@ fn id_of(answer: &Value) -> ProposalId {
     answer["id"].as_str().unwrap().parse().unwrap()
 }
 
+fn whole(proposal: ProposalId, choice: Choice) -> Voice {
+    Voice { proposal, vote: Vote::Whole(choice), capacity: Capacity::Entrusted, reason: None }
+}
+
+fn motion(actions: Vec<Action>) -> Motion {
+    let (title, description) = ("Title".to_owned(), "Why.".to_owned());
+    Motion { title, description, actions, ballots: BallotSecrecy::Open }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_proposes_votes_and_sees_it_done() {
     let node = Node::start().await;
-    let set_time = |now_ms| node.clock.store(START_MS + now_ms, Ordering::SeqCst);
-    let motion = proposal::Motion {
-        title: "Fewer credits".to_owned(),
-        description: "A round is worth less.".to_owned(),
-        actions: vec![Action::SetRoundBudget { federation: "wine".to_owned(), credits: 50 }],
-    };
-    let made = node.by_hand(|rest, key| proposal::create(rest, key, motion)).await.unwrap();
+    let fewer = motion(vec![Action::SetRoundBudget { federation: "wine".to_owned(), credits: 50 }]);
+    let made = node.by_hand(|rest, key| proposal::create(rest, key, fewer)).await.unwrap();
     let id = id_of(&made);
-    let early = node.by_hand(move |rest, key| vote::cast(rest, key, id, Choice::For)).await;
+    let early = node.by_hand(move |rest, key| vote::cast(rest, key, &whole(id, Choice::For))).await;
     let early = format!("{:#}", early.unwrap_err());
     assert!(early.contains("not counted") && early.contains("409"), "{early}");
-    set_time(20);
-    let voted =
-        node.by_hand(move |rest, key| vote::cast(rest, key, id, Choice::For)).await.unwrap();
+    node.pass_time(20).await;
+    let voted = node
+        .by_hand(move |rest, key| vote::cast(rest, key, &whole(id, Choice::For)))
+        .await
+        .unwrap();
     assert_eq!(voted["tally"]["for"], "100");
-    set_time(200);
-    node.by_hand(move |rest, _| proposal::queue(rest, id)).await.unwrap();
-    set_time(210);
-    let done = node.by_hand(move |rest, _| proposal::execute(rest, id)).await.unwrap();
+    // The proof that the ballot is in the log holds, and for this ballot and log alone.
+    let vkey = node.api.store().vkey().to_owned();
+    let receipt = BallotReceipt::from_answer(&voted, &vkey).unwrap();
+    let entry = receipt.check(&vkey).unwrap();
+    assert_eq!(
+        entry["body"]["ballot_cast"]["ballot"]["voter"],
+        node.member.verifying_key().to_string()
+    );
+    let mut altered = receipt.clone();
+    altered.leaf = altered.leaf.replace("\"for\"", "\"against\"");
+    assert!(altered.check(&vkey).is_err());
+    let mut elsewhere = receipt.clone();
+    elsewhere.index -= 1;
+    assert!(elsewhere.check(&vkey).is_err());
+    let stranger = SigningKey::from_seed(&[50; 32]).verifying_key();
+    assert!(receipt.check(&data_dao_store::log_vkey("test/hand", &stranger).unwrap()).is_err());
+
+    node.pass_time(200).await;
+    node.pass_time(210).await;
+    let done = node.by_hand(move |rest, _| proposal::show(rest, id)).await.unwrap();
     assert_eq!(done["state"], "executed");
     let wine = node.by_hand(|rest, _| federation::show(rest, "wine")).await.unwrap();
     assert_eq!(wine["round_budget"], "50");
@@ -215,9 +254,8 @@ async fn a_member_proposes_votes_and_sees_it_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_proposer_withdraws() {
     let node = Node::start().await;
-    let (title, description) = ("Words".to_owned(), "Nothing else.".to_owned());
-    let motion = proposal::Motion { title, description, actions: vec![Action::Text] };
-    let made = node.by_hand(|rest, key| proposal::create(rest, key, motion)).await.unwrap();
+    let words = motion(vec![Action::Text]);
+    let made = node.by_hand(|rest, key| proposal::create(rest, key, words)).await.unwrap();
     let id = id_of(&made);
     let stranger = SigningKey::from_seed(&[50; 32]);
     let refused = node.by_hand(move |rest, _| proposal::cancel(rest, &stranger, id)).await;

@@ -127,6 +127,9 @@ minimum_voters = 1
 proposal_threshold_per_mille = 5
 timelock_ms = 1
 grace_ms = 1
+late_extension_ms = 0
+objection_window_ms = 0
+objection_period_ms = 0
 [federation]
 name = "test"
 purpose = "test"

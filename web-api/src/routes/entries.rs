@@ -121,7 +121,13 @@ pub(crate) async fn show(
     if index >= state.store().size() {
         return Err(missing());
     }
+    proven(&state, index).await.map(Json)
+}
+
+/// An entry that exists, with its proof.
+pub(super) async fn proven(state: &ApiState, index: u64) -> Result<ProvenEntry, ApiError> {
+    let missing = || ApiError::not_found("entry", index);
     let stored = state.store().entry(index).await?.ok_or_else(missing)?;
     let proof = ProofView::new(&state.store().prove(index)?, &stored.leaf);
-    Ok(Json(ProvenEntry { entry: EntryView::new(&stored)?, proof }))
+    Ok(ProvenEntry { entry: EntryView::new(&stored)?, proof })
 }

@@ -1,6 +1,7 @@
 //! Federations: terms, rounds, members.
 
 use axum::{Json, extract::State};
+use data_dao_governance::PrivacyPolicy;
 use data_dao_journal::{Federation, OpenRound, PayProgress, SettledRound, Standing};
 use data_dao_ledger::Name;
 use privacy_identity::VerifyingKey;
@@ -50,6 +51,13 @@ pub(crate) struct FederationView {
     round_budget: String,
     /// Fewest contributions with which a round settles.
     minimum_cohort: u32,
+    /// What protects the members' data: `terms`, `minimum_cohort`, `epsilon_micro_max`.
+    #[schema(value_type = Object)]
+    policy: PrivacyPolicy,
+    /// What a device signs when it agrees to the policy.
+    policy_digest: String,
+    /// Whether a vote stopped it.
+    stopped: bool,
     /// Digest of the newest model.
     model: Option<String>,
     /// The round in progress.
@@ -170,6 +178,9 @@ impl FederationView {
             terms: terms.unwrap_or_else(|_source| Value::String(opened.terms.clone())),
             round_budget: text(federation.round_budget()),
             minimum_cohort: opened.minimum_cohort,
+            policy: federation.policy().clone(),
+            policy_digest: federation.policy().digest().to_string(),
+            stopped: federation.is_stopped(),
             model: federation.model().map(|model| model.to_string()),
             open_round: federation.open_round().map(OpenRoundView::new),
             settled: federation.settled().iter().map(RoundView::new).collect(),

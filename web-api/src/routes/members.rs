@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::federations::StandingView;
+use super::membership::{self, DaoMemberView};
 use crate::ApiState;
 use crate::amount::text;
 use crate::api_error::ApiError;
@@ -18,7 +19,7 @@ use crate::problem::Problem;
 pub(crate) struct MemberView {
     /// The member's pseudonym: an Ed25519 public key.
     member: String,
-    /// Credits over all federations that are final; they are votes, too.
+    /// Credits over all federations that are final; once they have matured, they are votes.
     credits: String,
     /// Credits of rounds whose pay can still be challenged.
     credits_pending: String,
@@ -26,6 +27,8 @@ pub(crate) struct MemberView {
     earnings: String,
     /// The currency.
     currency: Option<String>,
+    /// What the member is in the DAO.
+    membership: Option<DaoMemberView>,
     /// What the member does where.
     federations: Vec<MembershipView>,
 }
@@ -52,11 +55,12 @@ pub(crate) async fn show(
     PathPart(key): PathPart<String>,
 ) -> Result<Json<MemberView>, ApiError> {
     let member = key.parse().ok();
-    let view = member.and_then(|member| state.store().view(|state| view(state, &member)));
+    let now_ms = state.now_ms();
+    let view = member.and_then(|member| state.store().view(|state| view(state, &member, now_ms)));
     view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
 }
 
-fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
+fn view(state: &Ledger, member: &VerifyingKey, now_ms: u64) -> Option<MemberView> {
     let memberships: Vec<_> = state
         .federations()
         .iter()
@@ -71,7 +75,9 @@ fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
             })
         })
         .collect();
-    if memberships.is_empty() {
+    let membership = state.membership(member);
+    let membership = membership.map(|found| membership::view(state, member, found, now_ms));
+    if memberships.is_empty() && membership.is_none() {
         return None;
     }
     Some(MemberView {
@@ -80,6 +86,7 @@ fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
         credits_pending: text(state.credits_pending(member)),
         earnings: text(state.earnings(member)),
         currency: state.genesis().map(|genesis| genesis.currency.to_string()),
+        membership,
         federations: memberships,
     })
 }

@@ -1,8 +1,8 @@
-//! A proposal's way after the vote. Anyone may take it along: the rules decide, not the caller.
+//! How a proposal is stopped. Everything else on its way happens by itself.
 
 use axum::{Json, extract::State};
-use data_dao_governance::text;
-use data_dao_journal::{Body, ProposalCanceled, ProposalExecuted, ProposalQueued};
+use data_dao_governance::{Cancellation, ProposalId, Veto, text};
+use data_dao_journal::{Body, ProposalCanceled, ProposalVetoed};
 use privacy_identity::Signature;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -18,59 +18,78 @@ use crate::problem::Problem;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CancellationRequest {
-    /// The proposer's Ed25519 signature over the cancellation's canonical bytes under the tag
+    /// `dao`, `proposal`, `proposer`, `nonce`, `expires_ms`.
+    #[schema(value_type = Object)]
+    cancellation: Cancellation,
+    /// The proposer's Ed25519 signature over its canonical bytes under the tag
     /// `sahakar/member-request/v1`, in hexadecimal.
     #[serde(with = "text")]
     #[schema(value_type = String)]
     signature: Signature,
 }
 
-/// Queue a successful proposal
-#[utoipa::path(post, path = "/v1/proposals/{id}/queue", tag = "governance",
-    params(("id" = String, Path, description = "The digest of the proposal's content")),
-    responses((status = 200, body = ProposalView), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "It did not succeed, or is queued already"),
-        (status = 503, body = Problem)))]
-pub(crate) async fn queue(
-    State(state): State<ApiState>,
-    PathPart(id): PathPart<String>,
-) -> Result<Json<ProposalView>, ApiError> {
-    let id = state.proposal_id(&id)?;
-    state.append(vec![Body::ProposalQueued(ProposalQueued { proposal: id })]).await?;
-    view(&state, id).map(Json)
+/// The guardian's word against a proposal.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VetoRequest {
+    /// `dao`, `proposal`, `guardian`, `reason`, `nonce`, `expires_ms`.
+    #[schema(value_type = Object)]
+    veto: Veto,
+    /// The guardian's Ed25519 signature over its canonical bytes under the tag
+    /// `sahakar/member-request/v1`, in hexadecimal.
+    #[serde(with = "text")]
+    #[schema(value_type = String)]
+    signature: Signature,
 }
 
-/// Execute a queued proposal
-#[utoipa::path(post, path = "/v1/proposals/{id}/execution", tag = "governance",
-    params(("id" = String, Path, description = "The digest of the proposal's content")),
-    responses((status = 200, body = ProposalView), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "It is not queued, or the timelock runs"),
-        (status = 503, body = Problem)))]
-pub(crate) async fn execute(
-    State(state): State<ApiState>,
-    PathPart(id): PathPart<String>,
-) -> Result<Json<ProposalView>, ApiError> {
-    let id = state.proposal_id(&id)?;
-    state.append(vec![Body::ProposalExecuted(ProposalExecuted { proposal: id })]).await?;
-    view(&state, id).map(Json)
-}
-
-/// Withdraw a proposal before the vote
+/// Withdraw a proposal
 #[utoipa::path(post, path = "/v1/proposals/{id}/cancellation", tag = "governance",
     params(("id" = String, Path, description = "The digest of the proposal's content")),
     request_body = CancellationRequest,
     responses((status = 200, body = ProposalView), (status = 400, body = Problem),
         (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "Voting has begun"),
+        (status = 409, body = Problem, description = "Voting has begun, and there is a guardian"),
         (status = 413, body = Problem), (status = 415, body = Problem),
         (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn cancel(
     State(state): State<ApiState>,
     PathPart(id): PathPart<String>,
-    JsonBody(request): JsonBody<CancellationRequest>,
+    JsonBody(CancellationRequest { cancellation, signature }): JsonBody<CancellationRequest>,
 ) -> Result<Json<ProposalView>, ApiError> {
-    let id = state.proposal_id(&id)?;
-    let canceled = ProposalCanceled { proposal: id, signature: request.signature };
-    state.append(vec![Body::ProposalCanceled(canceled)]).await?;
-    view(&state, id).map(Json)
+    let named = cancellation.proposal;
+    stop(&state, &id, named, ProposalCanceled { cancellation, signature }.into()).await
+}
+
+/// Stop a proposal, as the guardian
+#[utoipa::path(post, path = "/v1/proposals/{id}/veto", tag = "governance",
+    params(("id" = String, Path, description = "The digest of the proposal's content")),
+    request_body = VetoRequest,
+    responses((status = 200, body = ProposalView), (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "The proposal is over"),
+        (status = 413, body = Problem), (status = 415, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn veto(
+    State(state): State<ApiState>,
+    PathPart(id): PathPart<String>,
+    JsonBody(VetoRequest { veto, signature }): JsonBody<VetoRequest>,
+) -> Result<Json<ProposalView>, ApiError> {
+    let named = veto.proposal;
+    stop(&state, &id, named, ProposalVetoed { veto, signature }.into()).await
+}
+
+async fn stop(
+    state: &ApiState,
+    path: &str,
+    named: ProposalId,
+    body: Body,
+) -> Result<Json<ProposalView>, ApiError> {
+    let id = state.proposal_id(path)?;
+    if named != id {
+        return Err(ApiError::Invalid(format!(
+            "the signed proposal is {named}, the path says {id}"
+        )));
+    }
+    state.append(vec![body]).await?;
+    view(state, id).map(Json)
 }

@@ -1,188 +1,71 @@
 //! Proposals as JSON.
 
 use data_dao_governance::{
-    Accused, Action, Choice, Proposal, ProposalContent, ProposalState, text,
+    BallotSecrecy, Capacity, Class, Proposal, ProposalContent, ProposalState, Spent, Split,
 };
 use data_dao_journal::State as Ledger;
-use privacy_identity::{Digest, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use privacy_identity::VerifyingKey;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::amount;
 
-/// What is proposed, by whom: all that the id and the signature cover.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ContentDto {
-    /// The DAO's id (see `/v1/ledger`).
-    #[serde(with = "text")]
-    #[schema(value_type = String)]
-    dao: Digest,
-    /// One line.
-    title: String,
-    /// Why.
-    description: String,
-    /// What happens on execution, all or nothing, in this order.
-    actions: Vec<ActionDto>,
-    /// Who proposes: a member's public key.
-    #[serde(with = "text")]
-    #[schema(value_type = String)]
-    proposer: VerifyingKey,
-    /// Makes the same proposal possible again: a number as decimal text.
-    #[serde(with = "text")]
-    #[schema(value_type = String, example = "0")]
-    salt: u64,
-}
-
-/// One thing that a proposal does.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum ActionDto {
-    /// Sets what one call of a model costs from now on.
-    SetPredictionPrice {
-        /// The model.
-        model: String,
-        /// In 10⁻⁴ of the currency's unit, as decimal text.
-        #[serde(with = "text")]
-        #[schema(value_type = String)]
-        price: u128,
-    },
-    /// Sets the credits of a federation's later rounds.
-    SetRoundBudget {
-        /// The federation.
-        federation: String,
-        /// Credits of each round, as decimal text.
-        #[serde(with = "text")]
-        #[schema(value_type = String)]
-        credits: u128,
-    },
-    /// Decides that an open dispute over the pay of a round is right: what it accuses is not paid.
-    UpholdDispute {
-        /// The federation.
-        federation: String,
-        /// The round.
-        round: u64,
-        /// Whom the dispute accuses: `round`, or a member's public key.
-        #[serde(with = "text")]
-        #[schema(value_type = String)]
-        accused: Accused,
-    },
-    /// Changes nothing: the proposal's words are the decision.
-    Text,
-}
-
-impl From<ContentDto> for ProposalContent {
-    fn from(dto: ContentDto) -> Self {
-        let action = |dto| match dto {
-            ActionDto::SetPredictionPrice { model, price } => {
-                Action::SetPredictionPrice { model, price }
-            }
-            ActionDto::SetRoundBudget { federation, credits } => {
-                Action::SetRoundBudget { federation, credits }
-            }
-            ActionDto::UpholdDispute { federation, round, accused } => {
-                Action::UpholdDispute { federation, round, accused }
-            }
-            ActionDto::Text => Action::Text,
-        };
-        Self {
-            dao: dto.dao,
-            title: dto.title,
-            description: dto.description,
-            actions: dto.actions.into_iter().map(action).collect(),
-            proposer: dto.proposer,
-            salt: dto.salt,
-        }
-    }
-}
-
-impl From<&ProposalContent> for ContentDto {
-    fn from(content: &ProposalContent) -> Self {
-        let action = |action: &Action| match action.clone() {
-            Action::SetPredictionPrice { model, price } => {
-                ActionDto::SetPredictionPrice { model, price }
-            }
-            Action::SetRoundBudget { federation, credits } => {
-                ActionDto::SetRoundBudget { federation, credits }
-            }
-            Action::UpholdDispute { federation, round, accused } => {
-                ActionDto::UpholdDispute { federation, round, accused }
-            }
-            Action::Text => ActionDto::Text,
-        };
-        Self {
-            dao: content.dao,
-            title: content.title.clone(),
-            description: content.description.clone(),
-            actions: content.actions.iter().map(action).collect(),
-            proposer: content.proposer,
-            salt: content.salt,
-        }
-    }
-}
-
-/// What a member says to a proposal.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ChoiceDto {
-    /// No.
-    Against,
-    /// Yes.
-    For,
-    /// Counts towards the quorum only.
-    Abstain,
-}
-
-impl From<ChoiceDto> for Choice {
-    fn from(choice: ChoiceDto) -> Self {
-        match choice {
-            ChoiceDto::Against => Self::Against,
-            ChoiceDto::For => Self::For,
-            ChoiceDto::Abstain => Self::Abstain,
-        }
-    }
-}
-
-impl From<Choice> for ChoiceDto {
-    fn from(choice: Choice) -> Self {
-        match choice {
-            Choice::Against => Self::Against,
-            Choice::For => Self::For,
-            Choice::Abstain => Self::Abstain,
-        }
-    }
-}
-
-/// A proposal as it stands now.
+/// A proposal.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProposalView {
     /// The digest of its content.
     id: String,
-    /// What is proposed.
-    content: ContentDto,
-    /// `pending`, `active`, `canceled`, `defeated`, `succeeded`, `queued`, `expired`, `executed`.
+    /// What is proposed: all that the id and the signature cover.
+    #[schema(value_type = Object)]
+    content: ProposalContent,
+    /// `ordinary`, or `critical`: two thirds For, and the longer timelock.
+    #[schema(example = "ordinary")]
+    class: &'static str,
+    /// `pending`, `active`, `objection`, `succeeded`, `defeated`, `queued`, `executed`, `expired`,
+    /// `vetoed`, `canceled`.
     #[schema(example = "active")]
     state: &'static str,
     /// When the proposal was made. Times are ledger times in milliseconds since 1970.
     created_ms: u64,
-    /// Votes are taken after this time,
+    /// Weights are frozen at this time, and votes are taken after it,
     voting_starts_ms: u64,
     /// up to and including this time.
     voting_ends_ms: u64,
-    /// When a queued proposal can be executed.
+    /// Sealed ballots are opened after that, up to and including this time.
+    reveal_ends_ms: Option<u64>,
+    /// Votes against are taken up to and including this time, after a late swing.
+    objection_ends_ms: Option<u64>,
+    /// When a queued proposal is executed, by itself.
     executable_ms: Option<u64>,
+    /// The entry that executed it.
+    executed_by: Option<u64>,
+    /// Why the guardian stopped it.
+    veto_reason: Option<String>,
+    /// The log at the snapshot: its entries lead to the same weights.
+    snapshot: Option<SnapshotView>,
     /// The votes so far.
     tally: TallyView,
-    /// The weight that For and Abstain have to reach together.
+    /// The weight that For and Abstain have to reach together; `0` before the snapshot.
     quorum: String,
     /// Members that have to vote For or Abstain.
-    minimum_voters: u32,
+    minimum_voters: u64,
     /// Whether both are reached.
     quorum_reached: bool,
-    /// All weight there is.
+    /// All weight there is; `0` before the snapshot.
     supply: String,
     /// Who voted what.
     ballots: Vec<BallotView>,
+    /// How many sealed ballots are not opened yet.
+    sealed_ballots: u64,
+}
+
+/// The log when weights were frozen.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SnapshotView {
+    /// Its entries.
+    tree_size: u64,
+    /// The root over them.
+    root: String,
 }
 
 /// Weight and voters by choice.
@@ -195,7 +78,7 @@ pub(crate) struct TallyView {
     /// Weight abstaining.
     abstain: String,
     /// Members who voted.
-    voters: u32,
+    voters: u64,
 }
 
 /// One member's vote.
@@ -205,62 +88,117 @@ pub(crate) struct BallotView {
     voter: String,
     /// What the member is called.
     label: Option<String>,
-    /// The vote.
-    choice: ChoiceDto,
+    /// `entrusted`, or `override`: own weight, taken back from a delegate.
+    #[schema(value_type = String)]
+    capacity: Capacity,
+    /// `for`, `against`, `abstain`, or `split`.
+    choice: &'static str,
     /// The weight with which it counts.
     weight: String,
+    /// Of it, for,
+    r#for: String,
+    /// against,
+    against: String,
+    /// abstaining.
+    abstain: String,
 }
 
 impl ProposalView {
     pub(crate) fn new(proposal: &Proposal, ledger: &Ledger, now_ms: u64) -> Self {
-        let (state, executable_ms) = state_text(proposal.state(now_ms));
+        let state = proposal.state(now_ms);
         let tally = proposal.tally();
-        let charter = ledger.charter().map(|charter| charter.parameters().minimum_voters);
-        let ballot = |(voter, choice): (&VerifyingKey, &Choice)| BallotView {
-            voter: voter.to_string(),
-            label: label(ledger, voter),
-            choice: (*choice).into(),
-            weight: amount::text(proposal.weights().get(voter).copied().unwrap_or(0)),
-        };
+        let electorate = proposal.electorate();
+        let supply = electorate.map_or(0, data_dao_governance::Electorate::supply);
+        let holders = electorate.map_or(0, data_dao_governance::Electorate::holders);
+        let spent = proposal.spent().into_iter().flatten();
         Self {
             id: proposal.id().to_string(),
-            content: proposal.content().into(),
-            state,
+            content: proposal.content().clone(),
+            class: class_text(proposal.class()),
+            state: state_text(state),
             created_ms: proposal.created_ms(),
             voting_starts_ms: proposal.snapshot_ms(),
             voting_ends_ms: proposal.deadline_ms(),
-            executable_ms,
+            reveal_ends_ms: (proposal.content().ballots == BallotSecrecy::Sealed)
+                .then(|| proposal.reveal_deadline_ms())
+                .flatten(),
+            objection_ends_ms: match state {
+                ProposalState::Objection { until_ms } => Some(until_ms),
+                _ => None,
+            },
+            executable_ms: match state {
+                ProposalState::Queued { eta_ms } => Some(eta_ms),
+                _ => None,
+            },
+            executed_by: proposal.executed_by(),
+            veto_reason: proposal.veto_reason().map(str::to_owned),
+            snapshot: electorate.map(|electorate| SnapshotView {
+                tree_size: electorate.position().tree_size,
+                root: electorate.position().root.to_string(),
+            }),
             tally: TallyView {
                 r#for: amount::text(tally.in_favour),
                 against: amount::text(tally.against),
                 abstain: amount::text(tally.abstain),
                 voters: tally.voters,
             },
-            quorum: amount::text(proposal.quorum()),
-            minimum_voters: charter.unwrap_or(0),
+            quorum: amount::text(proposal.charter().quorum(supply)),
+            minimum_voters: proposal.charter().quorum_voters(holders),
             quorum_reached: proposal.quorum_reached(),
-            supply: amount::text(proposal.supply()),
-            ballots: proposal.choices().iter().map(ballot).collect(),
+            supply: amount::text(supply),
+            ballots: spent.flat_map(|(voter, spent)| ballots(ledger, voter, spent)).collect(),
+            sealed_ballots: amount::count(proposal.commitments().len()),
         }
     }
 }
 
-/// The state's name, and when a queued proposal can be executed.
-pub(crate) const fn state_text(state: ProposalState) -> (&'static str, Option<u64>) {
-    match state {
-        ProposalState::Pending => ("pending", None),
-        ProposalState::Active => ("active", None),
-        ProposalState::Canceled => ("canceled", None),
-        ProposalState::Defeated => ("defeated", None),
-        ProposalState::Succeeded => ("succeeded", None),
-        ProposalState::Queued { eta_ms } => ("queued", Some(eta_ms)),
-        ProposalState::Expired => ("expired", None),
-        ProposalState::Executed => ("executed", None),
+/// One or two ballots of a member.
+fn ballots(ledger: &Ledger, voter: &VerifyingKey, spent: &Spent) -> Vec<BallotView> {
+    let view = |capacity: Capacity, split: &Split| BallotView {
+        voter: voter.to_string(),
+        label: ledger.membership(voter).map(|member| member.label.clone()),
+        capacity,
+        choice: choice_text(split),
+        weight: amount::text(split.total().unwrap_or(u128::MAX)),
+        r#for: amount::text(split.in_favour),
+        against: amount::text(split.against),
+        abstain: amount::text(split.abstain),
+    };
+    let entrusted = (spent.entrusted != Split::default() || spent.overriding.is_none())
+        .then(|| view(Capacity::Entrusted, &spent.entrusted));
+    let own = spent.overriding.as_ref().map(|split| view(Capacity::Override, split));
+    entrusted.into_iter().chain(own).collect()
+}
+
+const fn choice_text(split: &Split) -> &'static str {
+    match (split.in_favour, split.against, split.abstain) {
+        (_, 0, 0) => "for",
+        (0, _, 0) => "against",
+        (0, 0, _) => "abstain",
+        _ => "split",
     }
 }
 
-/// What a member is called in the first federation that knows it.
-fn label(ledger: &Ledger, member: &VerifyingKey) -> Option<String> {
-    let mut federations = ledger.federations().values();
-    federations.find_map(|f| f.members().get(member).map(|member| member.label.clone()))
+const fn class_text(class: Class) -> &'static str {
+    match class {
+        Class::Ordinary => "ordinary",
+        Class::Critical => "critical",
+    }
+}
+
+/// The state's name.
+const fn state_text(state: ProposalState) -> &'static str {
+    match state {
+        ProposalState::Draft => "draft",
+        ProposalState::Pending => "pending",
+        ProposalState::Active => "active",
+        ProposalState::Objection { .. } => "objection",
+        ProposalState::Succeeded => "succeeded",
+        ProposalState::Defeated => "defeated",
+        ProposalState::Queued { .. } => "queued",
+        ProposalState::Executed => "executed",
+        ProposalState::Expired => "expired",
+        ProposalState::Vetoed => "vetoed",
+        ProposalState::Canceled => "canceled",
+    }
 }

@@ -11,7 +11,7 @@ use privacy_identity::Signature;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::proposal_view::{ContentDto, ProposalView};
+use super::proposal_view::ProposalView;
 use crate::ApiState;
 use crate::api_error::ApiError;
 use crate::extract::{JsonBody, PathPart};
@@ -28,10 +28,12 @@ pub(crate) struct ProposalList {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProposalRequest {
-    /// What is proposed.
-    content: ContentDto,
+    /// What is proposed: `dao`, `title`, `description`, `actions` (each an object whose one key is the action's kind,
+    /// or `"text"`), `ballots` (`open` or `sealed`), `proposer`, `salt`. Amounts and numbers of 64 bits are texts.
+    #[schema(value_type = Object)]
+    content: ProposalContent,
     /// The proposer's Ed25519 signature over the content's canonical bytes under the tag
-    /// `sahakar/proposal/v1`, in hexadecimal.
+    /// `sahakar/proposal/v2`, in hexadecimal.
     #[serde(with = "text")]
     #[schema(value_type = String)]
     signature: Signature,
@@ -73,7 +75,7 @@ pub(crate) async fn make(
     State(state): State<ApiState>,
     JsonBody(request): JsonBody<ProposalRequest>,
 ) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<ProposalView>), ApiError> {
-    let content: ProposalContent = request.content.into();
+    let content = request.content;
     let (id, signature) = (content.id(), request.signature);
     let made = Body::ProposalMade(ProposalMade { content, signature });
     state.append(vec![made]).await.map_err(|error| ApiError::from(error).of_the_body())?;

@@ -107,6 +107,7 @@ fn genesis(node_key: &SigningKey) -> Genesis {
             proposal_threshold_per_mille: 0,
             timelock_ms: 50,
             grace_ms: 1_000,
+            ..CharterParameters::DEMONSTRATION
         },
         currency: "EUR".parse().unwrap(),
         treasury_percent: 10,
@@ -226,6 +227,12 @@ impl Node {
         let bought = node.buy(&key, "order-1", &json!({"model": "wine", "calls": calls})).await;
         assert_eq!(bought.status, 201, "{}", bought.text());
         (node, key)
+    }
+
+    /// Sets the clock, and lets happen what is due then, as a node does by itself.
+    pub(crate) async fn pass_time(&self, now_ms: u64) {
+        self.set_time(now_ms);
+        self.state.keep_time().await.unwrap();
     }
 
     pub(crate) fn set_time(&self, now_ms: u64) {

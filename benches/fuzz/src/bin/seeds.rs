@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use benches_fuzz::{
-    Case, Verdict, cohort, datasets, fhe, identity, ledger, log, pine, protocol, round, run, secagg,
+    Case, Verdict, cohort, datasets, fhe, governance, identity, ledger, log, pine, protocol, round, run, secagg,
     strategy,
 };
 
@@ -12,6 +12,7 @@ const TARGETS: &[(&str, &[Case])] = &[
     ("cohort_state", cohort::STATE_CASES),
     ("datasets", datasets::CASES),
     ("fhe", fhe::CASES),
+    ("governance", governance::CASES),
     ("identity", identity::CASES),
     ("ledger", ledger::CASES),
     ("log", log::CASES),

@@ -102,10 +102,12 @@ impl State {
             let amount = Amount(pay.credits);
             TransferKind::Post { pending, amount }
         };
-        self.resolve_pay(&payroll, ("round posted", &kept), resolve, now_ms)?;
+        let cause = payroll.cause(&self.dao().id, "round posted");
+        let transfers = self.resolutions(&payroll, &kept, (cause, 0), resolve);
+        self.accounts.apply(&transfers, now_ms)?;
         let paid: Vec<Pay> = kept.into_iter().map(|(_, pay)| pay).collect();
         let progress = PayProgress::Posted { index: self.entries };
-        self.credit_standings(&body.federation, &paid)?;
+        self.credit_standings(&body.federation, &paid, now_ms)?;
         self.finish_challenge(&body.federation, round, progress)
     }
 
@@ -155,78 +157,69 @@ impl State {
         Ok(())
     }
 
-    /// Whether [`State::uphold_dispute`] would be taken at `now_ms`.
-    pub(super) fn check_uphold(
+    fn check_uphold(
         &self,
         federation: &Name,
         round: u64,
         accused: &Accused,
-    ) -> Result<(), Refusal> {
+    ) -> Result<&Challenge, Refusal> {
         let challenge = self.challenge(federation, round)?;
         if challenge.disputes.contains_key(accused) {
-            return Ok(());
+            return Ok(challenge);
         }
         Err(Refusal::unknown("dispute against", accused))
     }
 
-    /// Carries out the members' decision that an objection is right: what it accuses is not paid,
-    /// and its measured values do not count in later rounds. What later rounds within the window
-    /// were paid already stays.
-    pub(super) fn uphold_dispute(
-        &mut self,
+    /// The transfers that carry out the members' decision that an objection is right: nothing is paid
+    /// to whom it accuses.
+    ///
+    /// * `first` — cause and index of the first of them.
+    pub(super) fn uphold_transfers(
+        &self,
         federation: &Name,
         round: u64,
         accused: &Accused,
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
-        self.check_uphold(federation, round, accused)?;
-        let challenge = self.challenge(federation, round)?;
-        let is_accused = |pay: &Pay| match accused {
-            Accused::Round => true,
-            Accused::Member(member) => pay.member == *member,
-        };
-        let voided: Vec<(u32, Pay)> = challenge
-            .pays
-            .iter()
-            .filter(|(_, pay)| is_accused(pay))
-            .map(|(place, pay)| (*place, *pay))
-            .collect();
-        let payroll = Payroll { federation, round, model_before: &challenge.model_before.clone() };
-        let step = format!("round voided {accused}");
-        let resolve = |pending, _: &Pay| TransferKind::Void { pending };
-        self.resolve_pay(&payroll, (&step, &voided), resolve, now_ms)?;
+        first: (Cause, u32),
+    ) -> Result<Vec<Transfer>, Refusal> {
+        let challenge = self.check_uphold(federation, round, accused)?;
+        let voided = accused_pays(challenge, accused);
+        let payroll = Payroll { federation, round, model_before: &challenge.model_before };
+        Ok(self.resolutions(&payroll, &voided, first, |pending, _| TransferKind::Void { pending }))
+    }
+
+    /// Carries that decision out, after the ledger took the transfers: the measured values do not
+    /// count in later rounds either. What later rounds within the window were paid already stays.
+    pub(super) fn uphold_dispute(&mut self, federation: &Name, round: u64, accused: &Accused) {
         let index = self.entries;
-        let found = self.federation_mut(federation)?;
-        for (place, pay) in &voided {
+        let Some(found) = self.federations.get_mut(federation) else { return };
+        let Some(challenge) = found.challenges.get_mut(&round) else { return };
+        for (place, pay) in accused_pays(challenge, accused) {
+            challenge.pays.remove(&place);
             if let Some(standing) = found.standings.remove(&pay.member) {
                 let without = standing.without_round(pay.value, pay.innovation);
                 found.standings.insert(pay.member, without);
             }
-            if let Some(challenge) = found.challenges.get_mut(&round) {
-                challenge.pays.remove(place);
-            }
         }
-        match accused {
-            Accused::Round => {
-                self.finish_challenge(federation, round, PayProgress::Voided { index })
-            }
-            Accused::Member(_) => {
-                self.challenge_mut(federation, round)?.disputes.remove(accused);
-                Ok(())
+        challenge.disputes.remove(accused);
+        if *accused == Accused::Round {
+            found.challenges.remove(&round);
+            if let Some(settled) = found.settled_mut(round) {
+                settled.pay = PayProgress::Voided { index };
             }
         }
     }
 
-    /// Resolves the pending transfers of the pays above zero, all or none.
-    fn resolve_pay(
-        &mut self,
+    /// The transfers that resolve the pending ones of the pays above zero.
+    ///
+    /// * `first` — cause and index of the first of them.
+    fn resolutions(
+        &self,
         payroll: &Payroll<'_>,
-        (step, pays): (&str, &[(u32, Pay)]),
+        pays: &[(u32, Pay)],
+        (cause, first): (Cause, u32),
         resolve: impl Fn(TransferId, &Pay) -> TransferKind,
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
-        let dao = self.dao().id;
-        let (announced, cause) = (payroll.cause(&dao, "round"), payroll.cause(&dao, step));
+    ) -> Vec<Transfer> {
+        let announced = payroll.cause(&self.dao().id, "round");
         let paid = pays.iter().filter(|(_, pay)| pay.credits > 0);
         let pending = paid.flat_map(|(place, pay)| {
             let codes = movements(pay).map(|(_, code)| code);
@@ -237,22 +230,25 @@ impl State {
             kind: resolve(pending, pay),
             code,
         };
-        let transfers: Vec<Transfer> = (0..).zip(pending).map(transfer).collect();
-        self.accounts.apply(&transfers, now_ms)?;
-        Ok(())
+        (first..).zip(pending).map(transfer).collect()
     }
 
-    /// Notes credits that are final: they weigh in revenue from now on.
+    /// Notes credits that are final: they weigh in revenue from now on, and are votes as soon as they
+    /// have matured.
     pub(super) fn credit_standings(
         &mut self,
         federation: &Name,
         paid: &[Pay],
+        now_ms: u64,
     ) -> Result<(), Refusal> {
         let credits: u128 = paid.iter().map(|pay| pay.credits).sum();
         let found = self.federation_mut(federation)?;
         for pay in paid {
             let standing = found.standings.remove(&pay.member).unwrap_or_default();
             found.standings.insert(pay.member, standing.with_credits(pay.credits));
+        }
+        for pay in paid {
+            self.assembly.votes.earn(pay.member, pay.credits, now_ms);
         }
         self.counts.credits_issued += credits;
         Ok(())
@@ -284,11 +280,25 @@ impl State {
     }
 }
 
-/// How long a decision takes that is proposed at once and carried out at the last moment.
+/// The pays that an accusation is about, with their places.
+fn accused_pays(challenge: &Challenge, accused: &Accused) -> Vec<(u32, Pay)> {
+    let is_accused = |pay: &Pay| match accused {
+        Accused::Round => true,
+        Accused::Member(member) => pay.member == *member,
+    };
+    let accused = challenge.pays.iter().filter(|(_, pay)| is_accused(pay));
+    accused.map(|(place, pay)| (*place, *pay)).collect()
+}
+
+/// How long a decision takes that is proposed at once and carried out at the last moment: all that
+/// can lengthen it included, as [`data_dao_governance::Action::UpholdDispute`] is critical.
 const fn decision_ms(charter: &Charter) -> u64 {
     let p = charter.parameters();
     p.voting_delay_ms
         .saturating_add(p.voting_period_ms)
-        .saturating_add(p.timelock_ms)
+        .saturating_add(p.late_extension_ms)
+        .saturating_add(p.reveal_period_ms)
+        .saturating_add(p.objection_period_ms)
+        .saturating_add(p.critical_timelock_ms)
         .saturating_add(p.grace_ms)
 }

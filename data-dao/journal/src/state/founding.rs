@@ -1,12 +1,15 @@
 //! Founding, federations, members.
 
-use data_dao_governance::Charter;
+use data_dao_governance::{Charter, Role};
 use privacy_identity::MerkleTree;
 
 use super::{Dao, LABEL_BYTES_MAX, State};
 use crate::pay::{NOVELTY_PERCENT_MAX, ROUNDS_MAX};
 use crate::refusal::{text_within, within};
-use crate::{Entry, Federation, FederationOpened, Genesis, Member, MemberAdmitted, Refusal};
+use crate::{
+    Entry, Federation, FederationOpened, Genesis, Member, MemberAdmitted, Membership,
+    MembershipState, Refusal,
+};
 
 /// Longest terms, so that the entry fits a leaf with room to spare.
 const TERMS_BYTES_MAX: i128 = 32_768;
@@ -22,7 +25,8 @@ impl State {
         let leaf = entry.to_leaf()?;
         // The root of a tree of one leaf is the leaf's hash (RFC 6962 §2.1).
         let id = MerkleTree::from_leaves([leaf.as_slice()]).root();
-        self.dao = Some(Dao { id, genesis: body.clone(), charter });
+        let (genesis, treasury_percent) = (body.clone(), body.treasury_percent);
+        self.dao = Some(Dao { id, genesis, charter, treasury_percent });
         Ok(())
     }
 
@@ -42,6 +46,10 @@ impl State {
     pub(super) fn admit_member(&mut self, body: &MemberAdmitted) -> Result<(), Refusal> {
         text_within("label", &body.label, LABEL_BYTES_MAX)?;
         let index = self.entries;
+        let known = self.membership(&body.member).map(|member| member.state);
+        if let Some(state @ MembershipState::Suspended { .. }) = known {
+            return Err(Refusal::MemberIs { member: body.member, state: state.as_str() });
+        }
         let federation = self
             .federations
             .get_mut(&body.federation)
@@ -50,6 +58,11 @@ impl State {
             return Err(Refusal::exists("member", body.member));
         }
         federation.members.insert(body.member, Member { label: body.label.clone(), index });
+        federation.consents.insert(body.member, index);
+        if known != Some(MembershipState::Active) {
+            let roles = vec![Role::Contributor];
+            self.take_in(body.member, Membership::new(body.label.clone(), roles, index));
+        }
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use crate::{Body, Participation, Refusal, RoundSettled, RoundSettling, SettledPa
 
 /// The parts so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Assembly {
+pub(super) struct Settling {
     head: RoundSettling,
     next: u32,
     participants: Vec<Participation>,
@@ -26,11 +26,11 @@ pub(super) struct Assembly {
 
 impl State {
     /// Refuses what may not stand between the parts of a settlement.
-    pub(super) fn check_assembly(&self, body: &Body) -> Result<(), Refusal> {
-        let Some(assembly) = &self.assembly else {
+    pub(super) fn check_settling(&self, body: &Body) -> Result<(), Refusal> {
+        let Some(settling) = &self.settling else {
             return Ok(());
         };
-        let head = &assembly.head.settled;
+        let head = &settling.head.settled;
         match body {
             Body::SettledPart(_) => Ok(()),
             Body::RoundAborted(aborted)
@@ -40,7 +40,7 @@ impl State {
             }
             other => Err(Refusal::SettlementIncomplete {
                 round: head.round,
-                expected: assembly.next,
+                expected: settling.next,
                 got: other.kind(),
             }),
         }
@@ -58,7 +58,7 @@ impl State {
         within("dropped", head.dropped, 0, i128::from(PARTICIPANTS_MAX))?;
         let most = i128::try_from(PARTS_MAX).unwrap_or(i128::MAX);
         within("parts", small(head.parts.len()), 1, most)?;
-        self.assembly = Some(Assembly {
+        self.settling = Some(Settling {
             head: head.clone(),
             next: 0,
             participants: Vec::new(),
@@ -68,36 +68,36 @@ impl State {
     }
 
     pub(super) fn take_part(&mut self, body: &SettledPart, now_ms: u64) -> Result<(), Refusal> {
-        let Some(assembly) = &self.assembly else {
+        let Some(settling) = &self.settling else {
             return Err(Refusal::unknown("settlement in parts of round", body.round));
         };
-        let (head, next) = (&assembly.head, assembly.next);
+        let (head, next) = (&settling.head, settling.next);
         same("federation", &head.settled.federation, &body.federation)?;
         same("round", &head.settled.round, &body.round)?;
         same("part", &next, &body.part)?;
         let place = usize::try_from(next).unwrap_or(usize::MAX);
         let expected = head.parts.get(place).ok_or_else(|| Refusal::unknown("part", next))?;
         same(format!("digest of part {next}"), expected, &body.digest())?;
-        let participants = assembly.participants.len() + body.participants.len();
-        let dropped = assembly.dropped.len() + body.dropped.len();
+        let participants = settling.participants.len() + body.participants.len();
+        let dropped = settling.dropped.len() + body.dropped.len();
         within("participants", small(participants), 0, i128::from(head.participants))?;
         within("dropped", small(dropped), 0, i128::from(head.dropped))?;
         if place + 1 == head.parts.len() {
             same("participants", &head.participants, &small(participants))?;
             same("dropped", &head.dropped, &small(dropped))?;
-            let whole = assembly.whole(body);
+            let whole = settling.whole(body);
             self.settle_round(&whole, now_ms)?;
-            self.assembly = None;
-        } else if let Some(assembly) = &mut self.assembly {
-            assembly.next += 1;
-            assembly.participants.extend_from_slice(&body.participants);
-            assembly.dropped.extend_from_slice(&body.dropped);
+            self.settling = None;
+        } else if let Some(settling) = &mut self.settling {
+            settling.next += 1;
+            settling.participants.extend_from_slice(&body.participants);
+            settling.dropped.extend_from_slice(&body.dropped);
         }
         Ok(())
     }
 }
 
-impl Assembly {
+impl Settling {
     fn whole(&self, last: &SettledPart) -> RoundSettled {
         RoundSettled {
             participants: [&self.participants[..], &last.participants].concat(),

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!  issuance ─SafeguardsSet─► budget/<federation> ─RoundOpened─► spent/<federation>
+//!  issuance ◄SetPrivacyPolicy► budget/<federation>     (as members voted)
 //!      └─────────── RoundOpened of a federation without a bound ──────► spent/…
 //! ```
 //! Promise 3: the budget cannot fall below zero, so that a round that would overdraw it does not
 //! start. What was spent does not come back, whether the round settles or not: its sum may have been
 //! opened.
 
-use data_dao_ledger::{AccountId, Amount, Cause, Code, Name, Transfer};
+use data_dao_governance::PrivacyPolicy;
+use data_dao_ledger::{AccountId, Amount, Cause, Code, Name, Transfer, TransferId};
 use privacy_identity::{Encode as _, Writer};
 
 use super::State;
@@ -27,7 +29,8 @@ impl State {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let federation = self.federation_ref(&body.federation)?;
-        if federation.safeguards.is_some() || federation.last_round.is_some() {
+        let voted = federation.policy.epsilon_micro_max.is_some();
+        if federation.safeguards.is_some() || federation.last_round.is_some() || voted {
             let federation = body.federation.to_string();
             return Err(Refusal::SafeguardsStand { federation });
         }
@@ -48,19 +51,26 @@ impl State {
             );
             self.accounts.apply(&[transfer], now_ms)?;
         }
-        self.federation_mut(&body.federation)?.safeguards = Some(body.clone());
+        let federation = self.federation_mut(&body.federation)?;
+        federation.safeguards = Some(body.clone());
+        federation.policy.epsilon_micro_max = body.epsilon_micro_max;
         Ok(())
     }
 
     /// Takes what the round costs from the federation's budget.
     pub(super) fn spend_privacy(&mut self, body: &RoundOpened, now_ms: u64) -> Result<(), Refusal> {
         let federation = self.federation_ref(&body.federation)?;
-        let bound = federation.safeguards.as_ref().and_then(|set| set.epsilon_micro_max);
+        let bound = federation.policy.epsilon_micro_max;
         let Some(loss) = body.epsilon_micro else {
             let (federation, round) = (body.federation.to_string(), body.round);
             return bound
                 .map_or(Ok(()), |max| Err(Refusal::PrivacyUnbounded { federation, round, max }));
         };
+        if let Some(max) = bound.filter(|_| federation.noiseless) {
+            // What earlier rounds lost is not bounded, and does not become so.
+            let (federation, round) = (body.federation.to_string(), body.round);
+            return Err(Refusal::PrivacyUnbounded { federation, round, max });
+        }
         if loss == 0 {
             return Ok(());
         }
@@ -77,6 +87,30 @@ impl State {
         );
         self.accounts.apply(&[transfer], now_ms)?;
         Ok(())
+    }
+
+    /// The transfer that brings a federation's budget to what another policy leaves of it: its bound
+    /// less what was spent, and never below zero.
+    pub(super) fn policy_transfer(
+        &self,
+        federation: &str,
+        policy: &PrivacyPolicy,
+        id: TransferId,
+    ) -> Result<Option<Transfer>, Refusal> {
+        let name = self.named_federation(federation)?;
+        if let Some(most) = policy.epsilon_micro_max {
+            within("epsilon_micro_max", most, 0, i128::from(EPSILON_MICRO_MAX))?;
+        }
+        let (source, budget) =
+            (AccountId::privacy_issuance(), AccountId::privacy_budget(name.clone()));
+        let spent = self.accounts.account(&AccountId::privacy_spent(name)).balance();
+        let before = self.accounts.account(&budget).available();
+        let after =
+            policy.epsilon_micro_max.map_or(0, |most| u128::from(most).saturating_sub(spent));
+        let (from, to) = if after > before { (source, budget) } else { (budget, source) };
+        let amount = after.abs_diff(before);
+        Ok((amount > 0)
+            .then(|| Transfer::posted(id, from, to, Amount(amount), Code::PrivacyBudget)))
     }
 
     fn privacy_cause(&self, kind: &str, federation: &Name, round: Option<u64>) -> Cause {
@@ -105,7 +139,10 @@ impl State {
     /// What a federation may still spend, in millionths of ε; nothing if it has no bound.
     #[must_use]
     pub fn epsilon_micro_left(&self, federation: &Federation) -> Option<u64> {
-        federation.safeguards.as_ref()?.epsilon_micro_max?;
+        federation.policy.epsilon_micro_max?;
+        if federation.noiseless {
+            return Some(0);
+        }
         let budget = AccountId::privacy_budget(federation.opened.federation.clone());
         let left = self.accounts.account(&budget).available();
         Some(u64::try_from(left).unwrap_or(u64::MAX))

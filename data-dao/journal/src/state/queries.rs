@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use data_dao_governance::{Charter, Proposal, ProposalId, Weights};
-use data_dao_ledger::{AccountId, Accounts, Book, Cause, Name, Owner};
+use data_dao_governance::{Ageing, Charter, Proposal, ProposalId, Weights};
+use data_dao_ledger::{AccountId, Accounts, Cause, Name};
 use privacy_identity::{Digest, VerifyingKey, Writer};
 
 use super::{Counts, State};
-use crate::{ApiKey, Federation, Genesis, Lot, Model, Prediction};
+use crate::{ApiKey, Federation, Genesis, Lot, Membership, Model, Prediction, Witnesses};
 
 impl State {
     /// The DAO's id: the leaf hash of its genesis entry. Absent before that entry.
@@ -147,10 +147,10 @@ impl State {
         self.proposals.get(&id)
     }
 
-    /// Whether the key belongs to a member of any federation.
+    /// Whether the key belongs to a member of the DAO, whatever its state.
     #[must_use]
     pub fn is_member(&self, key: &VerifyingKey) -> bool {
-        self.federations.values().any(|federation| federation.members.contains_key(key))
+        self.membership(key).is_some()
     }
 
     /// A member's credits that wait for the end of a challenge window.
@@ -179,15 +179,71 @@ impl State {
         self.genesis().map_or(0, |genesis| self.accounts.account(&account(genesis)).balance())
     }
 
-    /// Everybody's votes now: what was earned in rounds that are final. Credits that are spent
-    /// were earned all the same.
+    /// Everybody's votes now: what active members earned in rounds that are final, matured, less what
+    /// age took. Credits that are spent were earned all the same.
     #[must_use]
     pub fn vote_weights(&self) -> Weights {
-        let weight = |(id, account): (&AccountId, &data_dao_ledger::Account)| match id.owner() {
-            Owner::Member(key) if id.book() == Book::Vote => Some((*key, account.balance())),
-            _ => None,
+        self.vote_weights_at(self.time_ms)
+    }
+
+    /// Everybody's votes at `at_ms`.
+    #[must_use]
+    pub fn vote_weights_at(&self, at_ms: u64) -> Weights {
+        let Some(charter) = self.charter() else {
+            return Weights::new();
         };
-        self.accounts.iter().filter_map(weight).filter(|(_, weight)| *weight > 0).collect()
+        let ageing = Ageing::new(charter.parameters());
+        let mut weights = self.assembly.votes.weights(at_ms, &ageing);
+        weights.retain(|member, _| self.is_active(member));
+        weights
+    }
+
+    /// All members of the DAO, also those suspended or gone.
+    #[must_use]
+    pub const fn members(&self) -> &BTreeMap<VerifyingKey, Membership> {
+        &self.assembly.members
+    }
+
+    /// To whom a member entrusts its vote at `at_ms`, and until when.
+    #[must_use]
+    pub fn delegate_of(&self, member: &VerifyingKey, at_ms: u64) -> Option<(VerifyingKey, u64)> {
+        self.assembly.delegations.of(member, at_ms)
+    }
+
+    /// Every delegation that holds at `at_ms`: delegator, delegate, and until when.
+    #[must_use]
+    pub fn delegations(&self, at_ms: u64) -> Vec<(VerifyingKey, VerifyingKey, u64)> {
+        self.assembly.delegations.at(at_ms).collect()
+    }
+
+    /// The last nonce that a member used: the next has to be higher.
+    #[must_use]
+    pub fn last_nonce(&self, member: &VerifyingKey) -> Option<u64> {
+        self.assembly.nonces.last(member)
+    }
+
+    /// Who was asked to be guardian, and for how long.
+    #[must_use]
+    pub const fn nominated_guardian(&self) -> Option<(VerifyingKey, u64)> {
+        self.assembly.guardianship.nominated()
+    }
+
+    /// The witnesses of the log, as voted.
+    #[must_use]
+    pub const fn witnesses(&self) -> &Witnesses {
+        &self.assembly.witnesses
+    }
+
+    /// The DAO's part of each sale, in parts per hundred, as votes have made it.
+    #[must_use]
+    pub fn treasury_percent(&self) -> Option<u8> {
+        self.dao.as_ref().map(|dao| dao.treasury_percent)
+    }
+
+    /// The root over the entries applied so far.
+    #[must_use]
+    pub fn log_root(&self) -> Digest {
+        self.log.root()
     }
 }
 

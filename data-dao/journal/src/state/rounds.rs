@@ -12,6 +12,7 @@ use crate::{
 
 impl State {
     pub(super) fn open_round(&mut self, body: &RoundOpened, now_ms: u64) -> Result<(), Refusal> {
+        let index = self.entries;
         let federation = self.federation_ref(&body.federation)?;
         if let Some(OpenRound { round: open, .. }) = federation.open_round {
             return Err(Refusal::RoundStillOpen { federation: body.federation.to_string(), open });
@@ -22,6 +23,7 @@ impl State {
         }
         let lowest = federation.last_round.map_or(0, |last| i128::from(last) + 1);
         within("round", body.round, lowest, i128::from(u64::MAX))?;
+        check_policy(federation, body)?;
         let minimum = i128::from(federation.opened.minimum_cohort);
         within("cohort_size", body.cohort_size, minimum, i128::from(u32::MAX))?;
         if let Some(model) = federation.model() {
@@ -38,6 +40,8 @@ impl State {
             cohort_size: body.cohort_size,
             budget: federation.round_budget,
             epsilon_micro: body.epsilon_micro,
+            index,
+            consent_from: federation.weakened,
         });
         Ok(())
     }
@@ -50,7 +54,7 @@ impl State {
         federation.aborted += 1;
         self.counts.rounds_aborted += 1;
         // If parts of its settlement were read, it is this round's: nothing else gets here then.
-        self.assembly = None;
+        self.settling = None;
         Ok(())
     }
 
@@ -135,6 +139,17 @@ pub(super) fn open_round(federation: &Federation, round: u64) -> Result<&OpenRou
     }
 }
 
+/// Holds a new round against what protects the members' data.
+fn check_policy(federation: &Federation, body: &RoundOpened) -> Result<(), Refusal> {
+    if federation.stopped {
+        return Err(Refusal::Stopped { federation: body.federation.to_string() });
+    }
+    let policy = &federation.policy;
+    // Its bound on ε is a balance: see `State::spend_privacy`.
+    within("cohort_size", body.cohort_size, policy.minimum_cohort.into(), u32::MAX.into())?;
+    Ok(())
+}
+
 pub(super) fn ascending_members<'a>(
     federation: &Federation,
     what: &'static str,
@@ -176,7 +191,7 @@ pub(super) fn paid(
     measured: &[Standing],
 ) -> Result<Vec<u128>, Refusal> {
     let measured: Vec<&Standing> = measured.iter().collect();
-    Ok(pay::credits(&measured, federation.opened.novelty_percent, open.budget)?)
+    Ok(pay::credits(&measured, federation.novelty_percent, open.budget)?)
 }
 
 fn release_weights(federation: &Federation) -> Vec<ValueWeight> {

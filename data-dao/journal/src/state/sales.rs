@@ -60,6 +60,9 @@ impl State {
     pub(super) fn purchase(&mut self, body: &Purchased, now_ms: u64) -> Result<(), Refusal> {
         let (key_id, key) = self.key_ref(&body.key_id)?;
         let (model_name, model) = self.named_model(&body.model)?;
+        if model.delisted {
+            return Err(Refusal::Delisted { model: body.model.to_string() });
+        }
         let price =
             model.price.ok_or_else(|| Refusal::NoPrice { model: body.model.to_string() })?;
         same("price", &price, &body.price)?;
@@ -174,7 +177,7 @@ impl State {
             .model_ref(model)?
             .release(version)
             .ok_or_else(|| Refusal::unknown("version of the model", version))?;
-        let treasury_percent = self.dao.as_ref().map_or(0, |dao| dao.genesis.treasury_percent);
+        let treasury_percent = self.dao.as_ref().map_or(0, |dao| dao.treasury_percent);
         let weights = release.weights.iter().map(|w| (w.member, w.weight)).collect();
         Ok((release.digest, RevenueTerms { treasury_percent, weights }))
     }

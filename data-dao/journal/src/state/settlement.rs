@@ -23,6 +23,7 @@ impl State {
         let open = *open_round(federation, body.round)?;
         same("model_before", &open.model, &body.model_before)?;
         check_cohort(federation, &open, body)?;
+        self.check_members(federation, &open, body)?;
         self.check_proofs(body)?;
         let standings = recomputed_standings(federation, &open, body)?;
         let epsilon_micro = self.epsilon_micro(federation);
@@ -60,7 +61,7 @@ impl State {
         federation.settled.push(settled);
         federation.open_round = None;
         match window_ms {
-            None => self.credit_standings(&body.federation, &pays),
+            None => self.credit_standings(&body.federation, &pays, now_ms),
             Some(window_ms) => {
                 let challenge = Challenge {
                     model_before: body.model_before,

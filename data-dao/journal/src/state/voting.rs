@@ -1,14 +1,17 @@
 //! Proposals, ballots, execution.
 
-use data_dao_governance::{Action, Cancellation, Proposal, ProposalId};
-use data_dao_ledger::Name;
-use privacy_identity::Digest;
+use data_dao_governance::{Ageing, Ballot, Draft, Proposal, ProposalId, Request, SealedBallot};
+use privacy_identity::{Signature, VerifyingKey};
 
-use super::{State, sales::check_price};
+use super::State;
 use crate::refusal::same;
 use crate::{
-    BallotCast, ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued, Refusal,
+    BallotCast, BallotRevealed, BallotSealed, ProposalExecuted, ProposalMade, ProposalQueued,
+    Refusal,
 };
+
+/// Most proposals of one member that are not over: each is looked at with every entry.
+const PROPOSALS_LIVE_MAX: usize = 3;
 
 impl State {
     pub(super) fn make_proposal(
@@ -19,23 +22,85 @@ impl State {
         let content = &body.content;
         same("dao", &self.dao().id, &content.dao)?;
         content.verify(&body.signature)?;
-        let id = content.id();
+        let draft = Draft::new(content.clone())?;
+        let (id, proposer) = (draft.id(), content.proposer);
         if self.proposals.contains_key(&id) {
             return Err(Refusal::exists("proposal", id));
         }
-        content.actions.iter().try_for_each(|action| self.check_action(action))?;
-        let charter = self.dao().charter;
-        let proposal = Proposal::new(content.clone(), self.vote_weights(), charter, now_ms)?;
+        self.check_live(proposer)?;
+        self.plan(id, &content.actions)?;
+        let weights = (self.vote_weight(&proposer, now_ms), self.vote_supply(now_ms));
+        let proposal = Proposal::submit(draft, weights, self.dao().charter, now_ms)?;
         self.proposals.insert(id, proposal);
+        self.assembly.live.insert(id);
         self.counts.proposals += 1;
         Ok(())
     }
 
+    fn check_live(&self, proposer: VerifyingKey) -> Result<(), Refusal> {
+        let live = self.assembly.live.iter().filter_map(|id| self.proposals.get(id));
+        let count = live.filter(|proposal| proposal.content().proposer == proposer).count();
+        if count < PROPOSALS_LIVE_MAX {
+            Ok(())
+        } else {
+            Err(Refusal::TooManyProposals { proposer, count })
+        }
+    }
+
+    /// A member's weight at `at_ms`: none, unless it is active.
+    #[must_use]
+    pub fn vote_weight(&self, member: &VerifyingKey, at_ms: u64) -> u128 {
+        let charter = self.dao.as_ref().filter(|_| self.is_active(member));
+        charter.map_or(0, |dao| {
+            let ageing = Ageing::new(dao.charter.parameters());
+            self.assembly.votes.weight(member, at_ms, &ageing)
+        })
+    }
+
+    fn vote_supply(&self, at_ms: u64) -> u128 {
+        // What was issued fits 128 bits together.
+        self.vote_weights_at(at_ms).values().copied().fold(0, u128::saturating_add)
+    }
+
+    /// Checks what a member signed: for this DAO, by its signer, in time, and not before.
+    pub(super) fn check_request<R: Request>(
+        &self,
+        request: &R,
+        signature: &Signature,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        same("dao", &self.dao().id, &request.dao())?;
+        request.verify(signature)?;
+        Ok(self.assembly.nonces.check(request, now_ms)?)
+    }
+
     pub(super) fn cast_ballot(&mut self, body: &BallotCast, now_ms: u64) -> Result<(), Refusal> {
-        let ballot = &body.ballot;
-        same("dao", &self.dao().id, &ballot.dao)?;
-        ballot.verify(&body.signature)?;
+        let ballot: &Ballot = &body.ballot;
+        self.check_request(ballot, &body.signature, now_ms)?;
         self.proposal_mut(ballot.proposal)?.cast(ballot, now_ms)?;
+        self.assembly.nonces.take(ballot);
+        self.counts.ballots += 1;
+        Ok(())
+    }
+
+    pub(super) fn seal_ballot(&mut self, body: &BallotSealed, now_ms: u64) -> Result<(), Refusal> {
+        let ballot: &SealedBallot = &body.ballot;
+        self.check_request(ballot, &body.signature, now_ms)?;
+        self.proposal_mut(ballot.proposal)?.commit(ballot, now_ms)?;
+        self.assembly.nonces.take(ballot);
+        Ok(())
+    }
+
+    /// The nonce was used by the sealed ballot; the commitment makes the opening count once.
+    pub(super) fn reveal_ballot(
+        &mut self,
+        body: &BallotRevealed,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let ballot = &body.opening.ballot;
+        same("dao", &self.dao().id, &ballot.dao)?;
+        ballot.verify(&body.opening.signature)?;
+        self.proposal_mut(ballot.proposal)?.reveal(&body.opening, now_ms)?;
         self.counts.ballots += 1;
         Ok(())
     }
@@ -54,77 +119,23 @@ impl State {
         body: &ProposalExecuted,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let actions = self.proposal_mut(body.proposal)?.check_executable(now_ms)?.to_vec();
-        // All or nothing: every action is checked before the first is carried out.
-        actions.iter().try_for_each(|action| self.check_action(action))?;
-        self.proposal_mut(body.proposal)?.execute(now_ms)?;
-        for action in &actions {
-            self.carry_out(action, now_ms)?;
-        }
+        let actions = self.proposal_ref(body.proposal)?.check_executable(now_ms)?.to_vec();
+        // All or nothing: every action is checked, then the ledger takes the transfers, and from
+        // there on nothing can fail.
+        let plan = self.plan(body.proposal, &actions)?;
+        self.accounts.apply(&plan.transfers, now_ms)?;
+        let index = self.entries;
+        self.proposal_mut(body.proposal)?.execute(now_ms, index)?;
+        self.carry_out(&actions, &plan, now_ms);
         self.counts.proposals_executed += 1;
         Ok(())
     }
 
-    pub(super) fn cancel_proposal(
-        &mut self,
-        body: &ProposalCanceled,
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
-        let dao: Digest = self.dao().id;
-        let proposal = self.proposal_mut(body.proposal)?;
-        let proposer = proposal.content().proposer;
-        Cancellation { dao, proposal: body.proposal }.verify(&proposer, &body.signature)?;
-        proposal.cancel(&proposer, now_ms)?;
-        Ok(())
+    pub(super) fn proposal_ref(&self, id: ProposalId) -> Result<&Proposal, Refusal> {
+        self.proposals.get(&id).ok_or_else(|| Refusal::unknown("proposal", id))
     }
 
-    fn proposal_mut(&mut self, id: ProposalId) -> Result<&mut Proposal, Refusal> {
+    pub(super) fn proposal_mut(&mut self, id: ProposalId) -> Result<&mut Proposal, Refusal> {
         self.proposals.get_mut(&id).ok_or_else(|| Refusal::unknown("proposal", id))
-    }
-
-    fn check_action(&self, action: &Action) -> Result<(), Refusal> {
-        match action {
-            Action::SetPredictionPrice { model, price } => {
-                check_price(*price)?;
-                let found = Name::new(model.as_str()).is_ok_and(|m| self.models.contains_key(&m));
-                if found { Ok(()) } else { Err(Refusal::unknown("model", model)) }
-            }
-            Action::SetRoundBudget { federation, .. } => {
-                let found = Name::new(federation.as_str())
-                    .is_ok_and(|name| self.federations.contains_key(&name));
-                if found { Ok(()) } else { Err(Refusal::unknown("federation", federation)) }
-            }
-            Action::UpholdDispute { federation, round, accused } => {
-                let unknown = |_| Refusal::unknown("federation", federation);
-                self.check_uphold(
-                    &Name::new(federation.as_str()).map_err(unknown)?,
-                    *round,
-                    accused,
-                )
-            }
-            Action::Text => Ok(()),
-        }
-    }
-
-    /// Carries out an action that [`State::check_action`] passed, so it cannot fail.
-    fn carry_out(&mut self, action: &Action, now_ms: u64) -> Result<(), Refusal> {
-        let name = |text: &str| Name::new(text).map_err(|_source| Refusal::unknown("name", text));
-        match action {
-            Action::SetPredictionPrice { model, price } => {
-                self.model_mut(&name(model)?)?.price = Some(*price);
-            }
-            Action::SetRoundBudget { federation, credits } => {
-                self.federation_mut(&name(federation)?)?.round_budget = *credits;
-            }
-            Action::UpholdDispute { federation, round, accused } => {
-                let federation = name(federation)?;
-                // An action before this one may have voided the whole round: then all is done.
-                if self.check_uphold(&federation, *round, accused).is_ok() {
-                    self.uphold_dispute(&federation, *round, accused, now_ms)?;
-                }
-            }
-            Action::Text => {}
-        }
-        Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! A small DAO whose whole life fits a test: four members, two federations, one buyer.
 
-use data_dao_governance::{Action, Ballot, CharterParameters, Choice, ProposalContent, ProposalId};
+use data_dao_governance::{
+    Action, Ballot, BallotSecrecy, Capacity, CharterParameters, Choice, ProposalContent,
+    ProposalId, Request as _, Vote,
+};
 use data_dao_journal::{
     BallotCast, Body, BoundsKind, Deposited, Entry, FederationOpened, Genesis, KeyIssued,
     MemberAdmitted, ModelReleased, Participation, Predicted, PredictionReserved, PriceSet,
-    ProposalExecuted, ProposalMade, ProposalQueued, Purchased, Refusal, RoundOpened, RoundSettled,
-    State,
+    ProposalMade, Purchased, Refusal, RoundOpened, RoundSettled, State,
 };
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, SigningKey, VerifyingKey};
@@ -52,7 +54,10 @@ pub(crate) fn genesis() -> Genesis {
             minimum_voters: 2,
             proposal_threshold_per_mille: 5,
             timelock_ms: 50,
+            critical_timelock_ms: 80,
             grace_ms: 1_000,
+            reveal_period_ms: 40,
+            ..CharterParameters::DEMONSTRATION
         },
         currency: "EUR".parse().unwrap(),
         treasury_percent: 10,
@@ -91,7 +96,17 @@ impl World {
         world
     }
 
+    /// Puts in what falls due by itself, as a node does.
+    pub(crate) fn tick(&mut self) {
+        while let Some(body) = self.state.due(self.now_ms) {
+            let entry = Entry { time_ms: self.now_ms, body };
+            self.state.apply(&entry).unwrap();
+            self.leaves.push(entry.to_leaf().unwrap());
+        }
+    }
+
     pub(crate) fn try_push(&mut self, body: impl Into<Body>) -> Result<(), Refusal> {
+        self.tick();
         let before = self.state.clone();
         let entry = Entry { time_ms: self.now_ms, body: body.into() };
         match self.state.apply(&entry) {
@@ -210,8 +225,9 @@ impl World {
             title: "Price".into(),
             description: "Predictions are worth more.".into(),
             actions,
+            ballots: BallotSecrecy::Open,
             proposer: member(position),
-            salt: 0,
+            salt: self.state.counts().proposals,
         }
     }
 
@@ -222,16 +238,52 @@ impl World {
         id
     }
 
+    /// A nonce above all used before.
+    pub(crate) fn nonce(&self, member: &VerifyingKey) -> u64 {
+        self.state.last_nonce(member).map_or(1, |last| last + 1)
+    }
+
     pub(crate) fn ballot(
         &self,
         position: usize,
         proposal: ProposalId,
         choice: Choice,
     ) -> BallotCast {
-        let dao = self.state.dao_id().unwrap();
-        let ballot = Ballot { dao, proposal, choice, voter: member(position) };
+        self.ballot_as(position, proposal, (Capacity::Entrusted, choice))
+    }
+
+    pub(crate) fn ballot_as(
+        &self,
+        position: usize,
+        proposal: ProposalId,
+        (capacity, choice): (Capacity, Choice),
+    ) -> BallotCast {
+        let voter = member(position);
+        let ballot = Ballot {
+            dao: self.state.dao_id().unwrap(),
+            proposal,
+            vote: Vote::Whole(choice),
+            capacity,
+            voter,
+            reason: None,
+            nonce: self.nonce(&voter),
+            expires_ms: u64::MAX,
+        };
         let signature = ballot.sign(&members()[position]);
         BallotCast { ballot, signature }
+    }
+
+    /// Members 0 and 1 vote For a new proposal of member 0, and its timelock ends.
+    pub(crate) fn pass(&mut self, actions: Vec<Action>) -> ProposalId {
+        let proposal = self.propose(0, actions);
+        self.now_ms += 11;
+        self.push(self.ballot(0, proposal, Choice::For));
+        self.push(self.ballot(1, proposal, Choice::For));
+        self.now_ms += 100;
+        self.tick();
+        self.now_ms += 80;
+        self.tick();
+        proposal
     }
 
     /// Everything that a DAO does, once.
@@ -240,14 +292,7 @@ impl World {
         world.push(world.reservation(20));
         world.push(world.prediction(20));
         let price = Action::SetPredictionPrice { model: "wine-quality".into(), price: 300 };
-        let proposal = world.propose(0, vec![price]);
-        world.now_ms += 11;
-        world.push(world.ballot(0, proposal, Choice::For));
-        world.push(world.ballot(1, proposal, Choice::For));
-        world.now_ms += 100;
-        world.push(ProposalQueued { proposal });
-        world.now_ms += 50;
-        world.push(ProposalExecuted { proposal });
+        world.pass(vec![price]);
         world
     }
 }

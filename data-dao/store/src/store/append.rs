@@ -42,6 +42,8 @@ pub(crate) struct Staged {
     /// The right edge of the tree and the last hash before it.
     before: (Frontier, Digest),
     entries: Vec<(Entry, EntryRow)>,
+    /// How many of the entries fell due by themselves, before the first of the batch.
+    due: u64,
     head: TreeHead,
     /// None if there is nothing to append.
     checkpoint: Option<Checkpoint>,
@@ -106,9 +108,10 @@ impl Inner {
         let mut turn = self.database.begin().await?;
         let size = turn.size().await?;
         self.catch_up(writer, size).await.map_err(unavailable)?;
-        let (index, time_ms) = (writer.tree.size(), now_ms.max(writer.state.time_ms()));
+        let time_ms = now_ms.max(writer.state.time_ms());
+        let size = writer.tree.size();
         let staged = self.stage(writer, time_ms, bodies).map_err(Attempt::Failed)?;
-        let head = staged.head;
+        let (index, head) = (size + staged.due, staged.head);
         let appended = Appended { index, count: head.size - index, time_ms, head };
         let Some(checkpoint) = staged.checkpoint.clone() else { return Ok(appended) };
         let rows: Vec<EntryRow> = staged.entries.iter().map(|(_, row)| row.clone()).collect();
@@ -153,29 +156,23 @@ impl Inner {
     ) -> Result<Staged, AppendError> {
         let before = (writer.tree.clone(), writer.last_hash);
         let mut entries = Vec::with_capacity(bodies.len());
-        for (position, body) in bodies.iter().enumerate() {
-            let entry = Entry { time_ms, body: body.clone() };
-            match taken(&mut writer.state, &entry) {
-                Ok(leaf) => {
-                    let row = push(writer, leaf);
-                    entries.push((entry, row));
+        let due = match stage_all(writer, time_ms, bodies, &mut entries) {
+            Ok(due) => due,
+            Err(error) => {
+                if !entries.is_empty() {
+                    // What the entries before it did.
+                    self.take_back(writer, before);
                 }
-                Err(refusal) => {
-                    if position > 0 {
-                        // What the entries before it did.
-                        self.take_back(writer, before);
-                    }
-                    return Err(AppendError::Refused { position, refusal });
-                }
+                return Err(error);
             }
-        }
+        };
         let head = TreeHead { size: writer.tree.size(), root: writer.tree.root() };
         let checkpoint = if entries.is_empty() {
             None
         } else {
             Some(signed(&self.key.sign(&head)).map_err(AppendError::Unavailable)?)
         };
-        Ok(Staged { before, entries, head, checkpoint })
+        Ok(Staged { before, entries, due, head, checkpoint })
     }
 
     /// Makes the writer's copy what readers see.
@@ -233,11 +230,54 @@ impl Inner {
     }
 }
 
-/// The leaf of an entry that fits one and that the journal takes.
-fn taken(state: &mut State, entry: &Entry) -> Result<Vec<u8>, Refusal> {
+/// Takes a batch, and before each entry what falls due by itself: the journal takes nothing else
+/// before. Returns how many entries came before the first of the batch.
+fn stage_all(
+    writer: &mut Writer,
+    time_ms: u64,
+    bodies: &[Body],
+    entries: &mut Vec<(Entry, EntryRow)>,
+) -> Result<u64, AppendError> {
+    let first = stage_due(writer, time_ms, entries)?;
+    for (position, body) in bodies.iter().enumerate() {
+        if position > 0 {
+            stage_due(writer, time_ms, entries)?;
+        }
+        let entry = Entry { time_ms, body: body.clone() };
+        stage(writer, entry, entries)
+            .map_err(|refusal| AppendError::Refused { position, refusal })?;
+    }
+    if !bodies.is_empty() {
+        stage_due(writer, time_ms, entries)?;
+    }
+    Ok(first)
+}
+
+fn stage_due(
+    writer: &mut Writer,
+    time_ms: u64,
+    entries: &mut Vec<(Entry, EntryRow)>,
+) -> Result<u64, AppendError> {
+    let mut count = 0;
+    while let Some(body) = writer.state.due(time_ms) {
+        stage(writer, Entry { time_ms, body }, entries)
+            .map_err(|refusal| AppendError::Refused { position: 0, refusal })?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Takes an entry that fits a leaf, if the journal does.
+fn stage(
+    writer: &mut Writer,
+    entry: Entry,
+    entries: &mut Vec<(Entry, EntryRow)>,
+) -> Result<(), Refusal> {
     let leaf = entry.to_leaf()?;
-    state.apply(entry)?;
-    Ok(leaf)
+    writer.state.apply(&entry)?;
+    let row = push(writer, leaf);
+    entries.push((entry, row));
+    Ok(())
 }
 
 fn push(writer: &mut Writer, leaf: Vec<u8>) -> EntryRow {

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::NodeArgs;
 use super::key::read_key_file;
-use super::proposal::{dao_id, print_answer};
+use super::proposal::print_answer;
+use super::signing::dao_id;
 use crate::rest::Rest;
 
 /// `sahakar dispute`.

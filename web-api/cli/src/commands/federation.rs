@@ -1,16 +1,20 @@
 //! Federations, as the node shows them.
 
+use std::path::PathBuf;
+
 use aggregator_network::Address;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use privacy_identity::Digest;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use trainer_agent::Invitation;
 
 use super::NodeArgs;
 use super::output::{percent, print, print_json, print_table, short, typed};
 use crate::rest::Rest;
+use crate::serve::{ServeConfig, configured_terms};
+use crate::settlement::terms_json;
 
 /// `sahakar federation`.
 #[derive(Debug, Subcommand)]
@@ -21,6 +25,8 @@ pub enum FederationCommand {
     Show(ShowArgs),
     /// Write an invitation: what a contributor gives to `sahakar trainer --join`
     Invite(InviteArgs),
+    /// Show the terms that a configuration makes, and the digest that members vote on
+    Terms(TermsArgs),
 }
 
 /// `sahakar federation invite`.
@@ -49,6 +55,23 @@ impl InviteArgs {
     }
 }
 
+/// `sahakar federation terms`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The digest goes into a proposal; after the vote the node takes these terms at its next start, \
+and each device that agrees to them (`sahakar member consent`):
+  sahakar proposal new … --action \
+'{\"set_privacy_policy\":{\"federation\":\"wine\",\"policy\":{\"terms\":\"DIGEST\",\"minimum_cohort\":4,\"epsilon_micro_max\":null}}}'"
+)]
+pub struct TermsArgs {
+    /// The DAO node's configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `sahakar federation show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
@@ -57,6 +80,18 @@ pub struct ShowArgs {
     /// The node
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+impl TermsArgs {
+    fn run(&self) -> anyhow::Result<()> {
+        let terms = configured_terms(&ServeConfig::load(&self.config)?)?;
+        let (digest, shown) = (terms.id().to_string(), terms_json(&terms));
+        if self.json {
+            return print_json(&json!({"digest": digest, "terms": shown}));
+        }
+        print(format!("digest {digest}"))?;
+        print_json(&shown)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,6 +171,7 @@ impl FederationCommand {
                 if node.json { print_json(&answer) } else { print_list(&typed(&answer)?) }
             }
             Self::Invite(args) => args.run(),
+            Self::Terms(args) => args.run(),
             Self::Show(ShowArgs { name, node }) => {
                 let answer = show(&node.rest(), &name)?;
                 if node.json { print_json(&answer) } else { print_detail(&typed(&answer)?) }

@@ -1,4 +1,8 @@
-//! Members, as the node shows them.
+//! Members, as the node shows them, and what they do about their membership.
+
+mod acts;
+
+pub use acts::{InvitationFile, accept_guardian, consent, invite, join, leave};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -17,6 +21,18 @@ pub enum MemberCommand {
     List(ListArgs),
     /// Show what a member contributed and earned
     Show(ShowArgs),
+    /// List all members of the DAO: roles, votes, delegates, also those suspended or gone
+    Roll(NodeArgs),
+    /// Invite somebody: writes a signed invitation to hand over
+    Invite(acts::InviteArgs),
+    /// Join at a member's invitation
+    Join(acts::JoinArgs),
+    /// Leave, and be paid out
+    Leave(acts::LeaveArgs),
+    /// Agree to a federation's present policy, after a vote changed it
+    Consent(acts::ConsentArgs),
+    /// Accept the office of guardian
+    AcceptGuardian(acts::GuardianArgs),
 }
 
 /// `sahakar member list`.
@@ -75,6 +91,12 @@ impl MemberCommand {
                 print_member(&member)?;
                 print_explanations(&node.rest(), &member)
             }
+            Self::Roll(node) => acts::roll(&node),
+            Self::Invite(args) => args.run(),
+            Self::Join(args) => args.run(),
+            Self::Leave(args) => args.run(),
+            Self::Consent(args) => args.run(),
+            Self::AcceptGuardian(args) => args.run(),
         }
     }
 }

@@ -1,58 +1,37 @@
-//! Proposals: made and withdrawn with a member's key, taken along by anybody.
+//! Proposals: made and withdrawn with a member's key. They execute themselves.
+
+mod new;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use data_dao_governance::{Action, Cancellation, ProposalContent, ProposalId};
-use privacy_identity::{Digest, SigningKey};
-use rand::RngExt as _;
+use data_dao_governance::{Cancellation, Draft, ProposalContent, ProposalId, Request as _, Veto};
+use privacy_identity::SigningKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NodeArgs;
 use super::key::read_key_file;
 use super::output::{print, print_json, print_table, short, typed};
+use super::signing::{Stamp, dao_id, stamp};
 use crate::rest::Rest;
+pub use new::{Motion, NewArgs};
 
 /// `sahakar proposal`.
 #[derive(Debug, Subcommand)]
 pub enum ProposalCommand {
-    /// Make a proposal
-    Create(CreateArgs),
+    /// Make a proposal, or write a draft of one
+    #[command(alias = "create")]
+    New(Box<NewArgs>),
     /// List all proposals
     List(NodeArgs),
     /// Show a proposal and its votes
     Show(StepArgs),
-    /// Start the timelock of a proposal that succeeded
-    Queue(StepArgs),
-    /// Carry out a queued proposal after its timelock
-    Execute(StepArgs),
-    /// Withdraw your proposal before the vote
+    /// Withdraw your proposal: before the vote, or later while the DAO has no guardian
     Cancel(CancelArgs),
-}
-
-/// `sahakar proposal create`.
-#[derive(Debug, Args)]
-pub struct CreateArgs {
-    /// One line
-    #[arg(long)]
-    pub title: String,
-    /// Why
-    #[arg(long)]
-    pub description: String,
-    /// Set what one call of a model costs, in 10⁻⁴ of the currency's unit
-    #[arg(long, value_name = "MODEL=PRICE", value_parser = name_and_amount)]
-    pub set_price: Vec<(String, u128)>,
-    /// Set the credits of a federation's later rounds
-    #[arg(long, value_name = "FEDERATION=CREDITS", value_parser = name_and_amount)]
-    pub set_budget: Vec<(String, u128)>,
-    /// Your key file (`sahakar key new`)
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
-    /// The node
-    #[command(flatten)]
-    pub node: NodeArgs,
+    /// Stop a proposal, as the guardian
+    Veto(VetoArgs),
 }
 
 /// A step of a proposal.
@@ -78,15 +57,20 @@ pub struct CancelArgs {
     pub node: NodeArgs,
 }
 
-/// What a member wants to propose.
-#[derive(Debug, Clone)]
-pub struct Motion {
-    /// One line.
-    pub title: String,
-    /// Why.
-    pub description: String,
-    /// What happens on execution.
-    pub actions: Vec<Action>,
+/// `sahakar proposal veto`.
+#[derive(Debug, Args)]
+pub struct VetoArgs {
+    /// The proposal's id
+    pub id: ProposalId,
+    /// Why: it is written into the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The guardian's key file
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The node
+    #[command(flatten)]
+    pub node: NodeArgs,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,10 +86,16 @@ struct View {
     tally: Tally,
     quorum: String,
     quorum_reached: bool,
-    minimum_voters: u32,
+    minimum_voters: u64,
     voting_starts_ms: u64,
     voting_ends_ms: u64,
     executable_ms: Option<u64>,
+    class: String,
+    objection_ends_ms: Option<u64>,
+    reveal_ends_ms: Option<u64>,
+    executed_by: Option<u64>,
+    veto_reason: Option<String>,
+    sealed_ballots: u64,
     ballots: Vec<Ballot>,
 }
 
@@ -127,6 +117,7 @@ struct Tally {
 struct Ballot {
     voter: String,
     label: Option<String>,
+    capacity: String,
     choice: String,
     weight: String,
 }
@@ -142,44 +133,21 @@ impl ProposalCommand {
                 let answer = node.rest().get("/v1/proposals")?;
                 return if node.json { print_json(&answer) } else { print_list(&typed(&answer)?) };
             }
-            Self::Create(args) => {
-                let (node, key) = (args.node.clone(), read_key_file(&args.key)?);
-                let answer = create(&node.rest(), &key, args.motion())?;
-                (node, answer)
-            }
+            Self::New(args) => return args.run(),
             Self::Show(StepArgs { id, node }) => {
                 let answer = show(&node.rest(), id)?;
-                (node, answer)
-            }
-            Self::Queue(StepArgs { id, node }) => {
-                let answer = queue(&node.rest(), id)?;
-                (node, answer)
-            }
-            Self::Execute(StepArgs { id, node }) => {
-                let answer = execute(&node.rest(), id)?;
                 (node, answer)
             }
             Self::Cancel(CancelArgs { id, key, node }) => {
                 let answer = cancel(&node.rest(), &read_key_file(&key)?, id)?;
                 (node, answer)
             }
+            Self::Veto(VetoArgs { id, reason, key, node }) => {
+                let answer = veto(&node.rest(), &read_key_file(&key)?, id, reason)?;
+                (node, answer)
+            }
         };
         print_answer(&node, &answer)
-    }
-}
-
-impl CreateArgs {
-    fn motion(self) -> Motion {
-        let prices = self.set_price.into_iter();
-        let prices = prices.map(|(model, price)| Action::SetPredictionPrice { model, price });
-        let budgets = self.set_budget.into_iter();
-        let budgets =
-            budgets.map(|(federation, credits)| Action::SetRoundBudget { federation, credits });
-        let mut actions: Vec<_> = prices.chain(budgets).collect();
-        if actions.is_empty() {
-            actions.push(Action::Text);
-        }
-        Motion { title: self.title, description: self.description, actions }
     }
 }
 
@@ -188,19 +156,18 @@ impl CreateArgs {
 /// # Errors
 /// What the node refuses.
 pub fn create(rest: &Rest, key: &SigningKey, motion: Motion) -> anyhow::Result<Value> {
-    let Motion { title, description, actions } = motion;
-    let content = ProposalContent {
-        dao: dao_id(rest)?,
-        title,
-        description,
-        actions,
-        proposer: key.verifying_key(),
-        salt: rand::rng().random(),
-    };
-    let signature = content.sign(key).to_string();
-    let body = json!({"content": content, "signature": signature});
+    submit(rest, key, motion.content(dao_id(rest)?, key.verifying_key()))
+}
+
+/// Sends `content`, signed by `key`. Returns the node's answer.
+///
+/// # Errors
+/// Content that cannot stand, or what the node refuses.
+pub fn submit(rest: &Rest, key: &SigningKey, content: ProposalContent) -> anyhow::Result<Value> {
+    let draft = Draft::new(content).context("the proposal cannot stand")?;
+    let (id, content) = (draft.id().to_string(), draft.content());
+    let body = json!({"content": content, "signature": content.sign(key).to_string()});
     let answer = rest.post("/v1/proposals", None, &body).context("the proposal was not made")?;
-    let id = content.id().to_string();
     if answer["id"] != id.as_str() {
         bail!("the node names the proposal {}, its content's digest is {id}", answer["id"]);
     }
@@ -215,46 +182,34 @@ pub fn show(rest: &Rest, id: ProposalId) -> anyhow::Result<Value> {
     rest.get(&format!("/v1/proposals/{id}")).context("the proposal cannot be shown")
 }
 
-/// Starts the timelock of a proposal that succeeded.
-///
-/// # Errors
-/// What the node refuses.
-pub fn queue(rest: &Rest, id: ProposalId) -> anyhow::Result<Value> {
-    let answer = rest.post(&format!("/v1/proposals/{id}/queue"), None, &Value::Null);
-    answer.context("the proposal was not queued")
-}
-
-/// Carries out a queued proposal.
-///
-/// # Errors
-/// What the node refuses.
-pub fn execute(rest: &Rest, id: ProposalId) -> anyhow::Result<Value> {
-    let answer = rest.post(&format!("/v1/proposals/{id}/execution"), None, &Value::Null);
-    answer.context("the proposal was not executed")
-}
-
 /// Withdraws a proposal, signed by its proposer's `key`.
 ///
 /// # Errors
 /// What the node refuses.
 pub fn cancel(rest: &Rest, key: &SigningKey, id: ProposalId) -> anyhow::Result<Value> {
-    let cancellation = Cancellation { dao: dao_id(rest)?, proposal: id };
-    let body = json!({"signature": cancellation.sign(key).to_string()});
+    let Stamp { dao, member: proposer, nonce, expires_ms } = stamp(rest, key)?;
+    let cancellation = Cancellation { dao, proposal: id, proposer, nonce, expires_ms };
+    let signature = cancellation.sign(key).to_string();
+    let body = json!({"cancellation": cancellation, "signature": signature});
     let answer = rest.post(&format!("/v1/proposals/{id}/cancellation"), None, &body);
     answer.context("the proposal was not withdrawn")
 }
 
-/// The id of the node's DAO: what members' signatures are bound to.
-pub(super) fn dao_id(rest: &Rest) -> anyhow::Result<Digest> {
-    let ledger = rest.get("/v1/ledger").context("the node's DAO is not known")?;
-    let id = ledger["dao"].as_str().context("the node's DAO is not founded yet")?;
-    id.parse().context("the node's DAO has no proper id")
-}
-
-fn name_and_amount(text: &str) -> Result<(String, u128), String> {
-    let parts = text.split_once('=').and_then(|(name, amount)| Some((name, amount.parse().ok()?)));
-    let (name, amount) = parts.ok_or_else(|| "expected NAME=NUMBER".to_owned())?;
-    Ok((name.to_owned(), amount))
+/// Stops a proposal, signed by the guardian's `key`.
+///
+/// # Errors
+/// What the node refuses.
+pub fn veto(
+    rest: &Rest,
+    key: &SigningKey,
+    id: ProposalId,
+    reason: String,
+) -> anyhow::Result<Value> {
+    let Stamp { dao, member: guardian, nonce, expires_ms } = stamp(rest, key)?;
+    let veto = Veto { dao, proposal: id, guardian, reason, nonce, expires_ms };
+    let body = json!({"veto": veto, "signature": veto.sign(key).to_string()});
+    let answer = rest.post(&format!("/v1/proposals/{id}/veto"), None, &body);
+    answer.context("the proposal was not stopped")
 }
 
 /// Shows a proposal.
@@ -273,15 +228,29 @@ fn print_list(list: &List) -> anyhow::Result<()> {
 }
 
 fn print_view(view: &View) -> anyhow::Result<()> {
-    print(format!("{}\n{} — {}", view.id, view.content.title, view.state))?;
+    print(format!("{}\n{} — {} ({})", view.id, view.content.title, view.state, view.class))?;
     print(&view.content.description)?;
     for action in &view.content.actions {
         print(format!("action: {action}"))?;
     }
     let (starts, ends) = (view.voting_starts_ms, view.voting_ends_ms);
     print(format!("votes are taken after {starts} until {ends} (ms since 1970)"))?;
-    if let Some(executable_ms) = view.executable_ms {
-        print(format!("can be executed from {executable_ms} on"))?;
+    let times = [
+        ("sealed ballots are opened until", view.reveal_ends_ms),
+        ("votes against are taken until", view.objection_ends_ms),
+        ("is executed by itself from", view.executable_ms),
+        ("was executed by entry", view.executed_by),
+    ];
+    for (what, number) in times {
+        if let Some(number) = number {
+            print(format!("{what} {number}"))?;
+        }
+    }
+    if let Some(reason) = &view.veto_reason {
+        print(format!("stopped by the guardian: {reason}"))?;
+    }
+    if view.sealed_ballots > 0 {
+        print(format!("{} sealed ballots are not opened", view.sealed_ballots))?;
     }
     let Tally { r#for, against, abstain } = &view.tally;
     let reached = if view.quorum_reached { "reached" } else { "not reached" };
@@ -294,21 +263,8 @@ fn print_view(view: &View) -> anyhow::Result<()> {
     }
     let row = |b: &Ballot| {
         let name = b.label.clone().unwrap_or_default();
-        vec![name, short(&b.voter), b.choice.clone(), b.weight.clone()]
+        vec![name, short(&b.voter), b.capacity.clone(), b.choice.clone(), b.weight.clone()]
     };
     let rows = view.ballots.iter().map(row).collect();
-    print_table(&["member", "key", "vote", "weight"], 3, rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_an_amount_is_read() {
-        assert_eq!(name_and_amount("wine=250"), Ok(("wine".to_owned(), 250)));
-        for bad in ["wine", "wine=", "wine=-1", "wine=2.5"] {
-            assert!(name_and_amount(bad).is_err(), "{bad}");
-        }
-    }
+    print_table(&["member", "key", "weight is", "vote", "weight"], 4, rows)
 }

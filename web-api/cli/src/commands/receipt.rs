@@ -2,6 +2,8 @@
 
 mod entry;
 
+pub mod ballot;
+
 use std::path::{Path, PathBuf};
 
 use aggregator_protocol::FederationTerms;
@@ -19,6 +21,8 @@ pub enum ReceiptCommand {
     Verify(VerifyArgs),
     /// Get the `.tlog-proof` of what somebody was paid, bought or voted
     Get(entry::GetArgs),
+    /// Check that your ballot is in the log, from the file that `sahakar vote --receipt` wrote
+    Ballot(ballot::BallotArgs),
 }
 
 /// Arguments of `sahakar receipt verify`.
@@ -51,6 +55,7 @@ impl ReceiptCommand {
             Self::Verify(args) if entry::is_tlog_proof(&args.receipt) => entry::verify(&args),
             Self::Verify(args) => args.run(),
             Self::Get(args) => args.run(),
+            Self::Ballot(args) => args.run(),
         }
     }
 }

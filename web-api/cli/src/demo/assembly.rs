@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use aggregator_network::load_key;
 use anyhow::{Context as _, bail};
-use data_dao_governance::{Action, Ballot, Choice, ProposalContent};
-use privacy_identity::{Digest, SigningKey};
-use serde_json::{Value, json};
+use data_dao_governance::{Action, BallotSecrecy, Capacity, Choice, Vote};
+use privacy_identity::SigningKey;
+use serde_json::Value;
 
 use super::{
     cooperative::Cooperative,
     report::VoteSummary,
     wineries::{Kind, Vintage},
 };
+use crate::commands::proposal::{self, Motion};
+use crate::commands::vote::{Voice, cast};
 use crate::rest::Rest;
 
 /// How often the state of the proposal is asked for, in milliseconds.
@@ -62,34 +64,27 @@ fn voters(rest: &Rest, keys: Vec<SigningKey>) -> anyhow::Result<Vec<SigningKey>>
 
 fn vote(rest: &Rest, voters: &[SigningKey]) -> anyhow::Result<VoteSummary> {
     let proposer = voters.first().context("nobody has earned a vote: try more rounds")?;
-    let dao: Digest = text(&rest.get("/v1/ledger")?, "dao")?.parse()?;
     let model = rest.get("/v1/models")?["models"][0]["name"].as_str().map(str::to_owned);
     let model = model.context("the catalogue is empty")?;
     let before = rest.get(&format!("/v1/models/{model}"))?["price"].clone();
-    let content = ProposalContent {
-        dao,
+    let motion = Motion {
         title: "Make predictions cheaper".to_owned(),
         description: "More buyers at a lower price earn each of us more.".to_owned(),
         actions: vec![Action::SetPredictionPrice { model: model.clone(), price: PROPOSED_PRICE }],
-        proposer: proposer.verifying_key(),
-        salt: 0,
+        ballots: BallotSecrecy::Open,
     };
-    let signature = content.sign(proposer).to_string();
-    let made =
-        rest.post("/v1/proposals", None, &json!({"content": content, "signature": signature}))?;
+    let made = proposal::create(rest, proposer, motion)?;
     let id = text(&made, "id")?;
     let path = format!("/v1/proposals/{id}");
     await_state(rest, &path, "active")?;
     for (voter, choice) in voters.iter().zip([Choice::For, Choice::For, Choice::Against]) {
-        let ballot = Ballot { dao, proposal: id.parse()?, choice, voter: voter.verifying_key() };
-        let signature = ballot.sign(voter).to_string();
-        let body = json!({"ballot": ballot, "signature": signature});
-        rest.post(&format!("{path}/ballots"), None, &body)?;
+        let (proposal, vote) = (id.parse()?, Vote::Whole(choice));
+        let voice = Voice { proposal, vote, capacity: Capacity::Entrusted, reason: None };
+        cast(rest, voter, &voice)?;
     }
-    await_state(rest, &path, "succeeded")?;
-    let queued = rest.post(&format!("{path}/queue"), None, &json!({}))?;
-    await_time(queued["executable_ms"].as_u64().context("a queued proposal has a time")?)?;
-    let executed = rest.post(&format!("{path}/execution"), None, &json!({}))?;
+    // Nobody has to do anything for what was decided to happen.
+    await_state(rest, &path, "executed")?;
+    let executed = rest.get(&path)?;
     let after = rest.get(&format!("/v1/models/{model}"))?["price"].clone();
     vote_report(&executed, &before, &after)
 }
@@ -127,21 +122,10 @@ fn await_state(rest: &Rest, path: &str, wanted: &str) -> anyhow::Result<()> {
         if state == wanted {
             return Ok(());
         }
-        if ["defeated", "canceled", "expired"].contains(&state.as_str()) {
+        if ["defeated", "canceled", "expired", "vetoed"].contains(&state.as_str()) {
             bail!("the proposal is {state}, not {wanted}");
         }
         std::thread::sleep(Duration::from_millis(POLL_MS));
     }
     bail!("the proposal did not become {wanted} within {} s", VOTE_MS_MAX / 1000)
-}
-
-/// Waits until the clock has passed `at_ms`: the timelock of a queued proposal.
-fn await_time(at_ms: u64) -> anyhow::Result<()> {
-    for _ in 0..VOTE_MS_MAX / POLL_MS {
-        if crate::process::now_ms() > at_ms {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(POLL_MS));
-    }
-    bail!("the timelock did not end within {} s", VOTE_MS_MAX / 1000)
 }

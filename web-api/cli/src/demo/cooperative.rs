@@ -25,8 +25,8 @@ use super::{
 };
 use crate::serve::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
-    SecretsConfig, ServeConfig, delta_by_default, optimizer_by_default, sampling_by_default,
-    schedule_by_default,
+    SecretsConfig, ServeConfig, delta_by_default, guardian_term_by_default, optimizer_by_default,
+    sampling_by_default, schedule_by_default,
 };
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
@@ -432,15 +432,10 @@ fn serve_config(
             currency: "EUR".to_owned(),
             treasury_percent: 10,
             demonstration: true,
-            charter: CharterParameters {
-                voting_delay_ms: 50,
-                voting_period_ms: 2_000,
-                quorum_percent: 10,
-                minimum_voters: 1,
-                proposal_threshold_per_mille: 5,
-                timelock_ms: 100,
-                grace_ms: 600_000,
-            },
+            charter: CharterParameters::DEMONSTRATION,
+            founders: Vec::new(),
+            guardian: None,
+            guardian_term_ms: guardian_term_by_default(),
         },
         federation: federation_config(plan, aggregators, members),
         secrets,

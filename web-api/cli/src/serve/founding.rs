@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use aggregator_network::load_key;
 use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms};
 use aggregator_round::{privacy_loss, round_loss_micro};
 use anyhow::{Context as _, bail};
-use data_dao_journal::{Body, BoundsKind, FederationOpened, Genesis, SafeguardsSet, State};
+use data_dao_journal::{
+    Body, BoundsKind, FederationOpened, Genesis, MembersFounded, SafeguardsSet, State,
+};
 use data_dao_ledger::Name;
 use data_dao_store::Store;
 use datasets::{Schema, Standardiser, Table, read_csv};
@@ -14,7 +17,7 @@ use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey
 use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters, Tagging};
 use trainer_model::{Architecture, MlpShape};
 
-use super::config::{FederationConfig, ServeConfig};
+use super::config::{FederationConfig, FounderConfig, ServeConfig};
 use crate::{
     process::now_ms,
     serve::vault::Vault,
@@ -88,21 +91,62 @@ pub(crate) async fn terms(
 ) -> anyhow::Result<Signed<FederationTerms>> {
     if store.view(|state| state.genesis().is_none()) {
         let genesis = genesis(config, key.verifying_key())?;
-        store.append(now_ms(), vec![Body::Genesis(genesis)]).await?;
+        // In one transaction: founders can only be named by the second entry.
+        let founding = [Some(Body::Genesis(genesis)), founders(config)?];
+        store.append(now_ms(), founding.into_iter().flatten().collect()).await?;
     }
     let name = Name::new(config.federation.name.clone())?;
     let dao = store.view(State::dao_id).context("the ledger has no genesis entry")?;
-    let opened = store.view(|state| state.federation(&name).map(|f| f.opened().terms_digest));
-    let Some(opened) = opened else {
+    let agreed = store.view(|state| state.federation(&name).map(|f| f.policy().terms));
+    let Some(agreed) = agreed else {
         return open_federation(config, store, vault, key, (tables, dao)).await;
     };
     let terms: Signed<FederationTerms> =
         vault.record(TERMS_FILE)?.context("the federation's terms are missing on disk")?;
     let terms = terms.verify_by(Tag::Terms, &key.verifying_key())?;
-    if terms.body().id() != opened {
-        bail!("the terms on disk are not those that the ledger names: one of them was altered");
+    if terms.body().id() == agreed {
+        return Ok(terms.into_signed());
     }
-    Ok(terms.into_signed())
+    // Members voted for other terms: those of the configuration, or nothing that this node has.
+    let next = make_terms(config, tables, dao, key)?;
+    if next.id() != agreed {
+        let (kept, configured) = (terms.body().id(), next.id());
+        bail!(
+            "members agreed to the terms {agreed}; on disk are {kept}, and the configuration makes {configured}: \
+             bring the configuration to what was voted for (`sahakar federation terms --config FILE`)"
+        );
+    }
+    let signed = Signed::new(next, Tag::Terms, key);
+    vault.keep(TERMS_FILE, &signed)?;
+    Ok(signed)
+}
+
+/// The terms that a configuration makes for a DAO that is founded: what members vote on before the node takes them.
+///
+/// # Errors
+/// An unusable configuration, or a state directory without terms.
+pub(crate) fn configured_terms(config: &ServeConfig) -> anyhow::Result<FederationTerms> {
+    let tables = Tables::read(&config.federation)?;
+    let vault = Vault::open(&config.state_dir, architecture(&config.federation)?)?;
+    let terms: Option<Signed<FederationTerms>> = vault.record(TERMS_FILE)?;
+    let terms = terms.context("the DAO is not founded yet: start `sahakar serve` once")?;
+    let seed = load_key(&config.state_dir.join("key"))?;
+    let key = SigningKey::from_seed(&seed);
+    make_terms(config, &tables, terms.unverified_body().dao, &key)
+}
+
+/// The founders of the configuration, if it names any, or a guardian.
+fn founders(config: &ServeConfig) -> anyhow::Result<Option<Body>> {
+    let dao = &config.dao;
+    let mut members =
+        dao.founders.iter().map(FounderConfig::founder).collect::<Result<Vec<_>, _>>()?;
+    members.sort_by_key(|founder| founder.member);
+    let guardian = dao.guardian.as_deref().map(str::parse).transpose().context("dao.guardian")?;
+    if members.is_empty() && guardian.is_none() {
+        return Ok(None);
+    }
+    let guardian_term_ms = if guardian.is_some() { dao.guardian_term_ms } else { 0 };
+    Ok(Some(MembersFounded { members, guardian, guardian_term_ms }.into()))
 }
 
 async fn open_federation(

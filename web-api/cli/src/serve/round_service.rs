@@ -133,11 +133,11 @@ impl RoundService {
             DaoRequest::Settle { receipt, opening } => self.settle(*receipt, *opening).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
             DaoRequest::Roster => {
-                Ok(cohort::roster(self.terms.unverified_body(), self.members()?, &self.key))
+                Ok(cohort::roster(self.terms.unverified_body(), self.members(), &self.key))
             }
             DaoRequest::HandKey(handed) => {
                 let terms = self.terms.unverified_body();
-                cohort::keep_key(&self.vault, terms, &self.members()?, &self.key, *handed)
+                cohort::keep_key(&self.vault, terms, &self.members(), &self.key, *handed)
             }
         }
     }
@@ -147,8 +147,15 @@ impl RoundService {
         found.context("the federation is in the ledger since the node was founded")
     }
 
-    fn members(&self) -> anyhow::Result<Vec<VerifyingKey>> {
-        self.federation(|f| f.members().keys().copied().collect())
+    /// Who may take part: admitted, neither suspended nor gone, and agreed to the policy in force.
+    fn members(&self) -> Vec<VerifyingKey> {
+        self.store.view(|state| state.contributors(&self.name))
+    }
+
+    /// Whether what members decided lets no round begin now: the federation is stopped, or too few agreed to the
+    /// policy. Its bound on ε is a budget: see [`Self::is_over`].
+    fn waits_for_members(&self, cohort: usize) -> anyhow::Result<bool> {
+        self.federation(|f| f.is_stopped() || cohort < f.policy().minimum_cohort as usize)
     }
 
     async fn join(&self, request: Signed<JoinRequest>) -> anyhow::Result<DaoReply> {
@@ -216,11 +223,11 @@ impl RoundService {
             }
             return self.abort(RoundId(open.round), "its grant was lost".to_owned()).await;
         }
-        let (settled, aborted, next, cohort) = self.federation(|f| {
+        let (settled, aborted, next) = self.federation(|f| {
             let next = f.last_round().map_or(0, |last| last + 1);
-            let cohort = f.members().keys().copied().collect::<Vec<_>>();
-            (f.settled().len(), f.aborted(), next, cohort)
+            (f.settled().len(), f.aborted(), next)
         })?;
+        let cohort = self.members();
         if self.is_over()? {
             return Ok(DaoReply::Finished);
         }
@@ -228,6 +235,10 @@ impl RoundService {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         }
         let terms = self.terms.unverified_body();
+        let epsilon_micro = round_loss_micro(terms, settled as u64 + aborted)?;
+        if self.waits_for_members(cohort.len())? {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        }
         let since_join_ms =
             running_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
         let invited = Invited::now(&self.vault, terms, cohort, &self.key, since_join_ms)?;
@@ -238,7 +249,7 @@ impl RoundService {
         let draw = Draw { federation: terms.id(), round: next, beacon: model };
         let eligible = self.federation(|f| draws::eligible(terms, f, &invited.cohort))?;
         let (cohort, draw_keys) = draws::invited(&self.vault, terms, &draw, &eligible)?;
-        if cohort.len() < terms.minimum_cohort as usize {
+        if cohort.len() < terms.minimum_cohort as usize || self.waits_for_members(cohort.len())? {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         }
         let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
@@ -259,7 +270,7 @@ impl RoundService {
             round: next,
             model: grant.model,
             cohort_size,
-            epsilon_micro: round_loss_micro(terms, settled as u64 + aborted)?,
+            epsilon_micro,
         };
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         self.vault.keep(GRANT_FILE, &grant)?;
@@ -411,6 +422,8 @@ impl RoundService {
         self.vault.keep_settled(body.round.0, &record)?;
         let after = self.vault.model(&body.model_after)?;
         let test = tokio::task::block_in_place(|| self.evaluator.test(&after))?;
+        // What members decided until now counts for this round's pay.
+        self.store.append(now_ms(), Vec::new()).await?;
         let settled = self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
         let Ok(settled) = settled else {
             return Ok(DaoReply::Refused(Refusal::BadSet));

@@ -50,15 +50,7 @@ impl SimulatedLedger {
         let genesis = Genesis {
             dao_name: "simulation".to_owned(),
             bounds: BoundsKind::Demonstration,
-            charter: CharterParameters {
-                voting_delay_ms: 10,
-                voting_period_ms: 100,
-                quorum_percent: 40,
-                minimum_voters: 2,
-                proposal_threshold_per_mille: 5,
-                timelock_ms: 50,
-                grace_ms: 1_000,
-            },
+            charter: CharterParameters::DEMONSTRATION,
             currency: "EUR".parse()?,
             treasury_percent: 10,
             operator: dao_node,

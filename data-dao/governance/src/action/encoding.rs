@@ -1,0 +1,123 @@
+//! The canonical encoding of actions: what ids and signatures cover.
+//!
+//! The codes are part of the wire form: append, never change.
+
+use privacy_identity::{Encode, Writer};
+
+use super::{Action, Evidence, PrivacyPolicy};
+use crate::Role;
+
+impl Encode for Action {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u8(self.code());
+        match self {
+            Self::Text => {}
+            Self::SetPredictionPrice { model: name, price: amount }
+            | Self::SetRoundBudget { federation: name, credits: amount } => {
+                writer.text(name);
+                writer.array(&amount.to_be_bytes());
+            }
+            Self::SetParameter { parameter, value } => {
+                writer.u8(parameter.code());
+                writer.u64(*value);
+            }
+            Self::TreasuryTransfer { to, amount } => {
+                to.encode(writer);
+                writer.array(&amount.to_be_bytes());
+            }
+            Self::SetRoyaltySplit { treasury_percent } => writer.u8(*treasury_percent),
+            Self::ListModel { model: name }
+            | Self::DelistModel { model: name }
+            | Self::StartFederation { federation: name }
+            | Self::StopFederation { federation: name }
+            | Self::RemoveWitness { name } => writer.text(name),
+            Self::SetNovelty { federation, percent } => {
+                writer.text(federation);
+                writer.u32(*percent);
+            }
+            Self::SetPrivacyPolicy { federation, policy } => {
+                writer.text(federation);
+                policy.encode(writer);
+            }
+            Self::AdmitMember { member, label, roles } => {
+                member.encode(writer);
+                writer.text(label);
+                Role::list_to_writer(roles, writer);
+            }
+            Self::SuspendMember { member, reason } => {
+                member.encode(writer);
+                writer.text(reason);
+            }
+            Self::ReinstateMember { member } => member.encode(writer),
+            Self::SlashCredit { member, credits, evidence, reason } => {
+                member.encode(writer);
+                writer.array(&credits.to_be_bytes());
+                evidence.encode(writer);
+                writer.text(reason);
+            }
+            Self::SetWitness { name, vkey } => {
+                writer.text(name);
+                writer.text(vkey);
+            }
+            Self::SetWitnessQuorum { quorum } => writer.u32(*quorum),
+            Self::SetGuardian { guardian, term_ms } => {
+                writer.u8(u8::from(guardian.is_some()));
+                if let Some(guardian) = guardian {
+                    guardian.encode(writer);
+                }
+                writer.u64(*term_ms);
+            }
+            Self::UpholdDispute { federation, round, accused } => {
+                writer.text(federation);
+                writer.u64(*round);
+                accused.encode(writer);
+            }
+        }
+    }
+}
+
+impl Action {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::SetPredictionPrice { .. } => 1,
+            Self::SetRoundBudget { .. } => 2,
+            Self::Text => 3,
+            Self::SetParameter { .. } => 4,
+            Self::TreasuryTransfer { .. } => 5,
+            Self::SetRoyaltySplit { .. } => 6,
+            Self::ListModel { .. } => 7,
+            Self::DelistModel { .. } => 8,
+            Self::StartFederation { .. } => 9,
+            Self::StopFederation { .. } => 10,
+            Self::SetNovelty { .. } => 11,
+            Self::SetPrivacyPolicy { .. } => 12,
+            Self::AdmitMember { .. } => 13,
+            Self::SuspendMember { .. } => 14,
+            Self::ReinstateMember { .. } => 15,
+            Self::SlashCredit { .. } => 16,
+            Self::SetWitness { .. } => 17,
+            Self::RemoveWitness { .. } => 18,
+            Self::SetWitnessQuorum { .. } => 19,
+            Self::SetGuardian { .. } => 20,
+            Self::UpholdDispute { .. } => 32,
+        }
+    }
+}
+
+impl Encode for PrivacyPolicy {
+    fn encode(&self, writer: &mut Writer) {
+        // Terms are hashed under the same tag, and begin otherwise.
+        writer.text("privacy-policy");
+        self.terms.encode(writer);
+        writer.u32(self.minimum_cohort);
+        writer.u8(u8::from(self.epsilon_micro_max.is_some()));
+        writer.u64(self.epsilon_micro_max.unwrap_or(0));
+    }
+}
+
+impl Encode for Evidence {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u64(self.entry);
+        self.document.encode(writer);
+    }
+}

@@ -1,0 +1,249 @@
+//! `sahakar proposal new`: actions from flags, drafts in files.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use data_dao_governance::{Action, BallotSecrecy, Class, Draft, Parameter, ProposalContent, Role};
+use privacy_identity::{Digest, VerifyingKey};
+use rand::RngExt as _;
+use serde_json::json;
+
+use super::{print_answer, submit};
+use crate::commands::NodeArgs;
+use crate::commands::key::read_key_file;
+use crate::commands::output::{print, print_json};
+use crate::commands::signing::dao_id;
+
+/// `sahakar proposal new`.
+///
+/// Your key signs here and never leaves this machine. Without an action the words are the decision.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sahakar proposal new --title Cheaper --description Why --set-price wine=150 --key my.key
+  sahakar proposal new --title Pay --description Why --pay KEY=50000 --key my.key
+  sahakar proposal new --title Longer --description Why --set-parameter voting_period_ms=864000000 --key my.key
+  sahakar proposal new --title Stop --description Why --action '{\"stop_federation\":{\"federation\":\"wine\"}}' --key my.key
+  sahakar proposal new --title Later --description Why --draft draft.json --key my.key
+  sahakar proposal new --from draft.json --key my.key
+Other actions, as JSON: set_novelty, set_privacy_policy, slash_credit, set_witness, remove_witness, set_witness_quorum.")]
+pub struct NewArgs {
+    /// One line
+    #[arg(long, required_unless_present = "from")]
+    pub title: Option<String>,
+    /// Why
+    #[arg(long, required_unless_present = "from")]
+    pub description: Option<String>,
+    /// Set what one call of a model costs, in 10⁻⁴ of the currency's unit
+    #[arg(long, value_name = "MODEL=PRICE", value_parser = pair::<String, u128>)]
+    pub set_price: Vec<(String, u128)>,
+    /// Set the credits of a federation's later rounds
+    #[arg(long, value_name = "FEDERATION=CREDITS", value_parser = pair::<String, u128>)]
+    pub set_budget: Vec<(String, u128)>,
+    /// Set a parameter of the charter
+    #[arg(long, value_name = "PARAMETER=VALUE", value_parser = pair::<Parameter, u64>)]
+    pub set_parameter: Vec<(Parameter, u64)>,
+    /// Pay a member from the treasury, in 10⁻⁴ of the currency's unit
+    #[arg(long, value_name = "KEY=AMOUNT", value_parser = pair::<VerifyingKey, u128>)]
+    pub pay: Vec<(VerifyingKey, u128)>,
+    /// Set the DAO's part of later sales, in parts per hundred
+    #[arg(long, value_name = "PERCENT")]
+    pub royalty: Option<u8>,
+    /// Sell no more calls of a model
+    #[arg(long, value_name = "MODEL")]
+    pub delist: Vec<String>,
+    /// Sell a model again
+    #[arg(long, value_name = "MODEL")]
+    pub list: Vec<String>,
+    /// Let a federation open no more rounds
+    #[arg(long, value_name = "FEDERATION")]
+    pub stop: Vec<String>,
+    /// Let a stopped federation open rounds again
+    #[arg(long, value_name = "FEDERATION")]
+    pub start: Vec<String>,
+    /// Take somebody in as a member
+    #[arg(long, value_name = "KEY=LABEL", value_parser = pair::<VerifyingKey, String>)]
+    pub admit: Vec<(VerifyingKey, String)>,
+    /// Take a member's rights away
+    #[arg(long, value_name = "KEY=REASON", value_parser = pair::<VerifyingKey, String>)]
+    pub suspend: Vec<(VerifyingKey, String)>,
+    /// Give a suspended member its rights back
+    #[arg(long, value_name = "KEY")]
+    pub reinstate: Vec<VerifyingKey>,
+    /// Nominate a guardian, for so many milliseconds
+    #[arg(long, value_name = "KEY=TERM_MS", value_parser = pair::<VerifyingKey, u64>)]
+    pub guardian: Option<(VerifyingKey, u64)>,
+    /// Any action as JSON, as `proposal show --json` prints it
+    #[arg(long, value_name = "JSON", value_parser = action_from_text)]
+    pub action: Vec<Action>,
+    /// Tell no choice before the vote is over (`sahakar vote --seal`)
+    #[arg(long)]
+    pub sealed: bool,
+    /// Write the proposal here instead of making it
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub draft: Option<PathBuf>,
+    /// Make the proposal that was written here
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["title", "description", "action"])]
+    pub from: Option<PathBuf>,
+    /// Your key file (`sahakar key new`)
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The node
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// What a member wants to propose.
+#[derive(Debug, Clone)]
+pub struct Motion {
+    /// One line.
+    pub title: String,
+    /// Why.
+    pub description: String,
+    /// What happens on execution.
+    pub actions: Vec<Action>,
+    /// When choices become known.
+    pub ballots: BallotSecrecy,
+}
+
+impl Motion {
+    /// The content, with a salt of its own.
+    pub(super) fn content(self, dao: Digest, proposer: VerifyingKey) -> ProposalContent {
+        let Self { title, description, actions, ballots } = self;
+        let salt = rand::rng().random();
+        ProposalContent { dao, title, description, actions, ballots, proposer, salt }
+    }
+}
+
+impl NewArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let (node, rest, key) = (self.node.clone(), self.node.rest(), read_key_file(&self.key)?);
+        let draft_to = self.draft.clone();
+        let content = match &self.from {
+            Some(file) => read_draft(file)?,
+            None => self.motion()?.content(dao_id(&rest)?, key.verifying_key()),
+        };
+        if content.proposer != key.verifying_key() {
+            let (proposer, owner) = (content.proposer, key.verifying_key());
+            bail!("the draft is of {proposer}, this key is {owner}");
+        }
+        match draft_to {
+            Some(file) => write_draft(&node, &file, content),
+            None => print_answer(&node, &submit(&rest, &key, content)?),
+        }
+    }
+
+    fn motion(self) -> anyhow::Result<Motion> {
+        let ballots = if self.sealed { BallotSecrecy::Sealed } else { BallotSecrecy::Open };
+        let title = self.title.clone().context("--title is needed")?;
+        let description = self.description.clone().context("--description is needed")?;
+        Ok(Motion { title, description, actions: self.actions(), ballots })
+    }
+
+    fn actions(self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let prices = self.set_price.into_iter();
+        actions.extend(prices.map(|(model, price)| Action::SetPredictionPrice { model, price }));
+        let budgets = self.set_budget.into_iter();
+        actions.extend(
+            budgets.map(|(federation, credits)| Action::SetRoundBudget { federation, credits }),
+        );
+        let parameters = self.set_parameter.into_iter();
+        actions
+            .extend(parameters.map(|(parameter, value)| Action::SetParameter { parameter, value }));
+        let payments = self.pay.into_iter();
+        actions.extend(payments.map(|(to, amount)| Action::TreasuryTransfer { to, amount }));
+        let split = |treasury_percent| Action::SetRoyaltySplit { treasury_percent };
+        actions.extend(self.royalty.map(split));
+        actions.extend(self.delist.into_iter().map(|model| Action::DelistModel { model }));
+        actions.extend(self.list.into_iter().map(|model| Action::ListModel { model }));
+        let stopped = self.stop.into_iter();
+        actions.extend(stopped.map(|federation| Action::StopFederation { federation }));
+        let started = self.start.into_iter();
+        actions.extend(started.map(|federation| Action::StartFederation { federation }));
+        let admitted = self.admit.into_iter();
+        actions.extend(admitted.map(|(member, label)| {
+            let roles = vec![Role::Member];
+            Action::AdmitMember { member, label, roles }
+        }));
+        let suspended = self.suspend.into_iter();
+        actions.extend(suspended.map(|(member, reason)| Action::SuspendMember { member, reason }));
+        let back = self.reinstate.into_iter();
+        actions.extend(back.map(|member| Action::ReinstateMember { member }));
+        actions.extend(
+            self.guardian.map(|(guardian, term_ms)| Action::SetGuardian {
+                guardian: Some(guardian),
+                term_ms,
+            }),
+        );
+        actions.extend(self.action);
+        if actions.is_empty() {
+            actions.push(Action::Text);
+        }
+        actions
+    }
+}
+
+fn write_draft(node: &NodeArgs, file: &Path, content: ProposalContent) -> anyhow::Result<()> {
+    let draft = Draft::new(content).context("the proposal cannot stand")?;
+    let text = serde_json::to_string_pretty(draft.content()).context("writing the draft")?;
+    std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+    let class = match draft.class() {
+        Class::Ordinary => "ordinary",
+        Class::Critical => "critical",
+    };
+    let id = draft.id().to_string();
+    if node.json {
+        let draft = json!({"id": id, "state": "draft", "class": class, "content": draft.content()});
+        return print_json(&draft);
+    }
+    let file = file.display();
+    print(format!(
+        "{id}\ndraft ({class}) in {file}; make it with: sahakar proposal new --from {file} --key FILE"
+    ))
+}
+
+fn read_draft(file: &Path) -> anyhow::Result<ProposalContent> {
+    let text = std::fs::read_to_string(file);
+    let text = text.with_context(|| format!("reading {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no draft", file.display()))
+}
+
+fn action_from_text(text: &str) -> Result<Action, String> {
+    serde_json::from_str(text).map_err(|error| format!("no action: {error}"))
+}
+
+fn pair<A, B>(text: &str) -> Result<(A, B), String>
+where
+    A: FromStr<Err: ToString>,
+    B: FromStr<Err: ToString>,
+{
+    let (left, right) = text.split_once('=').ok_or_else(|| "expected NAME=VALUE".to_owned())?;
+    let left = left.parse().map_err(|error: A::Err| error.to_string())?;
+    let right = right.parse().map_err(|error: B::Err| error.to_string())?;
+    Ok((left, right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_values_are_read() {
+        assert_eq!(pair::<String, u128>("wine=250"), Ok(("wine".to_owned(), 250)));
+        for bad in ["wine", "wine=", "wine=-1", "wine=2.5"] {
+            assert!(pair::<String, u128>(bad).is_err(), "{bad}");
+        }
+        let named = pair::<Parameter, u64>("grace_ms=5");
+        assert_eq!(named, Ok((Parameter::GraceMs, 5)));
+        let unknown = pair::<Parameter, u64>("grace=5").unwrap_err();
+        assert!(unknown.contains("grace_ms"), "what there is: {unknown}");
+    }
+
+    #[test]
+    fn unknown_actions_are_refused_with_what_there_is() {
+        let refused = action_from_text(r#"{"mint":{}}"#).unwrap_err();
+        assert!(refused.contains("unknown variant") && refused.contains("slash_credit"));
+    }
+}

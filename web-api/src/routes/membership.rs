@@ -1,0 +1,200 @@
+//! Joining, leaving, consent.
+
+use axum::{Json, extract::State, http::StatusCode};
+use data_dao_governance::{Consent, Departure, Invitation, Joining, Role, text};
+use data_dao_journal::{Body, ConsentGiven, MemberJoined, MemberLeft, Membership, State as Ledger};
+use privacy_identity::{Signature, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::ApiState;
+use crate::amount;
+use crate::api_error::ApiError;
+use crate::extract::{JsonBody, PathPart};
+use crate::problem::Problem;
+
+/// All members of the DAO.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MembershipList {
+    /// Ascending by key; also those suspended or gone.
+    members: Vec<DaoMemberView>,
+}
+
+/// A member of the DAO.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DaoMemberView {
+    /// The member's pseudonym.
+    member: String,
+    /// What the member is called.
+    label: String,
+    /// As what it was taken in.
+    #[schema(value_type = Vec<String>)]
+    roles: Vec<Role>,
+    /// `active`, `suspended`, or `gone`.
+    state: &'static str,
+    /// Who invited it, if a member did.
+    inviter: Option<String>,
+    /// The entry that took it in.
+    ledger_index: u64,
+    /// Its weight in a vote that began now, before delegations.
+    votes: String,
+    /// Who votes with that weight, if it is entrusted to somebody.
+    delegate: Option<String>,
+    /// The number that its next signed message has to exceed.
+    last_nonce: Option<u64>,
+}
+
+/// A member's invitation, and the invited's acceptance.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JoiningRequest {
+    /// `dao`, `inviter`, `member`, `roles`, `expires_ms`.
+    #[schema(value_type = Object)]
+    invitation: Invitation,
+    /// The inviter's Ed25519 signature over its canonical bytes under the tag
+    /// `sahakar/member-request/v1`, in hexadecimal.
+    #[serde(with = "text")]
+    #[schema(value_type = String)]
+    invitation_signature: Signature,
+    /// `dao`, `member`, `label`, `nonce`, `expires_ms`.
+    #[schema(value_type = Object)]
+    joining: Joining,
+    /// The invited's signature over it.
+    #[serde(with = "text")]
+    #[schema(value_type = String)]
+    signature: Signature,
+}
+
+/// A member's wish to leave.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DepartureRequest {
+    /// `dao`, `member`, `nonce`, `expires_ms`.
+    #[schema(value_type = Object)]
+    departure: Departure,
+    /// The member's signature over it.
+    #[serde(with = "text")]
+    #[schema(value_type = String)]
+    signature: Signature,
+}
+
+/// A member that left, and what it is paid.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DepartureView {
+    #[serde(flatten)]
+    member: DaoMemberView,
+    /// Money to be paid out, in 10⁻⁴ of the currency's unit.
+    paid_out: String,
+}
+
+/// A device's consent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsentRequest {
+    /// `dao`, `federation`, `policy`, `member`, `nonce`, `expires_ms`.
+    #[schema(value_type = Object)]
+    consent: Consent,
+    /// The device's signature over it.
+    #[serde(with = "text")]
+    #[schema(value_type = String)]
+    signature: Signature,
+}
+
+/// All members of the DAO
+#[utoipa::path(get, path = "/v1/members", tag = "governance",
+    responses((status = 200, body = MembershipList)))]
+pub(crate) async fn list(State(state): State<ApiState>) -> Json<MembershipList> {
+    let now_ms = state.now_ms();
+    let members = state.store().view(|ledger| {
+        ledger.members().iter().map(|(key, member)| view(ledger, key, member, now_ms)).collect()
+    });
+    Json(MembershipList { members })
+}
+
+pub(super) fn view(
+    ledger: &Ledger,
+    key: &VerifyingKey,
+    member: &Membership,
+    now_ms: u64,
+) -> DaoMemberView {
+    DaoMemberView {
+        member: key.to_string(),
+        label: member.label.clone(),
+        roles: member.roles.clone(),
+        state: member.state.as_str(),
+        inviter: member.inviter.map(|inviter| inviter.to_string()),
+        ledger_index: member.index,
+        votes: amount::text(ledger.vote_weight(key, now_ms)),
+        delegate: ledger.delegate_of(key, now_ms).map(|(delegate, _)| delegate.to_string()),
+        last_nonce: ledger.last_nonce(key),
+    }
+}
+
+fn shown(state: &ApiState, key: &VerifyingKey) -> Result<DaoMemberView, ApiError> {
+    let now_ms = state.now_ms();
+    let shown = state
+        .store()
+        .view(|ledger| ledger.membership(key).map(|member| view(ledger, key, member, now_ms)));
+    shown.ok_or_else(|| ApiError::not_found("member", key))
+}
+
+/// Join at a member's invitation
+#[utoipa::path(post, path = "/v1/members", tag = "governance",
+    request_body = JoiningRequest,
+    responses((status = 201, body = DaoMemberView), (status = 400, body = Problem),
+        (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
+pub(crate) async fn join(
+    State(state): State<ApiState>,
+    JsonBody(request): JsonBody<JoiningRequest>,
+) -> Result<(StatusCode, Json<DaoMemberView>), ApiError> {
+    let JoiningRequest { invitation, invitation_signature, joining, signature } = request;
+    let member = joining.member;
+    let joined = MemberJoined { invitation, invitation_signature, joining, signature };
+    state.append(vec![Body::MemberJoined(joined)]).await?;
+    Ok((StatusCode::CREATED, Json(shown(&state, &member)?)))
+}
+
+/// Leave, and be paid out
+#[utoipa::path(post, path = "/v1/members/{key}/departure", tag = "governance",
+    params(("key" = String, Path, description = "The member's public key in hexadecimal")),
+    request_body = DepartureRequest,
+    responses((status = 200, body = DepartureView), (status = 400, body = Problem),
+        (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
+pub(crate) async fn leave(
+    State(state): State<ApiState>,
+    PathPart(key): PathPart<String>,
+    JsonBody(DepartureRequest { departure, signature }): JsonBody<DepartureRequest>,
+) -> Result<Json<DepartureView>, ApiError> {
+    let member = departure.member;
+    if key != member.to_string() {
+        return Err(ApiError::Invalid(format!(
+            "the signed member is {member}, the path says {key}"
+        )));
+    }
+    // Read and written without a lock in between: the journal recomputes it, and refuses another.
+    let now_ms = state.now_ms();
+    let paid_out = state.store().view(|ledger| ledger.payout(&member, now_ms));
+    state.append(vec![MemberLeft { departure, signature, paid_out }.into()]).await?;
+    let paid_out = amount::text(paid_out);
+    Ok(Json(DepartureView { member: shown(&state, &member)?, paid_out }))
+}
+
+/// Agree to a federation's present policy, as a device
+#[utoipa::path(post, path = "/v1/consents", tag = "governance",
+    request_body = ConsentRequest,
+    responses((status = 201, body = DaoMemberView), (status = 400, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 413, body = Problem), (status = 415, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn consent(
+    State(state): State<ApiState>,
+    JsonBody(ConsentRequest { consent, signature }): JsonBody<ConsentRequest>,
+) -> Result<(StatusCode, Json<DaoMemberView>), ApiError> {
+    let member = consent.member;
+    state.append(vec![ConsentGiven { consent, signature }.into()]).await?;
+    Ok((StatusCode::CREATED, Json(shown(&state, &member)?)))
+}
