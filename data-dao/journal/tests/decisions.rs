@@ -10,7 +10,8 @@ use data_dao_governance::{
 };
 use data_dao_journal::{
     Body, ConsentGiven, Entry, Founder, GuardianAccepted, MemberJoined, MemberLeft, MembersFounded,
-    MembershipState, ProposalMade, ProposalVetoed, Refusal, State,
+    MembershipState, ProposalMade, ProposalVetoed, Refusal, RoundSettled, RoundSettling,
+    SettledPart, State,
 };
 use data_dao_ledger::AccountId;
 use privacy_identity::{SigningKey, VerifyingKey};
@@ -192,7 +193,10 @@ fn slashing_needs_evidence_and_takes_credits_and_votes() {
     assert!(matches!(nothing, Refusal::OutOfBounds { what: "credits", .. }));
     world.pass(vec![slash(3, 100)]);
     let held = |world: &World| {
-        (world.state.credits(&member(1)), world.state.vote_weight(&member(1), world.now_ms))
+        let booked = world.state.accounts().account(&AccountId::vote_member(member(1))).balance();
+        let weight = world.state.vote_weight(&member(1), world.now_ms);
+        assert_eq!(weight, booked, "nothing has aged: the weight is what the book says");
+        (world.state.credits(&member(1)), weight)
     };
     assert_eq!(held(&world), (150, 150));
     // More than there is takes what there is: nobody is saved by having less.
@@ -358,11 +362,74 @@ fn promise_7_a_bound_on_privacy_loss_stops_rounds() {
     world.push(settlement);
     let bounded = PrivacyPolicy { epsilon_micro_max: Some(1_000_000), ..policy(&world) };
     world.pass(set_policy(bounded));
-    for epsilon_micro in [Some(400_001), None] {
-        let refused = world.refusal(noisy(2, epsilon_micro));
-        assert!(matches!(refused, Refusal::OutOfBounds { what: "epsilon_micro", .. }));
-    }
+    let too_much = world.refusal(noisy(2, Some(400_001)));
+    assert!(matches!(too_much, Refusal::Ledger(_)), "{too_much:?}");
+    let unbounded = world.refusal(noisy(2, None));
+    assert!(matches!(unbounded, Refusal::PrivacyUnbounded { max: 1_000_000, .. }));
     world.push(noisy(2, Some(400_000)));
+}
+
+#[test]
+fn promise_7_a_voted_bound_moves_the_budget_and_gives_nothing_spent_back() {
+    let mut world = World::founded();
+    let noisy = |round, loss| data_dao_journal::RoundOpened {
+        epsilon_micro: Some(loss),
+        ..round_opened("wine", round)
+    };
+    world.push(noisy(1, 600_000));
+    let settlement = world.settlement(1, &[(0, 30, 10), (1, 10, 10)]);
+    world.push(settlement);
+    let left = |world: &World| {
+        world.state.epsilon_micro_left(world.state.federation(&name("wine")).unwrap())
+    };
+    assert_eq!(left(&world), None);
+    for (bound, expected) in [
+        (Some(1_000_000), Some(400_000)),
+        (Some(500_000), Some(0)),
+        (Some(600_001), Some(1)),
+        (None, None),
+        (Some(700_000), Some(100_000)),
+    ] {
+        let voted = PrivacyPolicy { epsilon_micro_max: bound, ..policy(&world) };
+        let proposal = world.pass(set_policy(voted));
+        assert!(executed(&world, proposal));
+        assert_eq!(left(&world), expected, "{bound:?}");
+        let budget = AccountId::privacy_budget(name("wine"));
+        let balance = world.state.accounts().account(&budget).balance();
+        assert_eq!(balance, u128::from(expected.unwrap_or(0)));
+    }
+}
+
+#[test]
+fn nothing_falls_due_between_the_parts_of_a_settlement() {
+    let mut world = World::after_one_round();
+    world.open_round(2);
+    let proposal = world.propose(0, vec![Action::Text]);
+    let whole = world.settlement(2, &[(0, 30, 10), (1, 10, 10)]);
+    let parts: Vec<SettledPart> = (0..)
+        .zip(&whole.participants)
+        .map(|(part, participation)| SettledPart {
+            federation: name("wine"),
+            round: 2,
+            part,
+            participants: vec![participation.clone()],
+            dropped: vec![],
+        })
+        .collect();
+    world.push(RoundSettling {
+        parts: parts.iter().map(SettledPart::digest).collect(),
+        participants: 2,
+        dropped: 0,
+        settled: RoundSettled { participants: vec![], ..whole },
+    });
+    // The voting delay ends meanwhile.
+    world.now_ms += 11;
+    for part in parts {
+        assert_eq!(world.state.due(world.now_ms), None);
+        world.push(part);
+    }
+    let due = world.state.due(world.now_ms);
+    assert!(matches!(&due, Some(Body::PollOpened(body)) if body.proposal == proposal), "{due:?}");
 }
 
 fn joined(world: &World, inviter: &SigningKey, newcomer: &SigningKey) -> MemberJoined {
@@ -442,6 +509,8 @@ fn who_leaves_is_paid_out_and_votes_no_more() {
     let before = held(&world);
     world.push(departure(&world, 0, owed));
     assert_eq!((world.state.earnings(&member(0)), before - held(&world)), (0, owed));
+    let votes = world.state.accounts().account(&AccountId::vote_member(member(0)));
+    assert_eq!(votes.balance(), 0);
     assert_eq!(world.state.vote_weights().keys().collect::<Vec<_>>(), [&member(1)]);
     assert!(matches!(
         world.refusal(departure(&world, 0, 0)),

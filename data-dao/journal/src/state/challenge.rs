@@ -9,7 +9,7 @@
 //! proposed at once would have been carried out. An operator who judges its own settlement: only an
 //! executed proposal upholds.
 
-use data_dao_governance::Charter;
+use data_dao_governance::{Action, Charter};
 use data_dao_ledger::{
     AccountId, Amount, Cause, Code, Movement, Name, Transfer, TransferId, TransferKind,
 };
@@ -205,6 +205,20 @@ impl State {
             found.challenges.remove(&round);
             if let Some(settled) = found.settled_mut(round) {
                 settled.pay = PayProgress::Voided { index };
+            }
+        }
+    }
+
+    /// Lets no objection lapse before a decision can be carried out that says it is right: whoever
+    /// keeps the log could else queue that decision so late that the pay is final before.
+    pub(super) fn hold_pay_back(&mut self, actions: &[Action], until_ms: u64) {
+        for action in actions {
+            let Action::UpholdDispute { federation, round, accused } = action else { continue };
+            let name = Name::new(federation.as_str()).ok();
+            let found = name.and_then(|name| self.federations.get_mut(&name));
+            let challenge = found.and_then(|found| found.challenges.get_mut(round));
+            if let Some(open) = challenge.and_then(|found| found.disputes.get_mut(accused)) {
+                open.lapses_at_ms = open.lapses_at_ms.max(until_ms);
             }
         }
     }

@@ -110,7 +110,11 @@ impl State {
         body: &ProposalQueued,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        self.proposal_mut(body.proposal)?.queue(now_ms)?;
+        let proposal = self.proposal_mut(body.proposal)?;
+        let eta_ms = proposal.queue(now_ms)?;
+        let until_ms = eta_ms.saturating_add(proposal.charter().parameters().grace_ms);
+        let actions = proposal.content().actions.clone();
+        self.hold_pay_back(&actions, until_ms);
         Ok(())
     }
 
