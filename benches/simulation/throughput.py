@@ -30,7 +30,7 @@ class Own:
 
     name: str
     clients: int
-    cohort: int  # of a round; at most 4,096 can be in a sealed sum
+    cohort: int  # of a round
     rounds: int
     arguments: tuple
 
@@ -39,7 +39,7 @@ OWN = [
     Own("sealed (mpc), MLP", 100, 100, 10, SMALL_MLP + MPC),
     Own("sealed (mpc), MLP", 1000, 1000, 5, SMALL_MLP + MPC),
     Own("sealed (mpc), logistic", 1000, 1000, 5, LOGISTIC + MPC),
-    Own("sealed (mpc), MLP", 10_000, 4000, 3, SMALL_MLP + MPC),
+    Own("sealed (mpc), MLP", 10_000, 10_000, 3, SMALL_MLP + MPC),
     Own("in the clear, MLP", 1000, 1000, 20, SMALL_MLP + OPEN),
     Own("in the clear, MLP", 10_000, 10_000, 5, SMALL_MLP + OPEN),
 ]

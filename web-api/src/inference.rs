@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use data_dao_journal::{Body, Predicted, PredictionReserved, PredictionVoided, Refusal};
+use data_dao_journal::{Body, LIST_MAX, Predicted, PredictionReserved, PredictionVoided, Refusal};
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Tag, Writer};
 use rand::Rng as _;
@@ -98,7 +98,11 @@ pub(crate) async fn sell(
     let output = digest(Tag::PredictionReceipt, predictions.classes(), predictions.probabilities());
     let lines =
         state.store().view(|state| state.revenue_lines(&served.name, served.version, price));
-    let lines = lines.map_err(ApiError::internal)?;
+    let mut lines = lines.map_err(ApiError::internal)?;
+    if lines.len() > LIST_MAX {
+        // Everybody recomputes them; an entry has to fit a leaf.
+        lines.clear();
+    }
     let model_digest = *served.model.digest();
     let predicted = Predicted { prediction: id, output, model_digest, price, lines };
     match state.append(vec![Body::Predicted(predicted)]).await {

@@ -26,6 +26,15 @@ pub(crate) const fn problem_from_refusal(refusal: &Refusal) -> ProblemKind {
         Refusal::AlreadyBooked { .. } => {
             (S::CONFLICT, "already-booked", "The request is booked already")
         }
+        Refusal::NotUnderChallenge { .. }
+        | Refusal::ChallengeOver { .. }
+        | Refusal::UnderChallenge { .. }
+        | Refusal::DisputeOpen { .. } => {
+            (S::CONFLICT, "challenge", "The round's pay is not at that stage")
+        }
+        Refusal::NotAMember { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "not-a-member", "The key is no member's")
+        }
         Refusal::PredictionResolved { .. } => {
             (S::CONFLICT, "prediction-resolved", "The prediction is settled")
         }

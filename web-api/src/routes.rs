@@ -3,7 +3,9 @@
 mod accounts;
 mod balance;
 mod ballots;
+mod disputes;
 mod entries;
+mod explanations;
 mod federations;
 mod health;
 mod keys;
@@ -50,6 +52,7 @@ fn co_operative() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::health))
         .routes(routes!(federations::list))
         .routes(routes!(federations::show))
+        .routes(routes!(explanations::list))
         .routes(routes!(members::show))
 }
 
@@ -71,6 +74,7 @@ fn governance() -> OpenApiRouter<ApiState> {
         .routes(routes!(proposals::list, proposals::make))
         .routes(routes!(proposals::show))
         .routes(routes!(ballots::cast))
+        .routes(routes!(disputes::file))
         .routes(routes!(proposal_steps::queue))
         .routes(routes!(proposal_steps::execute))
         .routes(routes!(proposal_steps::cancel))

@@ -8,7 +8,7 @@ use aggregator_round::{AggregatorContext, Answer, Ask, Asked, Batch, Input, Unse
 use anyhow::{Context as _, anyhow};
 use privacy_identity::{Digest, Tag};
 
-use crate::updates::Updates;
+use crate::{sharing::Sharing, updates::Updates};
 
 /// First pause after a failed request, in milliseconds; doubled up to the longest.
 const BACKOFF_MS_MIN: u64 = 50;
@@ -44,6 +44,8 @@ pub(crate) struct Means {
     pub(crate) context: Arc<AggregatorContext>,
     pub(crate) updates: Arc<dyn Updates>,
     pub(crate) link: Link,
+    /// How work is done together with other processes; none if there is only this one.
+    pub(crate) sharing: Option<Sharing>,
 }
 
 impl Errand {
@@ -141,6 +143,11 @@ async fn with_parts(
 
 /// What came of the work, which takes a thread of its own.
 async fn done(means: &Means, work: Box<Work>) -> anyhow::Result<Input> {
+    if let Some(sharing) = &means.sharing
+        && let Some(worked) = sharing.worked(work.as_ref().clone()).await?
+    {
+        return Ok(Input::Worked { round: work.round(), worked: Box::new(worked) });
+    }
     let Means { context, updates, .. } = means.clone();
     let worked = move || {
         work.run(&context, updates.as_ref()).map_err(|_fault| unavailable(updates.as_ref()))

@@ -18,11 +18,11 @@ use tracing::{debug, warn};
 use crate::{
     NodeEvent,
     ask::{Errand, Means, Routes, unavailable},
-    clock::now_ms,
+    clock::{not_before, now_ms},
     delivery::{Delivery, Word},
     retention::Retention,
+    sharing::Stores,
     store::Store,
-    updates::Updates,
 };
 
 /// How often time is let act on the machine, in milliseconds: a deadline is kept to within this.
@@ -51,9 +51,9 @@ pub(crate) struct CoordinatorShell<E> {
 impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
     /// Restores the machine from the store and runs it until the link ends.
     pub(crate) async fn run(
-        context: AggregatorContext,
+        context: Arc<AggregatorContext>,
         terms: Signed<FederationTerms>,
-        (store, updates): (Store, Arc<dyn Updates>),
+        (store, updates, sharing): Stores,
         (link, inbox): (Link, Inbox),
         routes: Routes,
         events: E,
@@ -67,7 +67,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         let (delivery, words) = Delivery::open(&context, &store, &link, routes.dao).await?;
         let shell = Self {
             delivery,
-            means: Means { context: Arc::new(context), updates, link },
+            means: Means { context, updates, link, sharing },
             machine,
             terms,
             store,
@@ -200,8 +200,11 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
-            ContributorRequest::Submit(update) => {
-                let input = Input::Submitted { peer: member, update };
+            ContributorRequest::Values { round } => {
+                ContributorReply::Values(self.machine.values_for(round, &member))
+            }
+            ContributorRequest::Submit { update, ticket } => {
+                let input = Input::Submitted { peer: member, update, ticket };
                 if self.step(input, Some((member, reply))).await? {
                     self.dispatch()?;
                 }
@@ -345,6 +348,9 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
     async fn conclude(&mut self, ended: &Ended) -> anyhow::Result<()> {
         self.store.conclude(ended).await?;
         self.sweep()?;
+        if let Some(sharing) = &self.means.sharing {
+            sharing.board.clear().await?;
+        }
         let oldest = ended.round().0.saturating_sub(SUMS_MAX as u64);
         self.retention.forget_before(RoundId(oldest));
         Ok(())
@@ -356,6 +362,7 @@ async fn restored(context: &AggregatorContext, store: &Store) -> anyhow::Result<
     let mut machine = Coordinator::new(store.ended().await?);
     let mut last = Vec::new();
     for (at_ms, input) in store.inputs::<Input>().await? {
+        not_before(at_ms);
         let (next, result) = machine.handle(context, input, at_ms);
         if let Err(refusal) = result {
             bail!("a stored input is refused now ({refusal}): the store was altered");

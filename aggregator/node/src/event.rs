@@ -30,6 +30,34 @@ pub enum NodeEvent {
         /// Why.
         reason: &'static str,
     },
+    /// Work on the updates of a round was put up for all processes of this aggregator.
+    WorkShared {
+        /// The round.
+        round: u64,
+        /// In how many batches.
+        batches: u32,
+    },
+    /// This process took a batch.
+    BatchLeased {
+        /// The round.
+        round: u64,
+        /// Which.
+        batch: u32,
+        /// How often it was taken, this time included: more than once if somebody did not finish it.
+        attempt: u32,
+    },
+    /// This process handed in what came of a batch, before anybody else.
+    BatchDone {
+        /// The round.
+        round: u64,
+        /// Which.
+        batch: u32,
+    },
+    /// A worker waits for batches.
+    WorkerReady {
+        /// How many it does at a time.
+        threads: usize,
+    },
     /// Another party does not answer; it is asked again.
     Unanswered {
         /// What was asked, and why there is no answer.
@@ -53,6 +81,16 @@ impl NodeEvent {
             Self::Refused { peer, reason } => {
                 json!({"event": "refused", "peer": peer.to_string(), "reason": reason})
             }
+            Self::WorkShared { round, batches } => {
+                json!({"event": "work-shared", "round": round, "batches": batches})
+            }
+            Self::BatchLeased { round, batch, attempt } => json!({
+                "event": "batch-leased", "round": round, "batch": batch, "attempt": attempt,
+            }),
+            Self::BatchDone { round, batch } => {
+                json!({"event": "batch-done", "round": round, "batch": batch})
+            }
+            Self::WorkerReady { threads } => json!({"event": "worker-ready", "threads": threads}),
             Self::Unanswered { cause } => json!({"event": "unanswered", "cause": cause}),
         }
     }

@@ -11,8 +11,10 @@
 //! what is not kept.
 
 mod ask;
+mod board;
 mod clock;
 mod coordinator;
+mod database;
 mod delivery;
 mod event;
 mod file_updates;
@@ -21,9 +23,13 @@ mod object_updates;
 mod peer;
 mod retention;
 mod s3;
+mod sharing;
 mod store;
 mod update_layout;
 mod updates;
+mod worker;
 
+pub use database::{DatabaseUrl, DatabaseUrlError};
 pub use event::NodeEvent;
 pub use node::{NodeConfig, run};
+pub use worker::{WorkerConfig, work};

@@ -1,6 +1,10 @@
 //! Starting an aggregator.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use aggregator_network::{
     Address, Inbox, Limits, Link, LinkConfig, ListenAddress, PeerKey, load_or_create_key,
@@ -10,11 +14,18 @@ use aggregator_round::{AggregatorContext, message_bytes_max};
 use anyhow::{Context as _, bail};
 use privacy_identity::{SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use tokio::runtime::Handle;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
-    NodeEvent, ask::Routes, coordinator::CoordinatorShell, file_updates::FileUpdates, peer, s3,
-    store::Store, updates::Updates,
+    DatabaseUrl, NodeEvent,
+    ask::Routes,
+    board::{Board, Role},
+    coordinator::CoordinatorShell,
+    file_updates::FileUpdates,
+    peer, s3,
+    sharing::Sharing,
+    store::Store,
+    updates::Updates,
 };
 
 /// Pause between attempts to reach the DAO node at start, in milliseconds.
@@ -29,11 +40,24 @@ pub struct NodeConfig {
     pub listen: Vec<ListenAddress>,
     /// The DAO node, which names the federation's terms.
     pub dao: Address,
-    /// The other aggregators; needed by the coordinator only.
+    /// The other aggregators, one or more addresses of each; needed by the coordinator only.
     pub peers: Vec<Address>,
+    /// Relays at which this aggregator takes a place.
+    pub relays: Vec<Address>,
+    /// Relays at which the other aggregators have a place.
+    pub peer_relays: Vec<Address>,
+    /// Circuits between others that it relays at a time; 0: it is no relay.
+    pub relayed_circuits_max: u16,
     /// Where sealed updates are kept: `s3://BUCKET/PREFIX`, used by no other aggregator, with keys, region and
     /// endpoint in the environment (`AWS_…`). None: in files in `state_dir`.
     pub updates: Option<String>,
+    /// Where its rounds are kept: a PostgreSQL database (or a schema of one) that no other aggregator uses.
+    /// None: in `rounds.sqlite` in `state_dir`.
+    pub database: Option<DatabaseUrl>,
+    /// Most updates of a batch of work that is shared with workers; with a database only.
+    pub batch_updates: u32,
+    /// How long such a batch is left to a process that gives no sign of life.
+    pub lease: Duration,
 }
 
 /// Runs an aggregator until its link ends or its store fails. The future may be dropped at any time:
@@ -49,10 +73,16 @@ pub async fn run(
     linked: impl FnOnce(Link),
     events: impl Fn(NodeEvent) + Clone + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let store = Store::open(&config.state_dir).await?;
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("creating {}", config.state_dir.display()))?;
     let seed = load_or_create_key(&config.state_dir.join("key"), &mut rand::rng())?;
     let signing = SigningKey::from_seed(&seed);
     let sealing = SealingKey::derived_from(&signing);
+    let store = match &config.database {
+        Some(url) => Store::postgres(url).await?,
+        None => Store::file(&config.state_dir).await?,
+    };
+    store.claim(&signing.verifying_key()).await?;
     let terms = match store.terms().await? {
         Some(terms) => terms,
         None => fetch_terms(&config.dao, &signing, &events).await?,
@@ -64,27 +94,69 @@ pub async fn run(
         .verify_by(Tag::Terms, &dao_node)
         .context("the federation's terms are not signed by this DAO node")?;
     store.keep_terms(&terms).await?;
-    let context = AggregatorContext::new(verified.body().clone(), signing, sealing)?;
-    let updates = open_updates(&config)?;
+    let context = Arc::new(AggregatorContext::new(verified.body().clone(), signing, sealing)?);
+    let updates = open_updates(config.updates.as_deref(), &config.state_dir)?;
+    let sharing = share(&config, &context, &updates, events.clone()).await?;
     let (link, inbox) = start_link(&config, context.signing(), context.terms()).await?;
+    teach(&link, &config).await;
     events(NodeEvent::Listening { addresses: link.addresses() });
     linked(link.clone());
     info!(index = context.index(), "aggregator {} listens", link.peer());
     if context.index() == Some(0) {
         let routes = routes(&config, context.terms())?;
-        let stores = (store, updates);
+        let stores = (store, updates, sharing);
         CoordinatorShell::run(context, terms, stores, (link, inbox), routes, events).await
     } else {
-        peer::run(context, (store, updates), (link, inbox), events).await
+        peer::run(context, (store, updates, sharing), (link, inbox), events).await
+    }
+}
+
+/// Tells a link every way to the others, and takes places at relays without waiting for them.
+async fn teach(link: &Link, config: &NodeConfig) {
+    for &address in &config.peers {
+        link.add_address(address).await;
+        for &relay in &config.peer_relays {
+            link.add_relay(address.peer(), relay).await;
+        }
+    }
+    for &relay in &config.relays {
+        let link = link.clone();
+        drop(tokio::spawn(async move {
+            match link.listen_by(relay).await {
+                Ok(()) => info!("reached by the relay {relay}"),
+                Err(error) => warn!("no place at the relay {relay}: {error}"),
+            }
+        }));
     }
 }
 
 /// Where sealed updates are kept.
-fn open_updates(config: &NodeConfig) -> anyhow::Result<Arc<dyn Updates>> {
-    Ok(match &config.updates {
+pub(crate) fn open_updates(
+    url: Option<&str>,
+    state_dir: &Path,
+) -> anyhow::Result<Arc<dyn Updates>> {
+    Ok(match url {
         Some(url) => Arc::new(s3::open(url, Handle::current())?),
-        None => Arc::new(FileUpdates::open(config.state_dir.join("updates"))?),
+        None => Arc::new(FileUpdates::open(state_dir.join("updates"))?),
     })
+}
+
+/// How this aggregator shares its work, if it has a database that workers can reach.
+async fn share(
+    config: &NodeConfig,
+    context: &Arc<AggregatorContext>,
+    updates: &Arc<dyn Updates>,
+    events: impl Fn(NodeEvent) + Send + Sync + 'static,
+) -> anyhow::Result<Option<Sharing>> {
+    let Some(url) = &config.database else { return Ok(None) };
+    Ok(Some(Sharing {
+        board: Board::connect(url, Role::Owner, config.lease).await?,
+        context: Arc::clone(context),
+        updates: Arc::clone(updates),
+        events: Arc::new(events),
+        batch_updates: config.batch_updates,
+        known: Arc::default(),
+    }))
 }
 
 /// A link whose limits fit the federation: no message is larger than a model, a sum, or all parts of
@@ -99,6 +171,7 @@ async fn start_link(
     let limits = Limits {
         request_bytes_max: largest,
         response_bytes_max: largest,
+        relayed_circuits_max: config.relayed_circuits_max,
         connections_max: u32::try_from(2 * contributors + 64).context("connection limit")?,
         ..Limits::default()
     };

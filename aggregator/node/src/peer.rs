@@ -11,17 +11,23 @@ use anyhow::{Context as _, bail};
 use privacy_identity::{Digest, Encode as _, Tag, VerifyingKey};
 use tracing::{debug, info};
 
-use crate::{NodeEvent, clock::now_ms, store::Store, updates::Updates};
+use crate::{
+    NodeEvent,
+    clock::now_ms,
+    sharing::{Sharing, Stores},
+    store::Store,
+    updates::Updates,
+};
 
 /// Restores the machine from the store and answers the coordinator until the link ends.
 pub(crate) async fn run(
-    context: AggregatorContext,
-    (store, updates): (Store, Arc<dyn Updates>),
+    context: Arc<AggregatorContext>,
+    stores: Stores,
     (link, mut inbox): (Link, Inbox),
     events: impl Fn(NodeEvent),
 ) -> anyhow::Result<()> {
     let index = context.index().context("an aggregator has a place in the terms")?;
-    let mut peer = Peer::restored(context, store, updates).await?;
+    let mut peer = Peer::restored(context, stores).await?;
     events(NodeEvent::Ready { index, resumed: None });
     let coordinator = PeerKey::from_bytes(*peer.context.terms().coordinator().verifying.as_bytes());
     while let Some(Inbound { peer: from, body, reply }) = inbox.next_request().await {
@@ -47,10 +53,11 @@ pub(crate) async fn run(
 
 /// The machine with its stores.
 struct Peer {
-    context: AggregatorContext,
+    context: Arc<AggregatorContext>,
     machine: PeerAggregator,
     store: Store,
     updates: Arc<dyn Updates>,
+    sharing: Option<Sharing>,
     /// The last request that took work, and its answer: who gives up waiting asks the same again, and the
     /// work of a large round takes longer than anybody waits.
     last: Option<(Digest, Vec<u8>)>,
@@ -58,9 +65,8 @@ struct Peer {
 
 impl Peer {
     async fn restored(
-        context: AggregatorContext,
-        store: Store,
-        updates: Arc<dyn Updates>,
+        context: Arc<AggregatorContext>,
+        (store, updates, sharing): Stores,
     ) -> anyhow::Result<Self> {
         let mut machine = PeerAggregator::default();
         for (_, input) in store.inputs::<PeerInput>().await? {
@@ -71,7 +77,7 @@ impl Peer {
             machine = next;
         }
         tokio::task::block_in_place(|| updates.sweep(&|id| machine.needs(id)))?;
-        Ok(Self { context, machine, store, updates, last: None })
+        Ok(Self { context, machine, store, updates, sharing, last: None })
     }
 
     /// The wire form of the answer; what it promises is durable before.
@@ -84,10 +90,14 @@ impl Peer {
             return Ok(answer.clone());
         }
         let round = request.round();
+        let worked = match (&self.sharing, self.machine.work(&self.context, &request)) {
+            (Some(sharing), Some(work)) => sharing.worked(work).await?,
+            _ => None,
+        };
         let machine = std::mem::take(&mut self.machine);
         let Self { context, updates, .. } = &*self;
-        let (machine, result) =
-            tokio::task::block_in_place(|| machine.handle(context, updates.as_ref(), request));
+        let handle = || machine.handle_worked(context, updates.as_ref(), request, worked);
+        let (machine, result) = tokio::task::block_in_place(handle);
         self.machine = machine;
         if let Some(failure) = self.updates.failure() {
             return Err(failure);
@@ -102,6 +112,9 @@ impl Peer {
                 self.store.restart_from(now_ms(), &bytes).await?;
                 let needs = |id: &_| self.machine.needs(id);
                 tokio::task::block_in_place(|| self.updates.sweep(&needs))?;
+                if let Some(sharing) = &self.sharing {
+                    sharing.board.clear().await?;
+                }
             }
             Some(bytes) => self.store.append(now_ms(), &bytes).await?,
             None => {}

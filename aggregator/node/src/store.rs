@@ -1,142 +1,196 @@
-//! The aggregator's own state on disk: `SQLite`, one file.
+//! The aggregator's own state: rounds, terms and mailbox, in a file or in PostgreSQL.
 
 use std::path::Path;
 
 use aggregator_protocol::FederationTerms;
 use aggregator_round::{Ended, Mailbox, SUMS_MAX};
-use anyhow::Context as _;
-use privacy_identity::{Decode, Encode as _, Signed};
-use sqlx::{
-    Row as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+use anyhow::{Context as _, bail};
+use privacy_identity::{Decode, Encode as _, Signed, VerifyingKey};
+use sqlx::Connection as _;
+
+use crate::{
+    DatabaseUrl,
+    database::{Database, PATIENCE},
 };
 
 /// Inputs, ended rounds and terms. Every write is durable when its future completes.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    pool: SqlitePool,
+    database: Database,
+}
+
+/// Does the same with a connection to either database: their types differ, the statements do not.
+macro_rules! with {
+    ($store:expr, |$connection:ident| $body:expr) => {
+        match &$store.database {
+            Database::Sqlite(pool) => {
+                let mut held = pool.acquire().await.context("reaching the store")?;
+                let $connection = &mut *held;
+                $body
+            }
+            Database::Postgres(only) => {
+                let mut held = only.lock().await;
+                let $connection = &mut *held;
+                $body
+            }
+        }
+    };
 }
 
 impl Store {
     /// Opens `state_dir/rounds.sqlite`, or creates it.
-    pub(crate) async fn open(state_dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(state_dir)
-            .with_context(|| format!("creating {}", state_dir.display()))?;
-        let path = state_dir.join("rounds.sqlite");
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // What is acknowledged must survive a power cut, not only a crash.
-            .synchronous(SqliteSynchronous::Full);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .with_context(|| format!("opening {}", path.display()))?;
-        sqlx::migrate!().run(&pool).await.context("migrating the aggregator's store")?;
-        Ok(Self { pool })
+    pub(crate) async fn file(state_dir: &Path) -> anyhow::Result<Self> {
+        Ok(Self { database: Database::file(&state_dir.join("rounds.sqlite")).await? })
+    }
+
+    /// Opens the database at `url`, and creates the tables.
+    pub(crate) async fn postgres(url: &DatabaseUrl) -> anyhow::Result<Self> {
+        Ok(Self { database: Database::postgres(url, PATIENCE).await? })
+    }
+
+    /// Notes that this state is `key`'s.
+    ///
+    /// Threat: an aggregator that is started on another's state would take its inputs for its own.
+    pub(crate) async fn claim(&self, key: &VerifyingKey) -> anyhow::Result<()> {
+        let owner: Vec<u8> = with!(self, |connection| {
+            sqlx::query("INSERT INTO owner (id, key) VALUES (0, $1) ON CONFLICT (id) DO NOTHING")
+                .bind(key.as_bytes().as_slice())
+                .execute(&mut *connection)
+                .await
+                .context("storing whose state this is")?;
+            let owner = sqlx::query_scalar("SELECT key FROM owner WHERE id = 0");
+            owner.fetch_one(&mut *connection).await.context("reading whose state this is")?
+        });
+        if owner != key.as_bytes() {
+            bail!("this database is another aggregator's: each has one of its own");
+        }
+        Ok(())
     }
 
     /// The terms of the federation that this state belongs to.
     pub(crate) async fn terms(&self) -> anyhow::Result<Option<Signed<FederationTerms>>> {
-        let row = sqlx::query("SELECT terms FROM terms WHERE id = 0");
-        let row = row.fetch_optional(&self.pool).await.context("reading the stored terms")?;
-        row.map(|row| decode(&row.get::<Vec<u8>, _>(0), "terms")).transpose()
+        let terms: Option<Vec<u8>> = with!(self, |connection| {
+            let terms = sqlx::query_scalar("SELECT terms FROM terms WHERE id = 0");
+            terms.fetch_optional(&mut *connection).await.context("reading the stored terms")?
+        });
+        terms.map(|terms| decode(&terms, "terms")).transpose()
     }
 
     /// Keeps the terms.
     pub(crate) async fn keep_terms(&self, terms: &Signed<FederationTerms>) -> anyhow::Result<()> {
-        sqlx::query("INSERT OR REPLACE INTO terms (id, terms) VALUES (0, ?)")
-            .bind(terms.to_bytes())
-            .execute(&self.pool)
-            .await
-            .context("storing the terms")?;
+        const KEEP: &str = "INSERT INTO terms (id, terms) VALUES (0, $1) \
+            ON CONFLICT (id) DO UPDATE SET terms = excluded.terms";
+        let terms = terms.to_bytes();
+        with!(self, |connection| {
+            sqlx::query(KEEP)
+                .bind(terms)
+                .execute(&mut *connection)
+                .await
+                .context("storing the terms")?;
+        });
         Ok(())
     }
 
     /// Appends an accepted input.
     pub(crate) async fn append(&self, at_ms: u64, input: &[u8]) -> anyhow::Result<()> {
-        sqlx::query("INSERT INTO inputs (at_ms, input) VALUES (?, ?)")
-            .bind(i64::try_from(at_ms).context("time out of range")?)
-            .bind(input)
-            .execute(&self.pool)
-            .await
-            .context("storing an input")?;
+        let at_ms = i64::try_from(at_ms).context("time out of range")?;
+        with!(self, |connection| {
+            let append = sqlx::query(APPEND).bind(at_ms).bind(input);
+            append.execute(&mut *connection).await.context("storing an input")?;
+        });
         Ok(())
     }
 
     /// Replaces all inputs by `input`: a newer round began.
     pub(crate) async fn restart_from(&self, at_ms: u64, input: &[u8]) -> anyhow::Result<()> {
-        let mut transaction = self.pool.begin().await.context("storing an input")?;
-        sqlx::query("DELETE FROM inputs").execute(&mut *transaction).await?;
-        sqlx::query("INSERT INTO inputs (at_ms, input) VALUES (?, ?)")
-            .bind(i64::try_from(at_ms).context("time out of range")?)
-            .bind(input)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await.context("storing an input")
+        let at_ms = i64::try_from(at_ms).context("time out of range")?;
+        with!(self, |connection| {
+            let mut transaction = connection.begin().await.context("storing an input")?;
+            sqlx::query(FORGET).execute(&mut *transaction).await?;
+            sqlx::query(APPEND).bind(at_ms).bind(input).execute(&mut *transaction).await?;
+            transaction.commit().await.context("storing an input")
+        })
     }
 
     /// Keeps how a round ended and forgets its inputs, at once.
     pub(crate) async fn conclude(&self, ended: &Ended) -> anyhow::Result<()> {
-        let mut transaction = self.pool.begin().await.context("storing an ended round")?;
-        sqlx::query("INSERT OR REPLACE INTO ended (round, ended) VALUES (?, ?)")
-            .bind(i64::try_from(ended.round().0).context("round out of range")?)
-            .bind(ended.to_bytes())
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM inputs").execute(&mut *transaction).await?;
+        const KEEP: &str = "INSERT INTO ended (round, ended) VALUES ($1, $2) \
+            ON CONFLICT (round) DO UPDATE SET ended = excluded.ended";
         // A sum is as long as a model: those that are no longer answered with are let go.
+        const OLD: &str = "SELECT ended FROM ended ORDER BY round DESC LIMIT 1 OFFSET $1";
+        let (round, bytes) = (row_number(ended)?, ended.to_bytes());
         let offset = i64::try_from(SUMS_MAX).context("number of sums")?;
-        let row = sqlx::query("SELECT ended FROM ended ORDER BY round DESC LIMIT 1 OFFSET ?");
-        if let Some(row) = row.bind(offset).fetch_optional(&mut *transaction).await? {
-            let mut old: Ended = decode(&row.get::<Vec<u8>, _>(0), "an ended round")?;
-            old.forget_sum();
-            sqlx::query("UPDATE ended SET ended = ? WHERE round = ?")
-                .bind(old.to_bytes())
-                .bind(i64::try_from(old.round().0).context("round out of range")?)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await.context("storing an ended round")
+        with!(self, |connection| {
+            let mut transaction = connection.begin().await.context("storing an ended round")?;
+            sqlx::query(KEEP).bind(round).bind(bytes).execute(&mut *transaction).await?;
+            sqlx::query(FORGET).execute(&mut *transaction).await?;
+            let old = sqlx::query_scalar::<_, Vec<u8>>(OLD).bind(offset);
+            if let Some(old) = old.fetch_optional(&mut *transaction).await? {
+                let mut old: Ended = decode(&old, "an ended round")?;
+                old.forget_sum();
+                let round = row_number(&old)?;
+                sqlx::query(KEEP)
+                    .bind(round)
+                    .bind(old.to_bytes())
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await.context("storing an ended round")
+        })
     }
 
     /// What the cohort's delivery keeps.
     pub(crate) async fn mailbox(&self) -> anyhow::Result<Option<Mailbox>> {
-        let row = sqlx::query("SELECT mailbox FROM mailbox WHERE id = 0");
-        let row = row.fetch_optional(&self.pool).await.context("reading the mailbox")?;
-        row.map(|row| decode(&row.get::<Vec<u8>, _>(0), "a mailbox")).transpose()
+        let mailbox: Option<Vec<u8>> = with!(self, |connection| {
+            let mailbox = sqlx::query_scalar("SELECT mailbox FROM mailbox WHERE id = 0");
+            mailbox.fetch_optional(&mut *connection).await.context("reading the mailbox")?
+        });
+        mailbox.map(|mailbox| decode(&mailbox, "a mailbox")).transpose()
     }
 
     /// Keeps what the cohort's delivery keeps, whole.
     pub(crate) async fn keep_mailbox(&self, mailbox: &Mailbox) -> anyhow::Result<()> {
-        sqlx::query("INSERT OR REPLACE INTO mailbox (id, mailbox) VALUES (0, ?)")
-            .bind(mailbox.to_bytes())
-            .execute(&self.pool)
-            .await
-            .context("storing the mailbox")?;
+        const KEEP: &str = "INSERT INTO mailbox (id, mailbox) VALUES (0, $1) \
+            ON CONFLICT (id) DO UPDATE SET mailbox = excluded.mailbox";
+        let mailbox = mailbox.to_bytes();
+        with!(self, |connection| {
+            sqlx::query(KEEP)
+                .bind(mailbox)
+                .execute(&mut *connection)
+                .await
+                .context("storing the mailbox")?;
+        });
         Ok(())
     }
 
     /// The stored inputs with their times, in order.
     pub(crate) async fn inputs<T: Decode>(&self) -> anyhow::Result<Vec<(u64, T)>> {
-        let rows = sqlx::query("SELECT at_ms, input FROM inputs ORDER BY seq");
-        let rows = rows.fetch_all(&self.pool).await.context("reading stored inputs")?;
-        rows.into_iter()
-            .map(|row| {
-                let at_ms = u64::try_from(row.get::<i64, _>(0)).context("time out of range")?;
-                Ok((at_ms, decode(&row.get::<Vec<u8>, _>(1), "an input")?))
-            })
-            .collect()
+        let rows: Vec<(i64, Vec<u8>)> = with!(self, |connection| {
+            let rows = sqlx::query_as("SELECT at_ms, input FROM inputs ORDER BY seq");
+            rows.fetch_all(&mut *connection).await.context("reading stored inputs")?
+        });
+        let input = |(at_ms, input): (i64, Vec<u8>)| {
+            let at_ms = u64::try_from(at_ms).context("time out of range")?;
+            Ok((at_ms, decode(&input, "an input")?))
+        };
+        rows.into_iter().map(input).collect()
     }
 
     /// How earlier rounds ended.
     pub(crate) async fn ended(&self) -> anyhow::Result<Vec<Ended>> {
-        let rows = sqlx::query("SELECT ended FROM ended ORDER BY round");
-        let rows = rows.fetch_all(&self.pool).await.context("reading ended rounds")?;
-        rows.into_iter().map(|row| decode(&row.get::<Vec<u8>, _>(0), "an ended round")).collect()
+        let rows: Vec<Vec<u8>> = with!(self, |connection| {
+            let rows = sqlx::query_scalar("SELECT ended FROM ended ORDER BY round");
+            rows.fetch_all(&mut *connection).await.context("reading ended rounds")?
+        });
+        rows.iter().map(|ended| decode(ended, "an ended round")).collect()
     }
+}
+
+const APPEND: &str = "INSERT INTO inputs (at_ms, input) VALUES ($1, $2)";
+const FORGET: &str = "DELETE FROM inputs";
+
+fn row_number(ended: &Ended) -> anyhow::Result<i64> {
+    i64::try_from(ended.round().0).context("round out of range")
 }
 
 fn decode<T: Decode>(bytes: &[u8], what: &str) -> anyhow::Result<T> {
@@ -144,3 +198,6 @@ fn decode<T: Decode>(bytes: &[u8], what: &str) -> anyhow::Result<T> {
         format!("the store holds {what} that cannot be read: it was written by another version or damaged")
     })
 }
+
+#[cfg(test)]
+mod tests;

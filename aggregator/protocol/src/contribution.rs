@@ -1,5 +1,6 @@
 //! Between contributors and the coordinator.
 
+use aggregator_strategy::{Ticket, VrfPublicKey};
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, InclusionProof, Reader, Signed, Writer,
 };
@@ -7,7 +8,7 @@ use privacy_secagg::SealedUpdate;
 
 use crate::{
     AggregatorReply, AggregatorRequest, CohortNews, CohortRequest, CustodyKey, FederationTerms,
-    MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt, RoundSum,
+    MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt, RoundSum, ValueRecord,
 };
 
 /// Longest name a member gives itself, in bytes.
@@ -28,6 +29,8 @@ pub struct JoinRequest {
     pub label: String,
     /// The key to which shares for it are sealed when it is a custodian.
     pub custody: Signed<CustodyKey>,
+    /// The key by which it draws whether it takes part, in a federation whose members do. The first counts.
+    pub draw: VrfPublicKey,
 }
 
 impl Encode for JoinRequest {
@@ -36,6 +39,7 @@ impl Encode for JoinRequest {
         writer.text(&self.token);
         writer.text(&self.label);
         self.custody.encode(writer);
+        self.draw.encode(writer);
     }
 }
 
@@ -46,6 +50,7 @@ impl Decode for JoinRequest {
             token: reader.text("token", TOKEN_BYTES_MAX)?,
             label: reader.text("label", LABEL_BYTES_MAX)?,
             custody: Decode::decode(reader)?,
+            draw: Decode::decode(reader)?,
         })
     }
 }
@@ -64,7 +69,12 @@ pub enum ContributorRequest {
         known: Option<RoundId>,
     },
     /// To take its sealed update.
-    Submit(Box<SealedUpdate>),
+    Submit {
+        /// The update.
+        update: Box<SealedUpdate>,
+        /// The proof that it was drawn, in a federation whose members draw in secret.
+        ticket: Option<Ticket>,
+    },
     /// How a round ended, with the proof of the contributor's own part in it.
     Receipt {
         /// The round.
@@ -76,6 +86,11 @@ pub enum ContributorRequest {
     Cohort(CohortRequest),
     /// The sum of a settled round.
     Sum {
+        /// The round.
+        round: RoundId,
+    },
+    /// What the values of a settled round follow from.
+    Values {
         /// The round.
         round: RoundId,
     },
@@ -165,8 +180,30 @@ pub enum ContributorReply {
     Cohort(Box<CohortNews>),
     /// The sum of the round; none if it is not, or no longer, kept.
     Sum(Option<Box<Signed<RoundSum>>>),
+    /// What the values of the round follow from; none if it is not, or no longer, kept.
+    Values(Option<Box<ValueRecord>>),
     /// Refused, with the reason under which it was counted.
     Refused(Refusal),
+}
+
+/// A ticket behind a byte that says whether there is one.
+pub fn ticket_to_writer(ticket: Option<&Ticket>, writer: &mut Writer) {
+    writer.u8(u8::from(ticket.is_some()));
+    if let Some(ticket) = ticket {
+        ticket.encode(writer);
+    }
+}
+
+/// Reads what [`ticket_to_writer`] wrote.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn ticket_from_reader(reader: &mut Reader<'_>) -> Result<Option<Ticket>, DecodeError> {
+    Ok(match reader.u8()? {
+        0 => None,
+        1 => Some(Decode::decode(reader)?),
+        other => return Err(DecodeError::invalid("ticket", other)),
+    })
 }
 
 impl Encode for ContributorRequest {
@@ -184,9 +221,10 @@ impl Encode for ContributorRequest {
                     round.encode(writer);
                 }
             }
-            Self::Submit(update) => {
+            Self::Submit { update, ticket } => {
                 writer.u8(3);
                 update.encode(writer);
+                ticket_to_writer(ticket.as_ref(), writer);
             }
             Self::Receipt { round } => {
                 writer.u8(4);
@@ -202,6 +240,10 @@ impl Encode for ContributorRequest {
             }
             Self::Sum { round } => {
                 writer.u8(7);
+                round.encode(writer);
+            }
+            Self::Values { round } => {
+                writer.u8(8);
                 round.encode(writer);
             }
         }
@@ -220,11 +262,15 @@ impl Decode for ContributorRequest {
                     other => return Err(DecodeError::invalid("known round", other)),
                 },
             },
-            3 => Self::Submit(Box::new(Decode::decode(reader)?)),
+            3 => Self::Submit {
+                update: Box::new(Decode::decode(reader)?),
+                ticket: ticket_from_reader(reader)?,
+            },
             4 => Self::Receipt { round: Decode::decode(reader)? },
             5 => Self::Custody(Box::new(Decode::decode(reader)?)),
             6 => Self::Cohort(Decode::decode(reader)?),
             7 => Self::Sum { round: Decode::decode(reader)? },
+            8 => Self::Values { round: Decode::decode(reader)? },
             other => return Err(DecodeError::invalid("contributor request", other)),
         })
     }
@@ -316,6 +362,13 @@ impl Encode for ContributorReply {
                     sum.encode(writer);
                 }
             }
+            Self::Values(record) => {
+                writer.u8(12);
+                writer.u8(u8::from(record.is_some()));
+                if let Some(record) = record {
+                    record.encode(writer);
+                }
+            }
         }
     }
 }
@@ -341,6 +394,11 @@ impl Decode for ContributorReply {
                 0 => None,
                 1 => Some(Box::new(Decode::decode(reader)?)),
                 other => return Err(DecodeError::invalid("sum", other)),
+            }),
+            12 => Self::Values(match reader.u8()? {
+                0 => None,
+                1 => Some(Box::new(Decode::decode(reader)?)),
+                other => return Err(DecodeError::invalid("value record", other)),
             }),
             other => return Err(DecodeError::invalid("contributor reply", other)),
         })

@@ -1,5 +1,6 @@
 //! Between the coordinator and the DAO node.
 
+use aggregator_strategy::Ticket;
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Signed, Writer, list_from_reader, list_to_writer,
 };
@@ -7,7 +8,7 @@ use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
 
 use crate::{
     AcceptedSet, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX, ProbeOrder, Refusal,
-    Roster, RoundGrant, RoundId, RoundReceipt, SumCommitment,
+    Roster, RoundGrant, RoundId, RoundReceipt, ScalarOpening, SumCommitment,
 };
 
 /// Longest reason of an abort, in bytes.
@@ -22,6 +23,8 @@ pub struct RoundSum {
     pub round: RoundId,
     /// The set that was summed.
     pub accepted: AcceptedSet,
+    /// The proofs that its members were drawn, in their order, where members draw in secret; else none.
+    pub tickets: Vec<Ticket>,
     /// The sum, as integers, `[vector_len]`.
     pub sum: Vec<i64>,
     /// The sum of the linear tags, where the cohort has a key: any member checks the sum against it.
@@ -35,6 +38,7 @@ impl Encode for RoundSum {
         self.federation.encode(writer);
         self.round.encode(writer);
         self.accepted.encode(writer);
+        list_to_writer(&self.tickets, writer);
         writer.u32(u32::try_from(self.sum.len()).expect("at most DIMENSION_MAX"));
         for value in &self.sum {
             // A ring has at most 32 bits, so a centred sum fits an i32.
@@ -53,7 +57,12 @@ impl Encode for RoundSum {
 impl Decode for RoundSum {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (federation, round) = (Decode::decode(reader)?, Decode::decode(reader)?);
-        let accepted = Decode::decode(reader)?;
+        let accepted: AcceptedSet = Decode::decode(reader)?;
+        let tickets: Vec<Ticket> =
+            list_from_reader(reader, "tickets", accepted.contributions().len())?;
+        if !tickets.is_empty() && tickets.len() != accepted.contributions().len() {
+            return Err(DecodeError::invalid("tickets", "one per contribution is needed, or none"));
+        }
         let length = reader.length("sum", EncodingParameters::DIMENSION_MAX as usize)?;
         let (words, _) = reader.take(4 * length)?.as_chunks::<4>();
         let sum = words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect();
@@ -63,7 +72,7 @@ impl Decode for RoundSum {
             other => return Err(DecodeError::invalid("tag of the sum", other)),
         };
         let commitments = list_from_reader(reader, "commitments", AGGREGATORS_MAX)?;
-        Ok(Self { federation, round, accepted, sum, tag, commitments })
+        Ok(Self { federation, round, accepted, tickets, sum, tag, commitments })
     }
 }
 
@@ -80,7 +89,12 @@ pub enum DaoRequest {
     /// The probes for an opened sum.
     Measure(Box<Signed<RoundSum>>),
     /// To log and pay a round.
-    Settle(Box<Signed<RoundReceipt>>),
+    Settle {
+        /// Its record.
+        receipt: Box<Signed<RoundReceipt>>,
+        /// From what its scalars were opened.
+        opening: Box<ScalarOpening>,
+    },
     /// To log that a round was given up.
     Abort {
         /// The round.
@@ -143,9 +157,10 @@ impl Encode for DaoRequest {
                 writer.u8(3);
                 sum.encode(writer);
             }
-            Self::Settle(receipt) => {
+            Self::Settle { receipt, opening } => {
                 writer.u8(4);
                 receipt.encode(writer);
+                opening.encode(writer);
             }
             Self::Abort { round, reason } => {
                 writer.u8(5);
@@ -168,7 +183,10 @@ impl Decode for DaoRequest {
             1 => Self::Join(Decode::decode(reader)?),
             2 => Self::Grant,
             3 => Self::Measure(Box::new(Decode::decode(reader)?)),
-            4 => Self::Settle(Box::new(Decode::decode(reader)?)),
+            4 => Self::Settle {
+                receipt: Box::new(Decode::decode(reader)?),
+                opening: Box::new(Decode::decode(reader)?),
+            },
             5 => Self::Abort {
                 round: Decode::decode(reader)?,
                 reason: reader.text("reason", REASON_BYTES_MAX)?,

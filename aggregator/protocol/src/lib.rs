@@ -12,9 +12,10 @@
 //!      │                             │ Sum(accepted set) ───────────────►│ share of the sum  │
 //!      │                             │ Measure(sum) ─────────────────────┼──────────────────►│ probes
 //!      │                             │ Score(probes) ───────────────────►│ scalar shares     │
-//!      │                             │ Settle(Signed<RoundReceipt>) ─────┼──────────────────►│ credits
+//!      │                             │ Settle(receipt, ScalarOpening) ───┼──────────────────►│ checks, credits
 //!      │ Receipt ───────────────────►│ receipt, inclusion proof          │                   │
 //!      │ Sum ───────────────────────►│ Signed<RoundSum>                  │                   │
+//!      │ Values ────────────────────►│ ValueRecord                       │                   │
 //! ```
 //!
 //! Requests go upward only. Each has one answer and may be repeated: whoever answers gives the same
@@ -29,6 +30,7 @@ mod order;
 mod prepared;
 mod receipt;
 mod refusal;
+mod scalar_opening;
 mod sealing;
 mod terms;
 mod training;
@@ -44,6 +46,7 @@ pub use cohort::{
 };
 pub use contribution::{
     Acknowledgement, ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest,
+    ticket_from_reader, ticket_to_writer,
 };
 pub use dao::{DaoReply, DaoRequest, RoundSum};
 pub use noise::NoiseTerms;
@@ -51,6 +54,7 @@ pub use order::{RoundGrant, RoundId, RoundOrder};
 pub use prepared::PreparedPart;
 pub use receipt::{OpenedScalars, RoundReceipt};
 pub use refusal::Refusal;
+pub use scalar_opening::{PartyScalars, ScalarOpening, ValueRecord};
 pub use sealing::{Custodian, CustodyKey, CustodyTerms, SealingTerms};
 pub use terms::{FederationTerms, SchemaTerms, TermsError};
 pub use training::{LocalWork, TrainingTerms};

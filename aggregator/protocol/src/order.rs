@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aggregator_strategy::{Draw, VrfPublicKey};
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -46,6 +47,9 @@ pub struct RoundGrant {
     pub model: Digest,
     /// Who may contribute, in increasing order.
     pub cohort: Vec<VerifyingKey>,
+    /// The keys by which they draw, in their order, where members draw in secret; else none. Each member sees to it
+    /// that its own is the one that it registered.
+    pub draw_keys: Vec<VrfPublicKey>,
     /// Who holds the shares of the round's keys, in FHE mode: members of the cohort, in the order in
     /// which updates are sealed to them.
     pub custodians: Vec<Custodian>,
@@ -65,6 +69,18 @@ impl RoundGrant {
             member,
         }
     }
+
+    /// What is drawn for in this round.
+    #[must_use]
+    pub const fn draw(&self) -> Draw {
+        Draw { federation: self.federation, round: self.round.0, beacon: self.model }
+    }
+
+    /// The key by which `member` draws; none if it is not in the cohort, or nobody draws.
+    #[must_use]
+    pub fn draw_key(&self, member: &VerifyingKey) -> Option<&VrfPublicKey> {
+        self.draw_keys.get(self.cohort.binary_search(member).ok()?)
+    }
 }
 
 impl Encode for RoundGrant {
@@ -74,6 +90,7 @@ impl Encode for RoundGrant {
         self.round.encode(writer);
         self.model.encode(writer);
         list_to_writer(&self.cohort, writer);
+        list_to_writer(&self.draw_keys, writer);
         list_to_writer(&self.custodians, writer);
         writer.u8(u8::from(self.cohort_epoch.is_some()));
         if let Some(epoch) = &self.cohort_epoch {
@@ -94,6 +111,11 @@ impl Decode for RoundGrant {
                 "cohort",
                 EncodingParameters::CONTRIBUTORS_MAX as usize,
             )?,
+            draw_keys: list_from_reader(
+                reader,
+                "draw keys",
+                EncodingParameters::CONTRIBUTORS_MAX as usize,
+            )?,
             custodians: list_from_reader(reader, "custodians", AGGREGATORS_MAX)?,
             cohort_epoch: match reader.u8()? {
                 0 => None,
@@ -101,6 +123,10 @@ impl Decode for RoundGrant {
                 other => return Err(DecodeError::invalid("epoch of the cohort", other)),
             },
         };
+        let (members, keys) = (grant.cohort.len(), grant.draw_keys.len());
+        if keys != 0 && keys != members {
+            return Err(DecodeError::invalid("draw keys", format!("{keys} for {members} members")));
+        }
         if grant.cohort.is_sorted_by(|a, b| a < b) {
             Ok(grant)
         } else {

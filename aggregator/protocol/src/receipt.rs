@@ -36,6 +36,8 @@ pub struct RoundReceipt {
     pub sum: Digest,
     /// Digest of the signed probe order.
     pub probe: Digest,
+    /// Digest of the signed shares from which the scalars were opened ([`crate::ScalarOpening`]).
+    pub opening: Digest,
     /// The accepted set.
     pub accepted: AcceptedSet,
     /// The scalars, in the order of the accepted set.
@@ -57,7 +59,10 @@ impl Encode for RoundReceipt {
         self.grant.encode(writer);
         self.federation.encode(writer);
         self.round.encode(writer);
-        for digest in [&self.model_before, &self.model_after, &self.sum, &self.probe] {
+        for digest in [&self.model_before, &self.model_after] {
+            digest.encode(writer);
+        }
+        for digest in [&self.sum, &self.probe, &self.opening] {
             digest.encode(writer);
         }
         self.accepted.encode(writer);
@@ -82,6 +87,7 @@ impl Decode for RoundReceipt {
         let (federation, round) = (Decode::decode(reader)?, Decode::decode(reader)?);
         let (model_before, model_after) = (Decode::decode(reader)?, Decode::decode(reader)?);
         let (sum, probe) = (Decode::decode(reader)?, Decode::decode(reader)?);
+        let opening = Decode::decode(reader)?;
         let accepted: AcceptedSet = Decode::decode(reader)?;
         let length = reader.length("scalars", CONTRIBUTORS_MAX)?;
         if length != accepted.contributions().len() {
@@ -102,6 +108,7 @@ impl Decode for RoundReceipt {
             model_after,
             sum,
             probe,
+            opening,
             accepted,
             scalars,
             dropped,

@@ -64,10 +64,16 @@ pub enum Refusal {
     /// A part that was held is missing from the store or altered there.
     #[error("a part that was held is missing or altered")]
     Lost,
+    /// No ticket shows that its sender was drawn for the round.
+    #[error("no ticket shows that the sender was drawn")]
+    NotDrawn,
+    /// The round took as many updates as it wanted.
+    #[error("round has as many updates as it wanted")]
+    Enough,
 }
 
 impl Refusal {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 21] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -87,6 +93,8 @@ impl Refusal {
         Self::NoAgreement,
         Self::Busy,
         Self::Lost,
+        Self::NotDrawn,
+        Self::Enough,
     ];
 
     /// The stable name under which refusals are counted.
@@ -110,6 +118,8 @@ impl Refusal {
             Self::Unexpected => "unexpected",
             Self::Busy => "busy",
             Self::Lost => "lost",
+            Self::NotDrawn => "not-drawn",
+            Self::Enough => "enough",
             Self::BadProof => "bad-proof",
             Self::NoAgreement => "no-agreement",
         }

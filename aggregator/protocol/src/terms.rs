@@ -1,6 +1,6 @@
 //! What a federation agrees on before anybody trains.
 
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, ServerOptimizer};
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -86,6 +86,8 @@ pub struct FederationTerms {
     pub schema: SchemaTerms,
     /// How many rounds are run.
     pub rounds: u32,
+    /// How a round's cohort is chosen.
+    pub sampling: CohortRule,
     /// Fewest contributions over which a sum is opened.
     pub minimum_cohort: u32,
     /// How long a round waits for contributions, in milliseconds.
@@ -150,15 +152,31 @@ impl FederationTerms {
             let max = self.encoding.contributors_max();
             format!("must be 2..={max}, got {cohort}: the sum over one contributor is its update")
         })?;
+        self.check_sampling()?;
         self.noise.check(&self.encoding, self.minimum_cohort)?;
         check("rounds", (1..=ROUNDS_MAX).contains(&self.rounds), || {
             format!("must be 1..={ROUNDS_MAX}, got {}", self.rounds)
         })?;
         check("round_deadline_ms", self.round_deadline_ms > 0, || "must be positive".to_owned())?;
         check("step_deadline_ms", self.step_deadline_ms > 0, || "must be positive".to_owned())?;
-        self.training.check()?;
+        self.training.check(self.rounds)?;
         self.schema.check()?;
         Ok(self)
+    }
+}
+
+impl FederationTerms {
+    /// A round that takes as many updates as its rule wants can be opened, and its ring holds all who are invited.
+    fn check_sampling(&self) -> Result<(), TermsError> {
+        let (minimum, most) = (self.minimum_cohort as usize, self.encoding.contributors_max());
+        let enough = self.sampling.enough();
+        check("sampling", enough.is_none_or(|enough| enough >= minimum), || {
+            format!("{} wants fewer than the minimum cohort of {minimum}", self.sampling)
+        })?;
+        let invited = self.sampling.invited_max();
+        check("sampling", invited.is_none_or(|invited| invited <= most as u64), || {
+            format!("{} invites more than the {most} that the encoding holds", self.sampling)
+        })
     }
 }
 
@@ -258,6 +276,7 @@ impl Encode for FederationTerms {
         writer.text(&self.architecture);
         self.schema.encode(writer);
         writer.u32(self.rounds);
+        self.sampling.encode(writer);
         writer.u32(self.minimum_cohort);
         writer.u64(self.round_deadline_ms);
         writer.u64(self.step_deadline_ms);
@@ -281,6 +300,7 @@ impl Decode for FederationTerms {
             architecture: reader.text("architecture", ARCHITECTURE_BYTES_MAX)?,
             schema: Decode::decode(reader)?,
             rounds: reader.u32()?,
+            sampling: Decode::decode(reader)?,
             minimum_cohort: reader.u32()?,
             round_deadline_ms: reader.u64()?,
             step_deadline_ms: reader.u64()?,

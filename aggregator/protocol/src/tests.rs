@@ -1,4 +1,4 @@
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, SamplingRate, ServerOptimizer, Ticket, participation_key};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
@@ -43,6 +43,7 @@ fn terms() -> FederationTerms {
             deviation: vec![2.0],
         },
         rounds: 15,
+        sampling: CohortRule::Everybody,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
         step_deadline_ms: 30_000,
@@ -60,9 +61,15 @@ fn grant() -> RoundGrant {
             cohort.sort();
             cohort
         },
+        draw_keys: [3, 4].map(|index| participation_key(&key(index)).public_key()).to_vec(),
         custodians: vec![Custodian { member: key(3).verifying_key(), key: custody_key() }],
         cohort_epoch: Some(CohortEpoch { epoch: 3, authenticator: [4; 32] }),
     }
+}
+
+fn ticket() -> Ticket {
+    let drawn = Ticket::draw(&participation_key(&key(3)), &grant().draw(), SamplingRate::ALL);
+    drawn.unwrap()
 }
 
 fn custody_key() -> Signed<CustodyKey> {
@@ -105,6 +112,7 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
         token: "t".to_owned(),
         label: "w".to_owned(),
         custody: custody_key(),
+        draw: participation_key(&key(3)).public_key(),
     };
     let join = Signed::new(join, Tag::Join, &key(3));
 
@@ -114,7 +122,8 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
         ContributorRequest::Join(join.clone()),
         ContributorRequest::Fetch { known: None },
         ContributorRequest::Fetch { known: Some(RoundId(3)) },
-        ContributorRequest::Submit(Box::new(sealed)),
+        ContributorRequest::Submit { update: Box::new(sealed.clone()), ticket: None },
+        ContributorRequest::Submit { update: Box::new(sealed), ticket: Some(ticket()) },
         ContributorRequest::Receipt { round: RoundId(3) },
     ] {
         check_round_trip(&request);
@@ -225,7 +234,7 @@ fn a_cohort_has_tags_where_sums_cannot_be_added_again_and_only_there() {
 fn the_wire_form_of_a_fetch_is_pinned() {
     let wire = to_wire(&ContributorRequest::Fetch { known: Some(RoundId(0x0102)) });
     let expected = [
-        3, // version
+        4, // version
         2, // kind: fetch
         1, // a round is known
         0, 0, 0, 0, 0, 0, 1, 2, // its number, big-endian
@@ -240,7 +249,7 @@ fn the_wire_form_of_an_answer_to_prepare_is_pinned() {
     let parts = vec![part(Ok(vec![9, 8])), part(Err(Refusal::Unopenable))];
     let wire = to_wire(&AggregatorReply::Prepared { round: RoundId(0x0102), parts });
     let mut expected = vec![
-        3, // version
+        4, // version
         0, // kind: prepared
         0, 0, 0, 0, 0, 0, 1, 2, // the round, big-endian
         0, 0, 0, 2, // parts
@@ -253,10 +262,10 @@ fn the_wire_form_of_an_answer_to_prepare_is_pinned() {
     expected.extend_from_slice(&[1, 10]); // refused: its share does not open
     assert_eq!(wire, expected);
     let refused = AggregatorReply::Refused { round: Some(RoundId(5)), refusal: Refusal::Lost };
-    let expected = [3, 3, 1, 0, 0, 0, 0, 0, 0, 0, 5, 18];
+    let expected = [4, 3, 1, 0, 0, 0, 0, 0, 0, 0, 5, 18];
     assert_eq!(to_wire(&refused), expected);
     let unread = AggregatorReply::Refused { round: None, refusal: Refusal::Malformed };
-    assert_eq!(to_wire(&unread), [3, 3, 0, 1]);
+    assert_eq!(to_wire(&unread), [4, 3, 0, 1]);
 }
 
 #[test]
@@ -324,6 +333,92 @@ fn noise_other_than_what_the_terms_state_is_refused_by_name() {
 }
 
 #[test]
+fn cohorts_that_cannot_be_opened_or_summed_are_refused_by_name() {
+    let with = |sampling: &str| {
+        let sampling = sampling.parse().unwrap();
+        FederationTerms { sampling, ..terms() }.checked()
+    };
+    let check = |sampling: &str, expected: &str| {
+        assert_eq!(with(sampling).unwrap_err().to_string(), expected);
+    };
+    check(
+        "uniform:size=2",
+        "sampling: uniform:size=2,over=1 wants fewer than the minimum cohort of 3",
+    );
+    check(
+        "uniform:size=4,over=2.01",
+        "sampling: uniform:size=4,over=2.01 invites more than the 8 that the encoding holds",
+    );
+    for sampling in ["everybody", "uniform:size=3", "uniform:size=4,over=2", "secret:rate=0.1"] {
+        check_round_trip(&with(sampling).unwrap());
+    }
+}
+
+#[test]
+fn a_round_s_learning_rate_follows_from_the_terms_and_its_number() {
+    let with = |schedule: &str| {
+        let schedule = schedule.parse().unwrap();
+        FederationTerms {
+            training: TrainingTerms { schedule, ..TrainingTerms::sgd(2, 16, 0.5) },
+            ..terms()
+        }
+    };
+    let check = |schedule: &str, round: u64, expected: f64| {
+        let got = with(schedule).training.learning_rate_in(round);
+        assert!((got - expected).abs() < 1e-12, "{schedule} in round {round}: {got}");
+    };
+    check("constant", u64::MAX, 0.5);
+    check("step:every=5,factor=0.5", 14, 0.125);
+    check("constant:warmup=4", 0, 0.1);
+    check("cosine:rounds=10,floor=0.1", 1_000, 0.05);
+    check_round_trip(&with("cosine:rounds=10,floor=0.1,warmup=2"));
+    assert_ne!(with("constant:warmup=1").id(), terms().id(), "it is part of what a device pins");
+    // 15 rounds: 10^23 is more than f64 allows only much later, 10^400 at once.
+    assert!(with("exponential:factor=10").checked().is_ok());
+    let refused = with("exponential:factor=1e300").checked().unwrap_err().to_string();
+    assert!(refused.contains("makes the learning rate inf in round 14"), "{refused}");
+}
+
+#[test]
+fn a_learning_rate_is_smallest_and_largest_in_the_decisive_rounds() {
+    for schedule in [
+        "constant",
+        "constant:warmup=40",
+        "constant:warmup=3",
+        "step:every=3,factor=1.5,warmup=2",
+        "exponential:factor=0.7,warmup=5",
+        "cosine:rounds=7,floor=0.2,warmup=4",
+    ] {
+        let schedule = schedule.parse().unwrap();
+        let training = TrainingTerms { schedule, ..TrainingTerms::sgd(1, 1, 0.3) };
+        let bounds = |rounds: &[u64]| {
+            let rates = rounds.iter().map(|round| training.learning_rate_in(*round));
+            rates.fold([f64::MAX, 0.0], |[low, high], rate| [rate.min(low), rate.max(high)])
+        };
+        for rounds in [1, 2, 6, 20] {
+            let all: Vec<u64> = (0..u64::from(rounds)).collect();
+            let (got, expected) = (bounds(&training.decisive_rounds(rounds)), bounds(&all));
+            assert_eq!(got.map(f64::to_bits), expected.map(f64::to_bits), "{schedule}, {rounds}");
+        }
+    }
+}
+
+#[test]
+fn a_grant_has_a_draw_key_for_each_member_or_none() {
+    let with = |keys: usize| {
+        let draw_keys = grant().draw_keys.into_iter().cycle().take(keys).collect();
+        RoundGrant::from_bytes(&RoundGrant { draw_keys, ..grant() }.to_bytes())
+    };
+    assert!(with(0).is_ok() && with(2).is_ok());
+    assert!(with(1).is_err() && with(3).is_err());
+    let mine = participation_key(&key(3)).public_key();
+    let members = [key(3).verifying_key(), key(4).verifying_key(), key(5).verifying_key()];
+    let [first, second, stranger] = members.map(|member| grant().draw_key(&member).copied());
+    assert!(first == Some(mine) || second == Some(mine));
+    assert_eq!(stranger, None);
+}
+
+#[test]
 fn a_custody_key_that_another_member_signed_is_not_taken() {
     let federation = terms().id();
     let custodian = grant().custodians.remove(0);
@@ -343,6 +438,8 @@ fn every_term_is_part_of_the_federations_id() {
     let dao_sealing = SealingKey::from_seed(&[9; 32]).public();
     let cohort = CohortTerms::Mls { dao_sealing };
     assert_ne!(FederationTerms { cohort, ..terms() }.id(), base);
+    let sampling = "uniform:size=4".parse().unwrap();
+    assert_ne!(FederationTerms { sampling, ..terms() }.id(), base);
     assert_ne!(FederationTerms { purpose: "other".to_owned(), ..terms() }.id(), base);
 }
 

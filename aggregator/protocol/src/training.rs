@@ -1,5 +1,6 @@
 //! How contributors train within a round, and what the DAO does with the mean of their updates.
 
+use aggregator_strategy::Schedule;
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 
 use crate::{TermsError, terms::check};
@@ -20,8 +21,10 @@ pub struct TrainingTerms {
     pub work: LocalWork,
     /// Examples per step.
     pub batch_size: u32,
-    /// Step size.
+    /// Step size before the schedule.
     pub learning_rate: f64,
+    /// What it is multiplied by in each round.
+    pub schedule: Schedule,
     /// In 0..1; 0: plain SGD.
     pub momentum: f64,
     /// L2 penalty, ≥ 0.
@@ -40,6 +43,7 @@ impl TrainingTerms {
             work: LocalWork::Epochs(local_epochs),
             batch_size,
             learning_rate,
+            schedule: Schedule::CONSTANT,
             momentum: 0.0,
             weight_decay: 0.0,
             gradient_clip: None,
@@ -47,7 +51,26 @@ impl TrainingTerms {
         }
     }
 
-    pub(crate) fn check(self) -> Result<(), TermsError> {
+    /// The step size in a round: a device computes it from the terms and the round that is ordered, and takes nobody's
+    /// word for it.
+    ///
+    /// * `round` — 0-based, rounds that were given up included.
+    #[must_use]
+    pub fn learning_rate_in(&self, round: u64) -> f64 {
+        let round = u32::try_from(round).unwrap_or(u32::MAX);
+        self.learning_rate * self.schedule.factor(round).get()
+    }
+
+    /// The rounds in which the step size is smallest or largest, of so many: a schedule goes one way before the end of
+    /// its warm-up and one way after it.
+    #[must_use]
+    pub fn decisive_rounds(&self, rounds: u32) -> [u64; 3] {
+        let last = rounds.saturating_sub(1);
+        [0, self.schedule.warm_up_rounds.min(last), last].map(u64::from)
+    }
+
+    /// * `rounds` — of the federation.
+    pub(crate) fn check(self, rounds: u32) -> Result<(), TermsError> {
         let (field, work) = match self.work {
             LocalWork::Epochs(epochs) => ("local_epochs", epochs),
             LocalWork::Steps(steps) => ("local_steps", steps),
@@ -58,6 +81,12 @@ impl TrainingTerms {
         check("learning_rate", rate.is_finite() && rate > 0.0, || {
             format!("must be positive and finite, got {rate}")
         })?;
+        for round in self.decisive_rounds(rounds) {
+            let rate = self.learning_rate_in(round);
+            check("schedule", rate.is_finite() && rate > 0.0, || {
+                format!("makes the learning rate {rate} in round {round}")
+            })?;
+        }
         check("momentum", (0.0..1.0).contains(&self.momentum), || {
             format!("must be in 0..1, got {}", self.momentum)
         })?;
@@ -74,7 +103,7 @@ impl TrainingTerms {
 }
 
 /// Kind of work (u8: 0 epochs, 1 steps), how much, batch size (u32 each), rate, momentum, decay, proximal weight
-/// (f64 each), whether gradients are clipped (u8) and to what (f64).
+/// (f64 each), whether gradients are clipped (u8) and to what (f64), schedule.
 impl Encode for TrainingTerms {
     fn encode(&self, writer: &mut Writer) {
         let (kind, work) = match self.work {
@@ -92,6 +121,7 @@ impl Encode for TrainingTerms {
         if let Some(clip) = self.gradient_clip {
             writer.f64(clip);
         }
+        self.schedule.encode(writer);
     }
 }
 
@@ -119,10 +149,12 @@ impl Decode for TrainingTerms {
             1 => Some(reader.f64("gradient clip")?),
             other => return Err(DecodeError::invalid("gradient clip", other)),
         };
+        let schedule = Schedule::decode(reader)?;
         Ok(Self {
             work,
             batch_size,
             learning_rate,
+            schedule,
             momentum,
             weight_decay,
             gradient_clip,

@@ -114,7 +114,8 @@ fn measure(world: &World, folder: &Folder, peers: &Path, contributors: usize) {
         let contribution = world.contribution_of(&world.terms, index, &order, 0, delta.clone());
         let update = Box::new(contribution.sealed.update().clone());
         drop(contribution);
-        machine = feed(machine, Input::Submitted { peer: world.member(index), update });
+        machine =
+            feed(machine, Input::Submitted { peer: world.member(index), update, ticket: None });
     }
     drop(delta);
     row("sealing and taking", contributors, started);
@@ -167,7 +168,7 @@ fn measure(world: &World, folder: &Folder, peers: &Path, contributors: usize) {
         machine = measured(world, &context, machine);
     }
     let settles =
-        |ask: &Ask| matches!(ask, Ask::Dao(asked) if matches!(**asked, DaoRequest::Settle(_)));
+        |ask: &Ask| matches!(ask, Ask::Dao(asked) if matches!(**asked, DaoRequest::Settle { .. }));
     assert!(machine.outstanding(&context).iter().any(settles), "the round was not settled");
 }
 

@@ -38,7 +38,7 @@ impl Ask {
         Some(match self {
             Self::Dao(request) => match request.as_ref() {
                 DaoRequest::Measure(_) => Asked::Measure,
-                DaoRequest::Settle(_) => Asked::Settle,
+                DaoRequest::Settle { .. } => Asked::Settle,
                 DaoRequest::Abort { .. } => Asked::Abort,
                 _ => Asked::Grant,
             },

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{Refusal, RoundGrant, RoundOrder};
+use aggregator_strategy::{CohortRule, Ticket};
 use privacy_identity::{Digest, Encode as _, Signed, VerifyingKey};
 use privacy_secagg::{SealError, SealedUpdate, VerifiedUpdate};
 
 use crate::{
-    AggregatorContext, KeptUpdate, UpdateId, context::parties, message_size::part_bytes_max, mode,
+    AggregatorContext, KeptUpdate, UpdateId, check_ticket, context::parties,
+    message_size::part_bytes_max, mode,
 };
 
 /// A round that takes updates.
@@ -17,6 +19,8 @@ pub(crate) struct Collecting {
     pub(crate) model: Vec<u8>,
     /// The digest of each member's update. The bytes are in the store.
     pub(crate) accepted: BTreeMap<VerifyingKey, Digest>,
+    /// The tickets of those who were taken, where members draw in secret.
+    pub(crate) tickets: BTreeMap<VerifyingKey, Ticket>,
 }
 
 /// What becomes of a submission that is not refused.
@@ -41,9 +45,10 @@ impl Collecting {
         self.grant().cohort.binary_search(member).is_ok()
     }
 
-    /// Whether every member of the cohort is in.
-    pub(crate) fn complete(&self) -> bool {
-        self.accepted.len() == self.grant().cohort.len()
+    /// Whether every member of the cohort is in, or as many as `rule` wants.
+    pub(crate) fn complete(&self, rule: &CohortRule) -> bool {
+        let enough = rule.enough().is_some_and(|enough| self.accepted.len() >= enough);
+        enough || self.accepted.len() == self.grant().cohort.len()
     }
 
     /// Checks one update, or says why it is refused. Cheap checks first, the signature before any
@@ -52,7 +57,7 @@ impl Collecting {
         &self,
         context: &AggregatorContext,
         peer: VerifyingKey,
-        update: SealedUpdate,
+        (update, ticket): (SealedUpdate, Option<Ticket>),
         now_ms: u64,
     ) -> Result<Submission, Refusal> {
         self.check_binding(peer, &update)?;
@@ -73,6 +78,7 @@ impl Collecting {
             Some(_) => return Err(Refusal::Duplicate),
             None => {}
         }
+        check_ticket(context.terms(), self.grant(), &peer, ticket.as_ref())?;
         let parts = self.parts(context, &verified)?;
         let id = UpdateId { round: self.grant().round, update };
         Ok(Submission::New(KeptUpdate { id, parts }))

@@ -8,6 +8,8 @@ use privacy_identity::{
 };
 use thiserror::Error;
 
+use crate::participation::check_invited;
+
 /// Why a process cannot be an aggregator of a federation.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -119,6 +121,7 @@ impl AggregatorContext {
         if body.cohort_epoch.is_some() != self.terms.cohort.is_present() {
             return Err(Refusal::BadSet);
         }
+        check_invited(&self.terms, body)?;
         recipients(&self.terms, body).map(|_keys| ())
     }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregator_protocol::{
     AggregatorRequest, ContributorReply, DaoRequest, Evidence, FetchedReceipt, PreparedPart,
     ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarShares,
-    SetEcho, SumCommitment,
+    SetEcho, SumCommitment, ValueRecord,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 
@@ -73,6 +73,7 @@ enum Phase {
     Settling {
         receipt: Signed<RoundReceipt>,
         sum: Signed<RoundSum>,
+        values: Box<ValueRecord>,
     },
     Aborting {
         round: RoundId,
@@ -113,10 +114,12 @@ impl Coordinator {
         let result = match input {
             Input::Granted { grant, model } => self.granted(context, *grant, model, now_ms),
             Input::NoMoreRounds => self.no_more_rounds(),
-            Input::Submitted { peer, update } => self.submitted(context, peer, *update, now_ms),
+            Input::Submitted { peer, update, ticket } => {
+                self.submitted(context, peer, (*update, ticket), now_ms)
+            }
             Input::Tick => Ok(self.tick(context, now_ms)),
-            Input::Held { round, peer, update } => {
-                self.held(context, round, (peer, update), now_ms)
+            Input::Held { round, peer, update, ticket } => {
+                self.held(context, round, (peer, update, ticket), now_ms)
             }
             Input::Prepared { party, round, parts } => {
                 self.prepared(context, (party, round), parts, now_ms)
@@ -195,6 +198,12 @@ impl Coordinator {
         self.history.get(&round)?.sum_for(member)
     }
 
+    /// What the values of `round` follow from, for those who were invited to it, while it is kept.
+    #[must_use]
+    pub fn values_for(&self, round: RoundId, member: &VerifyingKey) -> Option<Box<ValueRecord>> {
+        self.history.get(&round)?.values_for(member)
+    }
+
     /// Whether members may be at work on an order: meanwhile their cohort stays as it is.
     #[must_use]
     pub const fn collecting(&self) -> bool {
@@ -234,7 +243,10 @@ impl Coordinator {
                 asks.extend(scalars.is_none().then(|| own(closed.work(task()))));
                 asks
             }
-            Phase::Settling { receipt, .. } => dao(DaoRequest::Settle(Box::new(receipt.clone()))),
+            Phase::Settling { receipt, values, .. } => {
+                let opening = Box::new(values.opening.clone());
+                dao(DaoRequest::Settle { receipt: Box::new(receipt.clone()), opening })
+            }
             Phase::Aborting { round, reason } => {
                 dao(DaoRequest::Abort { round: *round, reason: reason.to_string() })
             }
@@ -316,7 +328,8 @@ impl Coordinator {
         let order = RoundOrder { grant, deadline_ms };
         let order = Signed::new(order, Tag::RoundOrder, context.signing());
         self.refused.clear();
-        self.phase = Phase::Collecting(Collecting { order, model, accepted: BTreeMap::new() });
+        let (accepted, tickets) = (BTreeMap::new(), BTreeMap::new());
+        self.phase = Phase::Collecting(Collecting { order, model, accepted, tickets });
         Ok(vec![Output::Persist, Output::Report(RoundEvent::Started { round, cohort })])
     }
 
@@ -373,9 +386,9 @@ impl Coordinator {
 
     fn logged(&mut self) -> Result<Vec<Output>, Refusal> {
         let ended = match &self.phase {
-            Phase::Settling { receipt, sum } => {
+            Phase::Settling { receipt, sum, values } => {
                 let (receipt, sum) = (Box::new(receipt.clone()), Some(Box::new(sum.clone())));
-                Ended::Settled { receipt, sum }
+                Ended::Settled { receipt, sum, values: Some(values.clone()) }
             }
             Phase::Aborting { round, reason } => {
                 Ended::Aborted { round: *round, reason: reason.to_string() }

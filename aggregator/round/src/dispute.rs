@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use aggregator_protocol::{FederationTerms, RoundId};
+use aggregator_protocol::{FederationTerms, RoundId, RoundReceipt};
 use privacy_identity::{Digest, VerifyingKey};
 use privacy_secagg::{AggregateError, TagError};
 use thiserror::Error;
 
-use crate::ReceiptError;
+use crate::{ReceiptError, ValueFault};
+
+/// Accused who are named in a sentence; the others are counted. More than there are aggregators in any federation.
+const NAMED_MAX: usize = 16;
 
 /// What is false.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -43,6 +46,9 @@ pub enum Finding {
     /// The sum has no mean.
     #[error("the sum cannot be decoded: {0}")]
     Undecodable(#[from] AggregateError),
+    /// The values are not what the parties' answers give, or those cannot be true.
+    #[error("{0}")]
+    Values(#[from] ValueFault),
     /// The next model is not the model before plus the mean.
     #[error("the model after the round has digest {named}, the sum leads to {got}")]
     OtherModel {
@@ -71,7 +77,8 @@ impl Dispute {
     ///
     /// * A receipt, a signature or a digest is the coordinator's alone.
     /// * Tags that do not match: each aggregator whose share was added can have shifted its share or
-    ///   left one out, and so can a member that spoiled its own tag.
+    ///   left one out. So can a member of the set that spoiled its own tag, or garbled its update where no norm is
+    ///   proven: [`Dispute::over`] accuses those, too.
     /// * A wrong model: the DAO node names it, and the coordinator signs it into the receipt.
     #[must_use]
     pub fn new(
@@ -90,13 +97,54 @@ impl Dispute {
         };
         Self { round, finder, accused, finding }
     }
+
+    /// As [`Dispute::new`], of the values of the round of `receipt`: who is accused follows from the fault
+    /// ([`ValueFault::accused`]).
+    #[must_use]
+    pub fn of_values(
+        terms: &FederationTerms,
+        receipt: &RoundReceipt,
+        finder: VerifyingKey,
+        fault: ValueFault,
+    ) -> Self {
+        let accused = fault.accused(terms, receipt.grant.unverified_body());
+        Self { round: receipt.round, finder, accused, finding: Finding::Values(fault) }
+    }
+}
+
+impl Dispute {
+    /// As [`Dispute::new`], about the sum of the round of `receipt`: where a member of its set can have done it, it is among
+    /// the accused, all but the finder, which knows what it sent itself.
+    ///
+    /// Threat: a member that spoils its tag to have the aggregators accused. It stands accused with them; only a
+    /// proof of each tag could tell them apart, and there is none.
+    #[must_use]
+    pub fn over(
+        terms: &FederationTerms,
+        receipt: &RoundReceipt,
+        finder: VerifyingKey,
+        finding: Finding,
+    ) -> Self {
+        let members = matches!(finding, Finding::Tags(_) | Finding::Undecodable(_));
+        let mut dispute = Self::new(terms, receipt.round, finder, finding);
+        if members {
+            let set = receipt.accepted.contributions().iter().map(|(member, _)| *member);
+            dispute.accused.extend(set.filter(|member| *member != finder));
+        }
+        dispute
+    }
 }
 
 impl fmt::Display for Dispute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let accused: Vec<_> = self.accused.iter().map(ToString::to_string).collect();
+        let named = self.accused.iter().take(NAMED_MAX).map(ToString::to_string);
         let (finding, finder) = (&self.finding, &self.finder);
-        write!(f, "{finding}; found by {finder}; accused: {}", accused.join(", "))
+        let accused = named.collect::<Vec<_>>().join(", ");
+        write!(f, "{finding}; found by {finder}; accused: {accused}")?;
+        match self.accused.len().saturating_sub(NAMED_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use aggregator_protocol::{
     Acknowledgement, AggregatorReply, AggregatorRequest, DaoRequest, MESSAGE_BYTES_MAX,
     PreparedPart, ProbeOrder, Refusal, RoundGrant, RoundId, ScalarShares, SetEcho, SumCommitment,
+    ticket_from_reader, ticket_to_writer,
 };
+use aggregator_strategy::Ticket;
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -38,6 +40,8 @@ pub enum Input {
         peer: VerifyingKey,
         /// The update.
         update: Box<SealedUpdate>,
+        /// The proof that it was drawn, where members draw in secret.
+        ticket: Option<Ticket>,
     },
     /// An update was taken, and its bytes are in the store. Never from outside.
     Held {
@@ -47,6 +51,8 @@ pub enum Input {
         peer: VerifyingKey,
         /// Its digest.
         update: Digest,
+        /// The ticket that came with it.
+        ticket: Option<Ticket>,
     },
     /// Time passed.
     Tick,
@@ -166,7 +172,7 @@ impl Input {
     }
 }
 
-/// One byte for the kind; 4 and 12 were of forms without rounds.
+/// One byte for the kind; 4 and 12 were of forms without rounds, 2 and 13 of forms without tickets.
 impl Encode for Input {
     fn encode(&self, writer: &mut Writer) {
         match self {
@@ -176,17 +182,19 @@ impl Encode for Input {
                 writer.bytes(model);
             }
             Self::NoMoreRounds => writer.u8(1),
-            Self::Submitted { peer, update } => {
-                writer.u8(2);
+            Self::Submitted { peer, update, ticket } => {
+                writer.u8(17);
                 peer.encode(writer);
                 update.encode(writer);
+                ticket_to_writer(ticket.as_ref(), writer);
             }
             Self::Tick => writer.u8(3),
-            Self::Held { round, peer, update } => {
-                writer.u8(13);
+            Self::Held { round, peer, update, ticket } => {
+                writer.u8(18);
                 round.encode(writer);
                 peer.encode(writer);
                 update.encode(writer);
+                ticket_to_writer(ticket.as_ref(), writer);
             }
             Self::Prepared { party, round, parts } => {
                 writer.u8(14);
@@ -226,12 +234,7 @@ impl Encode for Input {
             }
             Self::Declined { party, round, refusal } => {
                 writer.u8(16);
-                place_to_writer(*party, writer);
-                writer.u8(u8::from(round.is_some()));
-                if let Some(round) = round {
-                    round.encode(writer);
-                }
-                refusal.encode(writer);
+                declined_to_writer(*party, *round, *refusal, writer);
             }
             Self::Counted(counts) => {
                 writer.u8(10);
@@ -256,6 +259,15 @@ fn counts_to_writer(counts: &BTreeMap<Refusal, u64>, writer: &mut Writer) {
 fn place_from_reader(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let place = usize::from(reader.u8()?);
     if place < AGGREGATORS_MAX { Ok(place) } else { Err(DecodeError::invalid("party", place)) }
+}
+
+fn declined_to_writer(party: usize, round: Option<RoundId>, refusal: Refusal, writer: &mut Writer) {
+    place_to_writer(party, writer);
+    writer.u8(u8::from(round.is_some()));
+    if let Some(round) = round {
+        round.encode(writer);
+    }
+    refusal.encode(writer);
 }
 
 fn declined_from_reader(reader: &mut Reader<'_>) -> Result<Input, DecodeError> {
@@ -289,9 +301,10 @@ impl Decode for Input {
                 model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
             },
             1 => Self::NoMoreRounds,
-            2 => Self::Submitted {
+            17 => Self::Submitted {
                 peer: Decode::decode(reader)?,
                 update: Box::new(Decode::decode(reader)?),
+                ticket: ticket_from_reader(reader)?,
             },
             3 => Self::Tick,
             5 => Self::Summed {
@@ -311,10 +324,11 @@ impl Decode for Input {
                 party: place_from_reader(reader)?,
                 echo: Box::new(Decode::decode(reader)?),
             },
-            13 => Self::Held {
+            18 => Self::Held {
                 round: Decode::decode(reader)?,
                 peer: Decode::decode(reader)?,
                 update: Decode::decode(reader)?,
+                ticket: ticket_from_reader(reader)?,
             },
             14 => Self::Prepared {
                 party: place_from_reader(reader)?,

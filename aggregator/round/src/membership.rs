@@ -22,6 +22,7 @@ use aggregator_protocol::{
     CohortEpoch, CohortNews, CohortRequest, CohortTerms, FederationTerms, KeyHandOver, Roster,
     RoundGrant, RoundId, Welcome, checked_roster,
 };
+use aggregator_strategy::CohortRule;
 use privacy_cohort::{
     AllowList, Candidate, Cohort, CohortIdentity, EpochAuthenticator, KeyPackage, ModelContext,
     OutgoingCommit, SealedModel,
@@ -75,6 +76,8 @@ enum Standing {
 pub struct Membership {
     federation: Digest,
     dao_node: VerifyingKey,
+    /// Whether only some members are invited to a round.
+    draws: bool,
     dao_sealing: SealingPublicKey,
     signing: SigningKey,
     standing: Standing,
@@ -122,6 +125,7 @@ impl Membership {
         Ok(Self {
             federation: terms.id(),
             dao_node: terms.dao_node,
+            draws: terms.sampling != CohortRule::Everybody,
             dao_sealing,
             signing: SigningKey::from_seed(&key.seed()),
             standing: Standing::Outside,
@@ -425,7 +429,12 @@ impl Membership {
         let CohortEpoch { epoch, authenticator } =
             grant.cohort_epoch.ok_or(MembershipError::Unsealed)?;
         let authenticator = EpochAuthenticator::from_bytes(authenticator);
-        Ok(self.cohort()?.agrees(&grant.cohort, epoch, authenticator)?)
+        let cohort = self.cohort()?;
+        // Threat: a DAO node that invites puppets. Where only some are drawn, they are drawn from the members.
+        let roster = cohort.roster();
+        let drawn = self.draws && grant.cohort.iter().all(|member| roster.contains(member));
+        let theirs = if drawn { roster.into_iter().collect() } else { grant.cohort.clone() };
+        Ok(cohort.agrees(&theirs, epoch, authenticator)?)
     }
 
     /// Opens the model of the round of `grant`.

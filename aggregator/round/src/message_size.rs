@@ -7,7 +7,8 @@ use crate::mode;
 /// A message's parts that depend on neither model nor cohort: headers, keys, proofs of inclusion, the
 /// longest texts.
 const BASE_BYTES: usize = 1 << 20;
-/// Bytes of a coordinate in the longest vector beside a sealed one: two probes of four bytes each.
+/// Bytes of a coordinate in the longest vector beside a sealed one: two probes of four bytes each. With them
+/// travels what every party answered, at most 17 × 16 bytes per contributor.
 const COORDINATE_BYTES: usize = 8;
 /// What one contributor adds to the longest list: header, signature, envelope, entry of a receipt.
 const CONTRIBUTOR_BYTES: usize = 1 << 10;
@@ -35,7 +36,7 @@ pub fn message_bytes_max(terms: &FederationTerms) -> usize {
     let parts = batch_len(terms).min(contributors) * in_batch_bytes(terms);
     let evidence = contributors * (CONTRIBUTOR_BYTES + sizes.evidence);
     let cohort = if terms.cohort.is_present() { contributors * COHORT_BYTES } else { 0 };
-    let vector = COORDINATE_BYTES * vector_len;
+    let vector = COORDINATE_BYTES * vector_len + contributors * CONTRIBUTOR_BYTES;
     let longest = update.max(parts).max(evidence).max(cohort).max(vector);
     BASE_BYTES.saturating_add(longest).min(MESSAGE_BYTES_MAX)
 }

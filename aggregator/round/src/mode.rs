@@ -20,16 +20,17 @@ use std::collections::BTreeMap;
 use aggregator_protocol::{
     AcceptedSet, FederationTerms, ProbeOrder, Refusal, RoundGrant, SealingTerms,
 };
-use privacy_identity::{Digest, SigningKey};
+use privacy_identity::{Digest, SealingPublicKey, SigningKey};
 use privacy_secagg::{
-    Binding, NoisyUpdate, Payloads, SealedUpdate, VerifiedDelivery, seal_payloads,
+    Binding, NoisyUpdate, Payloads, QuantizedProbe, SealedUpdate, VerifiedDelivery, seal_payloads,
+    seal_payloads_seeded,
 };
 use rand::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    AggregatorContext,
+    AggregatorContext, OwnShares,
     context::recipients,
     parts::{PartError, Parts},
 };
@@ -106,16 +107,48 @@ pub(crate) fn seal(
     key: &SigningKey,
     rng: &mut impl CryptoRng,
 ) -> Result<SealedUpdate, String> {
-    let binding = grant.binding(key.verifying_key());
-    let recipients = recipients(terms, grant).map_err(|refusal| refusal.to_string())?;
-    let payloads: Payloads = match terms.sealing {
-        SealingTerms::Mpc => mpc::payloads(update, terms, &binding, recipients.len(), rng),
-        SealingTerms::MpcVerified => {
-            verified::payloads(update, terms, &binding, recipients.len(), rng)?
-        }
-        SealingTerms::Fhe(custody) => fhe::payloads(update, terms, grant, custody, rng)?,
-    };
+    let (binding, recipients) = (grant.binding(key.verifying_key()), sealing_keys(terms, grant)?);
+    let payloads = payloads(update, terms, grant, &binding, rng)?;
     seal_payloads(payloads, binding, &recipients, key, rng).map_err(|error| error.to_string())
+}
+
+/// As [`seal`], with what the owner keeps of it: a copy of every part.
+pub(crate) fn seal_kept(
+    update: &NoisyUpdate,
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+    key: &SigningKey,
+    rng: &mut impl CryptoRng,
+) -> Result<(SealedUpdate, OwnShares), String> {
+    let (binding, recipients) = (grant.binding(key.verifying_key()), sealing_keys(terms, grant)?);
+    let payloads = payloads(update, terms, grant, &binding, rng)?;
+    let own = OwnShares::of(&payloads, binding, rng);
+    seal_payloads_seeded(payloads, binding, &recipients, key, own.seeds())
+        .map(|sealed| (sealed, own))
+        .map_err(|error| error.to_string())
+}
+
+fn sealing_keys(
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+) -> Result<Vec<SealingPublicKey>, String> {
+    recipients(terms, grant).map_err(|refusal| refusal.to_string())
+}
+
+fn payloads(
+    update: &NoisyUpdate,
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+    binding: &Binding,
+    rng: &mut impl CryptoRng,
+) -> Result<Payloads, String> {
+    // The aggregators of MPC modes; in FHE mode custodians are told by the terms.
+    let aggregators = terms.aggregators.len();
+    match terms.sealing {
+        SealingTerms::Mpc => Ok(mpc::payloads(update, terms, binding, aggregators, rng)),
+        SealingTerms::MpcVerified => verified::payloads(update, terms, binding, aggregators, rng),
+        SealingTerms::Fhe(custody) => fhe::payloads(update, terms, grant, custody, rng),
+    }
 }
 
 /// Decrypts a party's part.
@@ -179,6 +212,20 @@ pub(crate) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
         SealingTerms::Mpc => mpc::partial_sum(parts),
         SealingTerms::MpcVerified => verified::partial_sum(parts),
         SealingTerms::Fhe(custody) => fhe::partial_sum(parts, custody),
+    }
+}
+
+/// The sum of two partial sums of one party, over different updates: what [`partial_sum`] makes of all of them.
+pub(crate) fn merged_sums(
+    context: &AggregatorContext,
+    grant: &RoundGrant,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    match context.terms().sealing {
+        SealingTerms::Mpc => mpc::merged_sums(context.terms(), one, other),
+        SealingTerms::MpcVerified => verified::merged_sums(context.terms(), grant, one, other),
+        SealingTerms::Fhe(_) => fhe::merged_sums(context.terms(), one, other),
     }
 }
 
@@ -257,4 +304,52 @@ pub(crate) fn open_scalars(
         }
     });
     Ok((opened.collect(), Vec::new()))
+}
+
+/// What the parties at these places have to answer to `order` of one update, whose parts for them are
+/// `payloads`: the same as [`scalar_shares`] at that update.
+pub(crate) fn scalars_of_payloads(
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+    set: &AcceptedSet,
+    order: &ProbeOrder,
+    (binding, payloads): (&Binding, &[(usize, &[u8])]),
+) -> Result<Vec<[u64; 2]>, Refusal> {
+    let probes = [&order.value, &order.innovation];
+    let each = payloads.iter();
+    match terms.sealing {
+        SealingTerms::Mpc => each
+            .map(|(place, payload)| mpc::scalars_of(terms, binding, *place, payload, probes))
+            .collect(),
+        SealingTerms::MpcVerified => each
+            .map(|(place, payload)| verified::scalars_of(terms, binding, *place, payload, probes))
+            .collect(),
+        SealingTerms::Fhe(_) => fhe::scalars_of(terms, grant, set, order, payloads),
+    }
+}
+
+/// Whether the scalars of `count` contributions add up to what the sum's inner product is, which is public.
+///
+/// In MPC mode up to a multiple of the ring, in FHE mode of the lane: there a dishonest contributor's may have
+/// wrapped around, and nobody else shall lose the round for it. In FHE mode also up to the errors of readings.
+pub(crate) fn adds_up(
+    terms: &FederationTerms,
+    probe: &QuantizedProbe,
+    readings: impl ExactSizeIterator<Item = i64>,
+    product: i64,
+) -> Result<bool, Refusal> {
+    let count = readings.len();
+    let total: i128 = readings.map(i128::from).sum();
+    let difference = total - i128::from(product);
+    Ok(match terms.sealing {
+        SealingTerms::Mpc => difference % (1 << terms.encoding.ring().bits()) == 0,
+        SealingTerms::MpcVerified => difference == 0,
+        SealingTerms::Fhe(_) => {
+            let (error_max, lane) = fhe::reading_error(&terms.encoding, probe)?;
+            let count = i128::try_from(count).expect("at most CONTRIBUTORS_MAX");
+            // The distance to the nearest multiple of the lane.
+            let rest = difference.rem_euclid(lane);
+            rest.min(lane - rest) <= count * error_max
+        }
+    })
 }

@@ -7,15 +7,23 @@
 use std::sync::Arc;
 
 use aggregator_protocol::{
-    Acknowledgement, FederationTerms, FetchedReceipt, RoundGrant, RoundId, RoundOrder, RoundReceipt,
+    Acknowledgement, ContributorRequest, FederationTerms, FetchedReceipt, RoundGrant, RoundId,
+    RoundOrder, RoundReceipt,
 };
+use aggregator_strategy::{Draw, Ticket};
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Digest, Signed, SigningKey, Tag};
-use privacy_secagg::{Binding, QuantizedUpdate, SealedUpdate};
+use privacy_secagg::{Binding, NoisyUpdate, QuantizedUpdate, SealedUpdate};
 use rand::CryptoRng;
 use thiserror::Error;
 
-use crate::{RoundSecret, context::recipients, missing_commitment, mode, noise::noised};
+use crate::{
+    OwnShares, RoundSecret,
+    context::recipients,
+    missing_commitment, mode,
+    noise::noised,
+    participation::{check_invited, drawn, drawn_before},
+};
 
 /// Why a device does not train for an order.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -49,6 +57,15 @@ pub enum OrderRefusal {
     /// The custodians are not members of the cohort who signed their own keys.
     #[error("the round's custodians are not members of its cohort under keys of their own")]
     Custodians,
+    /// More are invited than the terms say, or not by keys of their own where members draw.
+    #[error("the grant does not invite as the terms say")]
+    Invited,
+    /// The grant names another key by which this member draws than its own.
+    #[error("the grant names another key for this member's draw than its own")]
+    DrawKey,
+    /// This member was not drawn: it has no part in the round, and tells nobody.
+    #[error("this member was not drawn for the round")]
+    NotDrawn,
     /// It names no state of the cohort, or one in a federation that has none.
     #[error("the grant does not fit a federation with this cohort")]
     Cohort,
@@ -83,6 +100,7 @@ pub enum ReceiptError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedOrder {
     grant: Arc<RoundGrant>,
+    terms: Arc<FederationTerms>,
 }
 
 impl CheckedOrder {
@@ -102,7 +120,7 @@ impl CheckedOrder {
         if got != grant.model {
             return Err(OrderRefusal::WrongModel { expected: grant.model, got });
         }
-        Ok(Self { grant: Arc::new(grant) })
+        Ok(Self { grant: Arc::new(grant), terms: Arc::new(terms.clone()) })
     }
 
     /// The order for one member.
@@ -110,15 +128,16 @@ impl CheckedOrder {
     /// * `last` — the last round it trained for.
     ///
     /// # Errors
-    /// [`OrderRefusal::Replayed`] or [`OrderRefusal::NotInvited`].
+    /// [`OrderRefusal::Replayed`], [`OrderRefusal::NotInvited`], and where members draw in secret
+    /// [`OrderRefusal::DrawKey`] or [`OrderRefusal::NotDrawn`].
     pub fn for_member(
         &self,
         key: &SigningKey,
         last: Option<RoundId>,
     ) -> Result<Ordered, OrderRefusal> {
-        check_member(&self.grant, key, last)?;
+        let ticket = check_member(&self.terms, &self.grant, key, last)?;
         let binding = self.grant.binding(key.verifying_key());
-        Ok(Ordered { binding, grant: Arc::clone(&self.grant) })
+        Ok(Ordered { binding, grant: Arc::clone(&self.grant), ticket })
     }
 }
 
@@ -136,6 +155,7 @@ fn checked_grant(
     if grant.federation != terms.id() || grant.dao != terms.dao {
         return Err(OrderRefusal::WrongFederation);
     }
+    check_invited(terms, grant).map_err(|_refusal| OrderRefusal::Invited)?;
     recipients(terms, grant).map_err(|_refusal| OrderRefusal::Custodians)?;
     if grant.cohort_epoch.is_some() != terms.cohort.is_present() {
         return Err(OrderRefusal::Cohort);
@@ -144,17 +164,18 @@ fn checked_grant(
 }
 
 fn check_member(
+    terms: &FederationTerms,
     grant: &RoundGrant,
     key: &SigningKey,
     last: Option<RoundId>,
-) -> Result<(), OrderRefusal> {
+) -> Result<Option<Ticket>, OrderRefusal> {
     if let Some(last) = last
         && grant.round <= last
     {
         return Err(OrderRefusal::Replayed { last, got: grant.round });
     }
     match grant.cohort.binary_search(&key.verifying_key()) {
-        Ok(_) => Ok(()),
+        Ok(_) => drawn(terms, grant, key),
         Err(_) => Err(OrderRefusal::NotInvited),
     }
 }
@@ -164,6 +185,7 @@ fn check_member(
 pub struct Ordered {
     binding: Binding,
     grant: Arc<RoundGrant>,
+    ticket: Option<Ticket>,
 }
 
 impl Ordered {
@@ -195,7 +217,7 @@ impl Ordered {
         order: &Signed<RoundOrder>,
     ) -> Result<RoundGrant, OrderRefusal> {
         let grant = checked_grant(terms, order)?;
-        check_member(&grant, key, last)?;
+        check_member(terms, &grant, key, last)?;
         Ok(grant)
     }
 
@@ -238,19 +260,52 @@ impl Ordered {
         secret: Option<&RoundSecret>,
         (rounding_rng, rng): (&mut impl CryptoRng, &mut impl CryptoRng),
     ) -> Result<Sealed, OrderRefusal> {
-        let sealing = |reason: String| OrderRefusal::Sealing { reason };
+        let noisy = self.encoded(update, terms, secret, (rounding_rng, &mut *rng))?;
+        let update = mode::seal(&noisy, terms, &self.grant, key, rng).map_err(unsealed)?;
+        let digest = update.digest();
+        Ok(Sealed { update, digest, binding: self.binding, ticket: self.ticket })
+    }
+
+    /// As [`Ordered::seal_tagged`], with what the member keeps to check later what was made of its update.
+    ///
+    /// # Errors
+    /// As [`Ordered::seal_tagged`].
+    pub fn seal_kept(
+        self,
+        update: LocalUpdate,
+        terms: &FederationTerms,
+        key: &SigningKey,
+        secret: Option<&RoundSecret>,
+        (rounding_rng, rng): (&mut impl CryptoRng, &mut impl CryptoRng),
+    ) -> Result<(Sealed, OwnShares), OrderRefusal> {
+        let noisy = self.encoded(update, terms, secret, (rounding_rng, &mut *rng))?;
+        let (update, own) =
+            mode::seal_kept(&noisy, terms, &self.grant, key, rng).map_err(unsealed)?;
+        let digest = update.digest();
+        Ok((Sealed { update, digest, binding: self.binding, ticket: self.ticket }, own))
+    }
+
+    /// What is sealed: clipped, rotated, rounded, noised and tagged.
+    fn encoded(
+        &self,
+        update: LocalUpdate,
+        terms: &FederationTerms,
+        secret: Option<&RoundSecret>,
+        (rounding_rng, rng): (&mut impl CryptoRng, &mut impl CryptoRng),
+    ) -> Result<NoisyUpdate, OrderRefusal> {
         let encoding = &terms.encoding;
         let clipped = update.clip(encoding.clip_norm());
         let rotation = encoding.rotation(&self.binding.federation, self.binding.round);
         let quantised = QuantizedUpdate::quantise(&clipped, &rotation, encoding, rounding_rng)
-            .map_err(|error| sealing(error.to_string()))?;
-        let noisy = noised(&quantised, encoding, rng).map_err(sealing)?;
-        let noisy = RoundSecret::tag(secret, noisy, terms, &self.binding)
-            .ok_or_else(|| sealing("the cohort's secret of the round is needed".to_owned()))?;
-        let update = mode::seal(&noisy, terms, &self.grant, key, rng).map_err(sealing)?;
-        let digest = update.digest();
-        Ok(Sealed { update, digest, binding: self.binding })
+            .map_err(|error| unsealed(error.to_string()))?;
+        let noisy = noised(&quantised, encoding, rng).map_err(unsealed)?;
+        RoundSecret::tag(secret, noisy, terms, &self.binding)
+            .ok_or_else(|| unsealed("the cohort's secret of the round is needed".to_owned()))
     }
+}
+
+const fn unsealed(reason: String) -> OrderRefusal {
+    OrderRefusal::Sealing { reason }
 }
 
 /// An update that may leave the machine.
@@ -259,6 +314,7 @@ pub struct Sealed {
     update: SealedUpdate,
     digest: Digest,
     binding: Binding,
+    ticket: Option<Ticket>,
 }
 
 impl Sealed {
@@ -283,7 +339,9 @@ impl Sealed {
             return Err(sealing(format!("it was sealed by {}", binding.member)));
         }
         let digest = verified.digest();
-        Ok(Self { update: verified.as_sealed().clone(), digest, binding })
+        let Binding { federation, round, model: beacon, .. } = binding;
+        let ticket = drawn_before(terms, &Draw { federation, round, beacon }, key);
+        Ok(Self { update: verified.as_sealed().clone(), digest, binding, ticket })
     }
 
     /// The round.
@@ -305,7 +363,20 @@ impl Sealed {
         Acknowledged { digest: self.digest, binding: self.binding }.check(terms, fetched)
     }
 
-    /// What is sent.
+    /// The request by which it is sent.
+    #[must_use]
+    pub fn request(&self) -> ContributorRequest {
+        let update = Box::new(self.update.clone());
+        ContributorRequest::Submit { update, ticket: self.ticket }
+    }
+
+    /// The proof that this member was drawn, where members draw in secret.
+    #[must_use]
+    pub const fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+
+    /// What is sealed.
     #[must_use]
     pub const fn update(&self) -> &SealedUpdate {
         &self.update

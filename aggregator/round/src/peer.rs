@@ -12,14 +12,20 @@ mod taking;
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, Refusal, RoundGrant,
-    RoundId, RoundOrder, SetEcho,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, FederationTerms, ProbeOrder,
+    Refusal, RoundGrant, RoundId, RoundOrder, SetEcho,
 };
 use privacy_identity::{Digest, Signed, Tag};
 use privacy_secagg::Delivery;
 
-use self::{held::Held, taking::Taking};
-use crate::{AggregatorContext, HeldPart, KeptUpdate, PeerInput, UpdateId, UpdateStore, mode};
+use self::{
+    held::{Held, Source},
+    taking::Taking,
+};
+use crate::{
+    AggregatorContext, HeldPart, KeptUpdate, PeerInput, UpdateId, UpdateStore, Work, Worked, mode,
+    work::Task,
+};
 
 /// Digest of the packed share of a sum.
 pub(crate) fn share_digest(packed: &[u8]) -> Digest {
@@ -98,15 +104,51 @@ impl PeerAggregator {
         store: &dyn UpdateStore,
         request: AggregatorRequest,
     ) -> (Self, Result<PeerStep, Refusal>) {
+        self.handle_worked(context, store, request, None)
+    }
+
+    /// The work that answering `request` takes, for a shell that shares it among processes. None if it takes
+    /// none, or would be refused.
+    #[must_use]
+    pub fn work(&self, context: &AggregatorContext, request: &AggregatorRequest) -> Option<Work> {
+        let (held, set, task) = match request {
+            AggregatorRequest::Sum { round, set, .. } => {
+                (self.for_set(context, *round, set).ok()?.0, set, Task::Sum)
+            }
+            AggregatorRequest::Score(probes) => {
+                let (held, set, _) = self.for_probes(context, probes).ok()?;
+                (held, set, Task::Score(probes.clone()))
+            }
+            AggregatorRequest::Prepare { .. } | AggregatorRequest::Agree { .. } => return None,
+        };
+        let updates = set.contributions().to_vec();
+        Some(Work { order: held.order.clone(), updates, task, place: held.place })
+    }
+
+    /// As [`PeerAggregator::handle`], with what came of [`PeerAggregator::work`] on the same request, if that
+    /// was done before.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that is sent back and counted.
+    pub fn handle_worked(
+        self,
+        context: &AggregatorContext,
+        store: &dyn UpdateStore,
+        request: AggregatorRequest,
+        worked: Option<Worked>,
+    ) -> (Self, Result<PeerStep, Refusal>) {
         let answer = match request {
             AggregatorRequest::Prepare { order, deliveries, challenge } => {
                 self.prepare(context, store, *order, deliveries, challenge)
             }
             AggregatorRequest::Agree { round, set } => self.agree(context, round, set),
             AggregatorRequest::Sum { round, set, evidence } => {
-                self.sum(context, store, round, set, &evidence)
+                let source = Source { store, worked };
+                self.sum(context, source, (round, set), &evidence)
             }
-            AggregatorRequest::Score(probes) => self.score(context, store, *probes),
+            AggregatorRequest::Score(probes) => {
+                self.score(context, Source { store, worked }, *probes)
+            }
         };
         let Answer { input, keep, reply } = match answer {
             Ok(answer) => answer,
@@ -251,14 +293,13 @@ impl PeerAggregator {
     fn sum(
         &self,
         context: &AggregatorContext,
-        store: &dyn UpdateStore,
-        round: RoundId,
-        set: AcceptedSet,
+        source: Source<'_>,
+        (round, set): (RoundId, AcceptedSet),
         evidence: &Evidence,
     ) -> Result<Answer, Refusal> {
         let (held, _) = self.for_set(context, round, &set)?;
         held.check_evidence(context, &set, evidence)?;
-        let reply = held.sum_reply(context, store, &set)?;
+        let reply = held.sum_reply(context, source, &set)?;
         let summed = matches!(self.phase, Phase::Summed { .. } | Phase::Scored { .. });
         let input = (!summed).then_some(PeerInput::Summed { round, set });
         Ok(Answer { input, keep: Vec::new(), reply })
@@ -296,12 +337,24 @@ impl PeerAggregator {
     fn score(
         &self,
         context: &AggregatorContext,
-        store: &dyn UpdateStore,
+        source: Source<'_>,
         probes: Signed<ProbeOrder>,
     ) -> Result<Answer, Refusal> {
+        let (held, set, answered) = self.for_probes(context, &probes)?;
+        let reply = held.score_reply(context, source, set, &probes)?;
+        let input = (!answered).then(|| PeerInput::Scored(Box::new(probes)));
+        Ok(Answer { input, keep: Vec::new(), reply })
+    }
+
+    /// The parts and the set for which these probes are, and whether they were answered before.
+    fn for_probes(
+        &self,
+        context: &AggregatorContext,
+        probes: &Signed<ProbeOrder>,
+    ) -> Result<(&Held, &AcceptedSet, bool), Refusal> {
         let (held, set, answered) = match &self.phase {
             Phase::Summed { held, set } => (held, set, false),
-            Phase::Scored { probes: answered, .. } if *answered != probes => {
+            Phase::Scored { probes: answered, .. } if answered != probes => {
                 return Err(Refusal::AlreadyAnswered);
             }
             Phase::Scored { held, set, .. } => (held, set, true),
@@ -309,10 +362,8 @@ impl PeerAggregator {
                 return Err(Refusal::Unexpected);
             }
         };
-        check_probes(context, &probes, held.grant(), set)?;
-        let reply = held.score_reply(context, store, set, &probes)?;
-        let input = (!answered).then(|| PeerInput::Scored(Box::new(probes)));
-        Ok(Answer { input, keep: Vec::new(), reply })
+        check_probes(context.terms(), probes, held.grant(), set)?;
+        Ok((held, set, answered))
     }
 }
 
@@ -342,12 +393,11 @@ fn prepared(
 /// Checks that the DAO node signed these probes for this round and set, and that no inner product
 /// with them can wrap around.
 pub(crate) fn check_probes(
-    context: &AggregatorContext,
+    terms: &FederationTerms,
     probes: &Signed<ProbeOrder>,
     grant: &RoundGrant,
     set: &AcceptedSet,
 ) -> Result<(), Refusal> {
-    let terms = context.terms();
     probes
         .clone()
         .verify_by(Tag::Probe, &terms.dao_node)

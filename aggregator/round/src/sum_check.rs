@@ -36,7 +36,7 @@ pub fn check_sum(
 ) -> Result<CheckedSum, Box<Dispute>> {
     sum.ok_or(Finding::Withheld)
         .and_then(|sum| found(terms, receipt, sum, secret))
-        .map_err(|finding| Box::new(Dispute::new(terms, receipt.round, *finder, finding)))
+        .map_err(|finding| Box::new(Dispute::over(terms, receipt, *finder, finding)))
 }
 
 fn found(

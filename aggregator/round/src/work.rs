@@ -1,4 +1,4 @@
-//! What the coordinator does with its own parts: the work that takes bytes and time.
+//! What a party does with its own parts: the work that takes bytes and time.
 //!
 //! The machine only says what is to be done ([`Ask::Own`]); the shell does it on a thread of its own and
 //! feeds the result back, which is persisted like any other input. A replay therefore reads no update,
@@ -6,8 +6,10 @@
 //!
 //! [`Ask::Own`]: crate::Ask::Own
 
-use aggregator_protocol::{ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder};
-use privacy_identity::{Digest, Encode as _, Signed, Tag, VerifyingKey, Writer};
+use aggregator_protocol::{AcceptedSet, ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder};
+use privacy_identity::{
+    Decode, DecodeError, Digest, Encode, Reader, Signed, Tag, VerifyingKey, Writer,
+};
 
 use crate::{
     AggregatorContext, Input, PartFault, UpdateStore, mode,
@@ -15,13 +17,15 @@ use crate::{
     worked::{OwnProof, Worked},
 };
 
-/// Work on the coordinator's own parts of some updates of a round. The same work always has the same
+/// Work on a party's own parts of some updates of a round. The same work always has the same
 /// result, so that it may be done twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
     pub(crate) order: Signed<RoundOrder>,
     pub(crate) updates: Vec<(VerifyingKey, Digest)>,
     pub(crate) task: Task,
+    /// The party's place.
+    pub(crate) place: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +78,17 @@ impl Work {
         context: &AggregatorContext,
         store: &dyn UpdateStore,
     ) -> Result<Input, PartFault> {
-        let parts = Parts { context, grant: self.grant(), place: 0, set: &self.updates, store };
+        Ok(Input::Worked { round: self.round(), worked: Box::new(self.worked(context, store)?) })
+    }
+
+    /// As [`Work::run`], without the coordinator's machine in mind.
+    pub(crate) fn worked(
+        &self,
+        context: &AggregatorContext,
+        store: &dyn UpdateStore,
+    ) -> Result<Worked, PartFault> {
+        let (grant, place) = (self.grant(), self.place);
+        let parts = Parts { context, grant, place, set: &self.updates, store };
         let worked = match &self.task {
             Task::Prepare { challenge } => prepared(&parts, challenge).map(Worked::Prepared),
             Task::Sum => mode::partial_sum(&parts).map(Worked::Summed),
@@ -82,7 +96,7 @@ impl Work {
                 mode::scalar_shares(&parts, probes.unverified_body()).map(Worked::Scored)
             }
         };
-        let worked = match worked {
+        Ok(match worked {
             Ok(worked) => worked,
             Err(PartError::Fault { fault: PartFault::Unavailable, .. }) => {
                 return Err(PartFault::Unavailable);
@@ -91,8 +105,73 @@ impl Work {
                 Worked::Lost { update, altered: fault == PartFault::Altered }
             }
             Err(PartError::Refused(refusal)) => Worked::Failed(refusal),
-        };
-        Ok(Input::Worked { round: self.round(), worked: Box::new(worked) })
+        })
+    }
+
+    /// What came of this work, given what came of its updates up to some place, in order, and of the next ones.
+    ///
+    /// The first thing that went wrong is what came of the whole: as if one process had gone through all.
+    pub(crate) fn joined(
+        &self,
+        context: &AggregatorContext,
+        whole: Worked,
+        next: Worked,
+    ) -> Worked {
+        match (whole, next) {
+            (Worked::Prepared(mut whole), Worked::Prepared(next)) => {
+                whole.extend(next);
+                Worked::Prepared(whole)
+            }
+            (Worked::Scored(mut whole), Worked::Scored(next)) => {
+                whole.extend(next);
+                Worked::Scored(whole)
+            }
+            (Worked::Summed(whole), Worked::Summed(next)) => {
+                match mode::merged_sums(context, self.grant(), &whole, &next) {
+                    Ok(sum) => Worked::Summed(sum),
+                    Err(refusal) => Worked::Failed(refusal),
+                }
+            }
+            (wrong @ (Worked::Lost { .. } | Worked::Failed(_)), _)
+            | (_, wrong @ (Worked::Lost { .. } | Worked::Failed(_))) => wrong,
+            // What a batch of this task never comes to.
+            _ => Worked::Failed(Refusal::Unexpected),
+        }
+    }
+}
+
+impl Encode for Work {
+    fn encode(&self, writer: &mut Writer) {
+        self.order.encode(writer);
+        writer.u32(u32::try_from(self.place).expect("at most RECIPIENTS_MAX"));
+        match &self.task {
+            Task::Prepare { challenge } => {
+                writer.u8(0);
+                challenge.encode(writer);
+            }
+            Task::Sum => writer.u8(1),
+            Task::Score(probes) => {
+                writer.u8(2);
+                probes.encode(writer);
+            }
+        }
+        AcceptedSet::new(self.updates.clone()).expect("taken from a map").encode(writer);
+    }
+}
+
+impl Decode for Work {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            order: Decode::decode(reader)?,
+            place: reader.u32()? as usize,
+            task: match reader.u8()? {
+                0 => Task::Prepare { challenge: Decode::decode(reader)? },
+                1 => Task::Sum,
+                2 => Task::Score(Box::new(Decode::decode(reader)?)),
+                other => return Err(DecodeError::invalid("task", other)),
+            },
+            updates: AcceptedSet::decode(reader)?.contributions().to_vec(),
+        })
     }
 }
 
@@ -100,7 +179,7 @@ impl Work {
 fn prepared(parts: &Parts<'_>, challenge: &Digest) -> Result<Vec<OwnProof>, PartError> {
     let mut proofs = Vec::new();
     for (part, (member, update)) in parts.each().zip(parts.set) {
-        let held = match mode::prepare(parts.context, 0, &part?, challenge) {
+        let held = match mode::prepare(parts.context, parts.place, &part?, challenge) {
             Ok(proof) => Some(proof),
             Err(Refusal::BadProof) => None,
             Err(refusal) => return Err(refusal.into()),

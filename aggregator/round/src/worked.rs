@@ -36,6 +36,17 @@ pub enum Worked {
     Failed(Refusal),
 }
 
+impl Worked {
+    /// What a party answers of which this came instead of what it was asked for.
+    pub(crate) const fn refusal(&self) -> Refusal {
+        match self {
+            Self::Lost { .. } => Refusal::Lost,
+            Self::Failed(refusal) => *refusal,
+            _ => Refusal::Unexpected,
+        }
+    }
+}
+
 /// The coordinator's part of one proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnProof {

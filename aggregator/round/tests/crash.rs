@@ -210,6 +210,7 @@ fn a_receipt_that_counts_refusals_is_signed_again_to_the_same_bytes() {
         let mut federation = sealed(sealing);
         federation.run_until(asks_sum);
         let round = federation.dao.open_round().unwrap();
+        let round = RoundId(round.0 + 1);
         let stranger = Input::Prepared { party: 1, round, parts: Vec::new() };
         assert_eq!(federation.feed(&stranger), Err(Refusal::Unexpected));
         federation.coordinator.machine.count(Refusal::Malformed);
@@ -220,7 +221,9 @@ fn a_receipt_that_counts_refusals_is_signed_again_to_the_same_bytes() {
         federation.coordinator.restart();
         assert_eq!(federation.outstanding(), settle);
         let Ask::Dao(request) = &settle[0] else { panic!("the DAO node settles") };
-        let DaoRequest::Settle(receipt) = request.as_ref() else { panic!("it is asked to settle") };
+        let DaoRequest::Settle { receipt, .. } = request.as_ref() else {
+            panic!("it is asked to settle")
+        };
         let counted = [(Refusal::Malformed, 1), (Refusal::Unexpected, 1)];
         assert_eq!(receipt.unverified_body().refused, counted);
         federation.run();

@@ -9,7 +9,7 @@ mod world;
 use aggregator_protocol::{
     AggregatorReply, AggregatorRequest, CustodyTerms, Refusal, ScalarShares, SealingTerms,
 };
-use aggregator_round::RoundEvent;
+use aggregator_round::{Input, RoundEvent};
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 use rand::RngExt as _;
 
@@ -17,7 +17,7 @@ use crate::world::{
     Contribution, READING_ERROR_MAX, World,
     dao::{Logged, probe_in_the_clear},
     dishonest::{payloads, with_payloads},
-    federation::{Federation, replied},
+    federation::{Federation, asks_agree, asks_prepare, asks_sum, replied},
     rng_for,
 };
 
@@ -404,4 +404,56 @@ fn false_shares_of_a_contributor_and_keys_of_others_never_make_a_sum() {
             _ => panic!("{name}: {ended:?}"),
         }
     }
+}
+
+/// Patience is 150 ms here, half a step. Counted from the beginning of the step it would be over before the fourth of
+/// five has answered, and the fifth would be left out.
+#[test]
+fn a_slow_custodian_is_waited_for_and_a_late_answer_is_no_refusal() {
+    let (mut federation, contributions) = federation(5, 3);
+    let began_ms = federation.now_ms;
+    let asks: Vec<_> = federation.asked().into_iter().filter(asks_prepare).collect();
+    assert_eq!(asks.len(), 5);
+    for (ask, after_ms) in asks.iter().zip([160, 165, 170, 175]) {
+        federation.now_ms = began_ms + after_ms;
+        let input = federation.answer(ask);
+        federation.feed(&input).unwrap();
+        federation.feed(&Input::Tick).unwrap();
+    }
+    assert!(federation.outstanding().iter().any(asks_prepare), "the fifth was not waited for");
+    federation.now_ms = began_ms + 250;
+    let input = federation.answer(&asks[4]);
+    federation.feed(&input).unwrap();
+    let asks: Vec<_> = federation.asked().into_iter().filter(asks_agree).collect();
+    assert_eq!(asks.len(), 5);
+    // Four echoes are enough; the fifth comes when the sum is asked for, and once more.
+    for ask in &asks {
+        let input = federation.answer(ask);
+        federation.feed(&input).unwrap();
+    }
+    assert!(federation.outstanding().iter().any(asks_sum));
+    let late = federation.answer(&asks[4]);
+    assert_eq!(federation.feed(&late), Ok(Vec::new()));
+    let ended = federation.end_round(|_, _, _, reply| Some(reply));
+    check_settled(&federation, &contributions, &ended);
+    let Logged::Settled(receipt) = ended else { panic!("given up") };
+    assert_eq!(receipt.unverified_body().refused, []);
+}
+
+/// Four of five prepared, and the fifth never comes: patience ends with the step at the latest, and the round goes on.
+#[test]
+fn patience_never_lasts_longer_than_a_step() {
+    let (mut federation, contributions) = federation(5, 3);
+    let began_ms = federation.now_ms;
+    let asks: Vec<_> = federation.asked().into_iter().filter(asks_prepare).collect();
+    for (ask, after_ms) in asks.iter().zip([280, 285, 290, 295]) {
+        federation.now_ms = began_ms + after_ms;
+        let input = federation.answer(ask);
+        federation.feed(&input).unwrap();
+    }
+    federation.now_ms = began_ms + 400;
+    federation.feed(&Input::Tick).unwrap();
+    assert!(federation.outstanding().iter().any(asks_agree));
+    let ended = federation.end_round(|_, place, _, reply| (place != 5).then_some(reply));
+    check_settled(&federation, &contributions, &ended);
 }

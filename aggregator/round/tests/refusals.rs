@@ -77,7 +77,7 @@ fn rebound(federation: &Federation, alter: impl FnOnce(&mut Binding)) -> Input {
     let update = contribution.sealed.update();
     let key = &federation.world.members[0];
     let update = resigned(update, alter, &envelopes(update), key);
-    Input::Submitted { peer: key.verifying_key(), update: Box::new(update) }
+    Input::Submitted { peer: key.verifying_key(), update: Box::new(update), ticket: None }
 }
 
 #[test]
@@ -98,7 +98,8 @@ fn an_update_signed_by_somebody_else_is_refused() {
         let update = honest.sealed.update();
         let forger = &federation.world.members[1];
         let forged = Box::new(resigned(update, |_| {}, &envelopes(update), forger));
-        let input = Input::Submitted { peer: federation.world.member(0), update: forged };
+        let input =
+            Input::Submitted { peer: federation.world.member(0), update: forged, ticket: None };
         check_refused(&mut federation, &input, Refusal::BadSignature);
     });
 }
@@ -115,7 +116,7 @@ fn an_update_without_a_valid_signature_is_refused() {
         let signature = bytes.len() - tail - 64;
         bytes[signature] ^= 1;
         let update = Box::new(SealedUpdate::from_bytes(&bytes).unwrap());
-        let input = Input::Submitted { peer: federation.world.member(0), update };
+        let input = Input::Submitted { peer: federation.world.member(0), update, ticket: None };
         check_refused(&mut federation, &input, Refusal::BadSignature);
     });
 }
@@ -141,7 +142,7 @@ fn an_update_sent_by_another_member_is_refused() {
         let mut federation = Federation::sealed_collecting(sealing, 1, 4);
         let contribution = federation.contribution(0);
         let update = Box::new(contribution.sealed.update().clone());
-        let input = Input::Submitted { peer: federation.world.member(1), update };
+        let input = Input::Submitted { peer: federation.world.member(1), update, ticket: None };
         check_refused(&mut federation, &input, Refusal::WrongSender);
     });
 }
@@ -248,7 +249,7 @@ fn an_update_of_another_dimension_is_refused() {
             .seal(update, &terms, key, &mut rng_for(&[1]), &mut rng_for(&[2]))
             .unwrap();
         let update = Box::new(sealed.update().clone());
-        let input = Input::Submitted { peer: key.verifying_key(), update };
+        let input = Input::Submitted { peer: key.verifying_key(), update, ticket: None };
         check_refused(&mut federation, &input, Refusal::Unopenable);
     });
 }
@@ -271,7 +272,7 @@ fn an_update_with_a_swapped_envelope_is_malformed() {
         let from = bytes.len() - 20;
         bytes[from..].copy_from_slice(&other[from..]);
         let update = Box::new(SealedUpdate::from_bytes(&bytes).unwrap());
-        let input = Input::Submitted { peer: federation.world.member(0), update };
+        let input = Input::Submitted { peer: federation.world.member(0), update, ticket: None };
         check_refused(&mut federation, &input, Refusal::Malformed);
     });
 }
@@ -287,7 +288,7 @@ fn an_update_that_is_not_sealed_to_every_aggregator_is_malformed() {
         parts.resize(sealed_to, parts[0].clone());
         let key = &federation.world.members[0];
         let update = Box::new(resigned(update, |_| {}, &parts, key));
-        let input = Input::Submitted { peer: key.verifying_key(), update };
+        let input = Input::Submitted { peer: key.verifying_key(), update, ticket: None };
         check_refused(&mut federation, &input, Refusal::Malformed);
         federation.submit(&[0, 1, 2, 3]);
         assert_eq!(federation.outstanding().len(), aggregators - 1);

@@ -62,14 +62,20 @@ impl Settled {
         check_sum(&world.terms, &world.member(finder), &receipt, Some(&sum), secret)
     }
 
-    /// As [`Self::check`], for every member; each finds the same and accuses every aggregator.
+    /// As [`Self::check`], for every member; each finds the same and accuses every aggregator, and every other member of
+    /// the set.
     fn check_found_by_all(&self, body: &RoundSum) {
         let world = self.world();
         let all: Vec<_> = world.terms.aggregators.iter().map(|keys| keys.verifying).collect();
         for finder in 0..MEMBERS {
             let dispute = self.check(finder, body.clone()).unwrap_err();
             assert_eq!(dispute.finding, Finding::Tags(TagError::Mismatch));
-            assert_eq!(dispute.accused, all);
+            // And whoever of the set may have spoiled its own tag, but for the finder.
+            let set = self.receipt.accepted.contributions().iter().map(|(member, _)| *member);
+            let others = set.filter(|member| *member != world.member(finder));
+            let expected: Vec<_> = all.iter().copied().chain(others).collect();
+            assert!(expected.len() > all.len());
+            assert_eq!(dispute.accused, expected);
             let text = dispute.to_string();
             assert!(text.contains("it is not the sum over the accepted set"), "{text}");
             assert!(text.contains(&format!("found by {}", world.member(finder))), "{text}");

@@ -16,7 +16,7 @@ use crate::fault::Party;
 pub(crate) fn rests_on_the_channel(from: Party, to: Party, reply: bool, bytes: &[u8]) -> bool {
     match (from, to, reply) {
         (Party::Member(_), _, false) => match from_wire(bytes) {
-            Ok(ContributorRequest::Submit(_)) => false,
+            Ok(ContributorRequest::Submit { .. }) => false,
             Ok(ContributorRequest::Custody(answer)) => unsigned(&answer),
             _ => true,
         },
@@ -31,7 +31,7 @@ pub(crate) fn rests_on_the_channel(from: Party, to: Party, reply: bool, bytes: &
             _ => true,
         },
         (_, Party::Dao, false) => {
-            !matches!(from_wire(bytes), Ok(DaoRequest::Measure(_) | DaoRequest::Settle(_)))
+            !matches!(from_wire(bytes), Ok(DaoRequest::Measure(_) | DaoRequest::Settle { .. }))
         }
         (Party::Dao, _, true) => {
             !matches!(from_wire(bytes), Ok(DaoReply::Granted { .. } | DaoReply::Probes(_)))

@@ -16,6 +16,7 @@ use aggregator_round::{
     AggregatorContext, Answer, Ask, Asked, Batch, Coordinator, Input, Output, RoundEvent,
     Unsendable, UpdateId, Work,
 };
+use aggregator_strategy::Ticket;
 use privacy_identity::{Digest, Encode as _, Signed, Tag, VerifyingKey};
 
 use crate::{
@@ -222,7 +223,12 @@ impl Process {
             ContributorRequest::Sum { round } => {
                 ContributorReply::Sum(self.machine.sum_for(round, &member))
             }
-            ContributorRequest::Submit(update) => return self.submitted(turn, from, update),
+            ContributorRequest::Values { round } => {
+                ContributorReply::Values(self.machine.values_for(round, &member))
+            }
+            ContributorRequest::Submit { update, ticket } => {
+                return self.submitted(turn, from, update, ticket);
+            }
             ContributorRequest::Custody(answer) => return self.custody(turn, from, *answer),
             ContributorRequest::Terms
             | ContributorRequest::Join(_)
@@ -282,10 +288,12 @@ impl Process {
         turn: &mut Turn<'_>,
         from: (usize, u64),
         update: Box<privacy_secagg::SealedUpdate>,
+        ticket: Option<Ticket>,
     ) {
         let peer = turn.world.member_keys[from.0];
         let sent = update.clone();
-        if let Err(refusal) = self.step(turn, Input::Submitted { peer, update }, Some(from)) {
+        let input = Input::Submitted { peer, update, ticket };
+        if let Err(refusal) = self.step(turn, input, Some(from)) {
             if turn.mutant == Some(Mutant::AcknowledgesAnything) {
                 let update = Digest::of(Tag::SealedUpdate, &sent.to_bytes());
                 let round = RoundId(sent.claimed_binding().round);

@@ -41,7 +41,7 @@ impl Dao {
             | DaoRequest::HandKey(_) => DaoReply::Refused(Refusal::Unexpected),
             DaoRequest::Grant => self.grant(world),
             DaoRequest::Measure(sum) => self.measure(world, *sum, witness),
-            DaoRequest::Settle(receipt) => {
+            DaoRequest::Settle { receipt, .. } => {
                 let key = &world.terms.coordinator().verifying;
                 if receipt.clone().verify_by(Tag::RoundReceipt, key).is_err() {
                     return DaoReply::Refused(Refusal::BadSignature);

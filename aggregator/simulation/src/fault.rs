@@ -57,6 +57,8 @@ pub enum Forgery {
     Oversized,
     /// Bytes that are no message.
     Garbage,
+    /// Its own update without its ticket, or with one where nobody draws.
+    OtherTicket,
 }
 
 /// What somebody with the coordinator's key asks beside a question of the coordinator.
@@ -171,6 +173,12 @@ pub enum Fault {
         /// Milliseconds per round.
         training_ms: u64,
     },
+    /// A member takes part though it was not drawn, with what it sealed before and its true ticket (where members draw
+    /// in secret).
+    Greedy {
+        /// Who.
+        member: usize,
+    },
     /// A member sends nothing.
     Silent {
         /// Who.
@@ -215,6 +223,7 @@ impl Fault {
             Self::Rot { harm: Harm::Unreadable(_), .. } => "bytes unreadable",
             Self::Jump { .. } => "clock jump",
             Self::Slow { .. } => "slow",
+            Self::Greedy { .. } => "greedy",
             Self::Silent { .. } => "silent",
             Self::Spoil { .. } => "spoilt part",
             Self::SpoilTag { .. } => "spoilt tag",

@@ -5,7 +5,8 @@ use aggregator_protocol::{
     FetchedReceipt, OpenedScalars, Refusal, RoundId, RoundReceipt, SealingTerms,
 };
 use aggregator_round::{Outcome, ReceiptError};
-use privacy_identity::{Encode as _, Signed};
+use aggregator_strategy::Draw;
+use privacy_identity::{Digest, Encode as _, Signed, Tag};
 use privacy_secagg::QuantizedProbe;
 
 use crate::{
@@ -35,7 +36,7 @@ type Check = Result<(), String>;
 pub(crate) type Invariant = (&'static str, fn(&Simulation) -> Check);
 
 /// All of them.
-pub(crate) const INVARIANTS: [Invariant; 14] = [
+pub(crate) const INVARIANTS: [Invariant; 15] = [
     (
         "invariant_aggregate_is_the_plain_sum_of_the_accepted_set",
         invariant_aggregate_is_the_plain_sum_of_the_accepted_set,
@@ -44,6 +45,7 @@ pub(crate) const INVARIANTS: [Invariant; 14] = [
         "invariant_nothing_is_opened_below_the_minimum_cohort",
         invariant_nothing_is_opened_below_the_minimum_cohort,
     ),
+    ("invariant_who_takes_part_was_drawn", invariant_who_takes_part_was_drawn),
     ("invariant_no_second_opening_with_another_set", invariant_no_second_opening_with_another_set),
     (
         "invariant_custodians_sum_only_after_agreement",
@@ -100,6 +102,29 @@ fn invariant_nothing_is_opened_below_the_minimum_cohort(simulation: &Simulation)
     let Some(round) = news.measured else { return Ok(()) };
     let got = simulation.processes.dao.sums[&round].accepted.contributions().len();
     check(got >= minimum, || format!("the sum of round {round} has {got} of {minimum}"))
+}
+
+/// A sum has no more contributions than were wanted, and where members draw in secret a ticket of each that holds for
+/// this member, round and model, at the rate that was agreed on.
+fn invariant_who_takes_part_was_drawn(simulation: &Simulation) -> Check {
+    let Some(round) = simulation.witness.news.measured else { return Ok(()) };
+    let (world, sum) = (&simulation.world, &simulation.processes.dao.sums[&round]);
+    let set = sum.accepted.contributions();
+    let most = world.sampling.enough().unwrap_or(usize::MAX);
+    check(set.len() <= most, || format!("round {round} took {} of {most}", set.len()))?;
+    let Some(rate) = world.sampling.secret_rate() else {
+        return check(sum.tickets.is_empty(), || format!("round {round} has tickets"));
+    };
+    check(sum.tickets.len() == set.len(), || format!("round {round} lacks tickets"))?;
+    let beacon = Digest::of(Tag::Model, &world.model(round.0));
+    let draw = Draw { federation: world.id, round: round.0, beacon };
+    for ((member, _), ticket) in set.iter().zip(&sum.tickets) {
+        let index = world.index_of(member).ok_or_else(|| format!("{member} is no member"))?;
+        ticket
+            .verify(&world.draw_key(index), &draw, rate)
+            .map_err(|error| format!("round {round}, member {index}: {error}"))?;
+    }
+    Ok(())
 }
 
 /// A party opens one set, shows its verifier shares under one challenge and answers one probe per round; what

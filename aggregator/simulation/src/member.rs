@@ -5,7 +5,10 @@ use aggregator_protocol::{
     AggregatorReply, AggregatorRequest, ContributorReply, ContributorRequest, Refusal, RoundId,
     RoundOrder, RoundReceipt, from_wire, to_wire,
 };
-use aggregator_round::{Acknowledged, Ordered, Outcome, ReceiptError, Sealed, check_sum};
+use aggregator_round::{
+    Acknowledged, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed, check_sum,
+};
+use aggregator_strategy::{SamplingRate, Ticket, participation_key};
 use privacy_identity::{Decode as _, Digest, Encode as _, SealingKey, Signed};
 use privacy_secagg::SealedUpdate;
 
@@ -58,6 +61,15 @@ enum Wrong {
 
 /// Bytes of a tag's share, at the end of the first payload.
 const TAG_BYTES: usize = 16;
+
+/// How a member behaves in this run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Habits {
+    /// How long it trains; none if it sends nothing.
+    pub(crate) training_ms: Option<u64>,
+    /// Whether it takes part though it was not drawn.
+    pub(crate) greedy: bool,
+}
 
 /// A contributor.
 pub(crate) struct Member {
@@ -119,7 +131,7 @@ impl Member {
         let question = match &self.stage {
             Stage::Training { .. } | Stage::Finished => return,
             Stage::Asking => ContributorRequest::Fetch { known: self.last },
-            Stage::Sealed(mine) => ContributorRequest::Submit(Box::new(mine.update().clone())),
+            Stage::Sealed(mine) => mine.request(),
             Stage::Doubting(mine) => ContributorRequest::Receipt { round: mine.round() },
             Stage::Waiting(promised, _) => ContributorRequest::Receipt { round: promised.round() },
             Stage::Checking(receipt) => ContributorRequest::Sum { round: receipt.round },
@@ -129,13 +141,13 @@ impl Member {
         turn.request(Party::Aggregator(0), self.last_id, to_wire(&question));
     }
 
-    /// Takes an answer; `garbled` if it was changed on the way.
+    /// Takes an answer to the question `id`; `garbled` if it was changed on the way.
     pub(crate) fn hear(
         &mut self,
         turn: &mut Turn<'_>,
-        (id, training_ms): (u64, Option<u64>),
+        habits: Habits,
+        (id, garbled): (u64, bool),
         bytes: &[u8],
-        garbled: bool,
     ) {
         if self.asked.is_none_or(|(asked, _)| asked != id) {
             return;
@@ -148,7 +160,7 @@ impl Member {
         let stage = std::mem::replace(&mut self.stage, Stage::Asking);
         self.stage = match (stage, reply) {
             (Stage::Asking, ContributorReply::Order { order, model }) => {
-                self.ordered(turn, order, &model, training_ms)
+                self.ordered(turn, order, &model, habits)
             }
             (Stage::Asking, ContributorReply::Finished) => Stage::Finished,
             (Stage::Sealed(mine), ContributorReply::Acknowledged(promise)) => {
@@ -206,14 +218,14 @@ impl Member {
 
     fn ordered(
         &mut self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         order: Box<Signed<RoundOrder>>,
         model: &[u8],
-        training_ms: Option<u64>,
+        habits: Habits,
     ) -> Stage {
         let key = &turn.world.members[self.index];
         let accepted = Ordered::accept(&turn.world.terms, key, self.last, &order, model);
-        match (accepted, training_ms) {
+        match (accepted, habits.training_ms) {
             (Ok(ordered), Some(training_ms)) => {
                 let until_ms = turn.elapsed_ms + training_ms;
                 Stage::Training { ordered: Box::new(ordered), order, until_ms }
@@ -222,11 +234,36 @@ impl Member {
                 self.last = Some(ordered.round());
                 Stage::Asking
             }
+            (Err(OrderRefusal::NotDrawn), _) => {
+                turn.witness.seen.add("members not drawn", 1);
+                let round = order.unverified_body().grant.unverified_body().round;
+                self.last = Some(round);
+                let taken = habits.greedy.then(|| self.undrawn(turn, &order, round)).flatten();
+                taken.map_or(Stage::Asking, |mine| Stage::Sealed(Box::new(mine)))
+            }
             (Err(_), _) => {
                 self.not_before_ms = turn.elapsed_ms + PAUSE_MS;
                 Stage::Asking
             }
         }
+    }
+
+    /// What it sealed to an earlier round, sealed again to one for which it was not drawn.
+    fn undrawn(
+        &self,
+        turn: &mut Turn<'_>,
+        order: &Signed<RoundOrder>,
+        round: RoundId,
+    ) -> Option<Sealed> {
+        let (_, before) = self.current.as_ref()?;
+        let (world, member) = (turn.world, turn.world.member_keys[self.index]);
+        let update = world.altered(self.index, order, before, (round, member), |_| {})?;
+        let mine = world.resumed(self.index, update)?;
+        let values = before.values.clone();
+        let fact = SealedFact { member, round, values, faulty: false, tag_spoilt: false };
+        turn.witness.sealed.insert(*mine.digest(), fact);
+        turn.witness.seen.add("sent though not drawn", 1);
+        Some(mine)
     }
 
     /// Seals what it trained, and stores that before it is sent.
@@ -409,7 +446,11 @@ impl Member {
     ) -> Option<Vec<u8>> {
         let world = turn.world;
         let (order, mine) = self.current.as_ref()?;
-        let submit = |update: SealedUpdate| to_wire(&ContributorRequest::Submit(Box::new(update)));
+        let ticket = mine.sealed.ticket();
+        let sent = |update: SealedUpdate, ticket: Option<Ticket>| {
+            to_wire(&ContributorRequest::Submit { update: Box::new(update), ticket })
+        };
+        let submit = |update: SealedUpdate| sent(update, ticket);
         let me = world.member_keys[self.index];
         let round = mine.sealed.round();
         match forgery {
@@ -451,6 +492,15 @@ impl Member {
             }
             Forgery::Oversized => {
                 Some(vec![0; aggregator_round::message_bytes_max(&world.terms) + 1])
+            }
+            Forgery::OtherTicket => {
+                let draw = order.unverified_body().grant.unverified_body().draw();
+                let key = participation_key(&world.members[self.index]);
+                let other = match ticket {
+                    Some(_) => None,
+                    None => Ticket::draw(&key, &draw, SamplingRate::ALL),
+                };
+                Some(sent(mine.sealed.update().clone(), other))
             }
             Forgery::Garbage => {
                 let mut wire = submit(mine.sealed.update().clone());

@@ -26,7 +26,7 @@ pub(crate) enum Stake {
     Low,
 }
 
-const FORGERIES: [Forgery; 8] = [
+const FORGERIES: [Forgery; 9] = [
     Forgery::Second,
     Forgery::OlderRound,
     Forgery::OtherRound,
@@ -35,6 +35,7 @@ const FORGERIES: [Forgery; 8] = [
     Forgery::OtherName,
     Forgery::Oversized,
     Forgery::Garbage,
+    Forgery::OtherTicket,
 ];
 
 const THEFTS: [Theft; 7] = [
@@ -220,6 +221,11 @@ impl Plan {
         slow.max().unwrap_or(1)
     }
 
+    pub(crate) fn is_greedy(&self, who: usize) -> bool {
+        let greedy = |fault: &Fault| matches!(fault, Fault::Greedy { member } if *member == who);
+        self.standing.iter().any(greedy)
+    }
+
     pub(crate) fn is_silent(&self, who: usize) -> bool {
         let silent = |fault: &Fault| matches!(fault, Fault::Silent { member } if *member == who);
         self.standing.iter().any(silent)
@@ -306,13 +312,15 @@ fn standing(seed: u64, scenario: &Scenario) -> Vec<Fault> {
     for member in 0..scenario.members {
         let verified = scenario.sealing == aggregator_protocol::SealingTerms::MpcVerified;
         let tags = scenario.cohort && scenario.sealing.custody().is_none();
+        let secret = scenario.sampling.secret_rate().is_some();
         match draws.within(0..=9) {
-            kind if kind > 4 || !draws.happens(2.0 * odds) => {}
+            kind if kind > 5 || !draws.happens(2.0 * odds) => {}
             0 => faults.push(Fault::Slow { member, training_ms: draws.within(50..=900) }),
             1 => faults.push(Fault::Silent { member }),
             2 => faults.push(Fault::Spoil { member, place: draws.index(places) }),
             3 if tags => faults.push(Fault::SpoilTag { member }),
             4 if verified => faults.push(Fault::Unproven { member }),
+            5 if secret => faults.push(Fault::Greedy { member }),
             _ => {}
         }
     }

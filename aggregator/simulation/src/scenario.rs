@@ -1,6 +1,7 @@
 //! Who takes part in a run, under which terms and in which weather.
 
 use aggregator_protocol::{CustodyTerms, SealingTerms};
+use aggregator_strategy::{CohortRule, OverSelection, SamplingRate};
 
 use crate::random::Draws;
 
@@ -76,11 +77,13 @@ pub enum Mutant {
     AcknowledgesAnything,
     /// Another party stores which parts it has, but not which set of them it opened.
     ForgetsTheSet,
+    /// All parties run under terms by which more take part than was agreed on.
+    WidensTheDraw,
     /// All parties run under terms with a minimum cohort of one less than was agreed on.
     LowersTheMinimum,
     /// Another party changes its share of the sum, and signs that.
     ShiftsTheSum,
-    /// Another party changes its shares of scalars, and signs that.
+    /// Another party moves value from one member to another in its shares of scalars, and signs that.
     ShiftsTheScalars,
     /// The coordinator never lets time act.
     NeverTicks,
@@ -110,6 +113,8 @@ pub struct Scenario {
     pub members: usize,
     /// Fewest contributions of a sum; in FHE mode at least the number of custodians.
     pub minimum: u32,
+    /// How cohorts are chosen.
+    pub sampling: CohortRule,
     /// Rounds that the DAO node grants.
     pub rounds: u32,
     /// Parameters of the model.
@@ -140,6 +145,7 @@ impl Scenario {
             aggregators: if custodians > 0 { 1 } else { 2 },
             members: custodians.max(3),
             minimum: u32::try_from(custodians).unwrap_or(2).max(2),
+            sampling: CohortRule::Everybody,
             rounds: 3,
             dimension: 4,
             cohort: false,
@@ -174,7 +180,26 @@ impl Scenario {
             odds: Odds::draw(&mut draws),
             // Costs ten times as much.
             audit: draws.happens(0.005),
+            sampling: sampling(&mut draws, calm.minimum, fewest + extra),
             ..calm
         }
+    }
+}
+
+/// Mostly everybody; else a public draw with or without over-selection, or a secret one.
+fn sampling(draws: &mut Draws, minimum: u32, members: usize) -> CohortRule {
+    let members = u32::try_from(members).unwrap_or(minimum);
+    match draws.within(0..=9) {
+        0 | 1 => {
+            let size = u32::try_from(draws.within(u64::from(minimum)..=u64::from(members)));
+            let percent = u16::try_from(draws.within(100..=200)).unwrap_or(100);
+            let over = OverSelection::from_percent(percent).unwrap_or(OverSelection::NONE);
+            CohortRule::Uniform { size: size.unwrap_or(minimum), over }
+        }
+        2 => {
+            let rate = SamplingRate::new(draws.within(600..=950) as f64 / 1000.0);
+            CohortRule::Secret { rate: rate.unwrap_or(SamplingRate::ALL) }
+        }
+        _ => CohortRule::Everybody,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     coordinator::Process,
     dao::Dao,
     fault::{Fault, Harm, Party, Site},
-    member::Member,
+    member::{Habits, Member},
     peer::Peer,
     plan::{Nature, Plan, Stake},
     random::Draws,
@@ -331,8 +331,9 @@ impl Simulation {
             }
             (Party::Member(index), _, true) => {
                 let training_ms = (!plan.is_silent(index)).then(|| plan.training_ms(index));
-                let id = (message.id, training_ms);
-                processes.members[index].hear(turn, id, &message.bytes, message.garbled);
+                let habits = Habits { training_ms, greedy: plan.is_greedy(index) };
+                let heard = (message.id, message.garbled);
+                processes.members[index].hear(turn, habits, heard, &message.bytes);
             }
             _ => {}
         });

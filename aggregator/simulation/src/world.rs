@@ -7,7 +7,9 @@ use aggregator_protocol::{
     ProbeOrder, RoundGrant, RoundId, RoundOrder, SchemaTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{
+    CohortRule, Draw, OverSelection, SamplingRate, ServerOptimizer, VrfPublicKey, participation_key,
+};
 use privacy_dp::{ClipNorm, DiscreteGaussian, IntegerNoise as _, LocalUpdate, TabledGaussian};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) id: Digest,
     /// What was agreed on, whatever the parties' terms say.
     pub(crate) minimum: usize,
+    /// The same of how cohorts are chosen.
+    pub(crate) sampling: CohortRule,
     dao_key: SigningKey,
     aggregators: Vec<SigningKey>,
     /// In the order of their public keys, so that an index is a place in a full cohort.
@@ -118,6 +122,10 @@ impl World {
                 deviation: vec![1.0],
             },
             rounds: scenario.rounds,
+            sampling: match scenario.mutant {
+                Some(Mutant::WidensTheDraw) => widened(scenario.sampling),
+                _ => scenario.sampling,
+            },
             minimum_cohort: scenario.minimum - lowered,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,
@@ -132,6 +140,7 @@ impl World {
             id: terms.id(),
             terms,
             minimum: scenario.minimum as usize,
+            sampling: scenario.sampling,
             dao_key,
             aggregators,
             members,
@@ -160,8 +169,15 @@ impl World {
         self.places.get(member).copied()
     }
 
-    /// A seeded cohort of the minimum size or more.
+    /// Who is invited: a seeded cohort of the minimum size or more, or as the terms say.
     fn cohort(&self, round: u64) -> Vec<usize> {
+        if self.terms.sampling != CohortRule::Everybody {
+            let beacon = Digest::of(Tag::Model, &self.model(round));
+            let draw = Draw { federation: self.id, round, beacon };
+            let invited = self.terms.sampling.invited(&draw, &self.member_keys);
+            let invited = invited.expect("a federation has members, each once");
+            return invited.iter().filter_map(|member| self.index_of(member)).collect();
+        }
         let mut draws = Draws::at(self.seed, &[6, round]);
         let mut cohort: Vec<_> = (0..self.members.len()).collect();
         while cohort.len() > self.minimum && draws.happens(0.2) {
@@ -192,10 +208,19 @@ impl World {
             round: RoundId(round),
             model: Digest::of(Tag::Model, &self.model(round)),
             cohort: cohort.iter().map(|&index| self.member_keys[index]).collect(),
+            draw_keys: match self.terms.sampling.secret_rate() {
+                Some(_) => cohort.iter().map(|&index| self.draw_key(index)).collect(),
+                None => Vec::new(),
+            },
             custodians: cohort.iter().take(count).map(custodian).collect(),
             cohort_epoch: self.terms.cohort.is_present().then_some(EPOCH),
         };
         Signed::new(body, Tag::RoundGrant, &self.dao_key)
+    }
+
+    /// The key by which member `index` draws.
+    pub(crate) fn draw_key(&self, index: usize) -> VrfPublicKey {
+        participation_key(&self.members[index]).public_key()
     }
 
     /// Seeded probes for a set; `draw` tells apart several for one round.
@@ -246,6 +271,18 @@ impl World {
         let generators = (&mut rounding.clone(), &mut sealing.clone());
         let sealed = ordered.seal_tagged(update, terms, key, self.secret.as_ref(), generators);
         Contribution { sealed: sealed.expect("an honest update can be sealed"), values }
+    }
+}
+
+/// A rule by which more take part.
+const fn widened(rule: CohortRule) -> CohortRule {
+    match rule {
+        CohortRule::Uniform { size, .. } => {
+            CohortRule::Uniform { size: size + 1, over: OverSelection::NONE }
+        }
+        CohortRule::Everybody | CohortRule::Secret { .. } => {
+            CohortRule::Secret { rate: SamplingRate::ALL }
+        }
     }
 }
 

@@ -47,6 +47,15 @@ fn invariant_nothing_is_opened_below_the_minimum_cohort_catches_a_lower_minimum(
 }
 
 #[test]
+fn invariant_who_takes_part_was_drawn_catches_terms_by_which_more_take_part() {
+    let invariant = "invariant_who_takes_part_was_drawn";
+    for rule in ["secret:rate=0.6", "uniform:size=2,over=1.5"] {
+        let Ok(sampling) = rule.parse() else { panic!("{rule}") };
+        catches(Mutant::WidensTheDraw, invariant, &Scenario { sampling, ..mpc(QUIET) });
+    }
+}
+
+#[test]
 fn invariant_no_second_opening_catches_a_peer_that_forgets_the_set() {
     let odds = Odds { crash: 0.04, steal: 0.8, ..Odds::NONE };
     let invariant = "invariant_no_second_opening_with_another_set";

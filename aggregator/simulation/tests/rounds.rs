@@ -4,7 +4,7 @@
 mod support;
 
 use aggregator_protocol::{CustodyTerms, SealingTerms};
-use aggregator_simulation::{Scenario, replay, run};
+use aggregator_simulation::{Fault, Scenario, replay, run};
 use support::{over_seeds, print};
 
 fn fhe() -> SealingTerms {
@@ -57,7 +57,14 @@ fn every_invariant_holds_in_mpc_mode() {
     every_invariant_holds(
         SealingTerms::Mpc,
         1_910,
-        &["parts refused", "aborted for a lost update"],
+        &[
+            "parts refused",
+            "aborted for a lost update",
+            "members not drawn",
+            "sent though not drawn",
+            "not-drawn",
+            "enough",
+        ],
     );
 }
 
@@ -99,4 +106,36 @@ fn where_nothing_goes_wrong_every_round_settles() {
             assert_eq!(report.faults, []);
         }
     }
+}
+
+#[test]
+fn a_round_takes_as_many_as_it_wants_and_tells_the_others_so() {
+    for sealing in [SealingTerms::Mpc, SealingTerms::MpcVerified, fhe()] {
+        let custodians = sealing.custody().map_or(2, CustodyTerms::custodians);
+        let sampling = format!("uniform:size={custodians},over=1.5").parse().unwrap();
+        let scenario = Scenario { members: 6, sampling, ..Scenario::calm(sealing) };
+        let report = run(3, &scenario).unwrap_or_else(|failure| panic!("{failure}"));
+        let seen = &report.seen;
+        assert_eq!(seen.count("settled"), 3, "{sealing:?}: {seen:?}");
+        assert_eq!(seen.count("acknowledged"), 3 * custodians as u64, "{sealing:?}: {seen:?}");
+        assert!(seen.count("enough") + seen.count("late") > 0, "{sealing:?}: {seen:?}");
+    }
+}
+
+/// Eight rounds of six members at a rate of one half.
+#[test]
+fn members_draw_for_themselves_and_who_was_not_drawn_is_not_taken() {
+    let sampling = "secret:rate=0.5".parse().unwrap();
+    let calm = Scenario::calm(SealingTerms::Mpc);
+    let scenario = Scenario { members: 6, rounds: 8, sampling, ..calm };
+    let report = run(4, &scenario).unwrap_or_else(|failure| panic!("{failure}"));
+    let (drawn, not) =
+        (report.seen.count("updates sealed"), report.seen.count("members not drawn"));
+    assert_eq!(drawn + not, 48, "{:?}", report.seen);
+    assert!((10..=38).contains(&drawn), "{:?}", report.seen);
+    assert_eq!(report.seen.count("not-drawn"), 0);
+    let greedy = (0..6).map(|member| Fault::Greedy { member }).collect();
+    let report = replay(4, &scenario, greedy).unwrap_or_else(|failure| panic!("{failure}"));
+    let sent = report.seen.count("sent though not drawn");
+    assert!(sent > 0 && report.seen.count("not-drawn") >= sent, "{:?}", report.seen);
 }

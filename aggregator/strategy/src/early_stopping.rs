@@ -1,9 +1,11 @@
 //! Ending a federation when the model no longer improves.
 
-use std::num::NonZeroU32;
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 use thiserror::Error;
+
+use crate::{NotationError, NumberError, notation::Notation};
 
 /// Why a setting or a measurement was refused.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -45,6 +47,9 @@ pub enum Progress {
 
 /// Early stopping under way. To be persisted with the model.
 ///
+/// Its settings are written `loss:patience=P,improvement=X` or `accuracy:patience=P,improvement=X`; without
+/// `improvement` any is enough.
+///
 /// Threat: the value has to be measured on data that no contributor trains on (the DAO's validation set), else
 /// whoever overfits it ends or prolongs the federation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,6 +82,12 @@ impl EarlyStopping {
         }
     }
 
+    /// Which values are better.
+    #[must_use]
+    pub const fn better(&self) -> Better {
+        self.better
+    }
+
     /// The best value so far.
     #[must_use]
     pub const fn best(&self) -> Option<f64> {
@@ -103,6 +114,36 @@ impl EarlyStopping {
         let exhausted = without_improvement >= self.patience.get();
         let progress = if exhausted { Progress::Exhausted } else { Progress::Waiting };
         Ok((Self { without_improvement, ..self }, progress))
+    }
+}
+
+/// The settings alone, as they are read.
+impl fmt::Display for EarlyStopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let measure = match self.better {
+            Better::Higher => "accuracy",
+            Better::Lower => "loss",
+        };
+        write!(f, "{measure}:patience={},improvement={}", self.patience, self.improvement_min)
+    }
+}
+
+impl FromStr for EarlyStopping {
+    type Err = NotationError;
+
+    fn from_str(text: &str) -> Result<Self, NotationError> {
+        let mut read = Notation::parse(text)?;
+        let better = match read.name {
+            "accuracy" => Better::Higher,
+            "loss" => Better::Lower,
+            _ => return Err(read.unknown("accuracy, loss")),
+        };
+        let patience = read.need("patience")?;
+        let got: f64 = read.take("improvement")?.unwrap_or(0.0);
+        let stopping = Self::new(better, patience, got);
+        read.finish(
+            stopping.map_err(|_refused| NumberError::Negative { name: "improvement", got })?,
+        )
     }
 }
 
@@ -178,6 +219,26 @@ mod tests {
         let stopping = EarlyStopping::new(Better::Lower, patience, 0.0).unwrap();
         let refused = stopping.observe(f64::NAN).unwrap_err();
         assert_eq!(refused.to_string(), "the measured value must be finite, got NaN");
+    }
+
+    #[test]
+    fn settings_are_read_as_they_are_written_and_bad_ones_refused() {
+        for text in ["loss:patience=3,improvement=0.001", "accuracy:patience=1,improvement=0"] {
+            assert_eq!(text.parse::<EarlyStopping>().unwrap().to_string(), text);
+        }
+        let short: EarlyStopping = "accuracy:patience=2".parse().unwrap();
+        let patience = NonZeroU32::new(2).unwrap();
+        assert_eq!(Ok(short), EarlyStopping::new(Better::Higher, patience, 0.0));
+        for (text, expected) in [
+            ("patience=2", "\"patience=2\" is none of: accuracy, loss"),
+            ("loss", "loss needs patience=VALUE"),
+            ("loss:patience=0", "number would be zero"),
+            ("loss:patience=1,improvement=-1", "improvement must be at least 0 and finite, got -1"),
+            ("loss:patience=1,best=1", "loss takes no \"best\""),
+        ] {
+            let refused = text.parse::<EarlyStopping>().unwrap_err().to_string();
+            assert!(refused.contains(expected), "{text}: {refused}");
+        }
     }
 
     proptest! {

@@ -30,9 +30,9 @@ pub use optimizer::{
 };
 pub use robust::{RobustError, RobustRule, TrimmedShare, Weiszfeld, krum_selection};
 pub use sampling::{
-    CohortError, Draw, OverSelectionError, ParticipationError, SamplingRate, Ticket, VrfError,
-    VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, invitations, participation_key,
-    poisson_cohort, public_draw, uniform_cohort,
+    CohortError, CohortRule, Draw, OverSelection, OverSelectionError, ParticipationError,
+    SamplingRate, Ticket, VrfError, VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, invitations,
+    participation_key, poisson_cohort, public_draw, uniform_cohort,
 };
 pub use schedule::{Schedule, ScheduleShape};
 pub use staleness::StalenessWeight;

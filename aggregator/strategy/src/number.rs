@@ -15,6 +15,14 @@ pub enum NumberError {
         /// What was given.
         got: f64,
     },
+    /// A number that must not be below zero.
+    #[error("{name} must be at least 0 and finite, got {got}")]
+    Negative {
+        /// What it was for.
+        name: &'static str,
+        /// What was given.
+        got: f64,
+    },
     /// A number that has to be at most one.
     #[error("{name} must be at most 1, got {got}")]
     AboveOne {

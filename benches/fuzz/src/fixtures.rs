@@ -6,7 +6,7 @@ use aggregator_protocol::{
     CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms,
     RoundGrant, RoundId, SchemaTerms, SealingTerms, TrainingTerms,
 };
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, ServerOptimizer, participation_key};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
@@ -71,6 +71,7 @@ pub(crate) fn terms(sealing: SealingTerms) -> FederationTerms {
             deviation: vec![2.0],
         },
         rounds: 15,
+        sampling: CohortRule::Everybody,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
         step_deadline_ms: 30_000,
@@ -90,6 +91,7 @@ pub(crate) fn grant() -> RoundGrant {
         round: RoundId(7),
         model: Digest([5; 32]),
         cohort,
+        draw_keys: [3, 4, 5].map(|index| participation_key(&key(index)).public_key()).to_vec(),
         custodians: vec![Custodian { member: key(3).verifying_key(), key: custody_key() }],
         cohort_epoch: Some(CohortEpoch { epoch: 3, authenticator: [4; 32] }),
     }

@@ -11,6 +11,7 @@ pub mod datasets;
 pub mod fhe;
 mod fixtures;
 pub mod identity;
+pub mod ledger;
 pub mod log;
 pub mod pine;
 pub mod protocol;

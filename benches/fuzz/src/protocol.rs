@@ -4,10 +4,11 @@ use aggregator_protocol::{
     AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews,
     CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest,
     Evidence, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, NoiseTerms,
-    OpenedScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundOrder,
-    RoundReceipt, RoundSum, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms,
-    Welcome, checked_roster, from_wire, to_wire,
+    OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundGrant, RoundId,
+    RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho,
+    SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire,
 };
+use aggregator_strategy::{SamplingRate, Ticket, participation_key};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Decode, Digest, Encode, Signed, Tag};
 use privacy_secagg::{Delivery, EncodingOptions, EncodingParameters, QuantizedProbe, Tagging};
@@ -85,6 +86,9 @@ fn check_terms(terms: &FederationTerms) {
     let share = terms.noise.share(&terms.encoding).expect("checked");
     assert!(share.is_some() == terms.noise.plan().is_some());
     assert!(share.is_none_or(|share| share.std().is_finite() && share.std() > 0.0));
+    let enough = terms.sampling.enough();
+    let opens = enough.is_none_or(|enough| enough >= terms.minimum_cohort as usize);
+    assert!(opens, "a round closes below the minimum cohort");
     assert!(terms.noise.honest_minimum <= terms.minimum_cohort, "noise of nobody is counted on");
 }
 
@@ -100,6 +104,7 @@ fn federation_terms(bytes: &[u8]) -> Verdict {
 fn round_grant(bytes: &[u8]) -> Verdict {
     let Some(grant) = decoded::<RoundGrant>(bytes) else { return Verdict::Refused };
     assert!(grant.cohort.is_sorted_by(|a, b| a < b));
+    assert!(grant.draw_keys.is_empty() || grant.draw_keys.len() == grant.cohort.len());
     for custodian in &grant.custodians {
         let signed_by_3 =
             custodian.member == key(3).verifying_key() && custodian.key == custody_key();
@@ -186,12 +191,18 @@ pub(crate) fn order() -> Box<Signed<RoundOrder>> {
     Box::new(Signed::new(order, Tag::RoundOrder, &key(1)))
 }
 
+fn ticket() -> Ticket {
+    let drawn = Ticket::draw(&participation_key(&key(3)), &grant().draw(), SamplingRate::ALL);
+    drawn.expect("everybody is drawn at this rate")
+}
+
 fn join() -> Signed<JoinRequest> {
     let request = JoinRequest {
         federation: federation(),
         token: "token".to_owned(),
         label: "wärme".to_owned(),
         custody: custody_key(),
+        draw: participation_key(&key(3)).public_key(),
     };
     Signed::new(request, Tag::Join, &key(3))
 }
@@ -223,6 +234,15 @@ pub(crate) fn scalars() -> Box<Signed<ScalarShares>> {
     let scalars =
         ScalarShares { federation: federation(), round: ROUND, probe: Digest([2; 32]), shares };
     Box::new(Signed::new(scalars, Tag::ScalarShares, &key(2)))
+}
+
+pub(crate) fn opening() -> ScalarOpening {
+    let party = |place| PartyScalars { place, shares: *scalars() };
+    ScalarOpening::new(vec![party(0), party(2)]).expect("in order")
+}
+
+pub(crate) fn value_record() -> ValueRecord {
+    ValueRecord { probes: *probes(), opening: opening() }
 }
 
 pub(crate) fn probes() -> Box<Signed<ProbeOrder>> {
@@ -282,6 +302,7 @@ pub(crate) fn round_sum() -> Box<Signed<RoundSum>> {
         federation: federation(),
         round: ROUND,
         accepted: set(),
+        tickets: vec![ticket(); 2],
         sum: vec![i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX)],
         tag: Some([1, 2]),
         commitments: vec![commitment()],
@@ -298,6 +319,7 @@ fn receipt() -> RoundReceipt {
         model_after: Digest([2; 32]),
         sum: Digest([3; 32]),
         probe: Digest([4; 32]),
+        opening: Digest([5; 32]),
         accepted: set(),
         scalars: vec![OpenedScalars { value: 5, innovation: -6 }; 2],
         dropped: vec![key(5).verifying_key()],
@@ -321,7 +343,8 @@ fn contributor_requests() -> Vec<ContributorRequest> {
         ContributorRequest::Join(join()),
         ContributorRequest::Fetch { known: None },
         ContributorRequest::Fetch { known: Some(ROUND) },
-        ContributorRequest::Submit(Box::new(sealed().clone())),
+        ContributorRequest::Submit { update: Box::new(sealed().clone()), ticket: None },
+        ContributorRequest::Submit { update: Box::new(sealed().clone()), ticket: Some(ticket()) },
         ContributorRequest::Receipt { round: ROUND },
         ContributorRequest::Custody(Box::new(AggregatorReply::Agreed(echo()))),
         ContributorRequest::Cohort(CohortRequest::Offer { package: vec![1; 20] }),
@@ -333,6 +356,7 @@ fn contributor_requests() -> Vec<ContributorRequest> {
         }),
         ContributorRequest::Cohort(CohortRequest::HandKey(hand_over())),
         ContributorRequest::Sum { round: ROUND },
+        ContributorRequest::Values { round: ROUND },
     ]
 }
 
@@ -368,6 +392,8 @@ fn contributor_replies() -> Vec<ContributorReply> {
         ContributorReply::Cohort(Box::new(news)),
         ContributorReply::Sum(None),
         ContributorReply::Sum(Some(round_sum())),
+        ContributorReply::Values(None),
+        ContributorReply::Values(Some(Box::new(value_record()))),
     ]
 }
 
@@ -404,7 +430,7 @@ fn dao_requests() -> Vec<DaoRequest> {
         DaoRequest::Join(join()),
         DaoRequest::Grant,
         DaoRequest::Measure(round_sum()),
-        DaoRequest::Settle(signed_receipt()),
+        DaoRequest::Settle { receipt: signed_receipt(), opening: Box::new(opening()) },
         DaoRequest::Abort { round: ROUND, reason: "helper lost".to_owned() },
         DaoRequest::Roster,
         DaoRequest::HandKey(hand_over()),

@@ -22,7 +22,7 @@ use crate::{
     fixtures::{fhe_terms, grant, key, rng, sealed, sealing_key, terms},
     protocol::{
         commitment, echo, order, prepared_parts, probes, roster, round_sum, scalars, set,
-        signed_grant, signed_receipt, welcome,
+        signed_grant, signed_receipt, value_record, welcome,
     },
 };
 
@@ -108,9 +108,18 @@ fn inputs() -> Vec<Vec<u8>> {
     let inputs = [
         Input::Granted { grant: Box::new(signed_grant()), model: vec![1, 2, 3] },
         Input::NoMoreRounds,
-        Input::Submitted { peer: key(3).verifying_key(), update: Box::new(sealed().clone()) },
+        Input::Submitted {
+            peer: key(3).verifying_key(),
+            update: Box::new(sealed().clone()),
+            ticket: None,
+        },
         Input::Tick,
-        Input::Held { round: ROUND, peer: key(3).verifying_key(), update: Digest([2; 32]) },
+        Input::Held {
+            round: ROUND,
+            peer: key(3).verifying_key(),
+            update: Digest([2; 32]),
+            ticket: None,
+        },
         Input::Prepared { party: 1, round: ROUND, parts: prepared_parts() },
         Input::Agreed { party: 2, echo: Box::new(echo()) },
         Input::Summed { party: 1, commitment: Box::new(commitment()), share: vec![9; 20] },
@@ -127,8 +136,10 @@ fn inputs() -> Vec<Vec<u8>> {
 
 fn all_ended() -> Vec<Vec<u8>> {
     let aborted = Ended::Aborted { round: RoundId(7), reason: "too few".to_owned() };
-    let settled = |sum| Ended::Settled { receipt: signed_receipt(), sum }.to_bytes();
-    vec![settled(None), settled(Some(round_sum())), aborted.to_bytes()]
+    let settled =
+        |sum, values| Ended::Settled { receipt: signed_receipt(), sum, values }.to_bytes();
+    let record = || Some(Box::new(value_record()));
+    vec![settled(None, None), settled(Some(round_sum()), record()), aborted.to_bytes()]
 }
 
 /// Every member of the set is answered with a proof, and nobody else.
@@ -208,8 +219,8 @@ fn grant_of(terms: &FederationTerms) -> RoundGrant {
     };
     let custodians =
         terms.sealing.custody().map_or(Vec::new(), |_| [3, 4, 5].map(custodian).to_vec());
-    // An epoch only where the terms have a cohort.
-    RoundGrant { federation, custodians, cohort_epoch: None, ..grant() }
+    // An epoch only where the terms have a cohort, keys only where members draw.
+    RoundGrant { federation, custodians, cohort_epoch: None, draw_keys: Vec::new(), ..grant() }
 }
 
 /// The mode in front: a seed, a public and an input share with their proof, a share of a key.

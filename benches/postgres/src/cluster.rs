@@ -102,6 +102,12 @@ impl Cluster {
         Ok(format!("postgres://{USER}@localhost/{name}?host={}", socket.replace('/', "%2F")))
     }
 
+    /// The socket at which the server listens: for a line of the test's own between it and somebody.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
     /// Kills the server with `kill -9` and starts it again on what it had
     /// written. Connections break.
     ///

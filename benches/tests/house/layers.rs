@@ -18,6 +18,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("data-dao-governance", 1),
     ("data-dao-ledger", 1),
     ("data-dao-log", 1),
+    ("data-dao-value", 1),
     ("datasets", 1),
     ("aggregator-protocol", 2),
     ("data-dao-market", 2),
@@ -36,6 +37,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("benches-sealing", 7),
     ("benches-postgres", 7),
     ("benches-ledger", 7),
+    ("benches-value", 7),
 ];
 
 /// Contexts that must not know about each other, whatever their layers say. Names of crates, or
@@ -69,6 +71,7 @@ const PURE: &[&str] = &[
     "privacy-pine",
     "privacy-cohort",
     "data-dao-ledger",
+    "data-dao-value",
     "data-dao-governance",
     "data-dao-log",
     "data-dao-market",

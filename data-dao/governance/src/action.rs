@@ -3,7 +3,7 @@
 use privacy_identity::{Encode, Writer};
 use serde::{Deserialize, Serialize};
 
-use crate::text;
+use crate::{Accused, text};
 
 /// Most actions of one proposal.
 pub const ACTIONS_MAX: usize = 16;
@@ -29,6 +29,16 @@ pub enum Action {
         #[serde(with = "text")]
         credits: u128,
     },
+    /// Decides that an open dispute over the pay of a round is right: what it accuses is not paid.
+    UpholdDispute {
+        /// The federation's name.
+        federation: String,
+        /// The round.
+        round: u64,
+        /// Whom the dispute accuses.
+        #[serde(with = "text")]
+        accused: Accused,
+    },
     /// Changes nothing: the proposal's words are the decision.
     Text,
 }
@@ -47,6 +57,12 @@ impl Encode for Action {
                 writer.array(&credits.to_be_bytes());
             }
             Self::Text => writer.u8(3),
+            Self::UpholdDispute { federation, round, accused } => {
+                writer.u8(32);
+                writer.text(federation);
+                writer.u64(*round);
+                accused.encode(writer);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //! Rules after `OpenZeppelin` Governor 5: voting in (snapshot, deadline], For > Against, Against
 //! never helps the quorum.
 
+mod accused;
 mod action;
 mod ballot;
 mod charter;
@@ -16,6 +17,7 @@ mod error;
 mod proposal;
 mod serde_text;
 
+pub use accused::Accused;
 pub use action::{ACTIONS_MAX, Action};
 pub use ballot::{Ballot, Choice};
 pub use charter::{Bounds, Charter, CharterParameters};

@@ -176,7 +176,7 @@ impl Replay {
             rounds_settled: counts.rounds_settled,
             rounds_aborted: counts.rounds_aborted,
             credits_issued: counts.credits_issued,
-            transfers: count(state.accounts().transfer_count()),
+            transfers: state.accounts().transfer_count(),
             proposals: counts.proposals,
             proposals_executed: counts.proposals_executed,
             ballots: counts.ballots,

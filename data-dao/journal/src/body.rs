@@ -3,6 +3,7 @@
 mod founding;
 mod rounds;
 mod sales;
+mod settlement;
 mod voting;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use sales::{
     Deposited, KeyIssued, Predicted, PredictionReserved, PredictionVoided, PriceSet, Purchased,
     RevenueLine,
 };
+pub use settlement::{RoundDisputed, RoundPosted, RoundSettling, SafeguardsSet, SettledPart};
 pub use voting::{BallotCast, ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued};
 
 /// What happened. In JSON, an object with one member: the kind in snake case.
@@ -34,6 +36,16 @@ pub enum Body {
     RoundSettled(RoundSettled),
     /// A round ended without a model.
     RoundAborted(RoundAborted),
+    /// What bounds a federation's privacy loss, and how long its pay can be challenged.
+    SafeguardsSet(SafeguardsSet),
+    /// What a round pays is final.
+    RoundPosted(RoundPosted),
+    /// A member objects to what a round is about to pay.
+    RoundDisputed(RoundDisputed),
+    /// The head of a settlement that does not fit one leaf.
+    RoundSettling(RoundSettling),
+    /// A part of that settlement; the last one settles the round.
+    SettledPart(SettledPart),
     /// A model can be bought.
     ModelReleased(ModelReleased),
     /// The operator sets a model's first price; later ones need a vote.
@@ -73,6 +85,11 @@ impl Body {
             Self::RoundOpened(_) => "round_opened",
             Self::RoundSettled(_) => "round_settled",
             Self::RoundAborted(_) => "round_aborted",
+            Self::SafeguardsSet(_) => "safeguards_set",
+            Self::RoundPosted(_) => "round_posted",
+            Self::RoundDisputed(_) => "round_disputed",
+            Self::RoundSettling(_) => "round_settling",
+            Self::SettledPart(_) => "settled_part",
             Self::ModelReleased(_) => "model_released",
             Self::PriceSet(_) => "price_set",
             Self::KeyIssued(_) => "key_issued",
@@ -107,6 +124,11 @@ body_from!(
     RoundOpened,
     RoundSettled,
     RoundAborted,
+    SafeguardsSet,
+    RoundPosted,
+    RoundDisputed,
+    RoundSettling,
+    SettledPart,
     ModelReleased,
     PriceSet,
     KeyIssued,

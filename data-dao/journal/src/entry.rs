@@ -8,6 +8,10 @@ use crate::body::Body;
 /// Longest leaf: an entry bundle of C2SP tlog-tiles carries a `u16` length.
 pub const LEAF_BYTES_MAX: usize = 65_535;
 
+/// Longest list of members that an entry carries where everybody recomputes it anyway: a longer one
+/// is left out. 256 lines of at most 140 bytes leave room in a leaf.
+pub const LIST_MAX: usize = 256;
+
 /// What happened, and when. This *is* the wire form: a leaf of the log is the compact JSON of an
 /// entry, fields in the order of their declaration, digests and keys in hexadecimal, amounts as
 /// decimal texts.

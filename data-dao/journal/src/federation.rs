@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use privacy_identity::{Digest, VerifyingKey};
 
-use crate::{FederationOpened, Standing};
+use crate::{Challenge, FederationOpened, SafeguardsSet, Standing};
 
 /// A member of a federation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +47,29 @@ pub struct SettledRound {
     pub participants: u32,
     /// How many were invited and did not deliver.
     pub dropped: u32,
-    /// Credits paid.
+    /// Credits announced; paid unless they were voided.
     pub credits: u128,
+    /// What became of them.
+    pub pay: PayProgress,
     /// Privacy loss of the federation's rounds so far, this one included, in millionths of ε; absent: unbounded.
     pub epsilon_micro: Option<u64>,
+}
+
+/// What became of a settled round's pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayProgress {
+    /// It can still be challenged.
+    Challenged,
+    /// It is final; what was not voided before is paid.
+    Posted {
+        /// The entry that made it final.
+        index: u64,
+    },
+    /// An objection to the whole round was upheld: nothing is paid.
+    Voided {
+        /// The entry that said so.
+        index: u64,
+    },
 }
 
 /// A federation: its terms, members and rounds.
@@ -66,7 +85,11 @@ pub struct Federation {
     pub(crate) last_round: Option<u64>,
     pub(crate) settled: Vec<SettledRound>,
     pub(crate) aborted: u64,
-    pub(crate) epsilon_micro: Option<u64>,
+    pub(crate) safeguards: Option<SafeguardsSet>,
+    /// Settled rounds whose pay is not final, by number.
+    pub(crate) challenges: BTreeMap<u64, Challenge>,
+    /// Whether a round without noise was ever opened: then nothing bounds the privacy loss.
+    pub(crate) noiseless: bool,
 }
 
 impl Federation {
@@ -81,7 +104,9 @@ impl Federation {
             last_round: None,
             settled: Vec::new(),
             aborted: 0,
-            epsilon_micro: Some(0),
+            safeguards: None,
+            challenges: BTreeMap::new(),
+            noiseless: false,
         }
     }
 
@@ -139,11 +164,26 @@ impl Federation {
         self.aborted
     }
 
-    /// Privacy loss of all rounds opened so far, aborted ones included, in millionths of ε; absent: a round
-    /// without noise was among them, and nothing bounds it.
+    /// What bounds its privacy loss, and how long its pay can be challenged.
     #[must_use]
-    pub const fn epsilon_micro(&self) -> Option<u64> {
-        self.epsilon_micro
+    pub const fn safeguards(&self) -> Option<&SafeguardsSet> {
+        self.safeguards.as_ref()
+    }
+
+    /// Settled rounds whose pay is not final, by number.
+    #[must_use]
+    pub const fn challenges(&self) -> &BTreeMap<u64, Challenge> {
+        &self.challenges
+    }
+
+    /// The rounds whose pay can be posted at `now_ms`.
+    pub fn due(&self, now_ms: u64) -> impl Iterator<Item = (u64, &Challenge)> {
+        let due = move |(_, challenge): &(&u64, &Challenge)| challenge.due_at_ms() <= now_ms;
+        self.challenges.iter().filter(due).map(|(round, challenge)| (*round, challenge))
+    }
+
+    pub(crate) fn settled_mut(&mut self, round: u64) -> Option<&mut SettledRound> {
+        self.settled.iter_mut().rev().find(|settled| settled.round == round)
     }
 
     /// The model of the last settled round.

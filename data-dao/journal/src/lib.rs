@@ -11,9 +11,14 @@
 
 mod audit;
 mod body;
+mod challenge;
+mod dispute;
+mod duplicates;
 mod entry;
+mod explain;
 mod federation;
 mod market;
+mod parts;
 pub mod pay;
 mod refusal;
 mod standing;
@@ -24,11 +29,20 @@ pub use body::{
     BallotCast, Body, BoundsKind, Deposited, FederationOpened, Genesis, KeyIssued, MemberAdmitted,
     ModelReleased, Participation, Predicted, PredictionReserved, PredictionVoided, PriceSet,
     ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued, Purchased, RefusalCount,
-    RevenueLine, RoundAborted, RoundOpened, RoundSettled, ValueWeight,
+    RevenueLine, RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled,
+    RoundSettling, SafeguardsSet, SettledPart, ValueWeight,
 };
-pub use entry::{Entry, EntryError, LEAF_BYTES_MAX};
-pub use federation::{Federation, Member, OpenRound, SettledRound};
-pub use market::{ApiKey, Lot, Model, Prediction, PredictionProgress};
+pub use challenge::{Challenge, OpenDispute, Pay};
+pub use data_dao_governance::Accused;
+pub use dispute::Dispute;
+pub use duplicates::{DUPLICATE_PER_MILLE, DUPLICATE_ROUNDS_MIN, duplicate_groups};
+pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
+pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD};
+pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
+pub use market::{
+    ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
+};
+pub use parts::{PARTICIPANTS_MAX, settlement_bodies};
 pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
 pub use standing::{Interval, Standing, student_t_thousandths};

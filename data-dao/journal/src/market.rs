@@ -59,7 +59,16 @@ pub struct ApiKey {
     pub(crate) key_hash: Digest,
     pub(crate) buyer: String,
     pub(crate) index: u64,
-    pub(crate) lots: BTreeMap<Name, Vec<Lot>>,
+    pub(crate) lots: BTreeMap<Name, Lots>,
+}
+
+/// The purchases of one model's calls with one key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Lots {
+    /// Oldest first.
+    pub(crate) all: Vec<Lot>,
+    /// How many of the oldest are used up, so that nobody looks at them again.
+    pub(crate) spent: usize,
 }
 
 impl ApiKey {
@@ -84,40 +93,56 @@ impl ApiKey {
     /// The purchases of a model's calls, oldest first.
     #[must_use]
     pub fn lots(&self, model: &Name) -> &[Lot] {
-        self.lots.get(model).map_or(&[], Vec::as_slice)
+        self.lots.get(model).map_or(&[], |lots| lots.all.as_slice())
     }
+
+    /// The purchases of a model's calls that are not used up for good, oldest first.
+    pub(crate) fn open_lots(&self, model: &Name) -> &[Lot] {
+        let lots = self.lots.get(model);
+        lots.and_then(|lots| lots.all.get(lots.spent..)).unwrap_or_default()
+    }
+}
+
+/// A prediction from its reservation on. What was resolved is told by the entries that say so: a
+/// node that sells for years remembers few bytes of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prediction<'a> {
+    /// A call is set aside, until it expires at the latest.
+    Reserved(&'a Reservation),
+    /// It was made and paid, or failed and the call is the buyer's again.
+    Resolved(ResolvedPrediction),
+}
+
+/// Where the log tells of a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolvedPrediction {
+    /// What became of it.
+    pub resolution: PredictionResolution,
+    /// The entry that reserved it.
+    pub reserved: u64,
+    /// The entry that resolved it.
+    pub index: u64,
 }
 
 /// What became of a prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PredictionProgress {
-    /// The call is set aside until then, in ledger time.
-    Reserved {
-        /// When it returns to the buyer by itself.
-        expires_at_ms: u64,
-    },
+pub enum PredictionResolution {
     /// It was made, and paid.
-    Made {
-        /// The entry that says so.
-        index: u64,
-    },
+    Made,
     /// It failed; the call is the buyer's again.
-    Voided {
-        /// The entry that says so.
-        index: u64,
-    },
+    Voided,
 }
 
-/// A prediction from its reservation on.
+/// A call that is set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prediction {
+pub struct Reservation {
     pub(crate) sale: PredictionSale,
     pub(crate) version: u32,
-    pub(crate) input: Digest,
-    pub(crate) progress: PredictionProgress,
+    pub(crate) expires_at_ms: u64,
+    pub(crate) index: u64,
 }
 
-impl Prediction {
+impl Reservation {
     /// Who bought which model's call at which price.
     #[must_use]
     pub const fn sale(&self) -> &PredictionSale {
@@ -130,15 +155,15 @@ impl Prediction {
         self.version
     }
 
-    /// Digest of the input.
+    /// When the call returns to the buyer by itself, in ledger time.
     #[must_use]
-    pub const fn input(&self) -> &Digest {
-        &self.input
+    pub const fn expires_at_ms(&self) -> u64 {
+        self.expires_at_ms
     }
 
-    /// What became of it.
+    /// The entry that reserved it.
     #[must_use]
-    pub const fn progress(&self) -> &PredictionProgress {
-        &self.progress
+    pub const fn index(&self) -> u64 {
+        self.index
     }
 }

@@ -1,4 +1,4 @@
-//! The pay rule: who gets how much of a round's credits. First version.
+//! The pay rule: who gets how much of a round's credits.
 //!
 //! Per member and federation, over the rounds in which the member took part, this one included:
 //! n rounds, the sum S of the value scalars, the sum Q of the squared innovation scalars.
@@ -9,9 +9,16 @@
 //!    of the median's. Who replays the public update has none of that size; who has unusual data
 //!    has more than most, and qualifies. Noise may qualify: its value, about zero, is what denies
 //!    it pay.
-//! 2. **Score.** S, if the member qualifies and S > 0; else 0.
-//! 3. **Credits.** The round's budget split by score with the largest-remainder rule
-//!    ([`data_dao_ledger::split`]), ties to the smaller key. If nobody scores, nothing is paid.
+//! 2. **Score.** S, if the member qualifies and S > 0; else 0. Negative value never pays, and is
+//!    carried on: later rounds have to make up for it.
+//! 3. **Sharing.** Members who score and whose values are the same, round for round
+//!    ([`duplicate_groups`]), are paid as one: each one's score is divided by their number, rounded
+//!    down.
+//! 4. **Credits.** The round's budget split by score. Each gets the whole credits of its exact share;
+//!    what is left, fewer credits than there are members, goes one by one to the largest remainders
+//!    ([`data_dao_ledger::split`], Hamilton's method), ties to the smaller key. They add up to the
+//!    budget exactly; a budget of 1 goes to one member, of 0 to nobody. If nobody scores, nothing is
+//!    paid and the budget is not carried on.
 //!
 //! Integers only; fractions are compared by cross-multiplication. The bounds below make that exact
 //! in 128 bits: Q ≤ 2¹⁶ · 2⁸⁰, times n ≤ 2¹⁶ and 10⁴ < 2¹⁴ is below 2¹²⁶.
@@ -20,7 +27,10 @@ use std::cmp::Ordering;
 
 use data_dao_ledger::{SplitError, split};
 
-use crate::Standing;
+use crate::{
+    Standing,
+    duplicates::{duplicate_groups, group_sizes},
+};
 
 /// Largest magnitude of an opened scalar.
 pub const SCALAR_MAX: i64 = 1 << 40;
@@ -51,7 +61,7 @@ pub fn credits(
     split(budget, &scores)
 }
 
-/// What each participant scores: its value so far, if it qualifies.
+/// What each participant scores: its value so far, if it qualifies, shared with its duplicates.
 #[must_use]
 pub fn scores(standings: &[&Standing], novelty_percent: u32) -> Vec<u128> {
     let Some(median) = lower_median(standings) else {
@@ -61,10 +71,22 @@ pub fn scores(standings: &[&Standing], novelty_percent: u32) -> Vec<u128> {
         let value = u128::try_from(standing.value_sum()).unwrap_or(0);
         if qualifies(standing, median, novelty_percent) { value } else { 0 }
     };
-    standings.iter().map(score).collect()
+    shared(standings, standings.iter().map(score).collect())
 }
 
-fn lower_median<'a>(standings: &[&'a Standing]) -> Option<&'a Standing> {
+/// The scores of those who score, divided by how many of them are one contributor.
+fn shared(standings: &[&Standing], mut scores: Vec<u128>) -> Vec<u128> {
+    let places: Vec<usize> = (0..scores.len()).filter(|place| scores[*place] > 0).collect();
+    let scoring: Vec<&Standing> = places.iter().map(|place| standings[*place]).collect();
+    let sizes = group_sizes(&duplicate_groups(&scoring));
+    for (place, size) in places.into_iter().zip(sizes) {
+        scores[place] /= size;
+    }
+    scores
+}
+
+/// Whose mean square of innovation qualifies others: none of an empty cohort.
+pub(crate) fn lower_median<'a>(standings: &[&'a Standing]) -> Option<&'a Standing> {
     let mut sorted = standings.to_vec();
     sorted.sort_by(|a, b| compare_mean_squares(a, b));
     sorted.get(sorted.len().checked_sub(1)? / 2).copied()
@@ -78,7 +100,7 @@ fn compare_mean_squares(a: &Standing, b: &Standing) -> Ordering {
 }
 
 /// `10⁴ · Q/n ≥ percent² · Q_m/n_m`, and Q > 0.
-fn qualifies(standing: &Standing, median: &Standing, novelty_percent: u32) -> bool {
+pub(crate) fn qualifies(standing: &Standing, median: &Standing, novelty_percent: u32) -> bool {
     let percent = u128::from(novelty_percent.min(NOVELTY_PERCENT_MAX));
     let own = 10_000 * standing.innovation_squares() * u128::from(median.rounds());
     let bound = percent * percent * median.innovation_squares() * u128::from(standing.rounds());
@@ -137,6 +159,41 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_paid_once_between_them() {
+        let (copied, other) = ([(600, 10); 4], [(600, 10), (500, 10), (700, 10), (600, 10)]);
+        check(&[&copied, &other], 100, &[50, 50]);
+        check(&[&copied, &copied, &other], 100, &[25, 25, 50]);
+        check(&[&copied, &copied, &copied, &other], 120, &[20, 20, 20, 60]);
+        // A copy that does not qualify takes nothing from the one that does.
+        check(&[&copied, &[(600, 0); 4], &other], 100, &[50, 0, 50]);
+        // Before four rounds nobody is taken for a copy.
+        check(&[&copied[..3], &copied[..3]], 100, &[50, 50]);
+    }
+
+    #[test]
+    fn budgets_of_nothing_and_of_one_credit_are_paid_exactly() {
+        check(&[&[(3, 10)], &[(1, 10)]], 0, &[0, 0]);
+        check(&[&[(1, 10)], &[(3, 10)]], 1, &[0, 1]);
+        // Equal remainders: to the smaller key.
+        check(&[&[(2, 10)], &[(2, 10)], &[(2, 10)]], 1, &[1, 0, 0]);
+        check(&[&[(2, 10)], &[(2, 10)], &[(2, 10)]], 2, &[1, 1, 0]);
+    }
+
+    #[test]
+    fn updates_of_zeros_and_a_probe_of_zeros_pay_nobody() {
+        check(&[&[(0, 0)], &[(0, 0)]], 100, &[0, 0]);
+        // One moved the model, the others sent zeros: it gets all, they get nothing.
+        check(&[&[(0, 0)], &[(5, 3)], &[(0, 0)]], 100, &[0, 100, 0]);
+        check(&[&[(7, 10)]], 100, &[100]);
+    }
+
+    #[test]
+    fn negative_value_is_carried_on() {
+        check(&[&[(-5, 10), (3, 10)], &[(1, 10), (1, 10)]], 100, &[0, 100]);
+        check(&[&[(-5, 10), (9, 10)], &[(2, 10), (2, 10)]], 100, &[50, 50]);
+    }
+
+    #[test]
     fn members_of_different_length_of_service_are_compared_by_the_mean() {
         check(&[&[(1, 10), (1, 10)], &[(2, 10)]], 100, &[50, 50]);
     }
@@ -146,6 +203,7 @@ mod tests {
         let rounds = usize::try_from(ROUNDS_MAX).unwrap();
         let longest = standing(&vec![(SCALAR_MAX, -SCALAR_MAX); rounds]);
         let standings = [&longest, &longest];
+        // The same values round for round: one contributor with two keys, still half each.
         assert_eq!(credits(&standings, 100, u128::MAX).unwrap()[1], u128::MAX / 2);
     }
 

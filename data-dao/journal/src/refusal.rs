@@ -6,7 +6,7 @@ use data_dao_market::PurchaseError;
 use privacy_identity::{Digest, KeyError, VerifyingKey};
 use thiserror::Error;
 
-use crate::EntryError;
+use crate::{EntryError, LIST_MAX};
 
 /// Why an entry was refused. The state is unchanged.
 #[derive(Debug, Error)]
@@ -124,6 +124,84 @@ pub enum Refusal {
         /// Digest of the update.
         update: Digest,
     },
+    /// The receipt settled another round before, in whatever federation.
+    #[error("receipt {receipt} has settled a round already")]
+    ReceiptAlreadyUsed {
+        /// Digest of the receipt.
+        receipt: Digest,
+    },
+    /// The federation has begun: its safeguards stand.
+    #[error("{federation} has its safeguards already, or has opened a round without")]
+    SafeguardsStand {
+        /// The federation.
+        federation: String,
+    },
+    /// A round without noise would spend what no budget bounds.
+    #[error(
+        "round {round} of {federation} adds no noise, but its privacy loss is bounded to {max} millionths of ε"
+    )]
+    PrivacyUnbounded {
+        /// The federation.
+        federation: String,
+        /// The round.
+        round: u64,
+        /// The bound, in millionths of ε.
+        max: u64,
+    },
+    /// The round's pay is not waiting for the end of a challenge window.
+    #[error("the pay of round {round} of {federation} is not under challenge")]
+    NotUnderChallenge {
+        /// The federation.
+        federation: String,
+        /// The round.
+        round: u64,
+    },
+    /// The round's pay can still be challenged, or an objection holds it back.
+    #[error(
+        "the pay of round {round} of {federation} can be challenged until {until_ms}, now is {now_ms}"
+    )]
+    UnderChallenge {
+        /// The federation.
+        federation: String,
+        /// The round.
+        round: u64,
+        /// From when on it can be posted, if nobody objects any more.
+        until_ms: u64,
+        /// The entry's time.
+        now_ms: u64,
+    },
+    /// The objection comes after the challenge window.
+    #[error("round {round} of {federation} could be challenged until {until_ms}, now is {now_ms}")]
+    ChallengeOver {
+        /// The federation.
+        federation: String,
+        /// The round.
+        round: u64,
+        /// When the window ended.
+        until_ms: u64,
+        /// The entry's time.
+        now_ms: u64,
+    },
+    /// The complainant has an objection before the members already.
+    #[error("{complainant} has an open dispute in {federation} already, over round {round}")]
+    DisputeOpen {
+        /// Who objects.
+        complainant: VerifyingKey,
+        /// The federation.
+        federation: String,
+        /// The round of the open one.
+        round: u64,
+    },
+    /// A settlement in parts has begun: nothing but its next part may follow.
+    #[error("part {expected} of the settlement of round {round} must follow, not {got}")]
+    SettlementIncomplete {
+        /// The round.
+        round: u64,
+        /// The part that must follow.
+        expected: u32,
+        /// The kind of entry that came.
+        got: &'static str,
+    },
     /// A member is named both as participant and as dropped.
     #[error("{member} both took part and dropped out")]
     TookPartAndDropped {
@@ -209,6 +287,21 @@ pub(crate) fn same<T: PartialEq + ToString>(
     }
     let (expected, got) = (expected.to_string(), got.to_string());
     Err(Refusal::Differs { what: what.to_string(), expected, got })
+}
+
+/// Refuses unless the list is the recomputed one, or left out since that is longer than
+/// [`LIST_MAX`].
+pub(crate) fn same_list<T: PartialEq + std::fmt::Debug>(
+    what: &'static str,
+    expected: &[T],
+    got: &[T],
+) -> Result<(), Refusal> {
+    let left_out = got.is_empty() && expected.len() > LIST_MAX;
+    if left_out || expected == got {
+        return Ok(());
+    }
+    let (expected, got) = (format!("{expected:?}"), format!("{got:?}"));
+    Err(Refusal::Differs { what: what.to_owned(), expected, got })
 }
 
 /// Refuses a number outside its bounds.

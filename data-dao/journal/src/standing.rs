@@ -56,6 +56,17 @@ impl Standing {
         self
     }
 
+    /// The standing without a round that was found to be false. Credits are those of final rounds
+    /// alone, so that there are none to take back.
+    pub(crate) fn without_round(mut self, value: i64, innovation: i64) -> Self {
+        if let Some(place) = self.values.iter().rposition(|known| *known == value) {
+            self.values.remove(place);
+            self.value_sum -= i128::from(value);
+            self.innovation_squares -= u128::from(innovation.unsigned_abs()).pow(2);
+        }
+        self
+    }
+
     /// In how many rounds the member took part.
     ///
     /// # Panics
@@ -69,6 +80,13 @@ impl Standing {
     #[must_use]
     pub fn values(&self) -> &[i64] {
         &self.values
+    }
+
+    /// In how many rounds the value was below zero: what a DAO's rule on suspension counts. An
+    /// honest contributor with unusual data has such rounds, too.
+    #[must_use]
+    pub fn rounds_below_zero(&self) -> usize {
+        self.values.iter().filter(|value| **value < 0).count()
     }
 
     /// The sum of the value scalars.
@@ -128,6 +146,11 @@ mod tests {
         // Values 1000 to 5000: s = 1581.14, s·√5 = 3535.53, t = 2.776.
         let interval = standing(&[1000, 2000, 3000, 4000, 5000]).interval().unwrap();
         assert_eq!(interval, Interval { low: 15_000 - 9_813, value: 15_000, high: 15_000 + 9_813 });
+    }
+
+    #[test]
+    fn rounds_below_zero_are_counted() {
+        assert_eq!(standing(&[3, -1, 0, -2]).rounds_below_zero(), 2);
     }
 
     #[test]

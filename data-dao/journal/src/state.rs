@@ -1,18 +1,24 @@
 //! The state that the log makes, and the one step that changes it.
 
+mod challenge;
 mod founding;
+mod parts;
+mod privacy;
 mod queries;
 mod rounds;
 mod sales;
+mod settlement;
 mod voting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_dao_governance::{Charter, Proposal, ProposalId};
-use data_dao_ledger::{Accounts, Name};
+use data_dao_ledger::{Accounts, Cause, Name, Runs};
 use privacy_identity::Digest;
 
-use crate::{ApiKey, Body, Entry, Federation, Genesis, Model, Prediction, Refusal};
+use crate::{
+    ApiKey, Body, Entry, Federation, Genesis, Model, Refusal, Reservation, ResolvedPrediction,
+};
 
 /// Longest label, name or reason, in bytes.
 pub(crate) const LABEL_BYTES_MAX: i128 = 200;
@@ -32,7 +38,7 @@ pub struct Counts {
     pub rounds_settled: u64,
     /// Rounds that ended without.
     pub rounds_aborted: u64,
-    /// Credits paid.
+    /// Credits paid, finally.
     pub credits_issued: u128,
     /// Proposals made.
     pub proposals: u64,
@@ -58,12 +64,18 @@ pub struct State {
     models: BTreeMap<Name, Model>,
     keys: BTreeMap<Name, ApiKey>,
     key_hashes: BTreeMap<Digest, Name>,
-    predictions: BTreeMap<Digest, Prediction>,
-    /// (API key, idempotency key) of each deposit and purchase, and the entry that booked it.
-    requests: BTreeMap<(Name, String), u64>,
+    reservations: BTreeMap<Digest, Reservation>,
+    /// The predictions that were made or failed, by the names of their ids.
+    resolved: Runs<Cause, ResolvedPrediction>,
+    /// Each deposit and purchase by its API key and idempotency key, and the entry that booked it.
+    requests: Runs<Cause, u64>,
     proposals: BTreeMap<ProposalId, Proposal>,
     /// Every sealed update that was paid, whatever its federation and round.
-    updates: BTreeSet<Digest>,
+    updates: Runs<Digest, ()>,
+    /// Every receipt that settled a round.
+    receipts: BTreeSet<Digest>,
+    /// The settlement whose parts are being read.
+    assembly: Option<parts::Assembly>,
 }
 
 impl State {
@@ -92,14 +104,20 @@ impl State {
     }
 
     fn apply_founded(&mut self, body: &Body, now_ms: u64) -> Result<(), Refusal> {
+        self.check_assembly(body)?;
         match body {
             Body::Genesis(_) => Err(Refusal::FoundedTwice),
             Body::FederationOpened(body) => self.open_federation(body),
             Body::MemberAdmitted(body) => self.admit_member(body),
-            Body::RoundOpened(body) => self.open_round(body),
+            Body::RoundOpened(body) => self.open_round(body, now_ms),
             Body::RoundSettled(body) => self.settle_round(body, now_ms),
             Body::RoundAborted(body) => self.abort_round(body),
-            Body::ModelReleased(body) => self.release_model(body),
+            Body::SafeguardsSet(body) => self.set_safeguards(body, now_ms),
+            Body::RoundPosted(body) => self.post_round(body, now_ms),
+            Body::RoundDisputed(body) => self.dispute_round(body, now_ms),
+            Body::RoundSettling(body) => self.begin_settlement(body),
+            Body::SettledPart(body) => self.take_part(body, now_ms),
+            Body::ModelReleased(body) => self.release_model(body, now_ms),
             Body::PriceSet(body) => self.set_first_price(body),
             Body::KeyIssued(body) => self.issue_key(body),
             Body::Deposited(body) => self.deposit(body, now_ms),

@@ -64,19 +64,56 @@ fn a_round_that_is_not_open_is_not_settled() {
 
 /// The flaw of Vana's contracts (pull request 76): a proof for one pool was paid by its siblings.
 #[test]
-fn an_update_paid_in_one_federation_is_not_paid_in_another_or_again() {
+fn a_proof_for_one_pool_or_round_is_paid_in_no_other() {
     let (mut world, settlement) = open();
     world.push(settlement.clone());
     world.push(round_opened("beer", 1));
+    // The same proof, presented to the sibling whose round starts from the same model.
     let sibling = RoundSettled { federation: name("beer"), ..settlement.clone() };
-    assert!(matches!(world.refusal(sibling), Refusal::UpdateAlreadyPaid { .. }));
+    let receipt = settlement.receipt;
+    assert!(matches!(
+        world.refusal(sibling.clone()),
+        Refusal::ReceiptAlreadyUsed { receipt: used } if used == receipt
+    ));
+    // Its contributions under another receipt.
+    let forged = RoundSettled { receipt: digest(99), ..sibling };
+    assert!(matches!(world.refusal(forged), Refusal::UpdateAlreadyPaid { .. }));
+    // The same to the next round of the same pool.
     world.open_round(2);
-    let mut again = world.settlement(2, &[(0, 30, 10), (1, 10, 10)]);
+    let sound = world.settlement(2, &[(0, 30, 10), (1, 10, 10)]);
+    let replayed = RoundSettled { receipt, ..sound.clone() };
+    assert!(matches!(world.refusal(replayed), Refusal::ReceiptAlreadyUsed { .. }));
+    let mut again = sound.clone();
     again.participants[1].update = settlement.participants[0].update;
     assert!(matches!(world.refusal(again), Refusal::UpdateAlreadyPaid { .. }));
-    let mut twice = world.settlement(2, &[(0, 30, 10), (1, 10, 10)]);
+    let mut twice = sound.clone();
     twice.participants[1].update = twice.participants[0].update;
     assert!(matches!(world.refusal(twice), Refusal::UpdateAlreadyPaid { .. }));
+    // A proof of another model.
+    let stale = RoundSettled { model_before: settlement.model_before, ..sound.clone() };
+    assert!(matches!(world.refusal(stale), Refusal::Differs { .. }));
+    world.push(sound);
+    let credits: Vec<u128> = (0..4).map(|m| world.state.credits(&member(m))).collect();
+    assert_eq!(credits.iter().sum::<u128>(), 2 * BUDGET, "each round paid once");
+}
+
+/// An update that was announced counts as used at once, not only when its pay is final.
+#[test]
+fn a_proof_under_challenge_is_used_already() {
+    let mut world = World::founded();
+    for text in ["wine", "beer"] {
+        world.push(data_dao_journal::SafeguardsSet {
+            federation: name(text),
+            epsilon_micro_max: None,
+            challenge_window_ms: 1_000,
+        });
+    }
+    world.open_round(1);
+    let settlement = world.settlement(1, &[(0, 30, 10), (1, 10, 10), (2, 50, 0)]);
+    world.push(settlement.clone());
+    world.push(round_opened("beer", 1));
+    let sibling = RoundSettled { federation: name("beer"), ..settlement };
+    assert!(matches!(world.refusal(sibling), Refusal::ReceiptAlreadyUsed { .. }));
 }
 
 #[test]
@@ -158,7 +195,8 @@ fn the_privacy_loss_of_opened_rounds_adds_up_aborted_ones_included() {
         epsilon_micro,
         ..round_opened("wine", round)
     };
-    let so_far = |world: &World| world.state.federation(&name("wine")).unwrap().epsilon_micro();
+    let so_far =
+        |world: &World| world.state.epsilon_micro(world.state.federation(&name("wine")).unwrap());
     assert_eq!(so_far(&world), Some(0));
     world.push(open(1, Some(1_000)));
     world.push(RoundAborted { federation: name("wine"), round: 1, reason: "few".into() });

@@ -6,7 +6,7 @@
 mod world;
 
 use data_dao_journal::{
-    KeyIssued, Predicted, PredictionProgress, PredictionVoided, PriceSet, Refusal,
+    KeyIssued, Predicted, Prediction, PredictionResolution, PredictionVoided, PriceSet, Refusal,
 };
 use world::{World, deposit, digest, member, name, purchase};
 
@@ -24,8 +24,10 @@ fn the_price_of_a_prediction_reaches_those_who_earned_it() {
     assert_eq!(world.state.earnings(&member(0)), 169);
     assert_eq!(world.state.earnings(&member(1)), 56);
     assert_eq!(world.state.earnings(&member(2)), 0);
-    let progress = *world.state.prediction(&digest(20)).unwrap().progress();
-    assert!(matches!(progress, PredictionProgress::Made { .. }));
+    let prediction = world.state.prediction(&digest(20)).unwrap();
+    let Prediction::Resolved(resolved) = prediction else { panic!("{prediction:?}") };
+    assert_eq!(resolved.resolution, PredictionResolution::Made);
+    assert_eq!(resolved.reserved + 1, resolved.index);
 }
 
 fn calls_left(world: &World) -> u128 {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use privacy_identity::Digest;
-use thiserror::Error;
+use crate::account::Restriction;
+use crate::draft::{Changes, Draft};
+use crate::history::{Chain, History};
+use crate::{Account, AccountId, Movement, Refusal, Resolution, Runs, Transfer, TransferId};
 
-use crate::{Account, AccountId, Amount, Floor, Movement, Transfer, TransferId, TransferKind};
-
-/// What became of a transfer that was not refused.
+/// What became of a chain that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It took effect.
@@ -16,144 +16,74 @@ pub enum Outcome {
     Exists,
 }
 
-/// Why a batch of transfers was refused. Nothing changed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The id was used for another transfer.
-    #[error("transfer {id} exists with other fields")]
-    ExistsWithOtherFields {
-        /// The id.
-        id: TransferId,
-    },
-    /// The accounts are in different books.
-    #[error("{debit} and {credit} are in different books")]
-    DifferentBooks {
-        /// The account that gives.
-        debit: Box<AccountId>,
-        /// The account that takes.
-        credit: Box<AccountId>,
-    },
-    /// Giving account and taking account are one.
-    #[error("{account} cannot transfer to itself")]
-    SameAccount {
-        /// The account.
-        account: Box<AccountId>,
-    },
-    /// The amount is zero.
-    #[error("transfer {id} moves nothing")]
-    ZeroAmount {
-        /// The transfer.
-        id: TransferId,
-    },
-    /// The account would fall below zero.
-    #[error("{account} has {available} available, {needed} needed")]
-    Insufficient {
-        /// The account.
-        account: Box<AccountId>,
-        /// What it can spend.
-        available: u128,
-        /// What the transfer takes.
-        needed: u128,
-    },
-    /// A sum would not fit 128 bits.
-    #[error("a sum of {account} exceeds 128 bits")]
-    Overflow {
-        /// The account.
-        account: Box<AccountId>,
-    },
-    /// There is no such pending transfer.
-    #[error("there is no pending transfer {id}")]
-    NoSuchPending {
-        /// The id.
-        id: TransferId,
-    },
-    /// The pending transfer was posted, voided or expired before.
-    #[error("pending transfer {id} was already {resolution:?}")]
-    AlreadyResolved {
-        /// The id.
-        id: TransferId,
-        /// How it ended.
-        resolution: Resolution,
-    },
-    /// More is to be posted than is pending.
-    #[error("pending transfer {id} holds {pending}, {needed} were to be posted")]
-    ExceedsPending {
-        /// The id.
-        id: TransferId,
-        /// What is pending.
-        pending: Amount,
-        /// What was to be posted.
-        needed: Amount,
-    },
-    /// A pending transfer would be expired at once.
-    #[error("pending transfer {id} expires at {expires_at_ms}, now is {now_ms}")]
-    ExpiresInThePast {
-        /// The id.
-        id: TransferId,
-        /// When it would expire.
-        expires_at_ms: u64,
-        /// Now, in ledger time.
-        now_ms: u64,
-    },
-}
-
-/// How a pending transfer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolution {
-    /// Carried out, wholly or in part.
-    Posted,
-    /// Released on request.
-    Voided,
-    /// Released by time.
-    Expired,
-}
-
+/// A pending transfer that was not resolved yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum PendingState {
-    Open { movement: Movement, expires_at_ms: u64 },
-    Resolved(Resolution),
+pub(crate) struct OpenPending {
+    pub(crate) movement: Movement,
+    pub(crate) expires_at_ms: Option<u64>,
 }
 
 /// The state of all books.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
     accounts: BTreeMap<AccountId, Account>,
-    /// Fingerprints of all transfers, so that a repetition is recognised.
-    transfers: BTreeMap<TransferId, Digest>,
-    pendings: BTreeMap<TransferId, PendingState>,
-    /// The open ones of `pendings`, by the time of their expiry.
+    /// Of the accounts that are closed or limited.
+    restrictions: BTreeMap<AccountId, Restriction>,
+    /// All transfers, so that a repetition is recognised.
+    history: History,
+    /// The open pending transfers.
+    open: BTreeMap<TransferId, OpenPending>,
+    /// Those of `open` that expire, by the time of it.
     expiries: BTreeSet<(u64, TransferId)>,
+    /// How the other pending transfers ended.
+    resolved: Runs<TransferId, Resolution>,
 }
 
 impl Accounts {
-    /// Applies a batch of linked transfers in order: all of them or none.
+    /// Applies a chain of linked transfers in order: all of them or none.
     ///
-    /// Pending transfers whose time has come by `now_ms` are released first.
+    /// * `chain` — transfers of one cause with consecutive indices. The chain is what happens once:
+    ///   presented again as it was, it is a no-op and said to be ([`Outcome::Exists`]).
+    /// * `now_ms` — ledger time; pending transfers whose time has come are released first.
     ///
     /// # Errors
     /// [`Refusal`] by the first transfer that cannot be; nothing changed then.
-    pub fn apply(&mut self, batch: &[Transfer], now_ms: u64) -> Result<Vec<Outcome>, Refusal> {
-        let mut draft = Draft::new(self);
-        draft.expire(now_ms);
-        let outcomes =
-            batch.iter().map(|transfer| draft.apply(transfer, now_ms)).collect::<Result<_, _>>()?;
-        let Draft { accounts, transfers, pendings, .. } = draft;
-        self.accounts.extend(accounts);
-        self.transfers.extend(transfers);
-        for (id, state) in pendings {
-            self.keep_pending(id, state);
+    pub fn apply(&mut self, chain: &[Transfer], now_ms: u64) -> Result<Outcome, Refusal> {
+        let what = Chain::of(chain)?;
+        let first = chain.first().map(|transfer| transfer.id);
+        if let Some(first) = first
+            && self.history.contains(first, what)?
+        {
+            return Ok(Outcome::Exists);
         }
-        Ok(outcomes)
+        let mut draft = Draft::new(self, now_ms);
+        for transfer in chain {
+            draft.apply(transfer)?;
+        }
+        let changes = draft.into_changes();
+        self.take(changes);
+        if let Some(first) = first {
+            self.history.insert(first, what);
+        }
+        Ok(Outcome::Applied)
     }
 
-    fn keep_pending(&mut self, id: TransferId, state: PendingState) {
-        if let PendingState::Open { expires_at_ms, .. } = &state {
-            self.expiries.insert((*expires_at_ms, id));
-        } else if let Some(PendingState::Open { expires_at_ms, .. }) = self.pendings.get(&id) {
-            self.expiries.remove(&(*expires_at_ms, id));
+    fn take(&mut self, changes: Changes) {
+        let Changes { accounts, restrictions, opened, resolved } = changes;
+        self.accounts.extend(accounts);
+        self.restrictions.extend(restrictions);
+        for (id, pending) in opened {
+            if let Some(expires_at_ms) = pending.expires_at_ms {
+                self.expiries.insert((expires_at_ms, id));
+            }
+            self.open.insert(id, pending);
         }
-        self.pendings.insert(id, state);
+        for (id, resolution) in resolved {
+            if let Some(expires_at_ms) = self.open.remove(&id).and_then(|open| open.expires_at_ms) {
+                self.expiries.remove(&(expires_at_ms, id));
+            }
+            self.resolved.insert(id, resolution);
+        }
     }
 
     /// The sums of an account; all zero if nothing was ever booked on it.
@@ -167,9 +97,14 @@ impl Accounts {
     /// What the account can spend at `now_ms`: its balance less what is still reserved then.
     #[must_use]
     pub fn available(&self, id: &AccountId, now_ms: u64) -> u128 {
-        let mut draft = Draft::new(self);
-        draft.expire(now_ms);
-        draft.account(id).available()
+        let expired = self.expiries.range(..=(now_ms, TransferId::LAST));
+        let released = expired
+            .filter_map(|(_, pending)| self.open.get(pending))
+            .filter(|pending| pending.movement.debit == *id)
+            .map(|pending| pending.movement.amount.0)
+            .sum::<u128>();
+        let account = self.account(id);
+        account.balance().saturating_sub(account.debits_pending - released)
     }
 
     /// Every account on which something was booked, in the order of ids.
@@ -177,175 +112,47 @@ impl Accounts {
         self.accounts.iter()
     }
 
+    /// Whether no transfer may name the account any more.
+    #[must_use]
+    pub fn is_closed(&self, id: &AccountId) -> bool {
+        self.restriction(id).closed
+    }
+
+    /// The most that the account may hold, if there is a limit.
+    #[must_use]
+    pub fn limit(&self, id: &AccountId) -> Option<u128> {
+        self.restriction(id).most
+    }
+
     /// How many transfers were applied.
     #[must_use]
-    pub fn transfer_count(&self) -> usize {
-        self.transfers.len()
+    pub const fn transfer_count(&self) -> u64 {
+        self.history.transfers()
     }
 
     /// How many pending transfers are open.
     #[must_use]
     pub fn pending_count(&self) -> usize {
-        self.expiries.len()
-    }
-}
-
-/// The changes of one batch, beside the accounts they are to change.
-struct Draft<'a> {
-    base: &'a Accounts,
-    accounts: BTreeMap<AccountId, Account>,
-    transfers: BTreeMap<TransferId, Digest>,
-    pendings: BTreeMap<TransferId, PendingState>,
-}
-
-/// Which pair of sums a booking changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Column {
-    Pending,
-    Posted,
-}
-
-impl<'a> Draft<'a> {
-    const fn new(base: &'a Accounts) -> Self {
-        Self {
-            base,
-            accounts: BTreeMap::new(),
-            transfers: BTreeMap::new(),
-            pendings: BTreeMap::new(),
-        }
+        self.open.len()
     }
 
-    fn account(&self, id: &AccountId) -> Account {
-        self.accounts.get(id).copied().unwrap_or_else(|| self.base.account(id))
+    pub(crate) fn restriction(&self, id: &AccountId) -> Restriction {
+        self.restrictions.get(id).copied().unwrap_or_default()
     }
 
-    fn pending(&self, id: TransferId) -> Option<&PendingState> {
-        self.pendings.get(&id).or_else(|| self.base.pendings.get(&id))
+    pub(crate) fn open_pending(&self, id: TransferId) -> Option<&OpenPending> {
+        self.open.get(&id)
     }
 
-    fn expire(&mut self, now_ms: u64) {
-        for (expires_at_ms, id) in &self.base.expiries {
-            if *expires_at_ms > now_ms {
-                break;
-            }
-            if let Some(PendingState::Open { movement, .. }) = self.base.pendings.get(id) {
-                self.release(movement);
-            }
-            self.pendings.insert(*id, PendingState::Resolved(Resolution::Expired));
-        }
+    pub(crate) fn resolution(&self, id: TransferId) -> Option<Resolution> {
+        self.resolved.get(&id)
     }
 
-    fn apply(&mut self, transfer: &Transfer, now_ms: u64) -> Result<Outcome, Refusal> {
-        let id = transfer.id;
-        let fingerprint = transfer.fingerprint();
-        match self.transfers.get(&id).or_else(|| self.base.transfers.get(&id)) {
-            Some(known) if *known == fingerprint => return Ok(Outcome::Exists),
-            Some(_) => return Err(Refusal::ExistsWithOtherFields { id }),
-            None => {}
-        }
-        match &transfer.kind {
-            TransferKind::Posted(movement) => self.book(id, movement, Column::Posted)?,
-            TransferKind::Pending { movement, expires_at_ms } => {
-                let expires_at_ms = *expires_at_ms;
-                if expires_at_ms <= now_ms {
-                    return Err(Refusal::ExpiresInThePast { id, expires_at_ms, now_ms });
-                }
-                self.book(id, movement, Column::Pending)?;
-                let movement = movement.clone();
-                self.pendings.insert(id, PendingState::Open { movement, expires_at_ms });
-            }
-            TransferKind::Post { pending, amount } => self.post(id, *pending, *amount)?,
-            TransferKind::Void { pending } => {
-                let movement = self.resolve(*pending, Resolution::Voided)?;
-                self.release(&movement);
-            }
-        }
-        self.transfers.insert(id, fingerprint);
-        Ok(Outcome::Applied)
+    /// The open pending transfers whose time has come by `now_ms`.
+    pub(crate) fn expired(&self, now_ms: u64) -> impl Iterator<Item = (TransferId, &Movement)> {
+        let expired = self.expiries.range(..=(now_ms, TransferId::LAST));
+        expired.filter_map(|(_, id)| Some((*id, &self.open.get(id)?.movement)))
     }
-
-    fn post(&mut self, id: TransferId, pending: TransferId, amount: Amount) -> Result<(), Refusal> {
-        let movement = self.resolve(pending, Resolution::Posted)?;
-        if amount > movement.amount {
-            let (id, held) = (pending, movement.amount);
-            return Err(Refusal::ExceedsPending { id, pending: held, needed: amount });
-        }
-        self.release(&movement);
-        self.book(id, &Movement { amount, ..movement }, Column::Posted)
-    }
-
-    fn resolve(&mut self, id: TransferId, resolution: Resolution) -> Result<Movement, Refusal> {
-        let movement = match self.pending(id) {
-            None => return Err(Refusal::NoSuchPending { id }),
-            Some(PendingState::Resolved(resolution)) => {
-                return Err(Refusal::AlreadyResolved { id, resolution: *resolution });
-            }
-            Some(PendingState::Open { movement, .. }) => movement.clone(),
-        };
-        self.pendings.insert(id, PendingState::Resolved(resolution));
-        Ok(movement)
-    }
-
-    fn release(&mut self, movement: &Movement) {
-        let Movement { debit, credit, amount } = movement;
-        let mut giver = self.account(debit);
-        let mut taker = self.account(credit);
-        // Both were added when the transfer became pending.
-        giver.debits_pending -= amount.0;
-        taker.credits_pending -= amount.0;
-        self.accounts.insert(debit.clone(), giver);
-        self.accounts.insert(credit.clone(), taker);
-    }
-
-    fn book(&mut self, id: TransferId, movement: &Movement, to: Column) -> Result<(), Refusal> {
-        let Movement { debit, credit, amount } = movement;
-        if amount.0 == 0 {
-            return Err(Refusal::ZeroAmount { id });
-        }
-        if debit == credit {
-            return Err(Refusal::SameAccount { account: Box::new(debit.clone()) });
-        }
-        if debit.book() != credit.book() {
-            let (debit, credit) = (Box::new(debit.clone()), Box::new(credit.clone()));
-            return Err(Refusal::DifferentBooks { debit, credit });
-        }
-        let giver = debited(debit, self.account(debit), amount.0, to)?;
-        let taker = credited(credit, self.account(credit), amount.0, to)?;
-        self.accounts.insert(debit.clone(), giver);
-        self.accounts.insert(credit.clone(), taker);
-        Ok(())
-    }
-}
-
-fn debited(id: &AccountId, before: Account, amount: u128, to: Column) -> Result<Account, Refusal> {
-    let overflow = || Refusal::Overflow { account: Box::new(id.clone()) };
-    let mut after = before;
-    let sum = match to {
-        Column::Pending => &mut after.debits_pending,
-        Column::Posted => &mut after.debits_posted,
-    };
-    *sum = sum.checked_add(amount).ok_or_else(overflow)?;
-    let debits = after.debits_posted.checked_add(after.debits_pending).ok_or_else(overflow)?;
-    if id.floor() == Floor::Zero && debits > after.credits_posted {
-        return Err(Refusal::Insufficient {
-            account: Box::new(id.clone()),
-            available: before.available(),
-            needed: amount,
-        });
-    }
-    Ok(after)
-}
-
-fn credited(id: &AccountId, before: Account, amount: u128, to: Column) -> Result<Account, Refusal> {
-    let overflow = || Refusal::Overflow { account: Box::new(id.clone()) };
-    let mut after = before;
-    let sum = match to {
-        Column::Pending => &mut after.credits_pending,
-        Column::Posted => &mut after.credits_posted,
-    };
-    *sum = sum.checked_add(amount).ok_or_else(overflow)?;
-    after.credits_posted.checked_add(after.credits_pending).ok_or_else(overflow)?;
-    Ok(after)
 }
 
 #[cfg(test)]

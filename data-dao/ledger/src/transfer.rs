@@ -6,7 +6,7 @@ use privacy_identity::{Digest, Encode, Tag, Writer};
 
 use crate::AccountId;
 
-/// A number of the smallest units of a book.
+/// A number of the smallest units of a book (see [`crate::Book::scale`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Amount(pub u128);
 
@@ -16,26 +16,53 @@ impl fmt::Display for Amount {
     }
 }
 
+/// Names what makes transfers necessary: a round, a purchase, a prediction.
+///
+/// The first 16 bytes of a digest: every transfer ever made is remembered by one, and to find two
+/// causes with the same name takes 2^64 digests, after which the second of them is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause([u8; Self::LEN]);
+
+impl Cause {
+    /// Bytes of a cause's name.
+    pub const LEN: usize = 16;
+
+    /// The name of a cause.
+    ///
+    /// * `encoding` — of what makes the transfers necessary, unique to it.
+    #[must_use]
+    pub fn of(encoding: &[u8]) -> Self {
+        let digest = Digest::of(Tag::TransferId, encoding);
+        Self(std::array::from_fn(|index| digest.0[index]))
+    }
+
+    /// The id of the `index`-th transfer of this cause.
+    #[must_use]
+    pub const fn transfer(self, index: u32) -> TransferId {
+        TransferId { cause: self, index }
+    }
+}
+
 /// Names a transfer and makes it idempotent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TransferId(pub Digest);
+pub struct TransferId {
+    /// What makes the transfer necessary.
+    pub cause: Cause,
+    /// Which transfer of it, from 0.
+    pub index: u32,
+}
 
 impl TransferId {
-    /// The id of the `index`-th transfer that `cause` brings about.
-    ///
-    /// * `cause` — the encoding of what makes the transfer necessary, unique to it.
-    #[must_use]
-    pub fn of(cause: &[u8], index: u32) -> Self {
-        let mut writer = Writer::default();
-        writer.bytes(cause);
-        writer.u32(index);
-        Self(Digest::of(Tag::TransferId, &writer.into_bytes()))
-    }
+    /// The greatest id.
+    pub(crate) const LAST: Self = Self { cause: Cause([u8::MAX; Cause::LEN]), index: u32::MAX };
 }
 
 impl fmt::Display for TransferId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        for byte in self.cause.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, "/{}", self.index)
     }
 }
 
@@ -44,6 +71,12 @@ impl fmt::Display for TransferId {
 pub enum Code {
     /// Credits of a round.
     RoundPay,
+    /// Votes of a round.
+    RoundVote,
+    /// ε that a federation may spend.
+    PrivacyBudget,
+    /// ε that a round costs.
+    PrivacyLoss,
     /// Money arrived from outside.
     Deposit,
     /// Calls paid in advance.
@@ -54,6 +87,8 @@ pub enum Code {
     TreasuryShare,
     /// A contributor's part of a sale.
     MemberShare,
+    /// An account is closed or limited.
+    Restriction,
 }
 
 /// An amount from one account to another of the same book.
@@ -76,8 +111,8 @@ pub enum TransferKind {
     Pending {
         /// What is reserved.
         movement: Movement,
-        /// From when on it counts as expired, in ledger time.
-        expires_at_ms: u64,
+        /// From when on it counts as expired, in ledger time; absent: it never does.
+        expires_at_ms: Option<u64>,
     },
     /// Carries out a pending transfer; what exceeds `amount` is released.
     Post {
@@ -90,6 +125,18 @@ pub enum TransferKind {
     Void {
         /// Which pending transfer.
         pending: TransferId,
+    },
+    /// Closes an account that holds nothing, for ever.
+    Close {
+        /// Which account.
+        account: AccountId,
+    },
+    /// Limits what an account may hold (of an issuance or of deposits: what may be in circulation).
+    Limit {
+        /// Which account.
+        account: AccountId,
+        /// The most; absent: no limit any more.
+        most: Option<Amount>,
     },
 }
 
@@ -116,17 +163,18 @@ impl Transfer {
     ) -> Self {
         Self { id, kind: TransferKind::Posted(Movement { debit, credit, amount }), code }
     }
-
-    /// The digest by which a repetition is told from another transfer with the same id.
-    #[must_use]
-    pub fn fingerprint(&self) -> Digest {
-        Digest::of_encoded(Tag::TransferId, self)
-    }
 }
 
 impl Encode for Amount {
     fn encode(&self, writer: &mut Writer) {
         writer.array(&self.0.to_be_bytes());
+    }
+}
+
+impl Encode for TransferId {
+    fn encode(&self, writer: &mut Writer) {
+        writer.array(&self.cause.0);
+        writer.u32(self.index);
     }
 }
 
@@ -138,17 +186,11 @@ impl Encode for Movement {
     }
 }
 
+/// In memory only (fingerprints of transfers): never stored or sent.
 impl Encode for Transfer {
     fn encode(&self, writer: &mut Writer) {
-        self.id.0.encode(writer);
-        writer.u8(match self.code {
-            Code::RoundPay => 1,
-            Code::Deposit => 2,
-            Code::Purchase => 3,
-            Code::Prediction => 4,
-            Code::TreasuryShare => 5,
-            Code::MemberShare => 6,
-        });
+        self.id.encode(writer);
+        writer.u8(self.code as u8);
         match &self.kind {
             TransferKind::Posted(movement) => {
                 writer.u8(1);
@@ -157,16 +199,27 @@ impl Encode for Transfer {
             TransferKind::Pending { movement, expires_at_ms } => {
                 writer.u8(2);
                 movement.encode(writer);
-                writer.u64(*expires_at_ms);
+                writer.u8(u8::from(expires_at_ms.is_some()));
+                writer.u64(expires_at_ms.unwrap_or_default());
             }
             TransferKind::Post { pending, amount } => {
                 writer.u8(3);
-                pending.0.encode(writer);
+                pending.encode(writer);
                 amount.encode(writer);
             }
             TransferKind::Void { pending } => {
                 writer.u8(4);
-                pending.0.encode(writer);
+                pending.encode(writer);
+            }
+            TransferKind::Close { account } => {
+                writer.u8(5);
+                account.encode(writer);
+            }
+            TransferKind::Limit { account, most } => {
+                writer.u8(6);
+                account.encode(writer);
+                writer.u8(u8::from(most.is_some()));
+                most.unwrap_or_default().encode(writer);
             }
         }
     }

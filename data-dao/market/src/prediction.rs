@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use data_dao_ledger::{
-    AccountId, Amount, Code, Currency, Movement, Name, SplitError, Transfer, TransferId,
+    AccountId, Amount, Cause, Code, Currency, Movement, Name, SplitError, Transfer, TransferId,
     TransferKind, part, split,
 };
 use privacy_identity::{KeyError, VerifyingKey};
@@ -105,8 +105,8 @@ pub struct PredictionSale {
     pub lot: u32,
     /// What the call cost.
     pub price: Amount,
-    /// The encoding of what brought the prediction about, unique to it.
-    pub cause: Vec<u8>,
+    /// What brought the prediction about, unique to it.
+    pub cause: Cause,
 }
 
 impl PredictionSale {
@@ -119,7 +119,7 @@ impl PredictionSale {
             credit: self.revenue(),
             amount: *price,
         };
-        let kind = TransferKind::Pending { movement, expires_at_ms };
+        let kind = TransferKind::Pending { movement, expires_at_ms: Some(expires_at_ms) };
         vec![Transfer { id: self.id(0), kind, code: Code::Prediction }]
     }
 
@@ -151,8 +151,8 @@ impl PredictionSale {
         vec![Transfer { id: self.id(1), kind, code: Code::Prediction }]
     }
 
-    fn id(&self, index: u32) -> TransferId {
-        TransferId::of(&self.cause, index)
+    const fn id(&self, index: u32) -> TransferId {
+        self.cause.transfer(index)
     }
 
     fn revenue(&self) -> AccountId {
@@ -188,7 +188,7 @@ mod tests {
             model: name("wine"),
             lot: 0,
             price: Amount(250),
-            cause: cause.to_vec(),
+            cause: Cause::of(cause),
         }
     }
 

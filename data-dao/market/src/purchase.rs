@@ -1,6 +1,6 @@
 //! Money in, and calls paid in advance.
 
-use data_dao_ledger::{AccountId, Amount, Code, Currency, Name, Transfer, TransferId};
+use data_dao_ledger::{AccountId, Amount, Cause, Code, Currency, Name, Transfer};
 use thiserror::Error;
 
 /// Why a purchase was refused.
@@ -43,7 +43,7 @@ impl Deposit {
     #[must_use]
     pub fn transfers(&self, cause: &[u8]) -> Vec<Transfer> {
         vec![Transfer::posted(
-            TransferId::of(cause, 0),
+            Cause::of(cause).transfer(0),
             AccountId::deposits(self.currency),
             AccountId::buyer(self.currency, self.buyer.clone()),
             self.amount,
@@ -91,7 +91,7 @@ impl Purchase {
     /// As [`Purchase::total`].
     pub fn transfers(&self, cause: &[u8]) -> Result<Vec<Transfer>, PurchaseError> {
         Ok(vec![Transfer::posted(
-            TransferId::of(cause, 0),
+            Cause::of(cause).transfer(0),
             AccountId::buyer(self.currency, self.buyer.clone()),
             self.account(),
             self.total()?,

@@ -150,6 +150,29 @@ impl CiphertextSum {
         Ok(())
     }
 
+    /// Adds another sum, over other ciphertexts. Equal, bit for bit, to having added them here.
+    ///
+    /// # Errors
+    /// [`CiphertextError`]; the sum is then unchanged.
+    pub fn merge(&mut self, other: &Self) -> Result<(), CiphertextError> {
+        let (bits, got_bits) =
+            (self.parameters.coefficient_bits(), other.parameters.coefficient_bits());
+        let (expected, got) = (self.bodies.len(), other.bodies.len());
+        if (expected, bits) != (got, got_bits) {
+            return Err(CiphertextError::Shape { expected, bits, got, got_bits });
+        }
+        let contributors_max = self.parameters.requirements().contributors_max;
+        let contributors = self.contributors.saturating_add(other.contributors);
+        if contributors > contributors_max {
+            return Err(CiphertextError::TooManyContributors { contributors_max });
+        }
+        for (sum, body) in self.bodies.iter_mut().zip(&other.bodies) {
+            *sum = sum.wrapping_add(*body);
+        }
+        self.contributors = contributors;
+        Ok(())
+    }
+
     /// The sum as its aggregator stores it: the number of contributors, then each body in 8 bytes,
     /// big-endian.
     #[must_use]

@@ -27,7 +27,7 @@ use thiserror::Error;
 
 use crate::{
     CONTRIBUTORS_MAX, Ciphertext, CiphertextError, Custody, DEGREE, Engine, FheParameters,
-    RoundMask, ShareError, field, interpolate, packing,
+    KeyShare, RoundMask, ShareError, field, interpolate, packing,
 };
 
 /// Largest magnitude of a probe's coordinate.
@@ -336,6 +336,12 @@ impl ProbeOrder {
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The forms of one share, as its owner knows them: what the custodian that holds it has to answer.
+    #[must_use]
+    pub fn forms_of(&self, share: &KeyShare) -> Vec<u64> {
+        self.apply(&share.elements())
     }
 
     /// The forms of one share.

@@ -36,6 +36,8 @@ pub enum Tag {
     ScalarShares,
     /// A round receipt, signed by each aggregator.
     RoundReceipt,
+    /// A member's objection to what a round pays, signed by that member.
+    Dispute,
     /// The HPKE context of one share of an update.
     ShareEnvelope,
     /// The key of the keystream that expands a seed into a share.
@@ -78,6 +80,16 @@ pub enum Tag {
     KeyHandOver,
     /// The HPKE context of that key.
     ModelKeyEnvelope,
+    /// The seed by which a round's cohort, or its groups, are drawn in public.
+    CohortDraw,
+    /// The signed shares from which a round's scalars were opened.
+    ScalarOpening,
+    /// Work that an aggregator shares among its processes, signed by itself.
+    SharedWork,
+    /// What came of a batch of it, signed by itself.
+    WorkedBatch,
+    /// The HPKE context of what came of a batch.
+    WorkedBatchEnvelope,
 }
 
 impl Tag {
@@ -99,6 +111,7 @@ impl Tag {
             Self::Probe => "sahakar/probe/v1",
             Self::ScalarShares => "sahakar/scalar-shares/v1",
             Self::RoundReceipt => "sahakar/round-receipt/v1",
+            Self::Dispute => "sahakar/dispute/v1",
             Self::ShareEnvelope => "sahakar/share-envelope/v1",
             Self::SeedExpansion => "sahakar/seed-expansion/v1",
             Self::Join => "sahakar/join/v1",
@@ -120,6 +133,11 @@ impl Tag {
             Self::Roster => "sahakar/roster/v1",
             Self::KeyHandOver => "sahakar/key-hand-over/v1",
             Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
+            Self::CohortDraw => "sahakar/cohort-draw/v1",
+            Self::ScalarOpening => "sahakar/scalar-opening/v1",
+            Self::SharedWork => "sahakar/shared-work/v1",
+            Self::WorkedBatch => "sahakar/worked-batch/v1",
+            Self::WorkedBatchEnvelope => "sahakar/worked-batch-envelope/v1",
         }
     }
 }

@@ -195,6 +195,20 @@ impl<F: PineField> AggregateShare<F> {
         Ok(())
     }
 
+    /// Adds another sum of the same instance, over other vectors.
+    ///
+    /// # Errors
+    /// [`crate::UnshardError::Length`] if it has another dimension; the sum stays as it was.
+    pub fn merge(&mut self, other: &Self) -> Result<(), crate::UnshardError> {
+        let (expected, got) = (self.sum.0.len(), other.sum.0.len());
+        if expected != got {
+            return Err(crate::UnshardError::Length { expected, got });
+        }
+        crate::field::add_assign(&mut self.sum.0, &other.sum.0);
+        self.count += other.count;
+        Ok(())
+    }
+
     /// Vectors in the sum.
     #[must_use]
     pub const fn count(&self) -> u64 {

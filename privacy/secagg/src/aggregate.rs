@@ -131,6 +131,18 @@ impl ShareSum {
         Ok(())
     }
 
+    /// Adds another sum by the same aggregator, over other updates. Equal, bit for bit, to having added them here.
+    ///
+    /// # Errors
+    /// As [`ShareSum::add`].
+    pub fn merge(&mut self, other: &Self) -> Result<(), AggregateError> {
+        self.check_form(other.tag)?;
+        self.vector.add(&other.vector)?;
+        self.tag = self.tag.zip(other.tag).map(|(sum, tag)| sum.plus(tag));
+        self.count += other.count;
+        Ok(())
+    }
+
     fn check_form(&self, tag: Option<LinearTag>) -> Result<(), AggregateError> {
         let form = |tag: Option<LinearTag>| u8::from(tag.is_some());
         let (expected, got) = (form(self.tag), form(tag));

@@ -47,7 +47,7 @@ pub use ring::{Ring, RingError, RingVector};
 pub use rotation::Rotation;
 pub use sealed::{
     AGGREGATORS_MAX, AggregatorKeys, Delivery, RECIPIENTS_MAX, SealError, SealedHeader,
-    SealedUpdate, VerifiedDelivery, VerifiedUpdate, seal, seal_payloads,
+    SealedUpdate, VerifiedDelivery, VerifiedUpdate, seal, seal_payloads, seal_payloads_seeded,
 };
 pub use share::{OpenShare, Share, ShareError, ShareSeed};
 pub use tags::{LinearTag, TagError, TagKey};

@@ -117,8 +117,10 @@ pub struct EncodingParameters {
 impl EncodingParameters {
     /// Most coordinates of an update.
     pub const DIMENSION_MAX: u32 = 20_000_000;
-    /// Most contributors of a round.
-    pub const CONTRIBUTORS_MAX: u32 = 4096;
+    /// Most contributors of a round: as in FHE mode, and so that a message that names them all, with at most 96 bytes
+    /// each, takes 6 MiB. 26 ring bits carry 4096 of any dimension; where more do
+    /// not fit (`wrap.rs`), [`EncodingParameters::valued`] takes a wider ring.
+    pub const CONTRIBUTORS_MAX: u32 = 1 << 16;
     /// Largest weight and clip indicator.
     pub const EXTRA_MAX: u32 = 1 << 20;
     /// `probe_norm_bits` of a federation that does not measure values.

@@ -27,6 +27,11 @@ impl Payloads {
         Self(plaintexts)
     }
 
+    /// The plaintexts, in the order of the recipients: for the update's owner.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.iter().map(|plaintext| plaintext.as_slice())
+    }
+
     /// How many recipients they are for.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -115,6 +115,12 @@ impl QuantizedProbe {
         &self.values
     }
 
+    /// e: the probe is the integers times 2^−e, in loss per parameter unit.
+    #[must_use]
+    pub const fn exponent(&self) -> i32 {
+        self.exponent
+    }
+
     /// Checks dimension, norm and scale: what an aggregator does before it answers.
     ///
     /// # Errors
@@ -132,8 +138,7 @@ impl QuantizedProbe {
             return Err(ProbeError::Scale { min, max, got: self.exponent });
         }
         let bound = parameters.rounded_probe_norm_squared();
-        let square = |value: &i32| u64::from(value.unsigned_abs()).pow(2);
-        let got = self.values.iter().map(square).fold(0, u64::saturating_add);
+        let got = self.norm_squared();
         if got > bound { Err(ProbeError::Norm { bound, got }) } else { Ok(self) }
     }
 
@@ -148,6 +153,34 @@ impl QuantizedProbe {
         let product = |(element, value): (&u32, &i32)| element.wrapping_mul(value.cast_unsigned());
         let sum = elements.iter().zip(&self.values).map(product);
         ScalarShare(sum.fold(0, u32::wrapping_add) & share.ring().mask())
+    }
+
+    /// ‖p‖², at most (2^`probe_norm_bits` + √d/2)² of a checked probe.
+    #[must_use]
+    pub fn norm_squared(&self) -> u64 {
+        let square = |value: &i32| u64::from(value.unsigned_abs()).pow(2);
+        self.values.iter().map(square).fold(0, u64::saturating_add)
+    }
+
+    /// The largest magnitude that the inner product of an honest contributor's sealed update with this probe
+    /// has (Cauchy–Schwarz; with noise exceeded with probability below 2^−60 per round): what is read beyond
+    /// it is nobody's value.
+    #[must_use]
+    pub fn reading_max(&self, parameters: &EncodingParameters) -> i64 {
+        #[expect(clippy::cast_precision_loss, reason = "the bound is rounded up below")]
+        let norm = (self.norm_squared() as f64).sqrt();
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let most = (parameters.value_norm() * norm).ceil() as i64;
+        most
+    }
+
+    /// The inner product with a public sum, `[vector_len]` or longer than the probe; extra coordinates have
+    /// no part in it. Saturates: a true sum's stays far below 2^63.
+    #[must_use]
+    pub fn product_with_sum(&self, sum: &[i64]) -> i64 {
+        let product = |(x, p): (&i64, &i32)| i128::from(*x) * i128::from(*p);
+        let total: i128 = sum.iter().zip(&self.values).map(product).sum();
+        i64::try_from(total).unwrap_or(if total < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// Converts an opened inner product to units of [`EncodingParameters::value_unit`], rounded

@@ -17,6 +17,7 @@ use privacy_identity::{
     list_to_writer,
 };
 use rand::CryptoRng;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -128,6 +129,27 @@ pub struct SealedHeader {
     pub envelopes: Vec<Digest>,
 }
 
+impl SealedHeader {
+    /// Whether envelope `index` is the one that `payload`, sealed to `recipient` with the randomness of `seed`,
+    /// gives: what a judge asks when the owner shows one part of its update, and only that.
+    ///
+    /// Sound: the key of an envelope is a function of its encapsulated key, which the digest covers, and of the
+    /// recipient's (RFC 9180 §4.1), so that although AES-GCM does not commit to keys no envelope opens to two
+    /// payloads; and another (payload, seed) gives another digest but for a collision of SHA-256.
+    #[must_use]
+    pub fn names_envelope(
+        &self,
+        index: usize,
+        recipient: &SealingPublicKey,
+        payload: Zeroizing<Vec<u8>>,
+        seed: &[u8; 32],
+    ) -> bool {
+        let made = enveloped(&self.binding, index, recipient, payload, seed);
+        let named = self.envelopes.get(index);
+        made.is_ok_and(|envelope| named == Some(&envelope_digest(&envelope)))
+    }
+}
+
 impl Encode for SealedHeader {
     fn encode(&self, writer: &mut Writer) {
         self.binding.encode(writer);
@@ -191,21 +213,57 @@ pub fn seal_payloads(
     key: &SigningKey,
     rng: &mut impl CryptoRng,
 ) -> Result<SealedUpdate, SealError> {
+    let mut seeds = Vec::with_capacity(payloads.len());
+    for _ in 0..payloads.len() {
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *seed);
+        seeds.push(seed);
+    }
+    seal_payloads_seeded(payloads, binding, recipients, key, &seeds)
+}
+
+/// As [`seal_payloads`], where the randomness of each envelope follows from a seed of its own: whoever keeps
+/// the seeds can later show what one envelope holds, and nothing of the others
+/// ([`SealedHeader::names_envelope`]).
+///
+/// * `seeds` — one per recipient, 32 uniform bytes each, used for nothing else.
+///
+/// # Errors
+/// As [`seal_payloads`]; [`SealError::Recipients`] also for another number of seeds.
+pub fn seal_payloads_seeded(
+    payloads: Payloads,
+    binding: Binding,
+    recipients: &[SealingPublicKey],
+    key: &SigningKey,
+    seeds: &[Zeroizing<[u8; 32]>],
+) -> Result<SealedUpdate, SealError> {
     let (payload_count, recipient_count) = (payloads.len(), recipients.len());
-    if payload_count != recipient_count || !(1..=RECIPIENTS_MAX).contains(&recipient_count) {
+    let equal = payload_count == recipient_count && seeds.len() == recipient_count;
+    if !equal || !(1..=RECIPIENTS_MAX).contains(&recipient_count) {
         return Err(SealError::Recipients { payloads: payload_count, recipients: recipient_count });
     }
-    let associated = binding.to_bytes();
     let mut envelopes = Vec::with_capacity(recipient_count);
-    for (index, (payload, recipient)) in
-        payloads.into_plaintexts().into_iter().zip(recipients).enumerate()
-    {
-        let sealed = recipient.seal_in_place(Tag::ShareEnvelope, &associated, payload, rng);
-        envelopes.push(sealed.map_err(|source| SealError::Envelope { index, source })?);
+    let all = payloads.into_plaintexts().into_iter().zip(recipients).zip(seeds);
+    for (index, ((payload, recipient), seed)) in all.enumerate() {
+        envelopes.push(enveloped(&binding, index, recipient, payload, seed)?);
     }
     let digests = envelopes.iter().map(envelope_digest).collect();
     let header = SealedHeader { binding, envelopes: digests };
     Ok(SealedUpdate { header: Signed::new(header, Tag::SealedUpdate, key), envelopes })
+}
+
+/// One envelope: a function of its arguments alone.
+fn enveloped(
+    binding: &Binding,
+    index: usize,
+    recipient: &SealingPublicKey,
+    payload: Zeroizing<Vec<u8>>,
+    seed: &[u8; 32],
+) -> Result<Envelope, SealError> {
+    let mut rng = ChaCha20Rng::from_seed(*seed);
+    recipient
+        .seal_in_place(Tag::ShareEnvelope, &binding.to_bytes(), payload, &mut rng)
+        .map_err(|source| SealError::Envelope { index, source })
 }
 
 fn envelope_digest(envelope: &Envelope) -> Digest {
@@ -219,6 +277,12 @@ fn verified_header(header: &Signed<SealedHeader>) -> Result<(), SealError> {
 }
 
 impl SealedUpdate {
+    /// What the contributor signed.
+    #[must_use]
+    pub const fn header(&self) -> &Signed<SealedHeader> {
+        &self.header
+    }
+
     /// The member that claims to have sent it.
     #[must_use]
     pub const fn claimed_binding(&self) -> &Binding {

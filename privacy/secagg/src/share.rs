@@ -120,6 +120,23 @@ pub struct OpenShare {
 }
 
 impl OpenShare {
+    /// Reads what aggregator `index` finds in its envelope: for the owner of an update, who checks what was
+    /// made of its shares.
+    ///
+    /// # Errors
+    /// [`ShareError`].
+    pub fn from_payload(
+        index: usize,
+        plaintext: &[u8],
+        binding: &Binding,
+        parameters: &EncodingParameters,
+    ) -> Result<Self, ShareError> {
+        let mut vector = RingVector::zero(parameters.ring(), parameters.vector_len());
+        let share = ShareView::from_plaintext(index, plaintext, parameters)?;
+        let tag = share.add_onto(&mut vector, binding, parameters)?;
+        Ok(Self { vector, tag })
+    }
+
     /// The share of the vector, `[vector_len]`.
     #[must_use]
     pub const fn vector(&self) -> &RingVector {

@@ -29,7 +29,7 @@
 //! Steinke 2020), hence E e^(λN²) = E e^(√(2λ)·g·N) ≤ E e^(λσ²g²) = (1 − 2λσ²)^(−1/2) with an independent
 //! standard normal g: ‖N‖²/σ² has the moment generating function of χ² with d' degrees at most, and
 //! P(‖N‖ ≥ σ·(√d' + √(2t))) ≤ e^(−t) (Laurent & Massart 2000, lemma 1). √(2t) = 10: e^(−50) < 2^−72 for one
-//! contributor, below 2^−60 for all of a round. (Not proved for Skellam noise, whose tail is heavier: what
+//! contributor, below 2^−56 for all of a round (2^16 at most). (Not proved for Skellam noise, whose tail is heavier: what
 //! contributors add is discrete Gaussian.)
 //!
 //! Both together: an honest round wraps with probability at most **2^−40**.

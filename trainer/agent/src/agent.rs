@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use aggregator_network::Link;
 use aggregator_protocol::FederationTerms;
 use privacy_identity::{Digest, SigningKey, Verified, VerifyingKey};
 use trainer_model::DeviceChoice;
@@ -16,6 +17,7 @@ use crate::{
     randomness::Randomness,
     session::Session,
     state_dir::StateDir,
+    ways::Ways,
 };
 
 /// The longest label, in bytes: what the wire form of a request to join allows.
@@ -73,6 +75,7 @@ impl Agent {
     /// directory goes on from there with the same bytes. A thread that is training or sealing ends by
     /// itself, and the directory stays locked until it did.
     ///
+    /// * `linked` — gets each link that is started, for its metrics; the last one is in use.
     /// * `events` — called from the task that runs the agent; it should return soon.
     ///
     /// # Errors
@@ -80,7 +83,11 @@ impl Agent {
     ///
     /// # Panics
     /// Outside a tokio runtime with IO and time, or if the operating system has no randomness.
-    pub async fn run<F>(config: AgentConfig, events: F) -> Result<Summary, AgentError>
+    pub async fn run<F>(
+        config: AgentConfig,
+        linked: impl Fn(Link) + Send + Sync + 'static,
+        events: F,
+    ) -> Result<Summary, AgentError>
     where
         F: Fn(AgentEvent) + Send,
     {
@@ -89,8 +96,8 @@ impl Agent {
         check_readable(&config.data)?;
         let seed = state.key()?;
         let key = SigningKey::from_seed(&seed);
-        let coordinator = config.invitation.coordinator;
-        let mut caller = Caller::start(seed.clone(), coordinator, state.sent_log()?).await?;
+        let ways = Ways::to(&config.invitation)?;
+        let mut caller = Caller::start(seed.clone(), ways, linked, state.sent_log()?).await?;
         events(AgentEvent::Started { member: key.verifying_key() });
 
         let terms = invited_terms(&state, &mut caller, &config.invitation).await?;

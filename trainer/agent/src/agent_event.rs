@@ -36,6 +36,11 @@ pub enum AgentEvent {
         /// The round.
         round: RoundId,
     },
+    /// A round began for which this contributor, which draws in secret, was not drawn. It tells nobody.
+    NotDrawn {
+        /// The round.
+        round: RoundId,
+    },
     /// Training is done.
     Trained {
         /// The round.
@@ -116,6 +121,7 @@ impl AgentEvent {
                 json!({"event": "cohort", "epoch": epoch, "members": members})
             }
             Self::Ordered { round } => json!({"event": "ordered", "round": round.0}),
+            Self::NotDrawn { round } => json!({"event": "not-drawn", "round": round.0}),
             Self::Trained { round, loss, seconds, steps } => json!({
                 "event": "trained", "round": round.0,
                 "loss": loss, "seconds": seconds, "steps": steps,

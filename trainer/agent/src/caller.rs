@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aggregator_network::{Address, Limits, Link, LinkConfig, RequestError};
+use aggregator_network::{Limits, Link, LinkConfig, RequestError};
 use aggregator_protocol::{
     ContributorReply, ContributorRequest, FederationTerms, Refusal, RoundId, from_wire, to_wire,
 };
@@ -10,7 +10,7 @@ use aggregator_round::message_bytes_max;
 use privacy_identity::Digest;
 use zeroize::Zeroizing;
 
-use crate::{AgentError, backoff, backoff::Backoff, sent_log::SentLog};
+use crate::{AgentError, backoff, backoff::Backoff, sent_log::SentLog, ways::Ways};
 
 /// Longest message before the terms are known, in bytes. The longest terms have 15 MB; a model of
 /// four million parameters fits as well, and more is allowed only to terms that name one.
@@ -39,6 +39,8 @@ pub(crate) enum Question {
     Cohort,
     /// The sum of a round.
     Sum,
+    /// What the values of a round follow from.
+    Values,
 }
 
 impl Question {
@@ -53,6 +55,7 @@ impl Question {
             Self::Custody => "custody",
             Self::Cohort => "cohort",
             Self::Sum => "sum",
+            Self::Values => "values",
         }
     }
 
@@ -69,7 +72,9 @@ impl Question {
 /// The way to one coordinator.
 pub(crate) struct Caller {
     link: Link,
-    coordinator: Address,
+    ways: Ways,
+    /// Gets each link that is started.
+    linked: Box<dyn Fn(Link) + Send + Sync>,
     sent: SentLog,
     /// Whether the coordinator answered before: then somebody else at its address is a passing evil.
     reached: bool,
@@ -79,11 +84,14 @@ impl Caller {
     /// Starts a link that only asks. Needs a runtime; connects with the first question.
     pub(crate) async fn start(
         secret: Zeroizing<[u8; 32]>,
-        coordinator: Address,
+        ways: Ways,
+        linked: impl Fn(Link) + Send + Sync + 'static,
         sent: SentLog,
     ) -> Result<Self, AgentError> {
         let link = start_link(secret, MESSAGE_BYTES).await?;
-        Ok(Self { link, coordinator, sent, reached: false })
+        ways.teach(&link).await;
+        linked(link.clone());
+        Ok(Self { link, ways, linked: Box::new(linked), sent, reached: false })
     }
 
     /// Allows longer messages if the terms' model needs them.
@@ -95,6 +103,8 @@ impl Caller {
         let needed = message_bytes_max(terms);
         if needed > MESSAGE_BYTES {
             let wider = start_link(secret, needed).await?;
+            self.ways.teach(&wider).await;
+            (self.linked)(wider.clone());
             std::mem::replace(&mut self.link, wider).shutdown().await;
         }
         Ok(())
@@ -150,7 +160,7 @@ impl Caller {
             if !noted {
                 self.sent.record(question, wire, sealed)?;
             }
-            match self.link.request(&self.coordinator, wire.to_vec()).await {
+            match self.link.request(&self.ways.coordinator, wire.to_vec()).await {
                 Ok(answer) => {
                     self.reached = true;
                     let reply = from_wire(&answer);

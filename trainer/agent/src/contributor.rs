@@ -83,10 +83,11 @@ impl Contributor {
             self.state.store_round_secret(round, secret)?;
         }
         let generators = (&mut rounding, &mut randomness::sealing());
-        let sealed = ordered
-            .seal_tagged(update, &self.terms, &self.key, secret, generators)
+        let (sealed, own) = ordered
+            .seal_kept(update, &self.terms, &self.key, secret, generators)
             .map_err(AgentError::Sealing)?;
-        let wire = to_wire(&ContributorRequest::Submit(Box::new(sealed.update().clone())));
+        self.state.store_own_shares(&own)?;
+        let wire = to_wire(&sealed.request());
         self.state.store_round(&StoredRound::Sealed { wire: wire.clone() })?;
         Ok(Submission { sealed, wire })
     }
@@ -94,7 +95,7 @@ impl Contributor {
     /// Takes up a stored update.
     pub(crate) fn resume(&self, wire: Vec<u8>) -> Result<Submission, AgentError> {
         let request = from_wire(&wire).map_err(self.state.round_damaged())?;
-        let ContributorRequest::Submit(update) = request else {
+        let ContributorRequest::Submit { update, .. } = request else {
             return Err(self.state.round_damaged()("it does not hold an update"));
         };
         let sealed = Sealed::resume(*update, &self.terms, &self.key);

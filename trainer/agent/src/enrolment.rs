@@ -3,12 +3,14 @@
 use aggregator_protocol::{
     ContributorReply, ContributorRequest, CustodyKey, FederationTerms, JoinRequest,
 };
+use aggregator_strategy::participation_key;
 use privacy_identity::{SealingKey, Signed, SigningKey, Tag, Verified};
 
 use crate::{
     AgentError, Invitation,
     caller::{Caller, Question},
     state_dir::StateDir,
+    ways::Ways,
 };
 
 /// The terms that `invitation` names: those agreed to earlier, or else the coordinator's.
@@ -58,7 +60,7 @@ fn checked_terms(
     let terms = terms.verify_by(Tag::Terms, &dao_node);
     let terms = terms.map_err(|_source| AgentError::TermsUnsigned)?;
     let named = terms.body().coordinator().verifying;
-    let invited = invitation.coordinator.peer();
+    let invited = Ways::to(invitation)?.coordinator.peer();
     if *named.as_bytes() != invited.to_bytes() {
         let (named, invited) = (named.to_string(), invited.to_string());
         return Err(AgentError::CoordinatorOther { named, invited });
@@ -76,7 +78,8 @@ pub(crate) async fn join(
     let Invitation { federation, token, .. } = invitation.clone();
     let sealing = SealingKey::derived_from(key).public();
     let custody = Signed::new(CustodyKey { federation, sealing }, Tag::CustodyKey, key);
-    let request = JoinRequest { federation, token, label: label.to_owned(), custody };
+    let draw = participation_key(key).public_key();
+    let request = JoinRequest { federation, token, label: label.to_owned(), custody, draw };
     let request = ContributorRequest::Join(Signed::new(request, Tag::Join, key));
     match caller.ask(Question::Join, &request).await? {
         ContributorReply::Joined => Ok(()),

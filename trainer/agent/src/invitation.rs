@@ -2,11 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
-use aggregator_network::{Address, AddressError};
+use aggregator_network::{Address, AddressError, PeerKey};
 use privacy_identity::{Digest, KeyError};
 
 /// The longest token, in bytes: what the wire form of a request to join allows.
 pub const TOKEN_BYTES_MAX: usize = 64;
+
+/// Most addresses of the coordinator, and most relays: what a link remembers of a peer.
+pub const WAYS_MAX: usize = 8;
 
 /// How every invitation begins.
 const PREFIX: &str = "sahakar://join?";
@@ -14,14 +17,19 @@ const PREFIX: &str = "sahakar://join?";
 /// An invitation to one federation:
 /// `sahakar://join?federation=<hex>&coordinator=<multiaddr>&token=<text>`.
 ///
+/// The coordinator may have several addresses (`coordinator=` once for each, of one identity: over QUIC and TCP, say), and a
+/// place at relays (`relay=`), where it is asked for when none of its addresses answers.
+///
 /// The federation's id is the digest of its terms: who accepts the invitation agrees to these terms
 /// and no others. The token is a secret between the DAO and the invited.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Invitation {
     /// The federation's id.
     pub federation: Digest,
-    /// Where the coordinator listens, and its key.
-    pub coordinator: Address,
+    /// Where the coordinator listens, and its key: 1 to [`WAYS_MAX`] addresses of one peer.
+    pub coordinator: Vec<Address>,
+    /// Relays at which the coordinator has a place; at most [`WAYS_MAX`].
+    pub relays: Vec<Address>,
     /// What the DAO expects to be shown, at most [`TOKEN_BYTES_MAX`] bytes.
     pub token: String,
 }
@@ -63,9 +71,20 @@ pub enum InvitationError {
     /// The federation's id is not one.
     #[error("the federation's id is unfit")]
     Federation(#[source] KeyError),
-    /// The coordinator's address is not one.
-    #[error("the coordinator's address is unfit")]
+    /// An address of the coordinator, or of a relay, is not one.
+    #[error("the coordinator's or a relay's address is unfit")]
     Coordinator(#[from] AddressError),
+    /// Addresses of two peers are given as the coordinator's: one of them is somebody else.
+    #[error("the coordinator's addresses name different peers")]
+    CoordinatorsDiffer,
+    /// More addresses than are remembered.
+    #[error("the invitation has {name}=… {got} times, at most {WAYS_MAX} are allowed")]
+    TooMany {
+        /// `coordinator` or `relay`.
+        name: &'static str,
+        /// How many.
+        got: usize,
+    },
     /// The token is too long.
     #[error("the token has {got} bytes, at most {TOKEN_BYTES_MAX} are allowed")]
     TokenTooLong {
@@ -75,8 +94,27 @@ pub enum InvitationError {
 }
 
 impl Invitation {
-    /// Checks that the token has a length that can be sent.
-    pub(crate) const fn check(&self) -> Result<(), InvitationError> {
+    /// Who the coordinator has to be: the peer that its addresses name.
+    #[must_use]
+    pub fn coordinator_peer(&self) -> Option<PeerKey> {
+        self.coordinator.first().map(Address::peer)
+    }
+
+    /// Checks that the addresses are one peer's and the token has a length that can be sent.
+    ///
+    /// # Errors
+    /// The first [`InvitationError`] that applies.
+    pub fn check(&self) -> Result<(), InvitationError> {
+        let first =
+            self.coordinator_peer().ok_or(InvitationError::Missing { name: "coordinator" })?;
+        if self.coordinator.iter().any(|address| address.peer() != first) {
+            return Err(InvitationError::CoordinatorsDiffer);
+        }
+        for (name, ways) in [("coordinator", &self.coordinator), ("relay", &self.relays)] {
+            if ways.len() > WAYS_MAX {
+                return Err(InvitationError::TooMany { name, got: ways.len() });
+            }
+        }
         match self.token.len() {
             0 => Err(InvitationError::Missing { name: "token" }),
             1..=TOKEN_BYTES_MAX => Ok(()),
@@ -87,10 +125,14 @@ impl Invitation {
 
 impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { federation, coordinator, token } = self;
-        let coordinator = encoded(&coordinator.to_string());
-        let token = encoded(token);
-        write!(f, "{PREFIX}federation={federation}&coordinator={coordinator}&token={token}")
+        let Self { federation, coordinator, relays, token } = self;
+        write!(f, "{PREFIX}federation={federation}")?;
+        for (name, ways) in [("coordinator", coordinator), ("relay", relays)] {
+            for address in ways {
+                write!(f, "&{name}={}", encoded(&address.to_string()))?;
+            }
+        }
+        write!(f, "&token={}", encoded(token))
     }
 }
 
@@ -117,10 +159,10 @@ impl FromStr for Invitation {
             parts.put(name, value)?;
         }
         let federation = present("federation", parts.federation)?;
-        let coordinator = present("coordinator", parts.coordinator)?;
         let invitation = Self {
             federation: federation.parse().map_err(InvitationError::Federation)?,
-            coordinator: coordinator.parse()?,
+            coordinator: parts.coordinator,
+            relays: parts.relays,
             token: present("token", parts.token)?,
         };
         invitation.check()?;
@@ -132,7 +174,8 @@ impl FromStr for Invitation {
 #[derive(Default)]
 struct Parts {
     federation: Option<String>,
-    coordinator: Option<String>,
+    coordinator: Vec<Address>,
+    relays: Vec<Address>,
     token: Option<String>,
 }
 
@@ -140,8 +183,9 @@ impl Parts {
     fn put(&mut self, name: &str, value: &str) -> Result<(), InvitationError> {
         let (name, slot) = match name {
             "federation" => ("federation", &mut self.federation),
-            "coordinator" => ("coordinator", &mut self.coordinator),
             "token" => ("token", &mut self.token),
+            "coordinator" => return add("coordinator", &mut self.coordinator, value),
+            "relay" => return add("relay", &mut self.relays, value),
             other => return Err(InvitationError::Unknown { name: other.to_owned() }),
         };
         if slot.is_some() {
@@ -150,6 +194,15 @@ impl Parts {
         *slot = Some(decoded(value).ok_or(InvitationError::Encoding { name })?);
         Ok(())
     }
+}
+
+fn add(name: &'static str, ways: &mut Vec<Address>, value: &str) -> Result<(), InvitationError> {
+    let text = decoded(value).ok_or(InvitationError::Encoding { name })?;
+    if text.is_empty() {
+        return Err(InvitationError::Missing { name });
+    }
+    ways.push(text.parse()?);
+    Ok(())
 }
 
 fn present(name: &'static str, value: Option<String>) -> Result<String, InvitationError> {
@@ -194,7 +247,7 @@ fn digit(character: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use aggregator_network::{ListenAddress, PeerKey, Transport};
+    use aggregator_network::{ListenAddress, Transport};
     use privacy_identity::Tag;
     use proptest::prelude::*;
 
@@ -204,7 +257,8 @@ mod tests {
         let listen = ListenAddress::loopback(Transport::Tcp, 4001);
         Invitation {
             federation: Digest::of(Tag::Terms, b"terms"),
-            coordinator: listen.with_peer(PeerKey::from_secret(&[1; 32])),
+            coordinator: vec![listen.with_peer(PeerKey::from_secret(&[1; 32]))],
+            relays: Vec::new(),
             token: token.to_owned(),
         }
     }
@@ -225,6 +279,7 @@ mod tests {
     #[test]
     fn parts_may_come_in_any_order() {
         let Invitation { federation, coordinator, .. } = invitation("t");
+        let coordinator = coordinator[0];
         let text = format!("{PREFIX}token=t&coordinator={coordinator}&federation={federation}");
         assert_eq!(text.parse(), Ok(invitation("t")));
     }
@@ -233,7 +288,7 @@ mod tests {
     fn what_is_missing_is_named() {
         let Invitation { federation, coordinator, .. } = invitation("t");
         let federation = format!("federation={federation}");
-        let coordinator = format!("coordinator={coordinator}");
+        let coordinator = format!("coordinator={}", coordinator[0]);
         let missing = |name| InvitationError::Missing { name };
         assert_eq!(refused(PREFIX), missing("federation"));
         assert_eq!(refused(&format!("{PREFIX}{coordinator}&token=t")), missing("federation"));
@@ -262,6 +317,32 @@ mod tests {
         assert!(matches!(refused(&text), InvitationError::Federation(_)));
         let text = good.replace("/p2p/", "/p3p/");
         assert!(matches!(refused(&text), InvitationError::Coordinator(_)));
+    }
+
+    #[test]
+    fn several_addresses_and_relays_survive_their_text() {
+        let mut several = invitation("t");
+        let coordinator = several.coordinator[0].peer();
+        several
+            .coordinator
+            .push(ListenAddress::loopback(Transport::Quic, 4001).with_peer(coordinator));
+        let relay = PeerKey::from_secret(&[2; 32]);
+        several.relays.push(ListenAddress::loopback(Transport::Quic, 9).with_peer(relay));
+        let text = several.to_string();
+        assert_eq!((text.matches("coordinator=").count(), text.matches("relay=").count()), (2, 1));
+        assert_eq!(text.parse(), Ok(several));
+    }
+
+    #[test]
+    fn addresses_of_two_peers_and_more_than_are_remembered_are_refused() {
+        let mut one = invitation("t");
+        let stranger = PeerKey::from_secret(&[2; 32]);
+        one.coordinator.push(ListenAddress::loopback(Transport::Quic, 1).with_peer(stranger));
+        assert_eq!(refused(&one.to_string()), InvitationError::CoordinatorsDiffer);
+        let mut many = invitation("t");
+        many.coordinator = vec![many.coordinator[0]; WAYS_MAX + 1];
+        let too_many = InvitationError::TooMany { name: "coordinator", got: WAYS_MAX + 1 };
+        assert_eq!(refused(&many.to_string()), too_many);
     }
 
     #[test]

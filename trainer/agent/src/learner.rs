@@ -18,7 +18,7 @@ use crate::{AgentError, Behaviour, behaviour::noise, randomness::Randomness};
 pub(crate) struct Learner {
     architecture: Architecture,
     examples: Examples,
-    plan: TrainingPlan,
+    training: TrainingTerms,
     device: ComputeDevice,
     clip_norm: ClipNorm,
     optimizer: ServerOptimizer,
@@ -58,7 +58,11 @@ impl Learner {
         let architecture = architecture_from_terms(terms)?;
         let schema = schema_from_terms(&terms.schema)?;
         let standardiser = standardiser_from_terms(&terms.schema)?;
-        let plan = plan_from_terms(terms.training)?;
+        // Before anything is agreed to, also what a schedule will make of it.
+        for round in terms.training.decisive_rounds(terms.rounds) {
+            plan_from_terms(terms.training, RoundId(round))?;
+        }
+        let training = terms.training;
         let path = || data.display().to_string();
         let table = read_csv(data, &schema).map_err(|source| match source {
             CsvReadError::Open { source, .. } => AgentError::Data { path: path(), source },
@@ -69,7 +73,7 @@ impl Learner {
         let device = ComputeDevice::open(device)?;
         let clip_norm = terms.encoding.clip_norm();
         let optimizer = terms.optimizer;
-        Ok(Self { architecture, examples, plan, device, clip_norm, optimizer, behaviour })
+        Ok(Self { architecture, examples, training, device, clip_norm, optimizer, behaviour })
     }
 
     /// Rows of the table.
@@ -115,8 +119,13 @@ impl Learner {
         let mut rng = randomness.training(round);
         let (delta, loss, steps) = match self.behaviour {
             Behaviour::Honest => {
-                let Self { architecture, examples, plan, device, .. } = self;
-                let outcome = train(device, architecture, model, examples, plan, &mut rng)?;
+                let Self { architecture, examples, training, device, .. } = self;
+                let plan = plan_from_terms(*training, round).map_err(|_refused| {
+                    ModelError::PlanUnsupported {
+                        reason: "the round's learning rate is out of range",
+                    }
+                })?;
+                let outcome = train(device, architecture, model, examples, &plan, &mut rng)?;
                 let delta = outcome.parameters.difference(model).map_err(ModelError::Diverged)?;
                 (delta, Some(f64::from(outcome.loss)), outcome.steps)
             }
@@ -156,19 +165,21 @@ fn standardiser_from_terms(terms: &SchemaTerms) -> Result<Standardiser, AgentErr
         .map_err(AgentError::unfit("mean and deviation"))
 }
 
-fn plan_from_terms(terms: TrainingTerms) -> Result<TrainingPlan, AgentError> {
+/// The plan of a round: its learning rate follows from the terms and its number.
+fn plan_from_terms(terms: TrainingTerms, round: RoundId) -> Result<TrainingPlan, AgentError> {
     let settings = TrainingSettings {
         work: match terms.work {
             aggregator_protocol::LocalWork::Epochs(epochs) => LocalWork::Epochs(epochs),
             aggregator_protocol::LocalWork::Steps(steps) => LocalWork::Steps(steps),
         },
         batch_size: terms.batch_size,
-        learning_rate: f32_from_term(terms.learning_rate),
+        learning_rate: f32_from_term(terms.learning_rate_in(round.0)),
         momentum: f32_from_term(terms.momentum),
         weight_decay: f32_from_term(terms.weight_decay),
         gradient_clip: terms.gradient_clip.map(f32_from_term),
         proximal: f32_from_term(terms.proximal),
         privacy: None,
+        augmentation: None,
     };
     TrainingPlan::new(settings).map_err(AgentError::unfit("training plan"))
 }
@@ -213,7 +224,7 @@ mod tests {
         Learner {
             architecture: Architecture::from_json(json).unwrap(),
             examples: Examples::from_table(&table, &standardiser).unwrap(),
-            plan: plan_from_terms(terms).unwrap(),
+            training: terms,
             device: ComputeDevice::cpu(),
             clip_norm: ClipNorm::new(2.0).unwrap(),
             optimizer: ServerOptimizer::default(),
@@ -255,8 +266,17 @@ mod tests {
     #[test]
     fn a_plan_that_vanishes_in_single_precision_is_refused() {
         let terms = TrainingTerms::sgd(1, 1, 1e-60);
-        let refused = plan_from_terms(terms).unwrap_err().to_string();
+        let refused = plan_from_terms(terms, RoundId(0)).unwrap_err().to_string();
         assert_eq!(refused, "the federation's terms cannot be met: unfit training plan");
+    }
+
+    #[test]
+    fn the_learning_rate_of_a_round_is_the_schedule_s() {
+        let schedule = "exponential:factor=0.5".parse().unwrap();
+        let terms = TrainingTerms { schedule, ..TrainingTerms::sgd(1, 1, 0.5) };
+        let rate = |round| plan_from_terms(terms, RoundId(round)).unwrap().settings().learning_rate;
+        assert_eq!([rate(0), rate(3)].map(f32::to_bits), [0.5_f32, 0.0625].map(f32::to_bits));
+        assert!(plan_from_terms(terms, RoundId(1_000)).is_err(), "it vanishes in f32");
     }
 
     #[test]

@@ -30,9 +30,10 @@ mod sent_log;
 mod session;
 mod state_dir;
 mod stored_round;
+mod ways;
 
 pub use agent::{Agent, AgentConfig, LABEL_BYTES_MAX, Summary};
 pub use agent_error::AgentError;
 pub use agent_event::AgentEvent;
 pub use behaviour::{Behaviour, BehaviourError};
-pub use invitation::{Invitation, InvitationError, TOKEN_BYTES_MAX};
+pub use invitation::{Invitation, InvitationError, TOKEN_BYTES_MAX, WAYS_MAX};

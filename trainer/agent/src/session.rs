@@ -1,6 +1,7 @@
 //! The rounds of a contributor that was admitted.
 
 mod cohort;
+mod values;
 
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use aggregator_protocol::{
     Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms,
     FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
 };
-use aggregator_round::{Acknowledged, Dispute, Finding, Ordered, Outcome, ReceiptError};
+use aggregator_round::{
+    Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError,
+};
 use privacy_identity::{Signed, VerifyingKey};
 use trainer_model::ModelError;
 
@@ -179,6 +182,11 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
 
     /// Has a part in one round, if the order is one that the owner agreed to.
     async fn contribute(&mut self, order: Order) -> Result<(), AgentError> {
+        if let Some(round) = self.not_drawn(&order) {
+            self.known = Some(round);
+            (self.events)(AgentEvent::NotDrawn { round });
+            return Ok(());
+        }
         let Some(model) = self.opened(&order).await? else { return Ok(()) };
         let Order { order, .. } = order;
         let Contributor { terms, key, learner, .. } = &*self.contributor;
@@ -224,6 +232,14 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         self.deliver(submission).await
     }
 
+    /// The round of a true order for which this contributor was not drawn.
+    fn not_drawn(&self, order: &Order) -> Option<RoundId> {
+        let Contributor { terms, key, .. } = &*self.contributor;
+        let checked = Ordered::check(terms, key, self.last, &order.order);
+        let round = order.order.unverified_body().grant.unverified_body().round;
+        (checked == Err(OrderRefusal::NotDrawn)).then_some(round)
+    }
+
     async fn refuse_order(&mut self, round: RoundId, reason: String) {
         let refusal = (round, reason);
         if self.told.as_ref() != Some(&refusal) {
@@ -240,9 +256,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         let reply = self.caller.ask_wire(Question::Submit, &submission.wire, carried).await?;
         match reply {
             ContributorReply::Acknowledged(promise) => self.promised(submission, promise).await,
-            ContributorReply::Refused(refusal @ (Refusal::Late | Refusal::WrongRound)) => {
-                self.settle(round, Claim::Unanswered(Box::new(submission), refusal)).await
-            }
+            ContributorReply::Refused(
+                refusal @ (Refusal::Late | Refusal::WrongRound | Refusal::Enough),
+            ) => self.settle(round, Claim::Unanswered(Box::new(submission), refusal)).await,
             ContributorReply::Refused(refusal) => {
                 self.refused(round, refusal.to_string());
                 self.end(round)
@@ -346,7 +362,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
 
     fn end(&self, round: RoundId) -> Result<(), AgentError> {
         self.contributor.state.store_round(&StoredRound::Ended { round })?;
-        self.contributor.state.forget_round_secret()
+        self.contributor.state.forget_round()
     }
 }
 

@@ -8,7 +8,9 @@
 //!   custody.bin  what this member answered as a custodian in the newest such round
 //!   cohort.bin   this member's state in its cohort, encrypted
 //!   tag.bin      the cohort's secret of the round under way, until its sum was checked
+//!   shares.bin   the parts of one's own update of the round under way, until its values were checked
 //!   receipts/    of each counted round: receipt, proof and sum, for whoever checks later
+//!                (`<round>.shares`: one's own parts of a disputed round, to show a judge one of them)
 //!   sent.jsonl   what left this machine
 //! ```
 
@@ -20,7 +22,7 @@ use std::{
 
 use aggregator_network::load_or_create_key;
 use aggregator_protocol::{FederationTerms, RoundId};
-use aggregator_round::{ContributorReceipt, RoundSecret};
+use aggregator_round::{ContributorReceipt, OwnShares, RoundSecret};
 use privacy_identity::{Decode, Encode, Signed};
 use zeroize::Zeroizing;
 
@@ -35,6 +37,7 @@ const ROUND: &str = "round.bin";
 const CUSTODY: &str = "custody.bin";
 const COHORT: &str = "cohort.bin";
 const TAG: &str = "tag.bin";
+const SHARES: &str = "shares.bin";
 const RECEIPTS: &str = "receipts";
 const SENT: &str = "sent.jsonl";
 
@@ -149,15 +152,40 @@ impl StateDir {
         replace(&self.path, &path, &bytes).map_err(AgentError::state(&path))
     }
 
-    /// Deletes the secret of a round that ended.
-    pub(crate) fn forget_round_secret(&self) -> Result<(), AgentError> {
-        let path = self.path.join(TAG);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(AgentError::state(&path)(error))
+    /// Deletes what was kept of a round that ended: its secret, and the parts of the update.
+    pub(crate) fn forget_round(&self) -> Result<(), AgentError> {
+        for name in [TAG, SHARES] {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(AgentError::state(&path)(error));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
+    }
+
+    /// The parts of the update of `round`, if they are those that are kept.
+    pub(crate) fn own_shares(&self, round: RoundId) -> Result<Option<OwnShares>, AgentError> {
+        let own: Option<OwnShares> = self.load(SHARES)?;
+        Ok(own.filter(|own| own.binding().round == round.0))
+    }
+
+    /// Keeps the parts of an update until its values were checked. The directory is its owner's alone.
+    pub(crate) fn store_own_shares(&self, own: &OwnShares) -> Result<(), AgentError> {
+        let path = self.path.join(SHARES);
+        let bytes = Zeroizing::new(own.to_bytes());
+        replace(&self.path, &path, &bytes).map_err(AgentError::state(&path))
+    }
+
+    /// Keeps the parts of an update whose values are disputed, for the day on which a judge asks for one.
+    pub(crate) fn keep_disputed_shares(&self, round: RoundId) -> Result<(), AgentError> {
+        let dir = self.path.join(RECEIPTS);
+        create_dir(&dir).map_err(AgentError::state(&dir))?;
+        let path = self.path.join(SHARES);
+        let kept = fs::rename(&path, dir.join(format!("{round}.shares")));
+        kept.and_then(|()| sync_dir(&dir)).map_err(AgentError::state(&path))
     }
 
     /// Keeps the record of a counted round.

@@ -17,8 +17,10 @@
 use rand::CryptoRng;
 
 use crate::{
-    Architecture, Examples, Features, ModelError, Parameters, TrainingOutcome, TrainingPlan,
-    schedule::Schedule, training::mean_loss,
+    Architecture, Examples, Features, ModelError, Parameters, TrainingOutcome,
+    augmentation::Augmenter,
+    schedule::Schedule,
+    training::{Task, mean_loss},
 };
 
 use self::{
@@ -45,12 +47,12 @@ mod private;
 mod product;
 mod softmax;
 
-/// Local training; the second part of the task is added to the gradient of every step.
+/// Local training.
 pub(crate) fn train(
     architecture: &Architecture,
     parameters: &Parameters,
     examples: &Examples,
-    (plan, correction): (&TrainingPlan, Option<&[f32]>),
+    Task { plan, correction, pull }: Task<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<TrainingOutcome, ModelError> {
     let settings = plan.settings();
@@ -60,21 +62,31 @@ pub(crate) fn train(
     let packed = pack(&engine, parameters.values());
     let correction = correction.map_or_else(Vec::new, |flat| pack(&engine, flat));
     let mut descent = Descent::new(engine.arch(), settings, packed, correction);
+    if let Some(pull) = pull {
+        let toward = pack(&engine, pull.toward.values());
+        descent.pull_toward(toward, pull.share(settings.learning_rate));
+    }
     let mut private = settings.privacy.map(|privacy| Private::new(privacy, batch_max));
+    let augmenter = |augmentation| Augmenter::new(augmentation, examples, batch_max);
+    let mut augmenter = settings.augmentation.map(augmenter);
     let (mut steps, mut loss, mut count) = (0, 0.0, 0);
     while let Some(step) = schedule.next(rng) {
         if step.opens_epoch {
             (loss, count) = (0.0, 0);
         }
-        let Descent { parameters, gradient, .. } = &mut descent;
         count += step.batch.len();
+        let (examples, batch) = match &mut augmenter {
+            Some(augmenter) => augmenter.changed(examples, step.batch, rng),
+            None => (examples, step.batch),
+        };
+        let Descent { parameters, gradient, .. } = &mut descent;
         loss += match &mut private {
             Some(private) => {
-                let loss = private.sum(&mut engine, parameters, examples, step.batch, gradient);
+                let loss = private.sum(&mut engine, parameters, examples, batch, gradient);
                 private.add_noise(&engine, gradient, rng);
                 loss
             }
-            None => batch_gradient(&mut engine, parameters, examples, step.batch, gradient),
+            None => batch_gradient(&mut engine, parameters, examples, batch, gradient),
         };
         descent.step();
         steps += 1;

@@ -96,6 +96,26 @@ impl Examples {
         Ok(Self { features, labels, classes: self.classes })
     }
 
+    /// Empty examples of the same kind, with space for so many rows; only [`Examples::refill`] makes
+    /// them examples.
+    pub(crate) fn with_space(&self, rows: usize) -> Self {
+        let features = self.features.with_space(rows);
+        Self { features, labels: Vec::with_capacity(rows), classes: self.classes }
+    }
+
+    /// Becomes the given rows of `source`, whose values `write` puts in; it takes no new space for as
+    /// many rows as there was space for.
+    pub(crate) fn refill(
+        &mut self,
+        source: &Self,
+        rows: &[usize],
+        write: impl FnMut(&[f32], &mut [f32]),
+    ) {
+        self.features.refill(&source.features, rows, write);
+        self.labels.clear();
+        self.labels.extend(rows.iter().map(|row| source.labels[*row]));
+    }
+
     /// The inputs.
     #[must_use]
     pub const fn features(&self) -> &Features {

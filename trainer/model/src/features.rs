@@ -81,6 +81,24 @@ impl Features {
         Self::new(values, self.inputs)
     }
 
+    /// Empty features of as many inputs, with space for so many rows.
+    pub(crate) fn with_space(&self, rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows * self.inputs), inputs: self.inputs }
+    }
+
+    /// As [`Examples::refill`](crate::Examples::refill).
+    pub(crate) fn refill(
+        &mut self,
+        source: &Self,
+        rows: &[usize],
+        mut write: impl FnMut(&[f32], &mut [f32]),
+    ) {
+        self.values.resize(rows.len() * self.inputs, 0.0);
+        for (row, out) in rows.iter().zip(self.values.chunks_exact_mut(self.inputs)) {
+            write(&source.values[row * self.inputs..][..self.inputs], out);
+        }
+    }
+
     /// All values, `[rows, inputs]`, row-major.
     #[must_use]
     pub fn values(&self) -> &[f32] {

@@ -62,6 +62,20 @@ impl UpdateLayout {
         self.parameter_count
     }
 
+    /// The parameters before the last `layers` dense layers: what contributors share when those are personal.
+    /// None if there are not so many, or if nothing would be shared.
+    ///
+    /// Source: Arivazhagan et al. 2019, "Federated Learning with Personalization Layers", §3.
+    #[must_use]
+    pub fn shared_count(&self, layers: usize) -> Option<usize> {
+        // A dense layer is a weight and a bias, and dense layers come last.
+        let first = self.entries.len().checked_sub(layers.checked_mul(2)?)?;
+        let (shared, personal) = self.entries.split_at(first);
+        let dense = personal.iter().all(|entry| entry.name.starts_with("layers."));
+        (dense && !shared.is_empty())
+            .then(|| personal.first().map_or(self.parameter_count, |first| first.offset))
+    }
+
     fn push(&mut self, name: String, shape: Vec<usize>) {
         let entry = LayoutEntry { name, shape, offset: self.parameter_count };
         self.parameter_count += entry.element_count();
@@ -152,6 +166,19 @@ mod tests {
     #[test]
     fn without_hidden_layers_there_is_one_layer() {
         check(&[], &[("layers.0.weight", &[11, 2], 0), ("layers.0.bias", &[2], 22)], 24);
+    }
+
+    #[test]
+    fn the_last_dense_layers_can_be_personal_and_something_is_shared() {
+        let layout = Architecture::Cnn(Cnn::small()).layout();
+        assert_eq!(layout.shared_count(0), Some(80_202));
+        assert_eq!(layout.shared_count(1), Some(78_912));
+        assert_eq!(layout.shared_count(2), Some(13_248));
+        assert_eq!(layout.shared_count(3), None, "a convolution is no dense layer");
+        assert_eq!(layout.shared_count(usize::MAX), None);
+        let shape = MlpShape { inputs: 11, hidden: vec![32], classes: 2 };
+        let layout = Architecture::mlp(shape).unwrap().layout();
+        assert_eq!((layout.shared_count(1), layout.shared_count(2)), (Some(384), None));
     }
 
     #[test]

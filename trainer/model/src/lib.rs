@@ -13,6 +13,7 @@
 mod adapter;
 mod architecture;
 mod architecture_json;
+mod augmentation;
 mod cpu;
 mod device;
 mod digest;
@@ -26,6 +27,7 @@ mod model_error;
 mod network;
 mod parameters;
 mod parameters_file;
+mod personal;
 mod scaffold;
 mod schedule;
 mod training;
@@ -40,6 +42,7 @@ pub use architecture::{
     TableMlpShape, WIDTH_MAX,
 };
 pub use architecture_json::{ARCHITECTURE_JSON_BYTES_MAX, ArchitectureJsonError};
+pub use augmentation::Augmentation;
 pub use device::{ComputeDevice, DeviceChoice, DeviceChoiceError, DeviceError};
 pub use digest::model_digest;
 pub use evaluation::{Evaluation, Predictions, evaluate, predict};
@@ -50,7 +53,8 @@ pub use layout::{LayoutEntry, UpdateLayout};
 pub use model_error::ModelError;
 pub use parameters::{Parameters, ParametersError};
 pub use parameters_file::ParametersFileError;
-pub use scaffold::{ControlVariates, ScaffoldOutcome, train_scaffold};
+pub use personal::{Pull, train_personal};
+pub use scaffold::{ControlVariates, ScaffoldOutcome, control_change, train_scaffold};
 pub use training::{TrainingOutcome, train};
 pub use training_plan::{
     BATCH_SIZE_MAX, BatchSampling, DpSgd, GRADIENT_NORM_MAX, LEARNING_RATE_MAX, LOCAL_EPOCHS_MAX,

@@ -4,7 +4,7 @@ use rand::CryptoRng;
 
 use crate::{
     Architecture, ComputeDevice, Examples, ModelError, Parameters, TrainingOutcome, TrainingPlan,
-    training::train_corrected,
+    training::{Task, train_task},
 };
 
 /// What corrects the drift of a contributor's training, `[parameter_count]` each, in the flat layout;
@@ -29,7 +29,8 @@ pub struct ScaffoldOutcome {
 /// Trains as [`train`](crate::train), with c − cᵢ added to the gradient of every step.
 ///
 /// The new control variate is cᵢ⁺ = cᵢ − c + (x − y)/(Kη) with the parameters x before and y after
-/// K steps of learning rate η: option II. It is as long as an update, so uploads double.
+/// K steps of learning rate η: option II. It is as long as an update, so that uploads double, unless everybody
+/// takes equally many steps ([`control_change`]).
 ///
 /// The correction is added after clipping and noise, and to a private step without harm: it depends
 /// on earlier updates alone. Sealing must cover cᵢ⁺ as it covers the update: it is a mean gradient
@@ -59,8 +60,8 @@ pub fn train_scaffold(
         |values: &[f32]| Parameters::new(&layout, values.to_vec()).map_err(ModelError::Parameters);
     let (server, own) = (control(controls.server)?, control(controls.own)?);
     let correction = server.difference(&own).map_err(ModelError::Parameters)?;
-    let task = (plan, Some(&correction[..]));
-    let training = train_corrected(device, architecture, parameters, examples, task, rng)?;
+    let task = Task { correction: Some(&correction), ..Task::plain(plan) };
+    let training = train_task(device, architecture, parameters, examples, task, rng)?;
     let rate = f64::from(plan.settings().learning_rate) * training.steps as f64;
     let moved = parameters.values().iter().zip(training.parameters.values());
     // cᵢ − c is the correction with the other sign.
@@ -69,6 +70,25 @@ pub fn train_scaffold(
     });
     let control = Parameters::new(&layout, control.collect()).map_err(ModelError::Diverged)?;
     Ok(ScaffoldOutcome { training, control: control.into_values() })
+}
+
+/// What an update says about its contributor's control variate: cᵢ⁺ − cᵢ = −c − Δ/(Kη) for the update Δ = y − x
+/// of K steps, option II.
+///
+/// It follows from the update and from what everybody knows. So a contributor that sends its update has sent this
+/// too; and as it is linear in Δ, its mean over contributors that took equally many steps follows from their mean
+/// update, which is all that a sealed round opens: SCAFFOLD then uploads nothing more than averaging does.
+///
+/// * `server` — c, `[parameter_count]`.
+/// * `delta` — Δ as it was sent, clipped for one, `[parameter_count]`.
+/// * `steps` — K, at least 1.
+///
+/// Values that overflow are infinite; [`train_scaffold`] refuses them.
+#[must_use]
+pub fn control_change(server: &[f32], delta: &[f32], steps: u64, learning_rate: f32) -> Vec<f32> {
+    let rate = f64::from(learning_rate) * steps as f64;
+    let pairs = server.iter().zip(delta);
+    pairs.map(|(c, delta)| f32_from_sum(-f64::from(*c) - f64::from(*delta) / rate)).collect()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding is wanted; overflow is refused")]

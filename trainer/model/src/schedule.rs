@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt as _, seq::SliceRandom as _};
 
-use crate::{BatchSampling, LocalWork, TrainingPlan};
+use crate::{BatchSampling, TrainingPlan};
 
 /// The batches of a plan over a number of examples: each epoch goes through all of them in a new
 /// random order, the last batch of an epoch takes what is left; or each step draws each example with
@@ -30,10 +30,7 @@ impl Schedule {
     pub(crate) fn new(plan: &TrainingPlan, examples: usize) -> Self {
         let settings = plan.settings();
         let batch_size = usize::try_from(settings.batch_size).expect("BATCH_SIZE_MAX fits");
-        let steps_left = match settings.work {
-            LocalWork::Epochs(epochs) => u64::from(epochs) * examples.div_ceil(batch_size) as u64,
-            LocalWork::Steps(steps) => u64::from(steps),
-        };
+        let steps_left = plan.steps(examples);
         let sampling = settings.privacy.map_or(BatchSampling::Shuffled, |dp| dp.sampling);
         let order = (0..examples).collect();
         let drawn = Vec::with_capacity(examples);
@@ -75,7 +72,7 @@ mod tests {
     use rand_chacha::ChaCha20Rng;
 
     use super::*;
-    use crate::TrainingSettings;
+    use crate::{LocalWork, TrainingSettings};
 
     fn sizes(work: LocalWork, batch_size: u32, examples: usize) -> Vec<(usize, bool)> {
         let settings = TrainingSettings { work, ..TrainingSettings::sgd(1, batch_size, 0.1) };

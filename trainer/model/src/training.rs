@@ -3,7 +3,7 @@
 use rand::CryptoRng;
 
 use crate::{
-    Architecture, ComputeDevice, Examples, ModelError, Parameters, TrainingPlan, cpu,
+    Architecture, ComputeDevice, Examples, ModelError, Parameters, Pull, TrainingPlan, cpu,
     device::Engine,
     model_error::{check_classes, check_fit},
     network,
@@ -42,24 +42,43 @@ pub fn train(
     plan: &TrainingPlan,
     rng: &mut impl CryptoRng,
 ) -> Result<TrainingOutcome, ModelError> {
-    train_corrected(device, architecture, parameters, examples, (plan, None), rng)
+    train_task(device, architecture, parameters, examples, Task::plain(plan), rng)
 }
 
-/// As [`train`], with a vector in the flat layout added to the gradient of every step, if there is
-/// one.
-pub(crate) fn train_corrected(
+/// A plan, and what else steps do.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub(crate) plan: &'a TrainingPlan,
+    /// Is added to the gradient of every step; in the flat layout.
+    pub(crate) correction: Option<&'a [f32]>,
+    /// Draws parameters to others after every step.
+    pub(crate) pull: Option<Pull<'a>>,
+}
+
+impl<'a> Task<'a> {
+    /// The plan alone.
+    pub(crate) const fn plain(plan: &'a TrainingPlan) -> Self {
+        Self { plan, correction: None, pull: None }
+    }
+}
+
+/// As [`train`], with more than a plan.
+pub(crate) fn train_task(
     device: &ComputeDevice,
     architecture: &Architecture,
     parameters: &Parameters,
     examples: &Examples,
-    task: (&TrainingPlan, Option<&[f32]>),
+    task: Task<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<TrainingOutcome, ModelError> {
     check_fit(architecture, parameters, examples.features())?;
     check_classes(architecture, examples.classes())?;
+    if let Some(augmentation) = task.plan.settings().augmentation {
+        augmentation.check_fit(architecture)?;
+    }
     match device.engine() {
         Engine::Cpu => cpu::train(architecture, parameters, examples, task, rng),
-        Engine::Burn(_) if task.0.settings().privacy.is_some() => {
+        Engine::Burn(_) if task.plan.settings().privacy.is_some() => {
             let reason = "example-level privacy is computed on the device `cpu` alone";
             Err(ModelError::PlanUnsupported { reason })
         }

@@ -1,5 +1,7 @@
 //! How long and how fast a contributor trains in a round.
 
+use crate::Augmentation;
+
 /// The most passes over the data in one round.
 pub const LOCAL_EPOCHS_MAX: u32 = 1_000;
 
@@ -68,6 +70,15 @@ pub enum TrainingPlanError {
     GradientNormOutOfRange {
         /// The norm given.
         got: f32,
+    },
+    /// An image has no pixel, the padding leaves none of it, or the fill is no number.
+    #[error(
+        "augmentation needs images with pixels, a padding below their height and width and a finite \
+         fill, got {got:?}"
+    )]
+    AugmentationUnsound {
+        /// The settings given.
+        got: Augmentation,
     },
 }
 
@@ -148,6 +159,8 @@ pub struct TrainingSettings {
     pub proximal: f32,
     /// Example-level privacy; on the CPU alone.
     pub privacy: Option<DpSgd>,
+    /// Random changes of the images, anew whenever a step takes one.
+    pub augmentation: Option<Augmentation>,
 }
 
 impl TrainingSettings {
@@ -163,6 +176,7 @@ impl TrainingSettings {
             gradient_clip: None,
             proximal: 0.0,
             privacy: None,
+            augmentation: None,
         }
     }
 }
@@ -197,13 +211,26 @@ impl TrainingPlan {
             check_norm(clip_norm)?;
             check_weight("noise multiplier", NOISE_MULTIPLIER_MAX, noise_multiplier)?;
         }
-        Ok(Self(settings))
+        match settings.augmentation {
+            Some(got) if !got.is_sound() => Err(TrainingPlanError::AugmentationUnsound { got }),
+            _ => Ok(Self(settings)),
+        }
     }
 
     /// The settings.
     #[must_use]
     pub const fn settings(&self) -> TrainingSettings {
         self.0
+    }
+
+    /// The steps that it takes over so many examples, at least 1.
+    #[must_use]
+    pub fn steps(&self, examples: usize) -> u64 {
+        let batches = (examples as u64).div_ceil(u64::from(self.0.batch_size));
+        match self.0.work {
+            LocalWork::Epochs(epochs) => u64::from(epochs) * batches,
+            LocalWork::Steps(steps) => u64::from(steps),
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use trainer_model::{
-    Architecture, Categorical, CharGruShape, Cnn, CnnShape, ComputeDevice, Convolution, Examples,
-    Features, LocalWork, MlpShape, Padding, Parameters, Pooling, TableMlpShape, TrainingPlan,
-    TrainingSettings, evaluate, loss_gradient, predict, train,
+    Architecture, Augmentation, Categorical, CharGruShape, Cnn, CnnShape, ComputeDevice,
+    Convolution, Examples, Features, LocalWork, MlpShape, Padding, Parameters, Pooling,
+    TableMlpShape, TrainingPlan, TrainingSettings, evaluate, loss_gradient, predict, train,
 };
 
 fn rng(seed: u64) -> ChaCha20Rng {
@@ -126,12 +126,16 @@ fn gradients_and_predictions_are_those_of_burn() {
 }
 
 fn check_training(settings: TrainingSettings) {
+    check_training_of(&models(), settings);
+}
+
+fn check_training_of(models: &[Architecture], settings: TrainingSettings) {
     let plan = TrainingPlan::new(settings).unwrap();
-    for (seed, model) in (1..).zip(models()) {
-        let parameters = Parameters::initial(&model, &mut rng(seed));
-        let examples = examples(&model, 50, seed);
+    for (seed, model) in (1..).zip(models) {
+        let parameters = Parameters::initial(model, &mut rng(seed));
+        let examples = examples(model, 50, seed);
         let trained =
-            |device| train(device, &model, &parameters, &examples, &plan, &mut rng(9)).unwrap();
+            |device| train(device, model, &parameters, &examples, &plan, &mut rng(9)).unwrap();
         let (got, expected) =
             (trained(&ComputeDevice::cpu()), trained(&ComputeDevice::cpu_reference()));
         let what = format!("{} by {settings:?}", model.to_json());
@@ -161,6 +165,17 @@ fn training_is_that_of_burn_with_every_setting() {
         gradient_clip: Some(0.2),
         ..plain
     });
+}
+
+#[test]
+fn training_on_changed_images_is_that_of_burn() {
+    let plain = TrainingSettings { momentum: 0.5, ..TrainingSettings::sgd(2, 12, 0.05) };
+    let models = models();
+    for (model, shape) in [(&models[4], [1, 9, 7]), (&models[5], [3, 13, 11])] {
+        let augmentation = Augmentation { shape, padding: 2, flip: true, fill: -0.5 };
+        let settings = TrainingSettings { augmentation: Some(augmentation), ..plain };
+        check_training_of(std::slice::from_ref(model), settings);
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 use trainer_model::{
     Architecture, ComputeDevice, ControlVariates, Examples, LocalWork, MlpShape, ModelError,
-    Parameters, ScaffoldOutcome, TrainingPlan, TrainingSettings, loss_gradient, train,
-    train_scaffold,
+    Parameters, ScaffoldOutcome, TrainingPlan, TrainingSettings, control_change, loss_gradient,
+    train, train_scaffold,
 };
 
 const RATE: f32 = 0.05;
@@ -96,4 +96,23 @@ fn unfit_control_variates_and_momentum_are_refused() {
     let momentum = TrainingSettings { momentum: 0.9, ..plain };
     let refused = run(&device, momentum, &good, &good).unwrap_err();
     assert!(matches!(refused, ModelError::PlanUnsupported { .. }), "{refused}");
+}
+
+#[test]
+fn the_change_of_a_control_variate_follows_from_the_update() {
+    let (server, own) = (vec![0.3; 114], vec![0.1; 114]);
+    let settings = TrainingSettings::sgd(3, 16, RATE);
+    let outcome = run(&ComputeDevice::cpu(), settings, &server, &own).unwrap();
+    let delta = outcome.training.parameters.difference(&model().1).unwrap();
+    let plan = TrainingPlan::new(settings).unwrap();
+    assert_eq!(plan.steps(60), outcome.training.steps);
+    let change = control_change(&server, &delta, plan.steps(60), RATE);
+    let expected: Vec<f32> = outcome.control.iter().zip(&own).map(|(new, old)| new - old).collect();
+    check_close(&change, &expected, 1e-5);
+    // Linear in the update: the change of the mean follows from the mean of the updates.
+    let twice: Vec<f32> = delta.iter().map(|value| 2.0 * value).collect();
+    let mean: Vec<f32> = delta.iter().map(|value| 1.5 * value).collect();
+    let of = |delta: &[f32]| control_change(&server, delta, plan.steps(60), RATE);
+    let of_both: Vec<f32> = of(&delta).iter().zip(of(&twice)).map(|(a, b)| (a + b) / 2.0).collect();
+    check_close(&of(&mean), &of_both, 1e-5);
 }

@@ -5,9 +5,9 @@ use datasets::{HoldOut, Standardiser, Table, hold_out, wine};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use trainer_model::{
-    Architecture, Categorical, CharGruShape, Cnn, ComputeDevice, Examples, Features, MlpShape,
-    ModelError, Parameters, TableMlpShape, TrainingOutcome, TrainingPlan, TrainingSettings,
-    evaluate, train,
+    Architecture, Augmentation, BatchSampling, Categorical, CharGruShape, Cnn, ComputeDevice,
+    DpSgd, Examples, Features, MlpShape, ModelError, Parameters, TableMlpShape, TrainingOutcome,
+    TrainingPlan, TrainingSettings, evaluate, train,
 };
 
 fn rng(seed: u64) -> ChaCha20Rng {
@@ -205,4 +205,64 @@ fn training_that_diverges_is_an_error_and_not_a_model() {
     assert!(matches!(outcome, Err(ModelError::Diverged(_))), "{outcome:?}");
     let measured = evaluate(&device, &model, &huge, &examples);
     assert!(matches!(measured, Err(ModelError::Diverged(_))), "{measured:?}");
+}
+
+/// Pixels of a row of `kinds()[1]`.
+const SHAPE: [usize; 3] = [1, 28, 28];
+
+fn trained_images(settings: TrainingSettings, seed: u64) -> Result<Vec<u8>, ModelError> {
+    let model = Architecture::Cnn(Cnn::small());
+    let start = Parameters::initial(&model, &mut rng(1));
+    let (plan, examples) = (TrainingPlan::new(settings).unwrap(), random_examples(&model, 37));
+    let device = ComputeDevice::cpu();
+    let outcome = train(&device, &model, &start, &examples, &plan, &mut rng(seed))?;
+    Ok(outcome.parameters.to_bytes())
+}
+
+#[test]
+fn changed_images_follow_from_the_generator_and_no_change_is_none() {
+    let augmentation = Augmentation { shape: SHAPE, padding: 4, flip: true, fill: 0.0 };
+    let privacy = DpSgd { clip_norm: 1.0, noise_multiplier: 0.1, sampling: BatchSampling::Poisson };
+    for privacy in [None, Some(privacy)] {
+        let plain = TrainingSettings { privacy, ..TrainingSettings::sgd(2, 16, 0.05) };
+        let with = |augmentation, seed| {
+            let augmentation = Some(augmentation);
+            trained_images(TrainingSettings { augmentation, ..plain }, seed).unwrap()
+        };
+        assert_eq!(with(augmentation, 7), with(augmentation, 7));
+        assert_ne!(with(augmentation, 7), with(augmentation, 8));
+        let none = Augmentation { padding: 0, flip: false, ..augmentation };
+        let unchanged = trained_images(plain, 7).unwrap();
+        assert_eq!(with(none, 7), unchanged, "a padding of 0 is the identity");
+        for change in [
+            Augmentation { flip: false, ..augmentation },
+            Augmentation { padding: 0, ..augmentation },
+            Augmentation { fill: 1.0, ..augmentation },
+        ] {
+            assert_ne!(with(change, 7), unchanged, "{change:?}");
+            assert_ne!(with(change, 7), with(augmentation, 7), "{change:?}");
+        }
+    }
+}
+
+#[test]
+fn changes_that_do_not_fit_the_images_are_refused() {
+    let plain = TrainingSettings::sgd(1, 16, 0.1);
+    let with = |shape, padding| {
+        let augmentation = Some(Augmentation { shape, padding, flip: true, fill: 0.0 });
+        TrainingSettings { augmentation, ..plain }
+    };
+    let refused = trained_images(with([1, 28, 27], 4), 1).unwrap_err();
+    assert!(matches!(refused, ModelError::PlanUnsupported { .. }), "{refused}");
+    let refused = TrainingPlan::new(with(SHAPE, 28)).unwrap_err().to_string();
+    assert!(refused.contains("a padding below their height"), "{refused}");
+    let [_, _, gru, table] = kinds();
+    for model in [gru, table] {
+        let start = Parameters::initial(&model, &mut rng(1));
+        let plan = TrainingPlan::new(with([1, 1, model.inputs()], 0)).unwrap();
+        let examples = random_examples(&model, 3);
+        let device = ComputeDevice::cpu();
+        let refused = train(&device, &model, &start, &examples, &plan, &mut rng(1)).unwrap_err();
+        assert!(refused.to_string().contains("categories"), "{refused}");
+    }
 }

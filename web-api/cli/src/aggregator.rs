@@ -4,18 +4,26 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
 };
 
-use aggregator_network::{Address, Link, ListenAddress, load_or_create_key};
-use aggregator_node::NodeConfig;
+use aggregator_network::{Address, ListenAddress, load_or_create_key};
+use aggregator_node::{DatabaseUrl, NodeConfig, WorkerConfig};
 use anyhow::Context as _;
-use axum::{Router, http::header, routing::get};
 use clap::Args;
 use privacy_identity::SigningKey;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::sync::watch;
 
-use crate::process::{Events, stop_signal};
-use crate::witness::{self, WitnessDuty};
+use crate::{
+    link_metrics::{self, CurrentLink},
+    process::{Events, stop_signal},
+    witness::{self, WitnessDuty},
+};
+
+/// How long a node that was told to stop finishes what it has begun: less than the ten seconds that
+/// service managers give before they kill.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// Arguments of `sahakar aggregator`.
 #[derive(Debug, Clone, Args)]
@@ -27,15 +35,44 @@ pub struct AggregatorArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "/ip4/127.0.0.1/udp/0/quic-v1")]
     pub listen: Vec<ListenAddress>,
     /// The DAO node's address, with its identity
-    #[arg(long, value_name = "ADDRESS")]
-    pub dao: Address,
-    /// Another aggregator's address, with its identity; the coordinator needs all others
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "worker")]
+    pub dao: Option<Address>,
+    /// Another aggregator's address, with its identity; the coordinator needs all others. May be given several times for one
+    /// of them, for QUIC and TCP
     #[arg(long, value_name = "ADDRESS")]
     pub peer: Vec<Address>,
+    /// Take a place at this relay: for a machine behind a router that forwards no port. Invitations name the relay
+    #[arg(long, value_name = "ADDRESS")]
+    pub relay: Vec<Address>,
+    /// A relay at which the other aggregators have a place; tried after their addresses
+    #[arg(long, value_name = "ADDRESS")]
+    pub peer_relay: Vec<Address>,
+    /// Be a relay for others: how many connections between them to carry at a time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub relayed_circuits: u16,
     /// Keep sealed updates in this place instead of files: `s3://BUCKET/PREFIX`, used by no other aggregator; keys,
     /// region and endpoint in the environment (`AWS_ACCESS_KEY_ID`, …)
     #[arg(long, value_name = "URL")]
     pub updates: Option<String>,
+    /// Keep rounds in this PostgreSQL database instead of a file: `postgres://USER@HOST/DATABASE`, used by no other
+    /// aggregator. It may hold a password, which the environment hides from others
+    #[arg(
+        long,
+        env = "SAHAKAR_AGGREGATOR_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database_url: Option<DatabaseUrl>,
+    /// Help the aggregator whose key and database these are with the sums of large rounds, and do nothing else. As many
+    /// workers as you like, on machines that see the same updates; any of them may stop or be killed at any time
+    #[arg(long, requires = "database_url", conflicts_with_all = ["listen", "dao", "peer", "metrics"])]
+    pub worker: bool,
+    /// Share work on more updates than this with the workers, in batches of at most as many
+    #[arg(long, value_name = "COUNT", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_updates: u32,
+    /// Give a batch to another process after this long without a sign of life, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..))]
+    pub lease_seconds: u64,
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -59,28 +96,50 @@ pub struct AggregatorArgs {
 /// An address in use, a store that cannot be opened or written, terms that do not name its key.
 pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
+    let lease = Duration::from_secs(args.lease_seconds);
+    if let Some(database) = args.database_url.clone().filter(|_| args.worker) {
+        let (state_dir, updates) = (args.state, args.updates);
+        let config = WorkerConfig { state_dir, database, updates, lease, threads: None };
+        let worker = aggregator_node::work(config, move |event| events.emit(event.to_json()));
+        return tokio::select! {
+            result = worker => result,
+            () = stop_signal(args.with_parent) => Ok(()),
+        };
+    }
     let (state, duty, witness) = (args.state.clone(), args.duty, args.witness);
     let config = NodeConfig {
         state_dir: args.state,
         listen: args.listen,
-        dao: args.dao,
+        dao: args.dao.context("--dao: the DAO node's address is needed")?,
         peers: args.peer,
+        relays: args.relay,
+        peer_relays: args.peer_relay,
+        relayed_circuits_max: args.relayed_circuits,
         updates: args.updates,
+        database: args.database_url,
+        batch_updates: args.batch_updates,
+        lease,
     };
-    let (link, linked) = oneshot::channel();
-    let node = aggregator_node::run(
+    let (link, linked) = watch::channel(None);
+    let node = pin!(aggregator_node::run(
         config,
-        move |running| {
-            // Whoever asked for no figures waits for no link.
-            let _asked = link.send(running).is_ok();
-        },
+        move |running| drop(link.send(Some(running))),
         move |event| events.emit(event.to_json()),
-    );
+    ));
     tokio::select! {
         result = node => result,
-        result = serve_metrics(args.metrics, linked) => result,
+        result = link_metrics::serve(args.metrics, linked.clone()) => result,
         result = serve_witness(&state, &duty, witness, events) => result,
-        () = stop_signal(args.with_parent) => Ok(()),
+        () = stopped(args.with_parent, linked) => Ok(()),
+    }
+}
+
+/// Waits until the process is told to stop and what it had begun is finished.
+async fn stopped(with_parent: bool, link: CurrentLink) {
+    stop_signal(with_parent).await;
+    let link = link.borrow().clone();
+    if let Some(link) = link {
+        link.shutdown_within(STOP_GRACE).await;
     }
 }
 
@@ -96,23 +155,4 @@ async fn serve_witness(
     let seed = load_or_create_key(&state.join("key"), &mut rand::rng())?;
     let key = SigningKey::from_seed(&seed);
     witness::serve(state, &key, duty, listen, events).await.context("--witness")
-}
-
-/// Serves the link's figures for as long as the process runs; without an address, nothing, for ever.
-async fn serve_metrics(
-    address: Option<SocketAddr>,
-    linked: oneshot::Receiver<Link>,
-) -> anyhow::Result<()> {
-    let (Some(address), Ok(link)) = (address, linked.await) else {
-        return std::future::pending().await;
-    };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("--metrics: listening on {address}"))?;
-    let figures = move || async move {
-        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-        (kind, link.metrics().to_string())
-    };
-    let router = Router::new().route("/metrics", get(figures));
-    Ok(axum::serve(listener, router).await?)
 }

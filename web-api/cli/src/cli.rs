@@ -76,6 +76,8 @@ fn start_logging() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
+        // What cannot be logged (a full disk) is not complained about where it cannot be written either: that panics.
+        .log_internal_errors(false)
         .with_ansi(stderr().is_terminal())
         .init();
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod buy;
+pub mod dispute;
 pub mod federation;
 pub mod key;
 pub mod ledger;
@@ -12,6 +13,7 @@ pub mod privacy;
 pub mod proposal;
 pub mod receipt;
 mod rows;
+pub mod value;
 pub mod vote;
 
 use clap::{Args, Subcommand};
@@ -57,7 +59,7 @@ pub enum Command {
     /// Make and show a member's key
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Show federations: rounds, accuracy, contributors
+    /// Show federations, and invite to them
     #[command(subcommand)]
     Federation(federation::FederationCommand),
     /// Show members: value, credits, earnings
@@ -71,6 +73,8 @@ pub enum Command {
     Receipt(receipt::ReceiptCommand),
     /// Vote on a proposal
     Vote(vote::VoteArgs),
+    /// Object to what a round is about to pay
+    Dispute(dispute::DisputeArgs),
     /// Buy calls of a model
     Buy(buy::BuyArgs),
     /// Ask a model for predictions; each request costs one call
@@ -78,6 +82,9 @@ pub enum Command {
     /// Compute what noise protects: ε from noise, noise from ε
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
+    /// Compute what players of a game are worth
+    #[command(subcommand)]
+    Value(value::ValueCommand),
     /// Back up and restore a ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -98,9 +105,11 @@ impl Command {
             Self::Proposal(command) => command.run(),
             Self::Receipt(command) => command.run(),
             Self::Vote(args) => args.run(),
+            Self::Dispute(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),
             Self::Privacy(command) => command.run(),
+            Self::Value(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Audit(args) => args.run(),
         }

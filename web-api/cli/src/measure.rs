@@ -139,6 +139,34 @@ impl Evaluator {
         })
     }
 
+    /// As [`Evaluator::measure`] for a sum that leads to no model by itself: the mean, the model and the optimiser as they
+    /// were, and probes along which everything is nothing, so that no more is learnt of a contribution than by the sum.
+    ///
+    /// # Errors
+    /// [`MeasureError`] if the sum does not fit.
+    pub fn unmeasured(
+        &self,
+        (parameters, optimizer): (&Parameters, &OptimizerState),
+        sum: &[i64],
+        count: usize,
+        rotation: &Rotation,
+    ) -> Result<Measured, MeasureError> {
+        let expected = self.encoding.vector_len();
+        if sum.len() != expected || count == 0 {
+            return Err(MeasureError::Sum { expected, got: sum.len(), count });
+        }
+        let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
+        let nothing = vec![0.0; self.encoding.dimension()];
+        let probe = QuantizedProbe::quantise(&nothing, rotation, &self.encoding)?;
+        Ok(Measured {
+            after: parameters.clone(),
+            optimizer: optimizer.clone(),
+            mean_update,
+            value_probe: probe.clone(),
+            innovation_probe: probe,
+        })
+    }
+
     /// How good a model is on the test set.
     ///
     /// # Errors

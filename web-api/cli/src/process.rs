@@ -2,7 +2,8 @@
 
 use std::{
     io::{Write as _, stdout},
-    time::{SystemTime, UNIX_EPOCH},
+    sync::OnceLock,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
@@ -13,6 +14,15 @@ use tokio::io::AsyncReadExt as _;
 #[expect(clippy::disallowed_methods, reason = "the binary is the shell that reads the clock")]
 pub fn now_ms() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds since this was asked first: for spans of time, which a clock that is set would falsify.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the binary is the shell that reads the clock")]
+pub fn running_ms() -> u64 {
+    static STARTED: OnceLock<Instant> = OnceLock::new();
+    let elapsed = STARTED.get_or_init(Instant::now).elapsed();
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -3,8 +3,11 @@
 mod cohort;
 mod config;
 mod custodians;
+mod draws;
 mod founding;
 mod round_service;
+mod settled_record;
+mod settling;
 mod vault;
 mod witnessing;
 
@@ -31,14 +34,18 @@ pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
     SecretsConfig, ServeConfig,
 };
-pub(crate) use config::{delta_by_default, optimizer_by_default};
+pub(crate) use config::{
+    delta_by_default, optimizer_by_default, sampling_by_default, schedule_by_default,
+};
 
 use crate::{
     database_url::DatabaseUrl,
     measure::Evaluator,
-    process::{Events, now_ms, stop_signal},
+    process::{Events, now_ms, running_ms, stop_signal},
 };
 pub(crate) use custodians::draw as draw_custodians;
+pub use settled_record::SettledRecord;
+
 use founding::Tables;
 use round_service::RoundService;
 use vault::Vault;
@@ -151,6 +158,8 @@ impl Node {
         let addresses = link.as_ref().map(|(link, _)| link);
         announce(events, &http.local_addr()?, addresses, &terms.unverified_body().id());
         let initial = initial_parameters(&architecture, config.federation.seed);
+        // From here on whoever recomputes the rounds starts.
+        vault.keep_model(&initial)?;
         let publish = publisher(&config, architecture, tables, shelf)?;
         let service = RoundService {
             config,
@@ -163,12 +172,13 @@ impl Node {
             initial,
             publish,
             events,
-            joined_ms: now_ms().into(),
+            joined_ms: running_ms().into(),
+            released: false.into(),
         };
         if args.rest_only {
             service.shelve_released()?;
         } else {
-            service.resume().await?;
+            service.advance().await?;
         }
         Ok(Self { service, api, http, link, witnesses })
     }
@@ -272,7 +282,7 @@ async fn start_link(
     dimension: usize,
 ) -> anyhow::Result<(Link, aggregator_network::Inbox)> {
     let members = config.federation.members_max as usize;
-    let largest = (64 << 10) + 8 * dimension + 512 * members;
+    let largest = (64 << 10) + 8 * dimension + 1024 * members;
     let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
     let limits =
         Limits { request_bytes_max: largest, response_bytes_max: largest, ..Limits::default() };

@@ -3,16 +3,21 @@
 //! Neither context knows the other; this module translates (ARCHITECTURE.md, journey of a credit).
 
 use aggregator_protocol::{CustodyTerms, FederationTerms, LocalWork, RoundReceipt};
+use anyhow::{Context as _, bail};
 use data_dao_journal::{Participation, RefusalCount, RoundSettled, State};
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Encode as _, Signed, Tag};
 use serde_json::{Value, json};
 use trainer_model::Evaluation;
 
-/// The ledger entry of a settled round, with the credits that the DAO's pay rule gives.
+/// The settlement of a round, with the credits that the DAO's pay rule gives.
+///
+/// A receipt is about one DAO, one federation by its terms, one round and the model that it starts
+/// from: whatever else it is presented for is refused here, before the ledger looks at it.
 ///
 /// # Errors
-/// If the ledger's state refuses the scalars (no open round, a stranger, a scalar out of bounds).
+/// If the receipt is about something else than the federation's open round, or the ledger's state
+/// refuses the scalars (no open round, a stranger, a scalar out of bounds).
 pub fn round_settled(
     state: &State,
     federation: &Name,
@@ -20,6 +25,7 @@ pub fn round_settled(
     test: &Evaluation,
 ) -> anyhow::Result<RoundSettled> {
     let body = receipt.unverified_body();
+    check_binding(state, federation, body)?;
     let contributions = body.accepted.contributions();
     let scalars: Vec<_> = contributions
         .iter()
@@ -54,6 +60,27 @@ pub fn round_settled(
         refused: refused.collect(),
         dropped: body.dropped.clone(),
     })
+}
+
+/// Threat: the same proof presented to another pool or another round (the flaw of Vana's contracts,
+/// pull request 76).
+fn check_binding(state: &State, name: &Name, receipt: &RoundReceipt) -> anyhow::Result<()> {
+    let federation = state.federation(name).with_context(|| format!("there is no {name}"))?;
+    let open = federation.open_round().with_context(|| format!("no round of {name} is open"))?;
+    let grant = receipt.grant.unverified_body();
+    let bindings = [
+        ("DAO", state.dao_id() == Some(grant.dao)),
+        ("federation", federation.opened().terms_digest == receipt.federation),
+        ("federation of the grant", grant.federation == receipt.federation),
+        ("round", open.round == receipt.round.0 && grant.round == receipt.round),
+        ("model", open.model == receipt.model_before && grant.model == receipt.model_before),
+    ];
+    match bindings.iter().find(|(_, bound)| !bound) {
+        Some((what, _)) => {
+            bail!("the receipt is about another {what} than the open round of {name}")
+        }
+        None => Ok(()),
+    }
 }
 
 /// `value` in millionths, rounded to nearest, between 0 and the largest `u32`.
@@ -124,6 +151,7 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "proximal": terms.training.proximal,
         "optimizer": terms.optimizer.to_string(),
         "rounds": terms.rounds,
+        "sampling": terms.sampling.to_string(),
         "minimum_cohort": terms.minimum_cohort,
         "round_deadline_ms": terms.round_deadline_ms,
         "step_deadline_ms": terms.step_deadline_ms,

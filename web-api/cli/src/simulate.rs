@@ -14,23 +14,38 @@
 //! ([`parallel`]).
 
 mod args;
+mod arrivals;
 mod chart;
 mod clock;
+mod control;
+mod course;
 mod dao;
 mod data;
+mod explained;
+mod images;
 mod learning;
 mod ledger;
+mod local_args;
+mod local_plan;
+mod local_round;
+mod local_state;
+mod local_test;
 mod open_round;
+mod oracle;
+mod own_model;
 mod page;
 mod parallel;
 mod plan;
 mod population;
 mod prepared;
 mod report;
+mod schedule;
 mod sealed_round;
 mod seeds;
 mod simulation;
 mod state;
+mod stopping;
+mod strategy;
 mod terms;
 
 use std::{
@@ -52,10 +67,13 @@ pub use args::{
 };
 use clock::Stopwatch;
 use data::SimulationData;
+pub use images::{ImageChange, PixelScale};
+pub use local_args::LocalArgs;
 use plan::Plan;
 use prepared::Inputs;
 use simulation::Simulation;
 use state::State;
+pub use strategy::{Buffering, Strategy};
 
 /// Runs a simulation.
 ///
@@ -63,8 +81,13 @@ use state::State;
 /// A plan that cannot be run, data that cannot be read, a model that diverges.
 pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     let plan = Plan::new(args)?;
+    anyhow::ensure!(
+        args.checkpoint.is_none() || plan.buffering.is_none(),
+        "--checkpoint keeps what is between rounds, and fedbuff always has somebody at work: leave it out"
+    );
     let watch = Stopwatch::start();
     let data = SimulationData::load(&plan)?;
+    let plan = plan.for_data(&data)?;
     let architecture = architecture(&plan, &data)?;
     let digest = plan.digest(&data);
     let state = match &args.checkpoint {
@@ -82,7 +105,9 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
         report::print_head(&simulation, threads, resumed);
     }
     let bar = progress_bar(simulation.plan.rounds, quiet);
-    while simulation.state.next_round < simulation.plan.rounds {
+    while simulation.state.next_round < simulation.plan.rounds
+        && !simulation.state.local.is_exhausted()
+    {
         bar.set_position(simulation.state.next_round);
         simulation.step().with_context(|| {
             format!("round {} of {}", simulation.state.next_round + 1, simulation.plan.rounds)

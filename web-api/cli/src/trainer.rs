@@ -1,12 +1,16 @@
 //! `sahakar trainer`: the headless contributor.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use tokio::sync::watch;
 use trainer_agent::{Agent, AgentConfig, Behaviour, Invitation};
 use trainer_model::DeviceChoice;
 
-use crate::process::{Events, stop_signal};
+use crate::{
+    link_metrics,
+    process::{Events, stop_signal},
+};
 
 /// Arguments of `sahakar trainer`.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +33,9 @@ pub struct TrainerArgs {
     /// Makes training repeatable; never used for encryption
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
     /// How to behave: honest, noise or replay (the latter two to try the measurement of value)
     #[arg(long, default_value = "honest", hide = true)]
     pub behaviour: Behaviour,
@@ -56,11 +63,14 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         label: args.label,
         seed: args.seed,
     };
+    let (link, linked) = watch::channel(None);
+    let linking = move |running| drop(link.send(Some(running)));
     tokio::select! {
-        result = Agent::run(config, move |event| events.emit(event.to_json())) => {
+        result = Agent::run(config, linking, move |event| events.emit(event.to_json())) => {
             result?;
             Ok(())
         }
+        result = link_metrics::serve(args.metrics, linked) => result,
         () = stop_signal(args.with_parent) => Ok(()),
     }
 }

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
+use aggregator_network::{ListenAddress, Transport};
+
 fn sahakar(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sahakar")).args(arguments).output().unwrap()
 }
@@ -34,6 +36,28 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
     check(&["demo", "--device", "abacus"], 2, "--device");
     check(&["trainer", "--state", "x", "--data", "y", "--join", "hello"], 2, "--join");
     check(&["aggregator", "--state", "x", "--dao", "127.0.0.1:1"], 2, "--dao");
+}
+
+#[test]
+fn an_invitation_is_written_with_every_address_and_read_by_the_trainer() {
+    let address = |transport, seed| {
+        let peer = aggregator_network::PeerKey::from_secret(&[seed; 32]);
+        ListenAddress::loopback(transport, 4001).with_peer(peer).to_string()
+    };
+    let (quic, tcp) = (address(Transport::Quic, 1), address(Transport::Tcp, 1));
+    let federation = "ab".repeat(32);
+    let invite = |arguments: &[&str]| {
+        let begin = ["federation", "invite", "--federation", &federation, "--token", "grape"];
+        sahakar(&[&begin, arguments].concat())
+    };
+    let output = invite(&["--coordinator", &quic, "--coordinator", &tcp, "--relay", &tcp]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let invitation: trainer_agent::Invitation = text.trim().parse().unwrap();
+    assert_eq!(invitation.coordinator.len() + invitation.relays.len(), 3);
+    let stranger = address(Transport::Tcp, 2);
+    let refused = invite(&["--coordinator", &quic, "--coordinator", &stranger]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("different peers"));
 }
 
 #[test]

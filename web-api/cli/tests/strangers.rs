@@ -8,6 +8,7 @@ use aggregator_protocol::{
     ContributorReply, ContributorRequest, CustodyKey, FetchedReceipt, JoinRequest, Refusal,
     RoundId, from_wire, to_wire,
 };
+use aggregator_strategy::participation_key;
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
@@ -103,7 +104,9 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
 
     // Signed by a stranger, or by nobody.
     let update = stranger.update(&stranger.key).await;
-    let submit = |update: SealedUpdate| to_wire(&ContributorRequest::Submit(Box::new(update)));
+    let submit = |update: SealedUpdate| {
+        to_wire(&ContributorRequest::Submit { update: Box::new(update), ticket: None })
+    };
     let refusal = stranger.refusal(submit(update.clone())).await;
     assert!([Refusal::Stranger, Refusal::Late, Refusal::WrongRound].contains(&refusal));
     let forged = stranger.update(&SigningKey::from_seed(&[7; 32])).await;
@@ -121,6 +124,7 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
         token: "guessed".to_owned(),
         label: "stranger".to_owned(),
         custody: Signed::new(custody, Tag::CustodyKey, &stranger.key),
+        draw: participation_key(&stranger.key).public_key(),
     };
     let join = Signed::new(join, Tag::Join, &stranger.key);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Federations: terms, rounds, members.
 
 use axum::{Json, extract::State};
-use data_dao_journal::{Federation, OpenRound, SettledRound, Standing};
+use data_dao_journal::{Federation, OpenRound, PayProgress, SettledRound, Standing};
 use data_dao_ledger::Name;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
@@ -90,8 +90,10 @@ pub(crate) struct RoundView {
     pub(crate) participants: u32,
     /// How many were invited and did not deliver.
     pub(crate) dropped: u32,
-    /// Credits paid.
+    /// Credits announced; paid once they are final.
     pub(crate) credits: String,
+    /// What became of them: `challenged` while objections are taken or open, `posted`, `voided`.
+    pub(crate) pay: &'static str,
     /// The entry that settled it.
     pub(crate) ledger_index: u64,
 }
@@ -139,7 +141,7 @@ impl StandingView {
 }
 
 /// What one unit of a value scalar is worth in validation loss, as the terms say it; 1 if they do not.
-fn value_unit(federation: &Federation) -> f64 {
+pub(crate) fn value_unit(federation: &Federation) -> f64 {
     let terms = serde_json::from_str::<Value>(&federation.opened().terms);
     terms.ok().and_then(|terms| terms["value_unit"].as_f64()).unwrap_or(1.0)
 }
@@ -195,6 +197,11 @@ impl RoundView {
             participants: round.participants,
             dropped: round.dropped,
             credits: text(round.credits),
+            pay: match round.pay {
+                PayProgress::Challenged => "challenged",
+                PayProgress::Posted { .. } => "posted",
+                PayProgress::Voided { .. } => "voided",
+            },
             ledger_index: round.index,
         }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ApiState;
-use crate::amount::{count, text};
+use crate::amount::text;
 
 /// The ledger.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +61,7 @@ pub(crate) async fn show(State(state): State<ApiState>) -> Json<LedgerView> {
         dao_name: state.genesis().map(|genesis| genesis.dao_name.clone()),
         currency: state.genesis().map(|genesis| genesis.currency.to_string()),
         time_ms: state.time_ms(),
-        transfers: count(state.accounts().transfer_count()),
+        transfers: state.accounts().transfer_count(),
         credits_issued: text(state.counts().credits_issued),
         predictions: state.counts().predictions,
         revenue: text(state.counts().revenue),

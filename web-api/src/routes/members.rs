@@ -18,8 +18,10 @@ use crate::problem::Problem;
 pub(crate) struct MemberView {
     /// The member's pseudonym: an Ed25519 public key.
     member: String,
-    /// Credits over all federations; they are votes, too.
+    /// Credits over all federations that are final; they are votes, too.
     credits: String,
+    /// Credits of rounds whose pay can still be challenged.
+    credits_pending: String,
     /// Money earned, in 10⁻⁴ of the currency's unit.
     earnings: String,
     /// The currency.
@@ -75,6 +77,7 @@ fn view(state: &Ledger, member: &VerifyingKey) -> Option<MemberView> {
     Some(MemberView {
         member: member.to_string(),
         credits: text(state.credits(member)),
+        credits_pending: text(state.credits_pending(member)),
         earnings: text(state.earnings(member)),
         currency: state.genesis().map(|genesis| genesis.currency.to_string()),
         federations: memberships,

@@ -1,6 +1,8 @@
 //! Proposals as JSON.
 
-use data_dao_governance::{Action, Choice, Proposal, ProposalContent, ProposalState, text};
+use data_dao_governance::{
+    Accused, Action, Choice, Proposal, ProposalContent, ProposalState, text,
+};
 use data_dao_journal::State as Ledger;
 use privacy_identity::{Digest, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,17 @@ pub(crate) enum ActionDto {
         #[schema(value_type = String)]
         credits: u128,
     },
+    /// Decides that an open dispute over the pay of a round is right: what it accuses is not paid.
+    UpholdDispute {
+        /// The federation.
+        federation: String,
+        /// The round.
+        round: u64,
+        /// Whom the dispute accuses: `round`, or a member's public key.
+        #[serde(with = "text")]
+        #[schema(value_type = String)]
+        accused: Accused,
+    },
     /// Changes nothing: the proposal's words are the decision.
     Text,
 }
@@ -66,6 +79,9 @@ impl From<ContentDto> for ProposalContent {
             }
             ActionDto::SetRoundBudget { federation, credits } => {
                 Action::SetRoundBudget { federation, credits }
+            }
+            ActionDto::UpholdDispute { federation, round, accused } => {
+                Action::UpholdDispute { federation, round, accused }
             }
             ActionDto::Text => Action::Text,
         };
@@ -88,6 +104,9 @@ impl From<&ProposalContent> for ContentDto {
             }
             Action::SetRoundBudget { federation, credits } => {
                 ActionDto::SetRoundBudget { federation, credits }
+            }
+            Action::UpholdDispute { federation, round, accused } => {
+                ActionDto::UpholdDispute { federation, round, accused }
             }
             Action::Text => ActionDto::Text,
         };

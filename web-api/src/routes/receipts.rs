@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use data_dao_journal::{
-    Body, Entry, ModelReleased, Predicted, Prediction, PredictionProgress, RevenueLine,
-    State as Ledger,
+    Body, Entry, ModelReleased, Predicted, Prediction, PredictionReserved, PredictionResolution,
+    ResolvedPrediction, RevenueLine, State as Ledger,
 };
 use data_dao_ledger::Name;
 use data_dao_market::Recipient;
@@ -97,17 +97,25 @@ pub(crate) async fn show(
 ) -> Result<Json<ReceiptView>, ApiError> {
     let missing = || ApiError::not_found("receipt", &id);
     let prediction: Digest = id.parse().map_err(|_source| missing())?;
-    let index = state.store().view(|state| match state.prediction(&prediction)?.progress() {
-        PredictionProgress::Made { index } => Some(*index),
+    let made = state.store().view(|state| match state.prediction(&prediction)? {
+        Prediction::Resolved(ResolvedPrediction {
+            resolution: PredictionResolution::Made,
+            reserved,
+            index,
+        }) => Some((reserved, index)),
         // What was not made, was not paid: there is nothing to receipt.
-        PredictionProgress::Reserved { .. } | PredictionProgress::Voided { .. } => None,
+        _ => None,
     });
-    let index = index.ok_or_else(missing)?;
+    let (reserved, index) = made.ok_or_else(missing)?;
+    let reserved = state.store().entry(reserved).await?.ok_or_else(missing)?;
+    let Body::PredictionReserved(reserved) = &reserved.entry.body else {
+        return Err(missing());
+    };
     let stored = state.store().entry(index).await?.ok_or_else(missing)?;
     let Entry { time_ms, body: Body::Predicted(predicted) } = &stored.entry else {
         return Err(missing());
     };
-    let sale = state.store().view(|state| SaleView::new(state, &prediction, predicted));
+    let sale = state.store().view(|state| SaleView::new(state, reserved, predicted));
     Ok(Json(ReceiptView {
         id,
         time_ms: *time_ms,
@@ -121,29 +129,33 @@ pub(crate) async fn show(
 }
 
 impl SaleView {
-    fn new(state: &Ledger, id: &Digest, predicted: &Predicted) -> Option<Self> {
-        let prediction = state.prediction(id)?;
-        let model = LineageView::new(state, prediction)?;
+    fn new(state: &Ledger, reserved: &PredictionReserved, predicted: &Predicted) -> Option<Self> {
+        let model = LineageView::new(state, reserved)?;
         let federation = Name::new(model.federation.as_str()).ok()?;
+        let lines = match predicted.lines.as_slice() {
+            // More than an entry carries: they follow from the version's weights.
+            [] => state.revenue_lines(&reserved.model, reserved.version, predicted.price).ok()?,
+            lines => lines.to_vec(),
+        };
         let line = |line: &RevenueLine| LineView {
             recipient: line.recipient.to_string(),
             label: label(state, &federation, &line.recipient),
             amount: text(line.amount),
         };
         Some(Self {
-            key_id: prediction.sale().buyer.to_string(),
-            input: prediction.input().to_string(),
-            currency: prediction.sale().currency.to_string(),
-            lines: predicted.lines.iter().map(line).collect(),
+            key_id: reserved.key_id.to_string(),
+            input: reserved.input.to_string(),
+            currency: state.genesis()?.currency.to_string(),
+            lines: lines.iter().map(line).collect(),
             model,
         })
     }
 }
 
 impl LineageView {
-    fn new(state: &Ledger, prediction: &Prediction) -> Option<Self> {
-        let name = &prediction.sale().model;
-        let release = state.model(name)?.release(prediction.version())?;
+    fn new(state: &Ledger, reserved: &PredictionReserved) -> Option<Self> {
+        let name = &reserved.model;
+        let release = state.model(name)?.release(reserved.version)?;
         Some(Self {
             name: name.to_string(),
             version: release.version,

@@ -33,6 +33,24 @@ async fn a_member_shows_what_it_earned_where() {
 }
 
 #[tokio::test]
+async fn a_contributor_is_told_why_it_earned_what_it_did() {
+    let node = Node::new().await;
+    let key = node.members[2].verifying_key();
+    let path = format!("/v1/federations/wine/contributors/{key}/rounds");
+    let explained = node.get(&path).await.json();
+    assert!(explained["method"].as_str().unwrap().contains("probe"), "{explained}");
+    assert_eq!(explained["rounds_explained"], 1);
+    let round = &explained["rounds"][0];
+    assert_eq!((&round["round"], &round["value"]), (&0.into(), &150.0.into()));
+    assert_eq!((&round["credits"], &round["share"]), (&"500".into(), &0.5.into()));
+    assert_eq!((&round["reason"], &round["moved"]), (&"paid".into(), &"first-round".into()));
+    assert!(round["sentence"].as_str().unwrap().contains("150.0000 off the validation loss"));
+    assert!(round["value_low"].is_null(), "one round has no interval");
+    let entry = node.get(&format!("/v1/ledger/entries/{}", round["ledger_index"])).await.json();
+    assert_eq!(entry["kind"], "round_settled");
+}
+
+#[tokio::test]
 async fn a_model_shows_its_price_signature_and_lineage() {
     let (node, _) = Node::with_buyer("1").await;
     let list = node.get("/v1/models").await.json();
@@ -53,6 +71,8 @@ async fn what_does_not_exist_is_not_found() {
         "/v1/federations/beer".to_owned(),
         "/v1/federations/WINE".to_owned(),
         "/v1/members/00".to_owned(),
+        "/v1/federations/wine/contributors/00/rounds".to_owned(),
+        format!("/v1/federations/wine/contributors/{stranger}/rounds"),
         format!("/v1/members/{stranger}"),
         "/v1/models/beer".to_owned(),
         "/v1/models/%2e%2e".to_owned(),

@@ -2,6 +2,7 @@
 //! refusal.
 
 mod catalogue;
+mod disputes;
 mod governance;
 mod inference;
 mod ledger;

@@ -1,6 +1,7 @@
 //! A round whose collection has closed.
 
 use aggregator_protocol::{AcceptedSet, RoundGrant, RoundOrder};
+use aggregator_strategy::Ticket;
 use privacy_identity::{Digest, Signed, VerifyingKey};
 
 use super::{BTreeMap, BTreeSet};
@@ -15,11 +16,15 @@ const PATIENCE_MS: u64 = 400;
 pub(super) struct Closed {
     pub(super) order: Signed<RoundOrder>,
     pub(super) updates: BTreeMap<VerifyingKey, Digest>,
+    /// The tickets of those who were taken, where members draw in secret.
+    pub(super) tickets: BTreeMap<VerifyingKey, Ticket>,
+    /// Whether it closed because as many came as were wanted.
+    pub(super) full: bool,
     pub(super) dropped: Vec<VerifyingKey>,
     /// Places of the other parties that are asked: all at first, then those that prepared.
     pub(super) asked: BTreeSet<usize>,
-    /// From when enough answers are taken for all.
-    pub(super) patience_ms: u64,
+    /// From when enough answers are taken for all: set when enough have come, none before.
+    pub(super) patience_ms: Option<u64>,
     /// From when as many as open scalars are enough.
     pub(super) scrutiny_ms: u64,
     pub(super) step_deadline_ms: u64,
@@ -35,21 +40,38 @@ impl Closed {
         AcceptedSet::new(pairs.collect()).expect("a map lists each member once, in order")
     }
 
+    /// The tickets of the set, in its order.
+    pub(super) fn shown_tickets(&self) -> Vec<Ticket> {
+        self.updates.keys().filter_map(|member| self.tickets.get(member).copied()).collect()
+    }
+
     /// What the coordinator does with its own parts of the set.
     pub(super) fn work(&self, task: Task) -> Work {
         let updates = self.set().contributions().to_vec();
-        Work { order: self.order.clone(), updates, task }
+        Work { order: self.order.clone(), updates, task, place: 0 }
     }
 
     /// Whether the step can go on with `answered` answers where `needed` are enough.
     pub(super) fn goes_on(&self, answered: usize, needed: usize, now_ms: u64) -> bool {
-        answered >= self.asked.len() || (answered >= needed && now_ms > self.patience_ms)
+        let over = self.patience_ms.is_some_and(|until_ms| now_ms > until_ms);
+        answered >= self.asked.len() || (answered >= needed && over)
+    }
+
+    /// Starts waiting for the others once `needed` of them have `answered`, and at most to the end of the step. Custodians
+    /// come when they poll and work for seconds: counted from the beginning of the step, patience would be over before
+    /// the first answer.
+    pub(super) fn begin_patience(&mut self, answered: usize, needed: usize, now: (u64, u64)) {
+        let (now_ms, step_ms) = now;
+        if answered >= needed && self.patience_ms.is_none() {
+            let until_ms = now_ms.saturating_add(patience_ms(step_ms));
+            self.patience_ms = Some(until_ms.min(self.step_deadline_ms));
+        }
     }
 
     /// Starts the clocks of the next step.
     pub(super) const fn begin_step(&mut self, context: &AggregatorContext, now_ms: u64) {
         let step_ms = context.terms().step_deadline_ms;
-        self.patience_ms = now_ms.saturating_add(patience_ms(step_ms));
+        self.patience_ms = None;
         self.scrutiny_ms = now_ms.saturating_add(scrutiny_ms(step_ms));
         self.step_deadline_ms = now_ms.saturating_add(step_ms);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt, RoundSum};
+use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt, RoundSum, ValueRecord};
 use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer};
 
 /// Longest reason that is kept, in bytes.
@@ -70,6 +70,8 @@ pub enum Ended {
         receipt: Box<Signed<RoundReceipt>>,
         /// The sum, while it is kept.
         sum: Option<Box<Signed<RoundSum>>>,
+        /// What the values follow from, as long as the sum.
+        values: Option<Box<ValueRecord>>,
     },
     /// Given up.
     Aborted {
@@ -113,15 +115,26 @@ impl Ended {
     ///
     /// Threat: a stranger that reads along what the cohort learns.
     pub(super) fn sum_for(&self, member: &VerifyingKey) -> Option<Box<Signed<RoundSum>>> {
-        let Self::Settled { receipt, sum } = self else { return None };
-        let grant = receipt.unverified_body().grant.unverified_body();
-        grant.cohort.binary_search(member).ok().and_then(|_at| sum.clone())
+        let Self::Settled { sum, .. } = self else { return None };
+        sum.clone().filter(|_| self.invited(member))
     }
 
-    /// Lets go of the sum.
+    /// What the values follow from, for a member that was invited.
+    pub(super) fn values_for(&self, member: &VerifyingKey) -> Option<Box<ValueRecord>> {
+        let Self::Settled { values, .. } = self else { return None };
+        values.clone().filter(|_| self.invited(member))
+    }
+
+    fn invited(&self, member: &VerifyingKey) -> bool {
+        let Self::Settled { receipt, .. } = self else { return false };
+        let grant = receipt.unverified_body().grant.unverified_body();
+        grant.cohort.binary_search(member).is_ok()
+    }
+
+    /// Lets go of the sum, and of what the values follow from.
     pub fn forget_sum(&mut self) {
-        if let Self::Settled { sum, .. } = self {
-            *sum = None;
+        if let Self::Settled { sum, values, .. } = self {
+            (*sum, *values) = (None, None);
         }
     }
 
@@ -145,12 +158,16 @@ impl Ended {
 impl Encode for Ended {
     fn encode(&self, writer: &mut Writer) {
         match self {
-            Self::Settled { receipt, sum } => {
+            Self::Settled { receipt, sum, values } => {
                 writer.u8(0);
                 receipt.encode(writer);
                 writer.u8(u8::from(sum.is_some()));
                 if let Some(sum) = sum {
                     sum.encode(writer);
+                }
+                writer.u8(u8::from(values.is_some()));
+                if let Some(values) = values {
+                    values.encode(writer);
                 }
             }
             Self::Aborted { round, reason } => {
@@ -171,6 +188,11 @@ impl Decode for Ended {
                     0 => None,
                     1 => Some(Box::new(Decode::decode(reader)?)),
                     other => return Err(DecodeError::invalid("sum", other)),
+                },
+                values: match reader.u8()? {
+                    0 => None,
+                    1 => Some(Box::new(Decode::decode(reader)?)),
+                    other => return Err(DecodeError::invalid("value record", other)),
                 },
             },
             1 => Self::Aborted {

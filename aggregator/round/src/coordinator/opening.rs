@@ -67,6 +67,9 @@ impl Coordinator {
         share: Vec<u8>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
+        if !matches!(self.phase, Phase::Summing { .. }) {
+            return self.overtaken(context, (3, commitment.unverified_body().round));
+        }
         let Phase::Summing { closed, sums, .. } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };
@@ -108,6 +111,7 @@ impl Coordinator {
             federation: closed.grant().federation,
             round,
             accepted: set,
+            tickets: closed.shown_tickets(),
             sum: opened.sum,
             tag: opened.tag,
             commitments: sums.values().map(|(commitment, _)| commitment.clone()).collect(),

@@ -47,7 +47,12 @@ pub(super) fn asks(
         let updates = missing.map(|(member, update)| (*member, *update));
         let updates = updates.take(batch_len(context.terms())).collect();
         let task = Task::Prepare { challenge };
-        asks.push(Ask::Own(Box::new(Work { order: closed.order.clone(), updates, task })));
+        asks.push(Ask::Own(Box::new(Work {
+            order: closed.order.clone(),
+            updates,
+            task,
+            place: 0,
+        })));
     }
     asks
 }
@@ -92,6 +97,9 @@ impl Coordinator {
         parts: Vec<PreparedPart>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
+        if !matches!(self.phase, Phase::Preparing { .. }) {
+            return self.overtaken(context, (1, round));
+        }
         let Phase::Preparing { closed, prepared, .. } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };

@@ -1,13 +1,15 @@
 //! From a sum to the scalars of its contributions and the receipt.
 
-use aggregator_protocol::OpenedScalars;
-use privacy_secagg::{QuantizedProbe, VALUE_MAX};
+use aggregator_protocol::{OpenedScalars, ScalarOpening, ValueRecord};
 
 use super::{
     AbortReason, BTreeMap, Closed, Coordinator, Digest, Phase, ProbeOrder, Refusal, RoundReceipt,
     RoundSum, ScalarShares, Signed, Tag, parties, steps::check_asked,
 };
-use crate::{AggregatorContext, Input, Output, mode, peer::check_probes};
+use crate::{
+    AggregatorContext, Input, Output, SumProducts, mode, peer::check_probes,
+    value_check::opening_of,
+};
 
 impl Coordinator {
     pub(super) fn probed(
@@ -19,7 +21,7 @@ impl Coordinator {
         let Phase::Measuring { closed, sum } = &self.phase else {
             return Err(Refusal::Unexpected);
         };
-        check_probes(context, &probes, closed.grant(), &sum.unverified_body().accepted)?;
+        check_probes(context.terms(), &probes, closed.grant(), &sum.unverified_body().accepted)?;
         let (mut closed, sum) = (closed.clone(), sum.clone());
         closed.begin_step(context, now_ms);
         let scores = BTreeMap::new();
@@ -34,6 +36,9 @@ impl Coordinator {
         shares: Signed<ScalarShares>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
+        if !matches!(self.phase, Phase::Scoring { .. }) {
+            return self.overtaken(context, (5, shares.unverified_body().round));
+        }
         let Phase::Scoring { closed, probes, scores, .. } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };
@@ -61,25 +66,39 @@ impl Coordinator {
             return None;
         };
         let round = closed.grant().round;
-        let order = probes.unverified_body();
-        let (scalars, liars) =
-            match scalars(context, closed, sum.unverified_body(), order, own, scores) {
-                Ok(opened) => opened,
-                Err(_) if scores.len() < closed.asked.len() => return None,
-                Err(error) => {
-                    let reason = error.to_string();
-                    return Some(self.abort(round, AbortReason::Unopenable { reason }));
-                }
-            };
-        let receipt = receipt(closed, sum.unverified_body(), probes, scalars, self.refused.clone());
+        let (scalars, liars) = match scalars(context, closed, sum, probes, own, scores) {
+            Ok(opened) => opened,
+            Err(_) if scores.len() < closed.asked.len() => return None,
+            Err(reason) => {
+                return Some(self.abort(round, AbortReason::Unopenable { reason }));
+            }
+        };
+        let own = scalar_shares(context, closed, probes, own.clone());
+        let opening = opening_of(own, scores.iter());
+        let refused = self.refused.clone();
+        let receipt = receipt(closed, sum.unverified_body(), probes, (scalars, &opening), refused);
         let lied = self.lied(context, &liars);
         let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());
+        let values = Box::new(ValueRecord { probes: probes.clone(), opening });
         let sum = sum.clone();
-        self.phase = Phase::Settling { receipt, sum };
+        self.phase = Phase::Settling { receipt, sum, values };
         let counted = Input::Counted(self.refused.clone());
         let outputs = [Output::PersistInput(Box::new(counted)), Output::Persist];
         Some(outputs.into_iter().chain(lied).collect())
     }
+}
+
+/// The coordinator's own answer, signed like those of the others.
+fn scalar_shares(
+    context: &AggregatorContext,
+    closed: &Closed,
+    probes: &Signed<ProbeOrder>,
+    shares: Vec<[u64; 2]>,
+) -> Signed<ScalarShares> {
+    let probe = Digest::of_encoded(Tag::Probe, probes);
+    let (federation, round) = (closed.grant().federation, closed.grant().round);
+    let body = ScalarShares { federation, round, probe, shares };
+    Signed::new(body, Tag::ScalarShares, context.signing())
 }
 
 fn check_scalars(
@@ -106,63 +125,35 @@ fn check_scalars(
     }
 }
 
-/// The scalars in the order of the set, and the places of those whose shares contradict the others'.
+/// The scalars in the order of the set, and the places of those whose shares contradict the others'; or why
+/// nothing is opened. Scalars that do not add up are not signed by an honest coordinator.
 fn scalars(
     context: &AggregatorContext,
     closed: &Closed,
-    sum: &RoundSum,
-    order: &ProbeOrder,
+    sum: &Signed<RoundSum>,
+    probes: &Signed<ProbeOrder>,
     own: &[[u64; 2]],
     scores: &BTreeMap<usize, Signed<ScalarShares>>,
-) -> Result<(Vec<OpenedScalars>, Vec<usize>), mode::OpenError> {
-    let share = Share::of(context, closed, sum);
+) -> Result<(Vec<OpenedScalars>, Vec<usize>), String> {
+    let (terms, order) = (context.terms(), probes.unverified_body());
     let others = scores.iter().map(|(&place, score)| {
         let shares: &[[u64; 2]] = &score.unverified_body().shares;
         (place, shares)
     });
     let others = others.collect();
     let (opened, liars) =
-        mode::open_scalars(context.terms(), closed.grant(), order, &closed.set(), own, &others)?;
-    let value = |probe: &QuantizedProbe, opened| share.of_value(probe.value_from_opened(opened));
-    let scalars = opened.into_iter().map(|[first, second]| OpenedScalars {
-        value: value(&order.value, first),
-        innovation: value(&order.innovation, second),
-    });
-    Ok((scalars.collect(), liars))
-}
-
-/// What a contribution is divided by in the mean: the count, or Σw/W of the weights.
-struct Share {
-    numerator: i128,
-    denominator: i128,
-}
-
-impl Share {
-    fn of(context: &AggregatorContext, closed: &Closed, sum: &RoundSum) -> Self {
-        let encoding = &context.terms().encoding;
-        let count = i128::try_from(closed.updates.len()).expect("at most CONTRIBUTORS_MAX");
-        if !encoding.is_weighted() {
-            return Self { numerator: 1, denominator: count };
-        }
-        // The coordinate after the update's. A sum of weights that noise drowned was refused as a mean.
-        let weights = sum.sum.get(encoding.dimension()).copied().unwrap_or_default();
-        let numerator = i128::from(encoding.options().weight_max);
-        Self { numerator, denominator: i128::from(weights).max(1) }
-    }
-
-    /// Towards zero, within the ledger's bound.
-    fn of_value(&self, value: i64) -> i64 {
-        let shared = i128::from(value) * self.numerator / self.denominator;
-        let bound = i128::from(VALUE_MAX);
-        i64::try_from(shared.clamp(-bound, bound)).expect("within 2^40")
-    }
+        mode::open_scalars(terms, closed.grant(), order, &closed.set(), own, &others)
+            .map_err(|error| error.to_string())?;
+    let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+    products.check(terms, order, &opened).map_err(|fault| fault.to_string())?;
+    Ok((products.scalars(&terms.encoding, order, &opened), liars))
 }
 
 fn receipt(
     closed: &Closed,
     sum: &RoundSum,
     probes: &Signed<ProbeOrder>,
-    scalars: Vec<OpenedScalars>,
+    (scalars, opening): (Vec<OpenedScalars>, &ScalarOpening),
     refused: BTreeMap<Refusal, u64>,
 ) -> RoundReceipt {
     RoundReceipt {
@@ -173,6 +164,7 @@ fn receipt(
         model_after: probes.unverified_body().model_after,
         sum: Digest::of_encoded(Tag::RoundSum, sum),
         probe: Digest::of_encoded(Tag::Probe, probes),
+        opening: opening.digest(),
         accepted: sum.accepted.clone(),
         scalars,
         dropped: closed.dropped.clone(),

@@ -49,6 +49,7 @@ impl Coordinator {
         context: &AggregatorContext,
         now_ms: u64,
     ) -> Option<Vec<Output>> {
+        self.begin_patience(context, now_ms);
         let needed = |custody: fn(aggregator_protocol::CustodyTerms) -> usize, all: usize| {
             context.terms().sealing.custody().map_or(all, custody)
         };
@@ -77,18 +78,60 @@ impl Coordinator {
                 self.open(context, now_ms)
             }
             Phase::Scoring { closed, own: Some(_), scores, .. } => {
-                let mut needed = needed(threshold, closed.asked.len());
+                let needed = needed(threshold, closed.asked.len());
                 // Threat: with as many answers as it takes, one custodian can shift a scalar unseen.
-                if now_ms <= closed.scrutiny_ms {
-                    needed += 1;
-                }
-                if closed.goes_on(scores.len(), needed, now_ms) {
+                let late = now_ms > closed.scrutiny_ms && scores.len() >= needed;
+                if late || closed.goes_on(scores.len(), needed + 1, now_ms) {
                     self.settle(context)
                 } else {
                     None
                 }
             }
             _ => None,
+        }
+    }
+
+    fn begin_patience(&mut self, context: &AggregatorContext, now_ms: u64) {
+        let Some(custody) = context.terms().sealing.custody() else { return };
+        let (closed, answered, needed) = match &mut self.phase {
+            Phase::Preparing { closed, prepared, .. } => {
+                let answered = preparing::complete(closed, prepared).len();
+                (closed, answered, custody.agreement())
+            }
+            Phase::Summing { closed, sums, .. } => (closed, sums.len(), custody.threshold()),
+            Phase::Scoring { closed, scores, .. } => {
+                (closed, scores.len(), custody.threshold() + 1)
+            }
+            _ => return,
+        };
+        closed.begin_patience(answered, needed, (now_ms, context.terms().step_deadline_ms));
+    }
+
+    /// What becomes of a custodian's answer to a step that is over: nothing, as others were enough. It is no fault to
+    /// be slow, so it is not counted among what was refused; an answer to a step that has not begun is.
+    ///
+    /// * `step` — the place of the answer's step among [`Coordinator::place`]s.
+    pub(super) fn overtaken(
+        &self,
+        context: &AggregatorContext,
+        (step, round): (u8, RoundId),
+    ) -> Result<Vec<Output>, Refusal> {
+        let custody = context.terms().sealing.custody().is_some();
+        let over = self.current_round() == Some(round) && self.place() > step;
+        if custody && over { Ok(Vec::new()) } else { Err(Refusal::Unexpected) }
+    }
+
+    /// How far the round is: 1 preparing, 2 agreeing, 3 summing, 4 measuring, 5 scoring, 6 settling; 0 before, and where it
+    /// is given up.
+    const fn place(&self) -> u8 {
+        match &self.phase {
+            Phase::Preparing { .. } => 1,
+            Phase::Agreeing { .. } => 2,
+            Phase::Summing { .. } => 3,
+            Phase::Measuring { .. } => 4,
+            Phase::Scoring { .. } => 5,
+            Phase::Settling { .. } => 6,
+            _ => 0,
         }
     }
 
@@ -158,7 +201,10 @@ impl Coordinator {
         let grant = collecting.grant().clone();
         let (round, accepted) = (grant.round, collecting.accepted.len());
         let absent = |member: &&VerifyingKey| !collecting.accepted.contains_key(*member);
-        let dropped: Vec<_> = grant.cohort.iter().filter(absent).copied().collect();
+        // Who was not drawn and who was and sent nothing look the same, and should.
+        let secret = context.terms().sampling.secret_rate().is_some();
+        let dropped: Vec<_> =
+            grant.cohort.iter().filter(absent).filter(|_| !secret).copied().collect();
         let report = RoundEvent::Collected { round, accepted, dropped: dropped.clone() };
         let needed = context.terms().minimum_cohort as usize;
         if accepted < needed {
@@ -166,12 +212,15 @@ impl Coordinator {
                 Phase::Aborting { round, reason: AbortReason::TooFew { got: accepted, needed } };
             return vec![Output::Report(report)];
         }
+        let full = accepted < grant.cohort.len() && collecting.complete(&context.terms().sampling);
         let mut closed = Closed {
             order: collecting.order,
+            full,
             updates: collecting.accepted,
+            tickets: collecting.tickets,
             dropped,
             asked: (1..parties(context.terms(), &grant).len()).collect(),
-            patience_ms: 0,
+            patience_ms: None,
             scrutiny_ms: 0,
             step_deadline_ms: 0,
         };
@@ -188,6 +237,9 @@ impl Coordinator {
         echo: Signed<SetEcho>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
+        if !matches!(self.phase, Phase::Agreeing { .. }) {
+            return self.overtaken(context, (2, echo.unverified_body().round));
+        }
         let Phase::Agreeing { closed, echoes } = &mut self.phase else {
             return Err(Refusal::Unexpected);
         };

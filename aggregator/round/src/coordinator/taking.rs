@@ -1,5 +1,7 @@
 //! Taking updates: their bytes to the store, whose they are and their digests into the machine.
 
+use aggregator_strategy::Ticket;
+
 use super::{
     BTreeMap, Coordinator, Digest, Ended, Phase, Refusal, RoundId, RoundReceipt, Signed,
     VerifyingKey,
@@ -11,27 +13,27 @@ impl Coordinator {
         &mut self,
         context: &AggregatorContext,
         peer: VerifyingKey,
-        update: privacy_secagg::SealedUpdate,
+        (update, ticket): (privacy_secagg::SealedUpdate, Option<Ticket>),
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
         let Phase::Collecting(collecting) = &self.phase else {
             return self.resubmitted(context, &peer, update);
         };
         let round = collecting.grant().round;
-        match collecting.submit(context, peer, update, now_ms)? {
+        match collecting.submit(context, peer, (update, ticket), now_ms)? {
             Submission::Repeated(digest) => {
                 Ok(vec![Output::Acknowledge(Box::new(context.acknowledge(round, digest)))])
             }
             Submission::New(kept) => {
                 let update = kept.id.update;
-                let held = Input::Held { round, peer, update };
+                let held = Input::Held { round, peer, update, ticket };
                 let acknowledgement = Box::new(context.acknowledge(round, update));
                 let mut outputs = vec![
                     Output::Keep(Box::new(kept)),
                     Output::PersistInput(Box::new(held)),
                     Output::Acknowledge(acknowledgement),
                 ];
-                outputs.extend(self.taken(context, peer, update, now_ms));
+                outputs.extend(self.taken(context, peer, (update, ticket), now_ms));
                 Ok(outputs)
             }
         }
@@ -42,7 +44,7 @@ impl Coordinator {
         &mut self,
         context: &AggregatorContext,
         round: RoundId,
-        (peer, update): (VerifyingKey, Digest),
+        (peer, update, ticket): (VerifyingKey, Digest, Option<Ticket>),
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
         let Phase::Collecting(collecting) = &self.phase else { return Err(Refusal::Unexpected) };
@@ -55,19 +57,24 @@ impl Coordinator {
         if collecting.accepted.contains_key(&peer) {
             return Err(Refusal::Duplicate);
         }
-        Ok(self.taken(context, peer, update, now_ms))
+        Ok(self.taken(context, peer, (update, ticket), now_ms))
     }
 
     fn taken(
         &mut self,
         context: &AggregatorContext,
         peer: VerifyingKey,
-        update: Digest,
+        (update, ticket): (Digest, Option<Ticket>),
         now_ms: u64,
     ) -> Vec<Output> {
         let Phase::Collecting(collecting) = &mut self.phase else { return Vec::new() };
         collecting.accepted.insert(peer, update);
-        if collecting.complete() { self.close(context, now_ms) } else { Vec::new() }
+        collecting.tickets.extend(ticket.map(|ticket| (peer, ticket)));
+        if collecting.complete(&context.terms().sampling) {
+            self.close(context, now_ms)
+        } else {
+            Vec::new()
+        }
     }
 
     /// After the collection has closed: what is held is acknowledged again, as the first answer may
@@ -84,7 +91,8 @@ impl Coordinator {
             return Err(if over { Refusal::Late } else { Refusal::WrongRound });
         }
         let held = self.closed().and_then(|closed| closed.updates.get(peer));
-        let held = *held.ok_or(Refusal::Late)?;
+        let full = self.closed().is_some_and(|closed| closed.full);
+        let held = *held.ok_or(if full { Refusal::Enough } else { Refusal::Late })?;
         // The digest is of the header; that the envelopes are those that it names is seen by verifying.
         let same = update.verify().is_ok_and(|verified| verified.digest() == held);
         if !same {
@@ -118,7 +126,7 @@ impl Coordinator {
             (Phase::Settling { receipt, .. }, _) if receipt.unverified_body().round == id.round => {
                 settled(receipt)
             }
-            (_, Some(Ended::Settled { receipt, sum: Some(_) })) => settled(receipt),
+            (_, Some(Ended::Settled { receipt, sum: Some(_), .. })) => settled(receipt),
             _ => false,
         }
     }

@@ -173,6 +173,21 @@ pub(super) fn partial_sum(
     Ok(sum.to_bytes())
 }
 
+/// Of the aggregator: a custodian holds no parts that others could work on.
+pub(super) fn merged_sums(
+    terms: &FederationTerms,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    let parameters = parameters(&terms.encoding)?;
+    let read = |sum| CiphertextSum::from_bytes(parameters, sum);
+    let merged = read(one).and_then(|mut sum| {
+        sum.merge(&read(other)?)?;
+        Ok(sum.to_bytes())
+    });
+    merged.map_err(|_source| Refusal::Malformed)
+}
+
 pub(super) fn check_partial_sum(share: &[u8]) -> Result<(), Refusal> {
     KeyShareSum::from_bytes(share).map(|_sum| ()).map_err(|_source| Refusal::Malformed)
 }
@@ -267,6 +282,43 @@ pub(super) fn body_products(
         Ok([product(&value)?.0, product(&innovation)?.0])
     };
     parts.each().map(products).collect()
+}
+
+/// As [`body_products`] and [`scalar_shares`] of one update, by its owner.
+pub(super) fn scalars_of(
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+    set: &AcceptedSet,
+    order: &ProbeOrder,
+    payloads: &[(usize, &[u8])],
+) -> Result<Vec<[u64; 2]>, Refusal> {
+    let probes = linear_probes(&terms.encoding, order)?;
+    let forms = forms(grant, set.contributions(), &probes)?;
+    let scalars = |(place, payload): &(usize, &[u8])| {
+        if *place == 0 {
+            let ciphertext =
+                Ciphertext::from_bytes(payload).map_err(|_source| Refusal::Unopenable)?;
+            let product = |probe: &LinearProbe| {
+                let product = probe.body_product(&ciphertext);
+                product.map(|product| product.0).map_err(|_source| Refusal::Unopenable)
+            };
+            return Ok([product(&probes[0])?, product(&probes[1])?]);
+        }
+        let share = KeyShare::from_bytes(payload).map_err(|_source| Refusal::Unopenable)?;
+        <[u64; 2]>::try_from(forms.forms_of(&share)).map_err(|_source| Refusal::Malformed)
+    };
+    payloads.iter().map(scalars).collect()
+}
+
+/// By how much a reading along `probe` may differ from the exact inner product, and the integers modulo
+/// which it is read.
+pub(super) fn reading_error(
+    encoding: &EncodingParameters,
+    probe: &QuantizedProbe,
+) -> Result<(i128, i128), Refusal> {
+    #[expect(clippy::cast_possible_truncation, reason = "below half a lane")]
+    let most = linear_probe(encoding, probe)?.error_max().ceil() as i128;
+    Ok((most, 1 << parameters(encoding)?.lane_bits()))
 }
 
 /// A custodian's shares of the forms of each contributor's key.

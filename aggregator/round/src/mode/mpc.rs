@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aggregator_protocol::{FederationTerms, Refusal, RoundGrant};
 use privacy_secagg::{
-    Binding, NoisyUpdate, OpenedSum, Payloads, QuantizedProbe, ScalarShare, Share, ShareSum,
-    VerifiedDelivery, open_scalar, open_sum as open_shares,
+    Binding, NoisyUpdate, OpenShare, OpenedSum, Payloads, QuantizedProbe, ScalarShare, Share,
+    ShareSum, VerifiedDelivery, open_scalar, open_sum as open_shares,
 };
 use rand::CryptoRng;
 
@@ -52,6 +52,20 @@ pub(super) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
     Ok(sum.pack())
 }
 
+pub(super) fn merged_sums(
+    terms: &FederationTerms,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    // How many a partial sum covers does not stand in it.
+    let unpack = |sum| ShareSum::unpack(sum, 0, &terms.encoding);
+    let merged = unpack(one).and_then(|mut sum| {
+        sum.merge(&unpack(other)?)?;
+        Ok(sum.pack())
+    });
+    merged.map_err(|_source| Refusal::Malformed)
+}
+
 pub(super) fn check_partial_sum(
     terms: &FederationTerms,
     grant: &RoundGrant,
@@ -84,6 +98,19 @@ pub(super) fn scalars(
     probes: [&QuantizedProbe; 2],
 ) -> Result<[u64; 2], Refusal> {
     let share = part.open(context.sealing(), &context.terms().encoding);
+    let share = share.map_err(|_source| Refusal::Unopenable)?;
+    Ok(probes.map(|probe| probe.scalar_share(share.vector()).0.into()))
+}
+
+/// As [`scalars`], by the owner of the update.
+pub(super) fn scalars_of(
+    terms: &FederationTerms,
+    binding: &Binding,
+    place: usize,
+    payload: &[u8],
+    probes: [&QuantizedProbe; 2],
+) -> Result<[u64; 2], Refusal> {
+    let share = OpenShare::from_payload(place, payload, binding, &terms.encoding);
     let share = share.map_err(|_source| Refusal::Unopenable)?;
     Ok(probes.map(|probe| probe.scalar_share(share.vector()).0.into()))
 }

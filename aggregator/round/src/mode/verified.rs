@@ -204,6 +204,19 @@ pub(super) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
     Ok([sum.to_bytes().as_slice(), &tags.to_bytes()].concat())
 }
 
+pub(super) fn merged_sums(
+    terms: &FederationTerms,
+    grant: &RoundGrant,
+    one: &[u8],
+    other: &[u8],
+) -> Result<Vec<u8>, Refusal> {
+    let malformed = |_source| Refusal::Malformed;
+    let (mut sum, tag) = parse_sum(terms, grant, one, 0).map_err(malformed)?;
+    let (next, next_tag) = parse_sum(terms, grant, other, 0).map_err(malformed)?;
+    sum.merge(&next).map_err(|_source| Refusal::Malformed)?;
+    Ok([sum.to_bytes().as_slice(), &tag.plus(next_tag).to_bytes()].concat())
+}
+
 pub(super) fn check_partial_sum(
     terms: &FederationTerms,
     grant: &RoundGrant,
@@ -255,7 +268,19 @@ pub(super) fn scalars(
     delivery: &VerifiedDelivery,
     probes: [&QuantizedProbe; 2],
 ) -> Result<[u64; 2], Refusal> {
-    let (pine, part) = open(context, place, delivery)?;
+    scalars_of(context.terms(), delivery.binding(), place, &payload(context, delivery)?, probes)
+}
+
+/// As [`scalars`], by the owner of the update.
+pub(super) fn scalars_of(
+    terms: &FederationTerms,
+    binding: &Binding,
+    place: usize,
+    payload: &[u8],
+    probes: [&QuantizedProbe; 2],
+) -> Result<[u64; 2], Refusal> {
+    let pine = pine(terms, binding)?;
+    let part = parse(terms, &pine, place, payload)?;
     let place = u8::try_from(place).map_err(|_source| Refusal::Unopenable)?;
     let output = pine.output_share(place, &part.input).map_err(|_source| Refusal::Unopenable)?;
     Ok(probes.map(|probe| u64::from(inner_product(output.as_slice(), probe.values()))))

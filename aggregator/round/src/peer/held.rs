@@ -9,7 +9,14 @@ use aggregator_protocol::{
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 
 use super::share_digest;
-use crate::{AggregatorContext, HeldPart, UpdateStore, mode, parts::Parts};
+use crate::{AggregatorContext, HeldPart, UpdateStore, Worked, mode, parts::Parts};
+
+/// Where what comes of work on the parts is from.
+pub(super) struct Source<'a> {
+    pub(super) store: &'a dyn UpdateStore,
+    /// If it was done before.
+    pub(super) worked: Option<Worked>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
@@ -116,10 +123,14 @@ impl Held {
     pub(super) fn sum_reply(
         &self,
         context: &AggregatorContext,
-        store: &dyn UpdateStore,
+        source: Source<'_>,
         set: &AcceptedSet,
     ) -> Result<AggregatorReply, Refusal> {
-        let share = mode::partial_sum(&self.parts(context, store, set))?;
+        let share = match source.worked {
+            None => mode::partial_sum(&self.parts(context, source.store, set))?,
+            Some(Worked::Summed(share)) => share,
+            Some(other) => return Err(other.refusal()),
+        };
         let commitment = SumCommitment {
             federation: self.grant().federation,
             round: self.grant().round,
@@ -134,12 +145,18 @@ impl Held {
     pub(super) fn score_reply(
         &self,
         context: &AggregatorContext,
-        store: &dyn UpdateStore,
+        source: Source<'_>,
         set: &AcceptedSet,
         probes: &Signed<ProbeOrder>,
     ) -> Result<AggregatorReply, Refusal> {
-        let parts = self.parts(context, store, set);
-        let shares = mode::scalar_shares(&parts, probes.unverified_body())?;
+        let shares = match source.worked {
+            None => {
+                let parts = self.parts(context, source.store, set);
+                mode::scalar_shares(&parts, probes.unverified_body())?
+            }
+            Some(Worked::Scored(shares)) => shares,
+            Some(other) => return Err(other.refusal()),
+        };
         let shares = ScalarShares {
             federation: self.grant().federation,
             round: self.grant().round,

@@ -1,5 +1,7 @@
 //! Updates as no honest device seals them: its payloads are altered, sealed again and signed.
 
+use std::sync::Arc;
+
 use aggregator_protocol::RoundOrder;
 use aggregator_round::Sealed;
 use privacy_identity::{SealingKey, Signed, VerifyingKey};
@@ -55,7 +57,7 @@ pub(crate) fn with_payloads(
     let mut rng = rng_for(&[world.seed, 9, binding.round, index as u64]);
     let update = seal_payloads(payloads, binding, &recipients, key, &mut rng).unwrap();
     let sealed = Sealed::resume(update, &world.terms, key).unwrap();
-    Contribution { sealed, values: honest.values.clone() }
+    Contribution { sealed, values: honest.values.clone(), own: Arc::clone(&honest.own) }
 }
 
 /// Adds `amount` to element `index` of a vector of the field.

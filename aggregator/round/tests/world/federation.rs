@@ -107,7 +107,8 @@ impl Federation {
     /// The update as the coordinator's input, sent by its owner.
     pub(crate) fn submission(&self, index: usize, contribution: &Contribution) -> Input {
         let update = Box::new(contribution.sealed.update().clone());
-        Input::Submitted { peer: self.world.member(index), update }
+        let ticket = contribution.sealed.ticket();
+        Input::Submitted { peer: self.world.member(index), update, ticket }
     }
 
     /// Hands in the updates of these members and returns them.
@@ -131,7 +132,7 @@ impl Federation {
         outputs_max: usize,
     ) -> Result<Vec<Output>, Refusal> {
         let result = self.coordinator.input(input, self.now_ms, outputs_max);
-        if let Input::Submitted { peer, update } = input {
+        if let Input::Submitted { peer, update, .. } = input {
             let round = RoundId(update.claimed_binding().round);
             let acknowledged = result.as_ref().map_err(|refusal| *refusal).map(|outputs| {
                 outputs.iter().find_map(|output| match output {
@@ -380,5 +381,5 @@ pub(crate) fn asks_measure(ask: &Ask) -> bool {
 }
 
 pub(crate) fn asks_settle(ask: &Ask) -> bool {
-    matches!(ask, Ask::Dao(request) if matches!(**request, DaoRequest::Settle(_)))
+    matches!(ask, Ask::Dao(request) if matches!(**request, DaoRequest::Settle { .. }))
 }

@@ -6,12 +6,14 @@ pub(crate) mod dishonest;
 pub(crate) mod federation;
 pub(crate) mod shell;
 
+use std::sync::Arc;
+
 use aggregator_protocol::{
     CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms,
     RoundGrant, RoundId, RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
 };
-use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
-use aggregator_strategy::ServerOptimizer;
+use aggregator_round::{AggregatorContext, Ordered, OwnShares, RoundSecret, Sealed};
+use aggregator_strategy::{CohortRule, ServerOptimizer, VrfPublicKey, participation_key};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{
@@ -83,6 +85,7 @@ pub(crate) struct World {
 pub(crate) struct Contribution {
     pub(crate) sealed: Sealed,
     pub(crate) values: Vec<i64>,
+    pub(crate) own: Arc<OwnShares>,
 }
 
 impl World {
@@ -125,6 +128,7 @@ impl World {
                 deviation: vec![1.0],
             },
             rounds: 3,
+            sampling: CohortRule::Everybody,
             minimum_cohort,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,
@@ -199,6 +203,13 @@ impl World {
         (0..24).map(|_| rng.random()).collect()
     }
 
+    /// The keys by which these members draw, where they do.
+    fn draw_keys(&self, cohort: &[usize]) -> Vec<VrfPublicKey> {
+        let key = |&index: &usize| participation_key(&self.members[index]).public_key();
+        let secret = self.terms.sampling.secret_rate();
+        secret.map_or_else(Vec::new, |_| cohort.iter().map(key).collect())
+    }
+
     /// What the DAO node grants for `round` to these members.
     pub(crate) fn grant_body(&self, round: u64, cohort: &[usize]) -> RoundGrant {
         RoundGrant {
@@ -207,6 +218,7 @@ impl World {
             round: RoundId(round),
             model: Digest::of(Tag::Model, &self.model(round)),
             cohort: cohort.iter().map(|&index| self.member(index)).collect(),
+            draw_keys: self.draw_keys(cohort),
             custodians: self.custodians(cohort),
             cohort_epoch: self.terms.cohort.is_present().then_some(EPOCH),
         }
@@ -267,8 +279,8 @@ impl World {
         let values = values.unwrap().values().iter().map(|&value| i64::from(value)).collect();
         let generators = (&mut rounding.clone(), &mut rng);
         let secret = self.secret.as_ref();
-        let sealed = ordered.seal_tagged(update, terms, key, secret, generators).unwrap();
-        Contribution { sealed, values }
+        let (sealed, own) = ordered.seal_kept(update, terms, key, secret, generators).unwrap();
+        Contribution { sealed, values, own: Arc::new(own) }
     }
 
     /// Some are longer than the clip norm, so that clipping is on the way too.

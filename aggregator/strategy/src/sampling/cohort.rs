@@ -22,6 +22,9 @@ pub enum CohortError {
         /// There are.
         population: usize,
     },
+    /// A factor outside its range.
+    #[error("an over-selection must be 1 to 10 in steps of 0.01")]
+    OverSelection,
     /// A member that is listed twice.
     #[error("member {member} is listed twice")]
     Twice {

@@ -21,12 +21,14 @@
 //! every update before it; who decides last who is accepted could try a few, without knowing any other
 //! member's output. A member that is many members (Sybils) has as many tickets: admission answers that.
 
-use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, SigningKey, Writer};
+use std::str::FromStr;
+
+use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, SigningKey, Tag, Writer};
 use sha2::{Digest as _, Sha512};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{VrfError, VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey};
+use super::{VrfError, VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, vrf::digest_of};
 
 /// Domain of the function's input. Part of the wire format: append, never change.
 const INPUT_DOMAIN: &str = "sahakar/participation/v1";
@@ -93,6 +95,14 @@ impl SamplingRate {
     }
 }
 
+impl FromStr for SamplingRate {
+    type Err = ParticipationError;
+
+    fn from_str(text: &str) -> Result<Self, ParticipationError> {
+        Self::new(text.parse().map_err(|_source| ParticipationError::Rate { got: f64::NAN })?)
+    }
+}
+
 impl Encode for SamplingRate {
     fn encode(&self, writer: &mut Writer) {
         writer.f64(self.0);
@@ -118,6 +128,13 @@ pub struct Draw {
 }
 
 impl Draw {
+    /// What is drawn by in public: a cohort of the round ([`CohortRule`](super::CohortRule)), or its groups
+    /// ([`draw_groups`](crate::draw_groups)).
+    #[must_use]
+    pub fn seed(&self) -> Digest {
+        Digest::of(Tag::CohortDraw, &self.input())
+    }
+
     fn input(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.text(INPUT_DOMAIN);
@@ -172,7 +189,7 @@ impl Decode for Ticket {
 #[must_use]
 pub fn participation_key(identity: &SigningKey) -> VrfSecretKey {
     let hash = Sha512::new_with_prefix(KEY_DOMAIN).chain_update(identity.seed());
-    let expanded: Zeroizing<[u8; 64]> = Zeroizing::new(hash.finalize().into());
+    let expanded = digest_of(hash);
     let mut seed = Zeroizing::new([0; 32]);
     seed.copy_from_slice(&expanded[..32]);
     VrfSecretKey::from_seed(&seed)
@@ -185,7 +202,6 @@ fn uniform(output: &VrfOutput) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use privacy_identity::Tag;
     use proptest::prelude::*;
 
     use super::*;

@@ -13,7 +13,7 @@ use curve25519_dalek::{
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 use sha2::{Digest as _, Sha512};
 use thiserror::Error;
-use zeroize::{Zeroize as _, ZeroizeOnDrop};
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 /// `suite_string` of ECVRF-EDWARDS25519-SHA512-TAI (RFC 9381 §5.5).
 const SUITE: u8 = 0x03;
@@ -68,17 +68,14 @@ impl VrfSecretKey {
     /// message equal to a hashed point would give away the key. Give this key a seed of its own.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        let mut expanded: [u8; 64] = Sha512::digest(seed).into();
-        let (mut low, mut prefix) = ([0; 32], [0; 32]);
+        let expanded = digest_of(Sha512::new_with_prefix(seed));
+        let (mut low, mut prefix) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         low.copy_from_slice(&expanded[..32]);
         prefix.copy_from_slice(&expanded[32..]);
-        let scalar = Scalar::from_bytes_mod_order(clamp_integer(low));
+        let clamped = Zeroizing::new(clamp_integer(*low));
+        let scalar = Zeroizing::new(Scalar::from_bytes_mod_order(*clamped));
         let public = VrfPublicKey(EdwardsPoint::mul_base(&scalar).compress().to_bytes());
-        let key = Self { scalar, prefix, public };
-        low.zeroize();
-        prefix.zeroize();
-        expanded.zeroize();
-        key
+        Self { scalar: *scalar, prefix: *prefix, public }
     }
 
     /// The public half.
@@ -93,16 +90,14 @@ impl VrfSecretKey {
         let hashed = encode_to_curve(&self.public, input);
         let hashed_bytes = hashed.compress().to_bytes();
         let gamma = hashed * self.scalar;
-        let mut wide: [u8; 64] =
-            Sha512::new().chain_update(self.prefix).chain_update(hashed_bytes).finalize().into();
-        let mut nonce = Scalar::from_bytes_mod_order_wide(&wide);
+        let hash = Sha512::new().chain_update(self.prefix).chain_update(hashed_bytes);
+        let nonce = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&digest_of(hash)));
         let challenge = challenge(
             &self.public.0,
-            &[hashed, gamma, EdwardsPoint::mul_base(&nonce), hashed * nonce],
+            &[hashed, gamma, EdwardsPoint::mul_base(&nonce), hashed * *nonce],
         );
-        let response = nonce + scalar_from_challenge(challenge) * self.scalar;
-        wide.zeroize();
-        nonce.zeroize();
+        let product = Zeroizing::new(scalar_from_challenge(challenge) * self.scalar);
+        let response = *nonce + *product;
         let mut proof = [0; VrfProof::LEN];
         proof[..POINT_BYTES].copy_from_slice(gamma.compress().as_bytes());
         proof[POINT_BYTES..][..CHALLENGE_BYTES].copy_from_slice(&challenge);
@@ -209,6 +204,15 @@ impl Decode for VrfProof {
 /// An output β: 64 bytes that nobody without the key can tell from random before the proof is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VrfOutput(pub [u8; 64]);
+
+/// A digest that is a secret, written to where it is zeroised. What hash and curve arithmetic leave on the stack
+/// while they compute is theirs.
+pub(super) fn digest_of(hash: Sha512) -> Zeroizing<[u8; 64]> {
+    let (mut digest, mut output) = (Zeroizing::new([0; 64]), hash.finalize());
+    digest.copy_from_slice(&output);
+    output.as_mut_slice().zeroize();
+    digest
+}
 
 /// Decodes as RFC 8032 §5.1.3 does: unlike dalek alone it refuses y ≥ p and a minus zero for x.
 fn point_from_bytes(bytes: [u8; POINT_BYTES]) -> Option<EdwardsPoint> {

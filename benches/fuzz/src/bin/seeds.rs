@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use benches_fuzz::{
-    Case, Verdict, cohort, datasets, fhe, identity, log, pine, protocol, round, run, secagg,
+    Case, Verdict, cohort, datasets, fhe, identity, ledger, log, pine, protocol, round, run, secagg,
     strategy,
 };
 
@@ -13,6 +13,7 @@ const TARGETS: &[(&str, &[Case])] = &[
     ("datasets", datasets::CASES),
     ("fhe", fhe::CASES),
     ("identity", identity::CASES),
+    ("ledger", ledger::CASES),
     ("log", log::CASES),
     ("pine", pine::CASES),
     ("protocol", protocol::CASES),

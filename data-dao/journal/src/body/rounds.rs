@@ -131,6 +131,7 @@ pub struct ModelReleased {
     pub rounds: u64,
     /// Accuracy on the test set in millionths.
     pub test_accuracy_ppm: Option<u32>,
-    /// Who earns how much of a sale: recomputed (see `State::release_weights`).
+    /// Who earns how much of a sale: recomputed (see `State::release_weights`). Left out if there
+    /// are more than [`crate::LIST_MAX`].
     pub weights: Vec<ValueWeight>,
 }

@@ -118,7 +118,8 @@ pub struct Predicted {
     /// What was paid: that of the reservation.
     #[serde(with = "text")]
     pub price: u128,
-    /// Who earns what: recomputed (see `State::revenue_lines`).
+    /// Who earns what: recomputed (see `State::revenue_lines`). Left out if there are more than
+    /// [`crate::LIST_MAX`].
     pub lines: Vec<RevenueLine>,
 }
 

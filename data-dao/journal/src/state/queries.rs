@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use data_dao_governance::{Charter, Proposal, ProposalId, Weights};
-use data_dao_ledger::{AccountId, Accounts, Book, Name, Owner};
-use privacy_identity::{Digest, VerifyingKey};
+use data_dao_ledger::{AccountId, Accounts, Book, Cause, Name, Owner};
+use privacy_identity::{Digest, VerifyingKey, Writer};
 
 use super::{Counts, State};
 use crate::{ApiKey, Federation, Genesis, Lot, Model, Prediction};
@@ -97,7 +97,7 @@ impl State {
     /// The entry that booked a buyer's request, if one did.
     #[must_use]
     pub fn booked(&self, key_id: &Name, idempotency_key: &str) -> Option<u64> {
-        self.requests.get(&(key_id.clone(), idempotency_key.to_owned())).copied()
+        self.requests.get(&request_name(key_id, idempotency_key))
     }
 
     /// A buyer's unspent money in 10⁻⁴ of the currency's unit.
@@ -110,14 +110,14 @@ impl State {
     /// The oldest purchase with a call left at `now_ms`: its price is what the next call costs.
     #[must_use]
     pub fn next_lot(&self, key_id: &Name, model: &Name, now_ms: u64) -> Option<&Lot> {
-        let lots = self.key(key_id)?.lots(model);
+        let lots = self.key(key_id)?.open_lots(model);
         lots.iter().find(|lot| self.calls_of(lot, now_ms) > 0)
     }
 
     /// How many paid calls of `model` the key has left at `now_ms`.
     #[must_use]
     pub fn calls_left(&self, key_id: &Name, model: &Name, now_ms: u64) -> u128 {
-        let lots = self.key(key_id).map_or(&[][..], |key| key.lots(model));
+        let lots = self.key(key_id).map_or(&[][..], |key| key.open_lots(model));
         lots.iter().map(|lot| self.calls_of(lot, now_ms)).sum()
     }
 
@@ -129,14 +129,10 @@ impl State {
 
     /// A prediction.
     #[must_use]
-    pub fn prediction(&self, id: &Digest) -> Option<&Prediction> {
-        self.predictions.get(id)
-    }
-
-    /// All predictions, by id.
-    #[must_use]
-    pub const fn predictions(&self) -> &BTreeMap<Digest, Prediction> {
-        &self.predictions
+    pub fn prediction(&self, id: &Digest) -> Option<Prediction<'_>> {
+        let reserved = self.reservations.get(id).map(Prediction::Reserved);
+        let resolved = || self.resolved.get(&Cause::of(&id.0)).map(Prediction::Resolved);
+        reserved.or_else(resolved)
     }
 
     /// All proposals, by id.
@@ -157,7 +153,13 @@ impl State {
         self.federations.values().any(|federation| federation.members.contains_key(key))
     }
 
-    /// A member's credits.
+    /// A member's credits that wait for the end of a challenge window.
+    #[must_use]
+    pub fn credits_pending(&self, member: &VerifyingKey) -> u128 {
+        self.accounts.account(&AccountId::credit_member(*member)).credits_pending
+    }
+
+    /// A member's credits, those that are final.
     #[must_use]
     pub fn credits(&self, member: &VerifyingKey) -> u128 {
         self.accounts.account(&AccountId::credit_member(*member)).balance()
@@ -177,13 +179,23 @@ impl State {
         self.genesis().map_or(0, |genesis| self.accounts.account(&account(genesis)).balance())
     }
 
-    /// Everybody's votes now: the posted balance of each member's credits.
+    /// Everybody's votes now: what was earned in rounds that are final. Credits that are spent
+    /// were earned all the same.
     #[must_use]
     pub fn vote_weights(&self) -> Weights {
         let weight = |(id, account): (&AccountId, &data_dao_ledger::Account)| match id.owner() {
-            Owner::Member(key) if id.book() == Book::Credit => Some((*key, account.balance())),
+            Owner::Member(key) if id.book() == Book::Vote => Some((*key, account.balance())),
             _ => None,
         };
         self.accounts.iter().filter_map(weight).filter(|(_, weight)| *weight > 0).collect()
     }
+}
+
+/// What a buyer's request is remembered by.
+pub(super) fn request_name(key_id: &Name, idempotency_key: &str) -> Cause {
+    let mut request = Writer::default();
+    request.text("request");
+    request.text(key_id.as_str());
+    request.text(idempotency_key);
+    Cause::of(&request.into_bytes())
 }

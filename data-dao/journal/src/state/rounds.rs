@@ -1,21 +1,18 @@
 //! Rounds, what they pay, and the models they make.
 
-use std::collections::BTreeSet;
-
-use data_dao_ledger::{AccountId, Amount, Code, Name, Transfer, TransferId};
-use privacy_identity::{Encode as _, VerifyingKey, Writer};
+use data_dao_ledger::Name;
+use privacy_identity::VerifyingKey;
 
 use super::{LABEL_BYTES_MAX, State};
 use crate::pay::{self, SCALAR_MAX};
-use crate::refusal::{same, text_within, within};
+use crate::refusal::{same, same_list, text_within, within};
 use crate::{
-    Federation, ModelReleased, OpenRound, Refusal, RoundAborted, RoundOpened, RoundSettled,
-    SettledRound, Standing, ValueWeight,
+    Federation, ModelReleased, OpenRound, Refusal, RoundAborted, RoundOpened, Standing, ValueWeight,
 };
 
 impl State {
-    pub(super) fn open_round(&mut self, body: &RoundOpened) -> Result<(), Refusal> {
-        let federation = self.federation_mut(&body.federation)?;
+    pub(super) fn open_round(&mut self, body: &RoundOpened, now_ms: u64) -> Result<(), Refusal> {
+        let federation = self.federation_ref(&body.federation)?;
         if let Some(OpenRound { round: open, .. }) = federation.open_round {
             return Err(Refusal::RoundStillOpen { federation: body.federation.to_string(), open });
         }
@@ -30,9 +27,11 @@ impl State {
         if let Some(model) = federation.model() {
             same("model", &model, &body.model)?;
         }
+        // Last, as it books: a round that would overdraw the budget does not start.
+        self.spend_privacy(body, now_ms)?;
+        let federation = self.federation_mut(&body.federation)?;
         federation.last_round = Some(body.round);
-        let so_far = federation.epsilon_micro.zip(body.epsilon_micro);
-        federation.epsilon_micro = so_far.map(|(before, added)| before.saturating_add(added));
+        federation.noiseless |= body.epsilon_micro.is_none();
         federation.open_round = Some(OpenRound {
             round: body.round,
             model: body.model,
@@ -43,39 +42,6 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn settle_round(&mut self, body: &RoundSettled, now_ms: u64) -> Result<(), Refusal> {
-        let federation = self.federation_ref(&body.federation)?;
-        let open = *open_round(federation, body.round)?;
-        same("model_before", &open.model, &body.model_before)?;
-        check_cohort(federation, &open, body)?;
-        self.check_updates(body)?;
-        let standings = recomputed_standings(federation, &open, body)?;
-        let epsilon_micro = federation.epsilon_micro;
-        let transfers = self.round_transfers(body);
-        self.accounts.apply(&transfers, now_ms)?;
-
-        let credits = body.participants.iter().map(|p| p.credits).sum();
-        let settled = SettledRound {
-            round: body.round,
-            index: self.entries,
-            model_after: body.model_after,
-            test_accuracy_ppm: body.test_accuracy_ppm,
-            test_loss_micro: body.test_loss_micro,
-            participants: small(body.participants.len()),
-            dropped: small(body.dropped.len()),
-            credits,
-            epsilon_micro,
-        };
-        self.updates.extend(body.participants.iter().map(|p| p.update));
-        self.counts.rounds_settled += 1;
-        self.counts.credits_issued += credits;
-        let federation = self.federation_mut(&body.federation)?;
-        federation.standings.extend(standings);
-        federation.settled.push(settled);
-        federation.open_round = None;
-        Ok(())
-    }
-
     pub(super) fn abort_round(&mut self, body: &RoundAborted) -> Result<(), Refusal> {
         text_within("reason", &body.reason, LABEL_BYTES_MAX)?;
         let federation = self.federation_mut(&body.federation)?;
@@ -83,10 +49,16 @@ impl State {
         federation.open_round = None;
         federation.aborted += 1;
         self.counts.rounds_aborted += 1;
+        // If parts of its settlement were read, it is this round's: nothing else gets here then.
+        self.assembly = None;
         Ok(())
     }
 
-    pub(super) fn release_model(&mut self, body: &ModelReleased) -> Result<(), Refusal> {
+    pub(super) fn release_model(
+        &mut self,
+        body: &ModelReleased,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         let federation = self.federation_ref(&body.federation)?;
         let Some(last) = federation.settled.last() else {
             return Err(Refusal::unknown("settled round of federation", &body.federation));
@@ -98,17 +70,21 @@ impl State {
             same("federation", &earlier.federation, &body.federation)?;
         }
         same("version", &(small(releases.len()) + 1), &body.version)?;
-        let weights = release_weights(federation);
-        if weights != body.weights {
-            let (expected, got) = (format!("{weights:?}"), format!("{:?}", body.weights));
-            return Err(Refusal::Differs { what: "weights".into(), expected, got });
+        // Only value that is final weighs: what can still be voided must not earn meanwhile.
+        if let Some((round, challenge)) = federation.challenges.first_key_value() {
+            let (federation, until_ms) = (body.federation.to_string(), challenge.due_at_ms());
+            return Err(Refusal::UnderChallenge { federation, round: *round, until_ms, now_ms });
         }
-        self.models.entry(body.model.clone()).or_default().releases.push(body.clone());
+        let weights = release_weights(federation);
+        same_list("weights", &weights, &body.weights)?;
+        let release = ModelReleased { weights, ..body.clone() };
+        self.models.entry(body.model.clone()).or_default().releases.push(release);
         Ok(())
     }
 
     /// The weights that a release of the federation's model must carry now: every member's
-    /// credits earned in the federation, those above zero, ascending by key.
+    /// credits earned in the federation that are final, those above zero, ascending by key. More
+    /// than [`crate::LIST_MAX`] are left out of the entry.
     ///
     /// # Errors
     /// [`Refusal::Unknown`] if there is no such federation.
@@ -139,40 +115,6 @@ impl State {
         paid(federation, open, &measured)
     }
 
-    fn check_updates(&self, body: &RoundSettled) -> Result<(), Refusal> {
-        let mut seen = BTreeSet::new();
-        for participation in &body.participants {
-            let update = participation.update;
-            if self.updates.contains(&update) || !seen.insert(update) {
-                return Err(Refusal::UpdateAlreadyPaid { update });
-            }
-        }
-        Ok(())
-    }
-
-    /// One posted transfer per paid participant, its id bound to (DAO, federation, round, model,
-    /// member): the same contribution cannot be paid under another id.
-    fn round_transfers(&self, body: &RoundSettled) -> Vec<Transfer> {
-        let paid = body.participants.iter().filter(|p| p.credits > 0);
-        let transfer = |p: &crate::Participation| {
-            let mut cause = Writer::default();
-            cause.text("round");
-            self.dao().id.encode(&mut cause);
-            cause.text(body.federation.as_str());
-            cause.u64(body.round);
-            body.model_before.encode(&mut cause);
-            p.member.encode(&mut cause);
-            Transfer::posted(
-                TransferId::of(&cause.into_bytes(), 0),
-                AccountId::credit_issuance(),
-                AccountId::credit_member(p.member),
-                Amount(p.credits),
-                Code::RoundPay,
-            )
-        };
-        paid.map(transfer).collect()
-    }
-
     pub(super) fn federation_ref(&self, name: &Name) -> Result<&Federation, Refusal> {
         self.federations.get(name).ok_or_else(|| Refusal::unknown("federation", name))
     }
@@ -182,7 +124,7 @@ impl State {
     }
 }
 
-fn open_round(federation: &Federation, round: u64) -> Result<&OpenRound, Refusal> {
+pub(super) fn open_round(federation: &Federation, round: u64) -> Result<&OpenRound, Refusal> {
     let name = || federation.opened.federation.to_string();
     match &federation.open_round {
         Some(open) if open.round == round => Ok(open),
@@ -193,26 +135,7 @@ fn open_round(federation: &Federation, round: u64) -> Result<&OpenRound, Refusal
     }
 }
 
-fn check_cohort(
-    federation: &Federation,
-    open: &OpenRound,
-    body: &RoundSettled,
-) -> Result<(), Refusal> {
-    let minimum = i128::from(federation.opened.minimum_cohort);
-    let invited = i128::from(open.cohort_size);
-    let took_part = body.participants.len();
-    within("participants", small(took_part), minimum, invited)?;
-    within("participants and dropped", small(took_part + body.dropped.len()), minimum, invited)?;
-    ascending_members(federation, "participants", body.participants.iter().map(|p| &p.member))?;
-    ascending_members(federation, "dropped", &body.dropped)?;
-    let both = body.participants.iter().find(|p| body.dropped.contains(&p.member));
-    match both {
-        Some(p) => Err(Refusal::TookPartAndDropped { member: p.member }),
-        None => Ok(()),
-    }
-}
-
-fn ascending_members<'a>(
+pub(super) fn ascending_members<'a>(
     federation: &Federation,
     what: &'static str,
     keys: impl IntoIterator<Item = &'a VerifyingKey>,
@@ -233,7 +156,7 @@ fn ascending_members<'a>(
 }
 
 /// The participants' standings after the round, without its credits.
-fn measured_standings(
+pub(super) fn measured_standings(
     federation: &Federation,
     scalars: &[(VerifyingKey, i64, i64)],
 ) -> Result<Vec<Standing>, Refusal> {
@@ -247,32 +170,13 @@ fn measured_standings(
     scalars.iter().map(measure).collect()
 }
 
-fn paid(
+pub(super) fn paid(
     federation: &Federation,
     open: &OpenRound,
     measured: &[Standing],
 ) -> Result<Vec<u128>, Refusal> {
     let measured: Vec<&Standing> = measured.iter().collect();
     Ok(pay::credits(&measured, federation.opened.novelty_percent, open.budget)?)
-}
-
-/// The participants' standings after the round, if the credits are what the scalars earn.
-fn recomputed_standings(
-    federation: &Federation,
-    open: &OpenRound,
-    body: &RoundSettled,
-) -> Result<Vec<(VerifyingKey, Standing)>, Refusal> {
-    let scalars: Vec<(VerifyingKey, i64, i64)> =
-        body.participants.iter().map(|p| (p.member, p.value, p.innovation)).collect();
-    let measured = measured_standings(federation, &scalars)?;
-    let credits = paid(federation, open, &measured)?;
-    for (participation, credits) in body.participants.iter().zip(&credits) {
-        let what = format!("credits of {}", participation.member);
-        same(what, credits, &participation.credits)?;
-    }
-    let members = body.participants.iter().map(|p| p.member);
-    let standings = measured.into_iter().zip(credits).map(|(s, credits)| s.with_credits(credits));
-    Ok(members.zip(standings).collect())
 }
 
 fn release_weights(federation: &Federation) -> Vec<ValueWeight> {
@@ -283,7 +187,7 @@ fn release_weights(federation: &Federation) -> Vec<ValueWeight> {
     federation.standings.iter().map(weight).filter(|weight| weight.weight > 0).collect()
 }
 
-/// A count of things of one leaf, which has at most 65 535 bytes.
-fn small(count: usize) -> u32 {
-    u32::try_from(count).expect("fewer things fit a leaf than 32 bits count")
+/// A count of things of one settlement, which are bounded far below 32 bits.
+pub(super) fn small(count: usize) -> u32 {
+    u32::try_from(count).expect("leaves and settlements in parts hold fewer than 32 bits count")
 }

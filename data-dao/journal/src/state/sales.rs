@@ -1,14 +1,16 @@
 //! Prices, keys, deposits, purchases, predictions.
 
-use data_dao_ledger::{Amount, Name};
+use data_dao_ledger::{Amount, Cause, Name};
 use data_dao_market::{Deposit, PredictionSale, Purchase, RevenueShare, RevenueTerms};
 use privacy_identity::{Digest, Encode as _, Writer};
 
+use super::queries::request_name;
 use super::{LABEL_BYTES_MAX, State};
-use crate::refusal::{same, text_within, within};
+use crate::refusal::{same, same_list, text_within, within};
 use crate::{
-    ApiKey, Deposited, KeyIssued, Lot, Model, Predicted, Prediction, PredictionProgress,
-    PredictionReserved, PredictionVoided, PriceSet, Purchased, Refusal, RevenueLine,
+    ApiKey, Deposited, KeyIssued, Lot, Model, Predicted, Prediction, PredictionReserved,
+    PredictionResolution, PredictionVoided, PriceSet, Purchased, Refusal, Reservation,
+    ResolvedPrediction, RevenueLine,
 };
 
 impl State {
@@ -50,20 +52,23 @@ impl State {
             amount: Amount(body.amount),
         };
         self.accounts.apply(&deposit.transfers(&cause), now_ms)?;
-        let request = (body.key_id.clone(), body.idempotency_key.clone());
+        let request = request_name(&body.key_id, &body.idempotency_key);
         self.requests.insert(request, self.entries);
         Ok(())
     }
 
     pub(super) fn purchase(&mut self, body: &Purchased, now_ms: u64) -> Result<(), Refusal> {
-        let key = self.key_ref(&body.key_id)?;
-        let price = self.price_of(&body.model)?;
+        let (key_id, key) = self.key_ref(&body.key_id)?;
+        let (model_name, model) = self.named_model(&body.model)?;
+        let price =
+            model.price.ok_or_else(|| Refusal::NoPrice { model: body.model.to_string() })?;
         same("price", &price, &body.price)?;
         let lots = key.lots(&body.model).len();
+        // The state's own names: each text is in memory once.
         let purchase = Purchase {
             currency: self.dao().genesis.currency,
-            buyer: body.key_id.clone(),
-            model: body.model.clone(),
+            buyer: key_id.clone(),
+            model: model_name.clone(),
             lot: u32::try_from(lots).map_err(|_source| Refusal::exists("lot", u32::MAX))?,
             calls: body.calls,
             price,
@@ -71,9 +76,10 @@ impl State {
         let cause = self.request_cause("purchase", &body.key_id, &body.idempotency_key)?;
         self.accounts.apply(&purchase.transfers(&cause)?, now_ms)?;
         let index = self.entries;
-        self.requests.insert((body.key_id.clone(), body.idempotency_key.clone()), index);
+        self.requests.insert(request_name(&body.key_id, &body.idempotency_key), index);
         if let Some(key) = self.keys.get_mut(&body.key_id) {
-            key.lots.entry(body.model.clone()).or_default().push(Lot { purchase, index });
+            let lots = key.lots.entry(purchase.model.clone()).or_default();
+            lots.all.push(Lot { purchase, index });
         }
         Ok(())
     }
@@ -83,7 +89,7 @@ impl State {
         body: &PredictionReserved,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        if self.predictions.contains_key(&body.prediction) {
+        if self.prediction(&body.prediction).is_some() {
             return Err(Refusal::exists("prediction", body.prediction));
         }
         let model = self.model_ref(&body.model)?;
@@ -102,17 +108,16 @@ impl State {
         body.prediction.encode(&mut cause);
         let sale = PredictionSale {
             currency: lot.purchase.currency,
-            buyer: body.key_id.clone(),
-            model: body.model.clone(),
+            buyer: lot.purchase.buyer.clone(),
+            model: lot.purchase.model.clone(),
             lot: lot.purchase.lot,
             price: Amount(lot.purchase.price),
-            cause: cause.into_bytes(),
+            cause: Cause::of(&cause.into_bytes()),
         };
         self.accounts.apply(&sale.reserve(body.expires_at_ms), now_ms)?;
-        let (version, input) = (body.version, body.input);
-        let progress = PredictionProgress::Reserved { expires_at_ms: body.expires_at_ms };
-        let prediction = Prediction { sale, version, input, progress };
-        self.predictions.insert(body.prediction, prediction);
+        let (version, expires_at_ms) = (body.version, body.expires_at_ms);
+        let reservation = Reservation { sale, version, expires_at_ms, index: self.entries };
+        self.reservations.insert(body.prediction, reservation);
         Ok(())
     }
 
@@ -121,23 +126,19 @@ impl State {
         body: &Predicted,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let prediction = self.reserved_prediction(&body.prediction)?;
-        let sale = &prediction.sale;
+        let Reservation { sale, version, .. } = self.reservation(&body.prediction)?;
+        let (buyer, model) = (sale.buyer.clone(), sale.model.clone());
         same("price", &sale.price.0, &body.price)?;
-        let (digest, terms) = self.revenue_terms(&sale.model, prediction.version)?;
+        let (digest, terms) = self.revenue_terms(&sale.model, *version)?;
         same("model_digest", &digest, &body.model_digest)?;
         let settlement = sale.settle(&terms)?;
-        let lines = lines_from_shares(&settlement.shares);
-        if lines != body.lines {
-            let (expected, got) = (format!("{lines:?}"), format!("{:?}", body.lines));
-            return Err(Refusal::Differs { what: "lines".into(), expected, got });
-        }
+        same_list("lines", &lines_from_shares(&settlement.shares), &body.lines)?;
         self.accounts.apply(&settlement.transfers, now_ms)?;
         self.counts.predictions += 1;
         // Revenue was deposited first, and deposits fit 128 bits together.
         self.counts.revenue += body.price;
-        let progress = PredictionProgress::Made { index: self.entries };
-        self.resolve_prediction(&body.prediction, progress);
+        self.resolve_prediction(&body.prediction, PredictionResolution::Made);
+        self.pass_spent_lots(&buyer, &model);
         Ok(())
     }
 
@@ -147,14 +148,14 @@ impl State {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         text_within("reason", &body.reason, LABEL_BYTES_MAX)?;
-        let transfers = self.reserved_prediction(&body.prediction)?.sale.void();
+        let transfers = self.reservation(&body.prediction)?.sale.void();
         self.accounts.apply(&transfers, now_ms)?;
-        let progress = PredictionProgress::Voided { index: self.entries };
-        self.resolve_prediction(&body.prediction, progress);
+        self.resolve_prediction(&body.prediction, PredictionResolution::Voided);
         Ok(())
     }
 
-    /// The lines that a prediction with this model version at `price` must carry.
+    /// The lines that a prediction with this model version at `price` must carry; more than
+    /// [`crate::LIST_MAX`] are left out of the entry.
     ///
     /// # Errors
     /// [`Refusal::Unknown`] if there is no such model or version.
@@ -178,20 +179,33 @@ impl State {
         Ok((release.digest, RevenueTerms { treasury_percent, weights }))
     }
 
-    fn reserved_prediction(&self, id: &Digest) -> Result<&Prediction, Refusal> {
-        let prediction =
-            self.predictions.get(id).ok_or_else(|| Refusal::unknown("prediction", id))?;
-        let state = match prediction.progress {
-            PredictionProgress::Reserved { .. } => return Ok(prediction),
-            PredictionProgress::Made { .. } => "made",
-            PredictionProgress::Voided { .. } => "voided",
+    fn reservation(&self, id: &Digest) -> Result<&Reservation, Refusal> {
+        let resolution = match self.prediction(id) {
+            Some(Prediction::Reserved(reservation)) => return Ok(reservation),
+            Some(Prediction::Resolved(resolved)) => resolved.resolution,
+            None => return Err(Refusal::unknown("prediction", id)),
+        };
+        let state = match resolution {
+            PredictionResolution::Made => "made",
+            PredictionResolution::Voided => "voided",
         };
         Err(Refusal::PredictionResolved { prediction: *id, state })
     }
 
-    fn resolve_prediction(&mut self, id: &Digest, progress: PredictionProgress) {
-        if let Some(prediction) = self.predictions.get_mut(id) {
-            prediction.progress = progress;
+    fn resolve_prediction(&mut self, id: &Digest, resolution: PredictionResolution) {
+        if let Some(Reservation { index: reserved, .. }) = self.reservations.remove(id) {
+            let resolved = ResolvedPrediction { resolution, reserved, index: self.entries };
+            self.resolved.insert(Cause::of(&id.0), resolved);
+        }
+    }
+
+    /// Passes over purchases all of whose calls were made: none of them comes back.
+    fn pass_spent_lots(&mut self, key_id: &Name, model: &Name) {
+        let lots = self.keys.get_mut(key_id).and_then(|key| key.lots.get_mut(model));
+        let Some(lots) = lots else { return };
+        let spent = |lot: &Lot| self.accounts.account(&lot.purchase.account()).is_settled();
+        while lots.all.get(lots.spent).is_some_and(spent) {
+            lots.spent += 1;
         }
     }
 
@@ -218,17 +232,16 @@ impl State {
         Ok(cause.into_bytes())
     }
 
-    fn price_of(&self, model: &Name) -> Result<u128, Refusal> {
-        let price = self.model_ref(model)?.price;
-        price.ok_or_else(|| Refusal::NoPrice { model: model.to_string() })
+    fn key_ref(&self, key_id: &Name) -> Result<(&Name, &ApiKey), Refusal> {
+        self.keys.get_key_value(key_id).ok_or_else(|| Refusal::unknown("key", key_id))
     }
 
-    fn key_ref(&self, key_id: &Name) -> Result<&ApiKey, Refusal> {
-        self.keys.get(key_id).ok_or_else(|| Refusal::unknown("key", key_id))
+    fn named_model(&self, name: &Name) -> Result<(&Name, &Model), Refusal> {
+        self.models.get_key_value(name).ok_or_else(|| Refusal::unknown("model", name))
     }
 
     fn model_ref(&self, name: &Name) -> Result<&Model, Refusal> {
-        self.models.get(name).ok_or_else(|| Refusal::unknown("model", name))
+        self.named_model(name).map(|(_, model)| model)
     }
 
     pub(super) fn model_mut(&mut self, name: &Name) -> Result<&mut Model, Refusal> {

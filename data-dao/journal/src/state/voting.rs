@@ -59,7 +59,7 @@ impl State {
         actions.iter().try_for_each(|action| self.check_action(action))?;
         self.proposal_mut(body.proposal)?.execute(now_ms)?;
         for action in &actions {
-            self.carry_out(action)?;
+            self.carry_out(action, now_ms)?;
         }
         self.counts.proposals_executed += 1;
         Ok(())
@@ -94,12 +94,20 @@ impl State {
                     .is_ok_and(|name| self.federations.contains_key(&name));
                 if found { Ok(()) } else { Err(Refusal::unknown("federation", federation)) }
             }
+            Action::UpholdDispute { federation, round, accused } => {
+                let unknown = |_| Refusal::unknown("federation", federation);
+                self.check_uphold(
+                    &Name::new(federation.as_str()).map_err(unknown)?,
+                    *round,
+                    accused,
+                )
+            }
             Action::Text => Ok(()),
         }
     }
 
     /// Carries out an action that [`State::check_action`] passed, so it cannot fail.
-    fn carry_out(&mut self, action: &Action) -> Result<(), Refusal> {
+    fn carry_out(&mut self, action: &Action, now_ms: u64) -> Result<(), Refusal> {
         let name = |text: &str| Name::new(text).map_err(|_source| Refusal::unknown("name", text));
         match action {
             Action::SetPredictionPrice { model, price } => {
@@ -107,6 +115,13 @@ impl State {
             }
             Action::SetRoundBudget { federation, credits } => {
                 self.federation_mut(&name(federation)?)?.round_budget = *credits;
+            }
+            Action::UpholdDispute { federation, round, accused } => {
+                let federation = name(federation)?;
+                // An action before this one may have voided the whole round: then all is done.
+                if self.check_uphold(&federation, *round, accused).is_ok() {
+                    self.uphold_dispute(&federation, *round, accused, now_ms)?;
+                }
             }
             Action::Text => {}
         }

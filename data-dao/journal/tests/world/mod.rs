@@ -131,7 +131,7 @@ impl World {
             round,
             model_before: model_of(round),
             model_after: model_of(round + 1),
-            receipt: digest(7),
+            receipt: digest(200 + seed),
             test_accuracy_ppm: Some(700_000),
             test_loss_micro: 600_000,
             participants: (0_u8..)

@@ -149,6 +149,27 @@ mod tests {
         }
     }
 
+    /// (dimension, contributors) to ring bits. One coordinate does not profit from the rotation: 2^16 of norm 2^12 need
+    /// 28 bits and a sign.
+    #[test]
+    fn more_contributors_take_a_wider_ring_only_where_they_must() {
+        let most = EncodingParameters::CONTRIBUTORS_MAX;
+        for (dimension, contributors, bits) in [
+            (450, 4096, 26),
+            (1, 10_000, 27),
+            (450, 10_000, 26),
+            (10_000, 10_000, 26),
+            (1, most, 30),
+            (1_000_000, most, 26),
+        ] {
+            let options = EncodingOptions::default();
+            let got = EncodingParameters::valued(clip(), dimension, contributors, options).unwrap();
+            assert_eq!(got.ring().bits(), bits, "d = {dimension}, n = {contributors}");
+        }
+        let options = EncodingOptions::default();
+        assert!(EncodingParameters::valued(clip(), 450, most + 1, options).is_err());
+    }
+
     #[test]
     fn noise_that_the_standard_encoding_refuses_is_held() {
         let standard = EncodingParameters::standard(clip(), 50_890, 200).unwrap();

@@ -188,6 +188,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         };
         let mut pauses = Backoff::for_receipt();
         let mut handed = false;
+        // By this machine's own running clock: the order's deadline is by the coordinator's, and either may be wrong.
+        let waited = Stopwatch::start();
+        let patience = terms.round_deadline_ms as f64 / 1_000.0;
         loop {
             let Some(cohort) = &mut self.cohort else { return Ok(None) };
             let opened = cohort
@@ -198,7 +201,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                 Ok(model) => return Ok(Some(model)),
                 Err(error) => error,
             };
-            if unix_ms() > order.order.unverified_body().deadline_ms {
+            if waited.seconds() > patience {
                 self.known = Some(grant.round);
                 self.refused(grant.round, error.to_string());
                 return Ok(None);
@@ -232,7 +235,10 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             ContributorReply::Sum(sum) => sum.map(|sum| *sum),
             other => return Err(Question::Sum.unanswered(&other)),
         };
-        let checked = self.judge(receipt, sum.as_ref())?;
+        let mut checked = self.judge(receipt, sum.as_ref())?;
+        if let (Ok(()), Some(sum)) = (&checked, &sum) {
+            checked = self.check_values(receipt, sum).await?;
+        }
         self.keep_record(receipt, fetched, sum)?;
         Ok(checked)
     }

@@ -1,5 +1,6 @@
 //! Under which circumstances an agent does not start to contribute.
 
+use aggregator_network::{Address, Limits, Link, LinkConfig, ListenAddress, Transport};
 use aggregator_protocol::{ContributorReply, Refusal};
 use privacy_identity::{Digest, Signed, SigningKey, Tag};
 use trainer_agent::{AgentConfig, AgentError, AgentEvent};
@@ -125,15 +126,46 @@ async fn a_state_directory_belongs_to_one_federation() {
     assert!(matches!(ended.unwrap_err(), AgentError::OtherFederation { .. }));
 }
 
+/// An address of the coordinator at which nobody listens.
+fn dead_address(coordinator: &Coordinator) -> Address {
+    ListenAddress::loopback(Transport::Tcp, 1).with_peer(coordinator.address.peer())
+}
+
+#[tokio::test]
+async fn a_coordinator_is_reached_at_the_second_address_of_the_invitation() {
+    let coordinator = Coordinator::start(Script::default()).await;
+    let machine = Machine::with_data(GOOD_CSV);
+    let mut config = machine.config(&coordinator);
+    config.invitation.coordinator.insert(0, dead_address(&coordinator));
+    let agent = machine.start(config);
+    coordinator.until(|heard| !heard.submissions.is_empty()).await;
+    agent.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_behind_a_router_is_reached_by_the_relay_of_the_invitation() {
+    let limits = Limits { relayed_circuits_max: 4, ..Limits::default() };
+    let listen = vec![ListenAddress::loopback(Transport::Quic, 0)];
+    let relay = Link::start(LinkConfig { secret: [7; 32].into(), listen, limits }).await.unwrap();
+    let relay_address = relay.0.address(Transport::Quic).unwrap();
+    let coordinator = Coordinator::start(Script::default()).await;
+    coordinator.link.listen_by(relay_address).await.unwrap();
+    let machine = Machine::with_data(GOOD_CSV);
+    let mut config = machine.config(&coordinator);
+    config.invitation.coordinator = vec![dead_address(&coordinator)];
+    config.invitation.relays = vec![relay_address];
+    let agent = machine.start(config);
+    coordinator.until(|heard| !heard.submissions.is_empty()).await;
+    agent.abort();
+}
+
 #[tokio::test]
 async fn a_coordinator_that_is_not_there_yet_is_waited_for() {
     let coordinator = Coordinator::start(Script::default()).await;
     let machine = Machine::with_data(GOOD_CSV);
     let mut config = machine.config(&coordinator);
     // Nobody listens on port 1 of loopback; the key is the right one.
-    let nowhere =
-        aggregator_network::ListenAddress::loopback(aggregator_network::Transport::Tcp, 1);
-    config.invitation.coordinator = nowhere.with_peer(coordinator.address.peer());
+    config.invitation.coordinator = vec![dead_address(&coordinator)];
     let agent = machine.start(config);
     tokio::time::timeout(crate::support::TEST_TIMEOUT, async {
         while machine.events.lock().unwrap().is_empty() {

@@ -15,7 +15,7 @@ use aggregator_protocol::{
     RoundOrder, RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire,
     to_wire,
 };
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, ServerOptimizer};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{AggregatorKeys, EncodingParameters, SealedUpdate};
@@ -67,6 +67,7 @@ pub(crate) fn terms() -> FederationTerms {
             deviation: vec![0.5, 0.5],
         },
         rounds: 1,
+        sampling: CohortRule::Everybody,
         minimum_cohort: 2,
         round_deadline_ms: 60_000,
         step_deadline_ms: 60_000,
@@ -140,7 +141,7 @@ pub(crate) struct Coordinator {
     pub(crate) script: Arc<Mutex<Script>>,
     pub(crate) heard: Arc<Mutex<Heard>>,
     changed: Arc<tokio::sync::Notify>,
-    _link: Link,
+    pub(crate) link: Link,
 }
 
 impl Coordinator {
@@ -153,7 +154,7 @@ impl Coordinator {
             script: Arc::new(Mutex::new(script)),
             heard: Arc::default(),
             changed: Arc::default(),
-            _link: link,
+            link,
         };
         let script = Arc::clone(&coordinator.script);
         let heard = Arc::clone(&coordinator.heard);
@@ -216,7 +217,7 @@ fn answer(
             Some(_) => ContributorReply::Finished,
             None => ContributorReply::Wait { retry_ms: 1 },
         },
-        ContributorRequest::Submit(update) => {
+        ContributorRequest::Submit { update, .. } => {
             heard.submissions.push(body.to_vec());
             match script.submit {
                 OnSubmit::Refuse(refusal) => ContributorReply::Refused(refusal),
@@ -233,7 +234,8 @@ fn answer(
         }
         ContributorRequest::Custody(_)
         | ContributorRequest::Cohort(_)
-        | ContributorRequest::Sum { .. } => ContributorReply::Refused(Refusal::Stranger),
+        | ContributorRequest::Sum { .. }
+        | ContributorRequest::Values { .. } => ContributorReply::Refused(Refusal::Stranger),
         ContributorRequest::Receipt { round } => {
             heard.receipts += 1;
             ContributorReply::Receipt(receipt(script.receipt, round, member, heard.taken.as_ref()))
@@ -257,6 +259,7 @@ fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
         round,
         model: Digest::of(Tag::Model, &model()),
         cohort,
+        draw_keys: Vec::new(),
         custodians: Vec::new(),
         cohort_epoch: None,
     };
@@ -321,6 +324,7 @@ fn receipt(
         model_after: Digest([2; 32]),
         sum: Digest([3; 32]),
         probe: Digest([4; 32]),
+        opening: Digest([6; 32]),
         accepted,
         scalars,
         dropped: Vec::new(),
@@ -357,7 +361,8 @@ impl Machine {
             state_dir: self.state(),
             invitation: Invitation {
                 federation: terms().id(),
-                coordinator: coordinator.address,
+                coordinator: vec![coordinator.address],
+                relays: Vec::new(),
                 token: "grape".to_owned(),
             },
             data: self.path().join("data.csv"),
@@ -383,7 +388,7 @@ impl Machine {
         config: AgentConfig,
     ) -> tokio::task::JoinHandle<Result<Summary, AgentError>> {
         let events = Arc::clone(&self.events);
-        tokio::spawn(Agent::run(config, move |event| events.lock().unwrap().push(event)))
+        tokio::spawn(Agent::run(config, drop, move |event| events.lock().unwrap().push(event)))
     }
 }
 

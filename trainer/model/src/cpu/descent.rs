@@ -23,6 +23,9 @@ pub(super) struct Descent {
     anchor: Vec<f32>,
     /// What is added to every gradient; empty if nothing is.
     correction: Vec<f32>,
+    /// What parameters are drawn to after each step, and the share of the way; empty if to nothing.
+    target: Vec<f32>,
+    share: f32,
 }
 
 impl Descent {
@@ -35,7 +38,23 @@ impl Descent {
         let zeros = vec![0.0; parameters.len()];
         let velocity = if settings.momentum > 0.0 { zeros.clone() } else { Vec::new() };
         let anchor = if settings.proximal > 0.0 { parameters.clone() } else { Vec::new() };
-        Self { arch, settings, parameters, gradient: zeros, velocity, anchor, correction }
+        let (gradient, target) = (zeros, Vec::new());
+        Self {
+            arch,
+            settings,
+            parameters,
+            gradient,
+            velocity,
+            anchor,
+            correction,
+            target,
+            share: 0.0,
+        }
+    }
+
+    /// From now on each step ends by going `share` of the way, 0 to 1, to `target`.
+    pub(super) fn pull_toward(&mut self, target: Vec<f32>, share: f32) {
+        (self.target, self.share) = (target, share);
     }
 
     /// One step, as the documentation of [`TrainingSettings`] says.
@@ -52,7 +71,18 @@ impl WithSimd for Step<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Descent { settings, parameters, gradient, velocity, anchor, correction, .. } = self.0;
+        let Descent {
+            arch: _,
+            settings,
+            parameters,
+            gradient,
+            velocity,
+            anchor,
+            correction,
+            target,
+            share,
+        } = self.0;
+        let share = *share;
         add_proximal(gradient, parameters, anchor, settings.proximal);
         if let Some(clip) = settings.gradient_clip {
             clip_to(gradient, clip);
@@ -68,6 +98,9 @@ impl WithSimd for Step<'_> {
         }
         let pairs = parameters.iter_mut().zip(&*gradient);
         pairs.for_each(|(value, gradient)| *value -= settings.learning_rate * gradient);
+        // A share of 1 is the target to the last bit, one of 0 changes nothing.
+        let pairs = parameters.iter_mut().zip(&*target);
+        pairs.for_each(|(value, target)| *value = (1.0 - share) * *value + share * target);
     }
 }
 

@@ -5,34 +5,49 @@ use rand::Rng;
 
 use super::{Batch, Network, values};
 use crate::{
-    Architecture, Examples, ModelError, Parameters, TrainingOutcome, TrainingPlan,
-    TrainingSettings, schedule::Schedule, training::mean_loss,
+    Architecture, Examples, ModelError, Parameters, TrainingOutcome, TrainingSettings,
+    augmentation::Augmenter,
+    schedule::Schedule,
+    training::{Task, mean_loss},
 };
 
 /// Keeps the norm in the denominator of clipping above zero, as `PyTorch` does.
 const CLIP_EPSILON: f64 = 1e-6;
 
-/// Trains on `device`: data are copied there once, and nothing is copied back until the end.
+/// Trains on `device`: data are copied there once, or batch by batch if images are changed, and
+/// nothing is copied back until the end.
 pub(crate) fn train(
     (device, architecture): (&Device, &Architecture),
     parameters: &Parameters,
     examples: &Examples,
-    (plan, correction): (&TrainingPlan, Option<&[f32]>),
+    Task { plan, correction, pull }: Task<'_>,
     rng: &mut impl Rng,
 ) -> Result<TrainingOutcome, ModelError> {
     let data = Batch::upload(device, examples);
     let network = Network::upload(device, architecture, parameters);
     let correction = correction.map(|values| Network::upload_flat(device, architecture, values));
-    let mut descent = Descent::new(network, plan.settings(), correction);
+    let target = pull.map(|pull| {
+        let share = f64::from(pull.share(plan.settings().learning_rate));
+        (Network::upload(device, architecture, pull.toward), share)
+    });
+    let mut descent = Descent::new(network, plan.settings(), correction, target);
     let mut schedule = Schedule::new(plan, examples.count());
+    let augmenter = |augmentation| Augmenter::new(augmentation, examples, schedule.batch_max());
+    let mut augmenter = plan.settings().augmentation.map(augmenter);
     let (mut steps, mut losses, mut counts) = (0, Vec::new(), Vec::new());
     while let Some(step) = schedule.next(rng) {
         if step.opens_epoch {
             losses.clear();
             counts.clear();
         }
-        let (loss, gradient) = descent.network.loss_and_gradient(data.select(step.batch));
         counts.push(step.batch.len());
+        let batch = match &mut augmenter {
+            Some(augmenter) => {
+                Batch::upload(device, augmenter.changed(examples, step.batch, rng).0)
+            }
+            None => data.select(step.batch),
+        };
+        let (loss, gradient) = descent.network.loss_and_gradient(batch);
         losses.push(loss);
         descent = descent.step(gradient);
         steps += 1;
@@ -50,6 +65,8 @@ struct Descent<'a> {
     anchor: Vec<Tensor<1>>,
     /// What is added to every gradient.
     correction: Option<Network<'a>>,
+    /// What parameters are drawn to after each step, and the share of the way.
+    target: Option<(Network<'a>, f64)>,
     /// None before the first step.
     velocity: Option<Network<'a>>,
     network: Network<'a>,
@@ -60,13 +77,15 @@ impl<'a> Descent<'a> {
         network: Network<'a>,
         settings: TrainingSettings,
         correction: Option<Network<'a>>,
+        target: Option<(Network<'a>, f64)>,
     ) -> Self {
-        Self { settings, anchor: network.tensors.clone(), correction, velocity: None, network }
+        let anchor = network.tensors.clone();
+        Self { settings, anchor, correction, target, velocity: None, network }
     }
 
     /// One step, as the documentation of [`TrainingSettings`] says.
     fn step(self, gradient: Network<'a>) -> Self {
-        let Self { settings, anchor, correction, velocity, network } = self;
+        let Self { settings, anchor, correction, target, velocity, network } = self;
         let gradient = clipped(pulled(gradient, &network, &anchor, settings.proximal), settings);
         let gradient = match &correction {
             Some(correction) => gradient.plus_scaled(correction, 1.0),
@@ -84,7 +103,11 @@ impl<'a> Descent<'a> {
             _ => gradient,
         };
         let network = network.plus_scaled(&velocity, -f64::from(settings.learning_rate));
-        Self { settings, anchor, correction, velocity: Some(velocity), network }
+        let network = match &target {
+            Some((target, share)) => network.scaled(1.0 - share).plus_scaled(target, *share),
+            None => network,
+        };
+        Self { settings, anchor, correction, target, velocity: Some(velocity), network }
     }
 }
 

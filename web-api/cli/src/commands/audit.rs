@@ -9,11 +9,11 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use data_dao_journal::AuditReport;
 use data_dao_log::{Checkpoint, Policy, Verifier, Witnessed, origin_digest};
-use data_dao_store::{Audit, Seen, TilePath, TilesError, audit_tiles, checkpoint_head};
+use data_dao_store::{Audit, Seen, TilePath, TilesError, audit_tiles, checkpoint_head, read_tiles};
 use serde_json::{Value, json};
 
 use super::output::{print, print_json};
-use crate::rest::Rest;
+use crate::{rest::Rest, value_audit::ValueAudit};
 
 /// Where audits are remembered below the home directory.
 const MEMORY: &str = ".local/state/sahakar/audits";
@@ -40,6 +40,16 @@ pub struct AuditArgs {
     /// Neither hold the log against the last audit nor remember this one
     #[arg(long, conflicts_with = "remember")]
     pub forget: bool,
+    /// The DAO's validation table (CSV), once it is revealed: what was measured is recomputed, too
+    #[arg(long, value_name = "FILE", requires = "node")]
+    pub validation: Option<PathBuf>,
+    /// The DAO node's folder, or a copy, with terms.bin, models and rounds
+    #[arg(long, value_name = "DIR", requires = "validation")]
+    pub node: Option<PathBuf>,
+    /// By how much, relative to their length, probes may differ from the recomputed ones; above 0 only for a node
+    /// that measured on a graphics adapter
+    #[arg(long, value_name = "R", default_value_t = 0.0, requires = "node")]
+    pub tolerance: f64,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -89,8 +99,16 @@ impl AuditArgs {
         let memory = self.memory().map(|memory| Seen::of(&memory, &vkey));
         let result = self.audit(&dir, &vkey, policy, memory.as_ref())?;
         match result {
-            Ok(audited) if self.json => print_json(&json_from_audited(&audited)),
-            Ok(audited) => print_audited(&audited, self.vkey.is_some()),
+            Ok(audited) => {
+                let values = self.values(&dir, &vkey)?;
+                if self.json {
+                    let mut json = json_from_audited(&audited);
+                    json["values"] = values.map_or(Value::Null, |values| values.to_json());
+                    return print_json(&json);
+                }
+                print_audited(&audited, self.vkey.is_some())?;
+                values.map_or(Ok(()), |values| print(values.to_string()))
+            }
             Err(error) => {
                 let kept = keep_fork(&error, memory.as_ref())?;
                 if self.json {
@@ -179,6 +197,24 @@ fn keep_fork(error: &TilesError, memory: Option<&Seen>) -> anyhow::Result<Option
     Ok(Some(path))
 }
 
+impl AuditArgs {
+    /// What was measured, recomputed, if the table and the node's folder are given.
+    fn values(&self, dir: &Path, vkey: &str) -> anyhow::Result<Option<ValueAudit>> {
+        let (Some(validation), Some(node)) = (&self.validation, &self.node) else {
+            return Ok(None);
+        };
+        let log = read_tiles(dir, Some(vkey))?;
+        ValueAudit::of(&log.leaves, validation, node, self.tolerance).map(Some)
+    }
+}
+
+/// The log in `dir`, or in its folder `tiles`.
+fn tiles_of(dir: &Path) -> PathBuf {
+    let tiles = dir.join("tiles");
+    let has_log = |dir: &Path| dir.join("checkpoint").is_file();
+    if !has_log(dir) && has_log(&tiles) { tiles } else { dir.to_owned() }
+}
+
 fn checked_dir(dir: &Path) -> anyhow::Result<&Path> {
     let has_log = |dir: &Path| dir.join("checkpoint").is_file();
     ensure!(
@@ -195,13 +231,6 @@ fn checked_dir(dir: &Path) -> anyhow::Result<&Path> {
 /// [`TilesError`]: the first difference.
 pub fn audit_dir(dir: &Path, vkey: Option<&str>) -> Result<AuditReport, TilesError> {
     audit_tiles(&tiles_of(dir), vkey)
-}
-
-/// The log in `dir`, or in its folder `tiles`.
-fn tiles_of(dir: &Path) -> PathBuf {
-    let tiles = dir.join("tiles");
-    let has_log = |dir: &Path| dir.join("checkpoint").is_file();
-    if !has_log(dir) && has_log(&tiles) { tiles } else { dir.to_owned() }
 }
 
 /// Copies the log of a node into `dir`, in the form that [`audit_dir`] reads.

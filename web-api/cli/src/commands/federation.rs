@@ -1,9 +1,12 @@
 //! Federations, as the node shows them.
 
+use aggregator_network::Address;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use privacy_identity::Digest;
 use serde::Deserialize;
 use serde_json::Value;
+use trainer_agent::Invitation;
 
 use super::NodeArgs;
 use super::output::{percent, print, print_json, print_table, short, typed};
@@ -16,6 +19,34 @@ pub enum FederationCommand {
     List(NodeArgs),
     /// Show a federation's rounds and contributors
     Show(ShowArgs),
+    /// Write an invitation: what a contributor gives to `sahakar trainer --join`
+    Invite(InviteArgs),
+}
+
+/// `sahakar federation invite`.
+#[derive(Debug, Args)]
+pub struct InviteArgs {
+    /// The federation's id, as the DAO node says it when it starts
+    #[arg(long, value_name = "DIGEST")]
+    pub federation: Digest,
+    /// Where the coordinator listens, with its identity; may be given for QUIC and TCP
+    #[arg(long, value_name = "ADDRESS", required = true)]
+    pub coordinator: Vec<Address>,
+    /// A relay at which the coordinator has a place
+    #[arg(long, value_name = "ADDRESS")]
+    pub relay: Vec<Address>,
+    /// What the DAO node expects to be shown: `secrets.invitation_token` of its configuration
+    #[arg(long, env = "SAHAKAR_INVITATION_TOKEN", hide_env_values = true)]
+    pub token: String,
+}
+
+impl InviteArgs {
+    fn run(self) -> anyhow::Result<()> {
+        let Self { federation, coordinator, relay, token } = self;
+        let invitation = Invitation { federation, coordinator, relays: relay, token };
+        invitation.check()?;
+        print(invitation)
+    }
 }
 
 /// `sahakar federation show`.
@@ -104,6 +135,7 @@ impl FederationCommand {
                 let answer = list(&node.rest())?;
                 if node.json { print_json(&answer) } else { print_list(&typed(&answer)?) }
             }
+            Self::Invite(args) => args.run(),
             Self::Show(ShowArgs { name, node }) => {
                 let answer = show(&node.rest(), &name)?;
                 if node.json { print_json(&answer) } else { print_detail(&typed(&answer)?) }

@@ -68,7 +68,12 @@ impl MemberCommand {
             Self::List(args) => args.run(),
             Self::Show(ShowArgs { key, node }) => {
                 let answer = show(&node.rest(), &key)?;
-                if node.json { print_json(&answer) } else { print_member(&typed(&answer)?) }
+                if node.json {
+                    return print_json(&answer);
+                }
+                let member: Member = typed(&answer)?;
+                print_member(&member)?;
+                print_explanations(&node.rest(), &member)
             }
         }
     }
@@ -107,6 +112,21 @@ pub fn show(rest: &Rest, key: &str) -> anyhow::Result<Value> {
     rest.get(&format!("/v1/members/{key}")).with_context(|| {
         format!("the member {key:?} cannot be shown (`sahakar member list --json` has the keys)")
     })
+}
+
+/// Why it earned what it did in its last round of each federation.
+fn print_explanations(rest: &Rest, member: &Member) -> anyhow::Result<()> {
+    for Membership { federation, .. } in &member.federations {
+        let path = format!("/v1/federations/{federation}/contributors/{}/rounds", member.member);
+        let explained = rest.get(&path)?;
+        let last = explained["rounds"].as_array().and_then(|rounds| rounds.last());
+        let sentence = last.and_then(|last| last["sentence"].as_str());
+        print(format!(
+            "{federation}: {}",
+            sentence.unwrap_or("it took part in no settled round yet")
+        ))?;
+    }
+    Ok(())
 }
 
 fn print_member(member: &Member) -> anyhow::Result<()> {

@@ -25,7 +25,8 @@ use super::{
 };
 use crate::serve::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
-    SecretsConfig, ServeConfig, delta_by_default, optimizer_by_default,
+    SecretsConfig, ServeConfig, delta_by_default, optimizer_by_default, sampling_by_default,
+    schedule_by_default,
 };
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
@@ -185,7 +186,8 @@ impl Cooperative {
         let coordinator = self.coordinator.context("the coordinator was started before")?;
         let invitation = Invitation {
             federation: self.federation,
-            coordinator,
+            coordinator: vec![coordinator],
+            relays: Vec::new(),
             token: self.secrets.invitation_token.clone(),
         };
         let behaviour = match winery.kind {
@@ -466,6 +468,8 @@ fn federation_config(
         noise_multiplier: plan.noise_multiplier,
         honest_minimum: None,
         delta: delta_by_default(),
+        epsilon_max: None,
+        challenge_window_ms: None,
         name: "wine".to_owned(),
         purpose: "Grade red wine as good or ordinary from eleven laboratory values".to_owned(),
         validation: plan.validation.clone(),
@@ -485,11 +489,13 @@ fn federation_config(
         batch_size: SETTINGS.batch_size,
         learning_rate: f64::from(SETTINGS.learning_rate),
         local_steps: None,
+        schedule: schedule_by_default(),
         momentum: 0.0,
         weight_decay: 0.0,
         gradient_clip: None,
         proximal: 0.0,
         optimizer: optimizer_by_default(),
+        sampling: sampling_by_default(),
         round_budget: ROUND_BUDGET,
         novelty_percent: NOVELTY_PERCENT,
         round_deadline_ms: plan.round_deadline_ms,

@@ -117,6 +117,8 @@ pub struct ContributorRow {
     pub interval: Option<[f64; 2]>,
     /// Credits earned.
     pub credits: u128,
+    /// What decided on its pay in the last round, in a few words and in a sentence.
+    pub reason: [String; 2],
     /// What it secretly was.
     pub kind: String,
 }
@@ -274,6 +276,7 @@ impl ContributorRow {
             "value_low": self.interval.map(|[low, _]| low),
             "value_high": self.interval.map(|[_, high]| high),
             "credits": json_from_amount(self.credits),
+            "explanation": self.reason[1],
             "kind": self.kind,
         })
     }

@@ -1,9 +1,11 @@
 //! What the demonstration reports: gathered from the processes' words and, for all that is paid or
 //! voted, from the ledger alone, recomputed.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use clap::ValueEnum as _;
-use data_dao_journal::{Federation, Replay};
+use data_dao_journal::{Body, Entry, Explainer, Explanation, Federation, Replay};
 use data_dao_ledger::Name;
 use data_dao_store::read_tiles;
 use privacy_identity::VerifyingKey;
@@ -48,7 +50,7 @@ pub(crate) async fn summarise(
     cooperative: &Cooperative,
     gathered: Gathered,
 ) -> anyhow::Result<DemoReport> {
-    let (replay, audit) = recount(cooperative).await?;
+    let Recount { replay, audit, explained } = recount(cooperative).await?;
     let ledger = replay.report();
     let name = Name::new(FEDERATION)?;
     let (state, _) = replay.into_parts();
@@ -61,7 +63,7 @@ pub(crate) async fn summarise(
         config: config(args, vintage, &gathered.device, &terms)?,
         rounds: rounds.map(|(round, stats)| round_row(*round, stats, epsilon(*round))).collect(),
         central: gathered.central,
-        contributors: contributors(vintage, federation, unit)?,
+        contributors: contributors(vintage, federation, unit, &explained)?,
         ledger: LedgerSummary { entries: ledger.entries, root: ledger.root.to_string(), audit },
         peak_rss_bytes: cooperative.peak_rss_bytes(),
         sale: gathered.sale,
@@ -71,7 +73,7 @@ pub(crate) async fn summarise(
 }
 
 /// Recomputes the ledger from its tiles, once they hold everything that was done.
-async fn recount(cooperative: &Cooperative) -> anyhow::Result<(Replay, String)> {
+async fn recount(cooperative: &Cooperative) -> anyhow::Result<Recount> {
     let rest = crate::rest::Rest::new(cooperative.http());
     let ledger = tokio::task::spawn_blocking(move || rest.get("/v1/ledger")).await??;
     let (size, vkey) = (ledger["size"].as_u64(), ledger["vkey"].as_str());
@@ -88,13 +90,35 @@ async fn recount(cooperative: &Cooperative) -> anyhow::Result<(Replay, String)> 
         }
     };
     let mut replay = Replay::default();
+    let explained = explained(&log.leaves);
     for leaf in &log.leaves {
         if let Err(failure) = replay.push(leaf) {
-            return Ok((replay, failure.to_string()));
+            return Ok(Recount { replay, audit: failure.to_string(), explained });
         }
     }
     let audit = replay.check(&log.head).map_or_else(|f| f.to_string(), |()| "ok".to_owned());
-    Ok((replay, audit))
+    Ok(Recount { replay, audit, explained })
+}
+
+/// The ledger, recomputed from its tiles.
+struct Recount {
+    replay: Replay,
+    /// `ok`, or the first difference.
+    audit: String,
+    /// Why each contributor was paid what it was in its last round.
+    explained: BTreeMap<VerifyingKey, Explanation>,
+}
+
+/// The last explanation of each contributor.
+fn explained(leaves: &[Vec<u8>]) -> BTreeMap<VerifyingKey, Explanation> {
+    let mut explainer = Explainer::new(NOVELTY_PERCENT);
+    let mut last = BTreeMap::new();
+    for entry in leaves.iter().filter_map(|leaf| Entry::from_leaf(leaf).ok()) {
+        if let Body::RoundSettled(settled) = entry.body {
+            last.extend(explainer.settle(&settled));
+        }
+    }
+    last
 }
 
 fn config(
@@ -164,6 +188,7 @@ fn contributors(
     vintage: &Vintage,
     federation: &Federation,
     unit: f64,
+    explained: &BTreeMap<VerifyingKey, Explanation>,
 ) -> anyhow::Result<Vec<ContributorRow>> {
     let row = |winery: &super::wineries::Winery| {
         let mut members = federation.members().iter();
@@ -178,6 +203,10 @@ fn contributors(
             value: standing.map_or(0.0, |standing| in_loss(standing.value_sum(), unit)),
             interval: interval.map(|i| [in_loss(i.low, unit), in_loss(i.high, unit)]),
             credits: standing.map_or(0, data_dao_journal::Standing::credits),
+            reason: match explained.get(key) {
+                Some(last) => [last.reason.in_short().to_owned(), last.sentence(unit)],
+                None => ["never took part", "It took part in no round."].map(str::to_owned),
+            },
             kind: winery.kind.name().to_owned(),
         })
     };

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
 use aggregator_protocol::{CustodyTerms, LocalWork, NoiseTerms, SealingTerms, TrainingTerms};
-use aggregator_strategy::ServerOptimizer;
+use aggregator_strategy::{CohortRule, Schedule, ServerOptimizer};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::CharterParameters;
@@ -107,10 +107,22 @@ pub struct FederationConfig {
     /// δ for which ε is stated; by default 10⁻⁵.
     #[serde(default = "delta_by_default")]
     pub delta: f64,
+    /// Most ε of all rounds together: a round that would exceed it does not start. By default what `rounds` rounds
+    /// cost; aborted ones count. Needs noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon_max: Option<f64>,
+    /// How long the pay of a settled round can be challenged before it is final, in milliseconds: 1 h to 30 d, in a
+    /// demonstration from 1 ms. By default a day, in a demonstration half a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge_window_ms: Option<u64>,
     /// How many rounds are run.
     pub rounds: u32,
     /// Members that must have joined before the first round starts.
     pub start_members: u32,
+    /// How a round's cohort is chosen: `everybody` (the default), `uniform:size=K,over=F` (⌈K·F⌉ are drawn in public and
+    /// the first K are taken) or `secret:rate=Q` (each draws for itself).
+    #[serde(default = "sampling_by_default")]
+    pub sampling: String,
     /// Fewest contributions over which a sum is opened, at least 2.
     pub minimum_cohort: u32,
     /// Most members.
@@ -126,6 +138,10 @@ pub struct FederationConfig {
     pub batch_size: u32,
     /// Step size of SGD.
     pub learning_rate: f64,
+    /// What the step size is multiplied by in each round: `constant` (the default), `step:every=K,factor=G`,
+    /// `exponential:factor=G` or `cosine:rounds=R,floor=F`, each with `warmup=W`.
+    #[serde(default = "schedule_by_default")]
+    pub schedule: String,
     /// Momentum of SGD, in 0..1; 0 by default.
     #[serde(default)]
     pub momentum: f64,
@@ -168,6 +184,16 @@ pub(crate) fn optimizer_by_default() -> String {
     ServerOptimizer::default().to_string()
 }
 
+/// The rule by which cohorts are chosen where none is configured.
+pub(crate) fn sampling_by_default() -> String {
+    CohortRule::default().to_string()
+}
+
+/// The schedule of learning rates where none is configured.
+pub(crate) fn schedule_by_default() -> String {
+    Schedule::CONSTANT.to_string()
+}
+
 /// How updates are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -200,17 +226,20 @@ impl Default for CustodyConfig {
 
 impl FederationConfig {
     /// The terms' local training.
-    #[must_use]
-    pub fn training(&self) -> TrainingTerms {
-        TrainingTerms {
+    ///
+    /// # Errors
+    /// A schedule that cannot be read.
+    pub fn training(&self) -> anyhow::Result<TrainingTerms> {
+        Ok(TrainingTerms {
             work: self.local_steps.map_or(LocalWork::Epochs(self.local_epochs), LocalWork::Steps),
             batch_size: self.batch_size,
             learning_rate: self.learning_rate,
+            schedule: self.schedule.parse().context("federation.schedule")?,
             momentum: self.momentum,
             weight_decay: self.weight_decay,
             gradient_clip: self.gradient_clip,
             proximal: self.proximal,
-        }
+        })
     }
 
     /// The terms' noise.

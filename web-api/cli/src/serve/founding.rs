@@ -3,22 +3,30 @@
 use std::path::Path;
 
 use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms};
-use aggregator_round::round_loss_micro;
+use aggregator_round::{privacy_loss, round_loss_micro};
 use anyhow::{Context as _, bail};
-use data_dao_journal::{Body, BoundsKind, FederationOpened, Genesis, State};
+use data_dao_journal::{Body, BoundsKind, FederationOpened, Genesis, SafeguardsSet, State};
 use data_dao_ledger::Name;
 use data_dao_store::Store;
 use datasets::{Schema, Standardiser, Table, read_csv};
-use privacy_dp::ClipNorm;
+use privacy_dp::{ClipNorm, epsilon_micro};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters, Tagging};
 use trainer_model::{Architecture, MlpShape};
 
 use super::config::{FederationConfig, ServeConfig};
-use crate::{process::now_ms, serve::vault::Vault, settlement::terms_json};
+use crate::{
+    process::now_ms,
+    serve::vault::Vault,
+    settlement::{epsilon_from_micro, terms_json},
+};
 
 /// File of the signed terms in the state directory.
 const TERMS_FILE: &str = "terms.bin";
+/// Challenge window where none is configured: a day, in which members look at what was measured.
+const STANDARD_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+/// The same in a demonstration: long enough to be seen, short enough to wait for.
+const DEMONSTRATION_WINDOW_MS: u64 = 500;
 
 /// The DAO's own tables and what follows from them.
 pub(crate) struct Tables {
@@ -116,11 +124,44 @@ async fn open_federation(
         novelty_percent: federation.novelty_percent,
         validation_commitment: tables.validation.digest(),
     };
+    let safeguards = safeguards(config, &terms)?;
     let signed = Signed::new(terms, Tag::Terms, key);
     // On disk before the ledger names them: a crash in between opens the same federation again.
     vault.keep(TERMS_FILE, &signed)?;
-    store.append(now_ms(), vec![Body::FederationOpened(opened)]).await?;
+    let bodies = vec![Body::FederationOpened(opened), Body::SafeguardsSet(safeguards)];
+    store.append(now_ms(), bodies).await?;
     Ok(signed)
+}
+
+/// What bounds the federation's privacy loss, and how long its pay can be challenged.
+fn safeguards(config: &ServeConfig, terms: &FederationTerms) -> anyhow::Result<SafeguardsSet> {
+    let federation = &config.federation;
+    let announced = privacy_loss(terms, u64::from(terms.rounds))?;
+    let epsilon_max = match (federation.epsilon_max, announced) {
+        (Some(_), None) => {
+            bail!(
+                "federation.epsilon_max: without noise (federation.noise_multiplier) nothing bounds ε"
+            )
+        }
+        (most, announced) => most.or(announced),
+    };
+    let epsilon_micro_max = epsilon_max.map(epsilon_micro).transpose().context("epsilon_max")?;
+    let first = round_loss_micro(terms, 0)?;
+    if let (Some(first), Some(most)) = (first, epsilon_micro_max)
+        && first > most
+    {
+        bail!(
+            "federation.epsilon_max: the first round alone costs {:.3}; allow more, or add more noise",
+            epsilon_from_micro(first)
+        );
+    }
+    let by_default =
+        if config.dao.demonstration { DEMONSTRATION_WINDOW_MS } else { STANDARD_WINDOW_MS };
+    Ok(SafeguardsSet {
+        federation: Name::new(federation.name.clone())?,
+        epsilon_micro_max,
+        challenge_window_ms: federation.challenge_window_ms.unwrap_or(by_default),
+    })
 }
 
 fn genesis(config: &ServeConfig, node: VerifyingKey) -> anyhow::Result<Genesis> {
@@ -176,7 +217,7 @@ fn make_terms(
         cohort: CohortTerms::Mls { dao_sealing: SealingKey::derived_from(key).public() },
         encoding,
         noise,
-        training: federation.training(),
+        training: federation.training()?,
         optimizer: federation.optimizer.parse().context("federation.optimizer")?,
         architecture: architecture.to_json(),
         schema: SchemaTerms {
@@ -187,6 +228,7 @@ fn make_terms(
             deviation: wide(tables.standardiser.deviation()),
         },
         rounds: federation.rounds,
+        sampling: federation.sampling.parse().context("federation.sampling")?,
         minimum_cohort: federation.minimum_cohort,
         round_deadline_ms: federation.round_deadline_ms,
         step_deadline_ms: federation.step_deadline_ms,

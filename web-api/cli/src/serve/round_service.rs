@@ -6,13 +6,16 @@
 use aggregator_network::{Inbound, Inbox, PeerKey};
 use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
-    RoundId, RoundReceipt, RoundSum, from_wire, to_wire,
+    RoundId, RoundReceipt, RoundSum, ScalarOpening, ValueRecord, from_wire, to_wire,
 };
-use aggregator_round::{PAST_UPDATES_MAX, missing_commitment, round_loss_micro};
-use aggregator_strategy::OptimizerState;
+use aggregator_round::{
+    PAST_UPDATES_MAX, SumProducts, check_tickets, check_values, missing_commitment,
+    round_loss_micro,
+};
+use aggregator_strategy::{Draw, OptimizerState};
 use anyhow::Context as _;
 use data_dao_journal::{
-    Body, Federation, MemberAdmitted, ModelReleased, PriceSet, RoundAborted, RoundOpened,
+    Body, Federation, MemberAdmitted, RoundAborted, RoundOpened, settlement_bodies,
 };
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
@@ -23,13 +26,15 @@ use trainer_model::Parameters;
 use super::{
     cohort::{self, Invited},
     config::ServeConfig,
-    custodians,
+    custodians, draws,
+    settled_record::SettledRecord,
+    settling::ADVANCE_EVERY_MS,
     vault::{Step, Vault},
 };
 use crate::{
     measure::{Evaluator, MeasureError, Measured},
-    process::{Events, now_ms},
-    settlement::{epsilon_from_micro, millionths, round_settled},
+    process::{Events, now_ms, running_ms},
+    settlement::{epsilon_from_micro, round_settled},
 };
 
 /// How soon the coordinator may ask again while the federation waits for members, in milliseconds.
@@ -40,6 +45,8 @@ const GRANT_FILE: &str = "grant.bin";
 const PROBES_FILE: &str = "probes.bin";
 /// File of the digest of the sum that the probes answer.
 const SUM_FILE: &str = "sum.bin";
+/// File of that sum.
+const OPENED_FILE: &str = "opened.bin";
 
 /// Longest reason that the ledger takes, in bytes; a longer one is cut.
 const REASON_BYTES_MAX: usize = 200;
@@ -58,15 +65,11 @@ pub(crate) struct RoundService {
     pub(crate) events: Events,
     /// When a member was admitted last, or else when this process started.
     pub(crate) joined_ms: std::sync::atomic::AtomicU64,
+    /// Whether the model is in the catalogue: then nothing is due any more.
+    pub(crate) released: std::sync::atomic::AtomicBool,
 }
 
 impl RoundService {
-    /// Finishes what a crash may have left open: a model whose last round is settled is released.
-    pub(crate) async fn resume(&self) -> anyhow::Result<()> {
-        let accuracy = self.federation(|f| f.settled().last().and_then(|s| s.test_accuracy_ppm))?;
-        self.release(&self.current_model()?, accuracy.unwrap_or_default()).await
-    }
-
     /// Puts the model that is for sale where predictions are computed, if its file is here.
     pub(crate) fn shelve_released(&self) -> anyhow::Result<()> {
         let digest = self.store.view(|state| {
@@ -91,7 +94,17 @@ impl RoundService {
             .iter()
             .map(|keys| PeerKey::from_bytes(*keys.verifying.as_bytes()))
             .collect();
-        while let Some(Inbound { peer, body, reply }) = inbox.next_request().await {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(ADVANCE_EVERY_MS));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let inbound = tokio::select! {
+                inbound = inbox.next_request() => inbound,
+                _ = ticks.tick() => {
+                    self.advance().await?;
+                    continue;
+                }
+            };
+            let Some(Inbound { peer, body, reply }) = inbound else { break };
             let answer = match from_wire::<DaoRequest>(&body) {
                 // The terms are public; everything else is the coordinator's to ask.
                 Ok(DaoRequest::Terms) => DaoReply::Terms(Box::new(self.terms.clone())),
@@ -117,7 +130,7 @@ impl RoundService {
             DaoRequest::Join(request) => self.join(request).await,
             DaoRequest::Grant => self.grant().await,
             DaoRequest::Measure(sum) => self.measure(*sum),
-            DaoRequest::Settle(receipt) => self.settle(*receipt).await,
+            DaoRequest::Settle { receipt, opening } => self.settle(*receipt, *opening).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
             DaoRequest::Roster => {
                 Ok(cohort::roster(self.terms.unverified_body(), self.members()?, &self.key))
@@ -129,7 +142,7 @@ impl RoundService {
         }
     }
 
-    fn federation<T>(&self, look: impl FnOnce(&Federation) -> T) -> anyhow::Result<T> {
+    pub(super) fn federation<T>(&self, look: impl FnOnce(&Federation) -> T) -> anyhow::Result<T> {
         let found = self.store.view(|state| state.federation(&self.name).map(look));
         found.context("the federation is in the ledger since the node was founded")
     }
@@ -159,6 +172,9 @@ impl RoundService {
         }
         // Kept before the ledger names the member, so that a crash in between loses no key.
         custodians::keep(&self.vault, custodian)?;
+        if !draws::keep(&self.vault, member, body.draw)? {
+            return Ok(DaoReply::Refused(Refusal::AlreadyAnswered));
+        }
         if known {
             return Ok(DaoReply::Joined);
         }
@@ -167,7 +183,7 @@ impl RoundService {
         }
         let label = body.label.clone();
         self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
-        self.joined_ms.store(now_ms(), std::sync::atomic::Ordering::Relaxed);
+        self.joined_ms.store(running_ms(), std::sync::atomic::Ordering::Relaxed);
         let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
             Ok(_) => Ok(DaoReply::Joined),
@@ -177,7 +193,7 @@ impl RoundService {
     }
 
     /// The model from which the next round starts.
-    fn current_model(&self) -> anyhow::Result<Parameters> {
+    pub(super) fn current_model(&self) -> anyhow::Result<Parameters> {
         match self.federation(Federation::model)? {
             Some(digest) => self.vault.model(&digest),
             None => Ok(self.initial.clone()),
@@ -205,7 +221,7 @@ impl RoundService {
             let cohort = f.members().keys().copied().collect::<Vec<_>>();
             (f.settled().len(), f.aborted(), next, cohort)
         })?;
-        if settled >= self.config.federation.rounds as usize {
+        if self.is_over()? {
             return Ok(DaoReply::Finished);
         }
         if cohort.len() < self.config.federation.start_members as usize {
@@ -213,14 +229,19 @@ impl RoundService {
         }
         let terms = self.terms.unverified_body();
         let since_join_ms =
-            now_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
+            running_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
         let invited = Invited::now(&self.vault, terms, cohort, &self.key, since_join_ms)?;
         let Some(invited) = invited else {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         };
-        let cohort = invited.cohort.clone();
-        let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
         let model = Digest::of(Tag::Model, &wire);
+        let draw = Draw { federation: terms.id(), round: next, beacon: model };
+        let eligible = self.federation(|f| draws::eligible(terms, f, &invited.cohort))?;
+        let (cohort, draw_keys) = draws::invited(&self.vault, terms, &draw, &eligible)?;
+        if cohort.len() < terms.minimum_cohort as usize {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        }
+        let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
         let (cohort_epoch, sealed) = invited.seal(&self.vault, RoundId(next), wire)?;
         let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
         let grant = RoundGrant {
@@ -229,6 +250,7 @@ impl RoundService {
             round: RoundId(next),
             model,
             cohort,
+            draw_keys,
             custodians,
             cohort_epoch,
         };
@@ -274,6 +296,7 @@ impl RoundService {
             }
             Err(error) => return Err(error),
         };
+        self.vault.keep(OPENED_FILE, &sum)?;
         self.vault.keep(SUM_FILE, &digest)?;
         self.vault.keep(PROBES_FILE, &probes)?;
         Ok(DaoReply::Probes(Box::new(probes)))
@@ -300,6 +323,9 @@ impl RoundService {
             || sum.sum.len() != terms.encoding.vector_len()
         {
             return Ok(Err(Refusal::BadSet));
+        }
+        if let Err(refusal) = check_tickets(terms, grant, &sum.accepted, &sum.tickets) {
+            return Ok(Err(refusal));
         }
         let root = sum.accepted.tree().root();
         let missing = missing_commitment(terms, grant, &root, &sum.commitments);
@@ -358,7 +384,11 @@ impl RoundService {
         steps.collect()
     }
 
-    async fn settle(&self, receipt: Signed<RoundReceipt>) -> anyhow::Result<DaoReply> {
+    async fn settle(
+        &self,
+        receipt: Signed<RoundReceipt>,
+        opening: ScalarOpening,
+    ) -> anyhow::Result<DaoReply> {
         let terms = self.terms.unverified_body();
         let Ok(verified) =
             receipt.clone().verify_by(Tag::RoundReceipt, &terms.coordinator().verifying)
@@ -372,16 +402,27 @@ impl RoundService {
         if let Some(entry) = logged {
             return Ok(DaoReply::Settled { entry });
         }
-        if let Err(refusal) = self.check_receipt(body)? {
-            return Ok(DaoReply::Refused(refusal));
-        }
+        let checked = tokio::task::block_in_place(|| self.check_receipt(&receipt, opening))?;
+        let record = match checked {
+            Ok(record) => record,
+            Err(refusal) => return Ok(DaoReply::Refused(refusal)),
+        };
+        // Before the ledger names it; that of a round which the ledger then refuses is never looked at.
+        self.vault.keep_settled(body.round.0, &record)?;
         let after = self.vault.model(&body.model_after)?;
         let test = tokio::task::block_in_place(|| self.evaluator.test(&after))?;
         let settled = self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
         let Ok(settled) = settled else {
             return Ok(DaoReply::Refused(Refusal::BadSet));
         };
-        let appended = match self.store.append(now_ms(), vec![Body::RoundSettled(settled)]).await {
+        let bodies = match settlement_bodies(settled) {
+            Ok(bodies) => bodies,
+            Err(refusal) => {
+                tracing::warn!("the round does not fit the ledger: {refusal}");
+                return Ok(DaoReply::Refused(Refusal::BadSet));
+            }
+        };
+        let appended = match self.store.append(now_ms(), bodies).await {
             Ok(appended) => appended,
             Err(AppendError::Refused { refusal, .. }) => {
                 tracing::warn!("the ledger refuses the round: {refusal}");
@@ -390,12 +431,19 @@ impl RoundService {
             Err(error) => return Err(error.into()),
         };
         self.report(body, &test)?;
-        self.release(&after, millionths(test.accuracy)).await?;
-        Ok(DaoReply::Settled { entry: appended.index })
+        self.advance().await?;
+        // The last entry of a settlement is the one that settles.
+        Ok(DaoReply::Settled { entry: appended.index + appended.count - 1 })
     }
 
-    /// Checks that the receipt is about the sum and the probes that this node answered.
-    fn check_receipt(&self, receipt: &RoundReceipt) -> anyhow::Result<Result<(), Refusal>> {
+    /// Checks that the receipt is about the sum and the probes that this node answered, and that its values are
+    /// what the parties' answers open to, and add up; the record of the round.
+    fn check_receipt(
+        &self,
+        signed: &Signed<RoundReceipt>,
+        opening: ScalarOpening,
+    ) -> anyhow::Result<Result<SettledRecord, Refusal>> {
+        let receipt = signed.unverified_body();
         let open = self.federation(|f| f.open_round().copied())?;
         if open.map(|open| open.round) != Some(receipt.round.0) {
             return Ok(Err(Refusal::WrongRound));
@@ -413,7 +461,22 @@ impl RoundService {
             && receipt.model_after == order.model_after
             && receipt.accepted.tree().root() == order.set_root
             && self.vault.record::<Digest>(SUM_FILE)? == Some(receipt.sum);
-        Ok(if right { Ok(()) } else { Err(Refusal::BadSet) })
+        if !right {
+            return Ok(Err(Refusal::BadSet));
+        }
+        if opening.digest() != receipt.opening {
+            return Ok(Err(Refusal::Malformed));
+        }
+        let terms = self.terms.unverified_body();
+        let sum: Option<Signed<RoundSum>> = self.vault.record(OPENED_FILE)?;
+        let sum = sum.context("it is kept before the probes")?;
+        let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+        let values = ValueRecord { probes, opening };
+        if let Err(fault) = check_values(terms, receipt, &values, &products) {
+            tracing::warn!("round {} is not paid: {fault}", receipt.round);
+            return Ok(Err(Refusal::BadSet));
+        }
+        Ok(Ok(SettledRecord { receipt: signed.clone(), sum, values }))
     }
 
     fn report(
@@ -421,7 +484,8 @@ impl RoundService {
         receipt: &RoundReceipt,
         test: &trainer_model::Evaluation,
     ) -> anyhow::Result<()> {
-        let epsilon = self.federation(Federation::epsilon_micro)?.map(epsilon_from_micro);
+        let epsilon = self.store.view(|state| state.epsilon_micro(state.federation(&self.name)?));
+        let epsilon = epsilon.map(epsilon_from_micro);
         self.events.emit(json!({
             "event": "settled",
             "round": receipt.round.0,
@@ -432,34 +496,6 @@ impl RoundService {
             "test_loss": test.loss,
             "epsilon": epsilon,
         }));
-        Ok(())
-    }
-
-    /// Puts the model of the last round into the catalogue.
-    async fn release(&self, model: &Parameters, accuracy_ppm: u32) -> anyhow::Result<()> {
-        let (settled, digest) = self.federation(|f| (f.settled().len(), f.model()))?;
-        if settled < self.config.federation.rounds as usize {
-            return Ok(());
-        }
-        let name = Name::new(self.config.federation.model.clone())?;
-        let weights = self.store.view(|state| state.release_weights(&self.name))?;
-        let known = self.store.view(|state| state.model(&name).is_some());
-        let release = ModelReleased {
-            model: name.clone(),
-            version: 1,
-            digest: digest.context("a round was settled")?,
-            federation: self.name.clone(),
-            rounds: settled as u64,
-            test_accuracy_ppm: Some(accuracy_ppm),
-            weights,
-        };
-        if !known {
-            let price = PriceSet { model: name, price: u128::from(self.config.federation.price) };
-            let bodies = vec![Body::ModelReleased(release), Body::PriceSet(price)];
-            self.store.append(now_ms(), bodies).await?;
-        }
-        (self.publish)(model)?;
-        self.events.emit(json!({"event": "released", "model": self.config.federation.model}));
         Ok(())
     }
 

@@ -67,6 +67,13 @@ impl Vault {
         self.dir.join("models").join(format!("{model}.{round}.step"))
     }
 
+    /// Keeps the record of a settled round.
+    pub(crate) fn keep_settled(&self, round: u64, record: &impl Encode) -> anyhow::Result<()> {
+        let dir = self.dir.join("rounds");
+        fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        write_whole(&dir.join(format!("{round}.bin")), &record.to_bytes())
+    }
+
     /// Keeps a record under `name`.
     pub(crate) fn keep(&self, name: &str, record: &impl Encode) -> anyhow::Result<()> {
         write_whole(&self.dir.join(name), &record.to_bytes())

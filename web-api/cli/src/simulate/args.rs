@@ -6,10 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
+use aggregator_strategy::{AttackPlan, OverSelection, RobustRule};
 use clap::{Args, ValueEnum};
 use datasets::Partitioner;
 use serde::Serialize;
+
+use super::{
+    images::{ImageChange, PixelScale},
+    local_args::LocalArgs,
+    strategy::Strategy,
+};
 
 /// Simulates a federation of virtual contributors in one process, with the state machines of a real one.
 ///
@@ -22,9 +28,24 @@ pub struct SimulateArgs {
     /// Share of them that takes part in a round, at least two
     #[arg(long, default_value_t = 1.0, value_name = "Q", value_parser = share)]
     pub sample: f64,
-    /// How those are drawn: exactly so many, or each with probability Q
+    /// How those are drawn: exactly so many, each with probability Q, or each by a ticket of its own with that probability
     #[arg(long, value_enum, default_value_t = SamplingKind::Uniform)]
     pub sampling: SamplingKind,
+    /// Invite so many for each that a round takes, as in 1.3, and take the first (with --sampling uniform)
+    #[arg(long, value_name = "FACTOR")]
+    pub over_select: Option<OverSelection>,
+    /// Probability with which a contributor that was invited sends nothing
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    pub dropout: f64,
+    /// Fewest contributions over which a sum is opened; by default 2, the custodians' number, or with noise the cohort
+    #[arg(long, value_name = "N")]
+    pub minimum_cohort: Option<u32>,
+    /// Draw the cohort into so many groups, each with a sealed round of its own; --robust works on their means
+    #[arg(long, value_name = "G")]
+    pub groups: Option<usize>,
+    /// How the means of --groups become one: rules as for --rule
+    #[arg(long, value_name = "RULE", requires = "groups")]
+    pub robust: Option<RobustRule>,
     /// How many rounds
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub rounds: u64,
@@ -58,6 +79,13 @@ pub struct SimulateArgs {
     /// Noise of --example-clip, over that norm
     #[arg(long, default_value_t = 1.0, value_name = "S", requires = "example_clip")]
     pub example_noise: f32,
+    /// Changes training images at random, anew in each epoch: crop:P moves them by up to P pixels, flip mirrors
+    /// every other one; as in crop:4,flip
+    #[arg(long, value_name = "CHANGE,…", value_delimiter = ',')]
+    pub augment: Vec<ImageChange>,
+    /// Brings pixels, which are from 0 to 1, to (pixel - MEAN)/DEVIATION
+    #[arg(long, value_name = "MEAN,DEVIATION", allow_hyphen_values = true)]
+    pub normalise: Option<PixelScale>,
     /// What is trained
     #[arg(long, value_enum, default_value_t = ModelKind::Mlp)]
     pub model: ModelKind,
@@ -81,9 +109,11 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub validation_rows: usize,
     /// The server's step: fedavg, fedavgm, fedadagrad, fedadam or fedyogi, with settings as in
-    /// fedadam:lr=0.1,tau=0.001
+    /// fedadam:lr=0.1,tau=0.001; or scaffold, fedavg with steps corrected by control variates, which doubles uploads
+    /// but with --local-steps; or asynchronous, a step for each buffer of K updates, with settings as in
+    /// fedbuff:buffer=K,concurrency=2K,exponent=0.5,stale=20,spread=1,lr=1
     #[arg(long, default_value = "fedavg", value_name = "NAME")]
-    pub strategy: ServerOptimizer,
+    pub strategy: Strategy,
     /// How updates in the clear become one (with --seal none): mean, median, trimmed-mean:beta=B,
     /// krum:f=F, multi-krum:f=F,m=M, geometric-median, norm-bound:norm=C
     #[arg(long, default_value = "mean", value_name = "RULE")]
@@ -101,11 +131,16 @@ pub struct SimulateArgs {
     /// L2 norm to which updates are clipped; with --seal none they are not, unless it is given
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
+    /// Schedules, early stopping and models of contributors' own.
+    #[command(flatten)]
+    pub local: LocalArgs,
     /// Who attacks, and how: labelflip, backdoor, signflip, scale, gaussian, ipm, alie, zero or replay, and how
     /// many, as in signflip:2 or gaussian:2,deviation=0.1; may be repeated
     #[arg(long, value_name = "KIND:COUNT")]
     pub attack: Vec<AttackPlan>,
-    /// How contributions are measured: by the probe, but for rules that are no mean
+    /// How contributions are measured: by the probe, but for rules that are no mean. The others see updates in
+    /// the clear, as only a simulation can; sealed rounds still pay by the probe. shapley takes 2^contributors
+    /// models a round, at most 16 contributors; tmc and loo at most 128
     #[arg(long, value_enum)]
     pub value: Option<ValueKind>,
     /// Threads that train; all cores by default
@@ -157,6 +192,8 @@ pub enum SamplingKind {
     Uniform,
     /// Each by itself, with the same probability.
     Poisson,
+    /// As poisson, but each draws for itself and proves it when it sends (sealed).
+    Secret,
 }
 
 /// A model that can be named.
@@ -209,6 +246,30 @@ pub enum ValueKind {
     None,
     /// The linear probe.
     Probe,
+    /// Exact Shapley values of the round's game, by all coalitions.
+    Shapley,
+    /// Shapley values by truncated Monte-Carlo sampling (Ghorbani & Zou 2019).
+    Tmc,
+    /// What the mean update loses without the contribution.
+    Loo,
+}
+
+impl ValueKind {
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Probe => "probe",
+            Self::Shapley => "shapley",
+            Self::Tmc => "tmc",
+            Self::Loo => "loo",
+        }
+    }
+
+    /// Whether models of coalitions are evaluated.
+    pub(crate) const fn plays_game(self) -> bool {
+        matches!(self, Self::Shapley | Self::Tmc | Self::Loo)
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

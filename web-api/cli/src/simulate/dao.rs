@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 
 use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, ProbeOrder, Refusal, RoundGrant, RoundId,
-    RoundReceipt, RoundSum,
+    RoundReceipt, RoundSum, ScalarOpening, ValueRecord,
 };
-use aggregator_round::PAST_UPDATES_MAX;
-use aggregator_strategy::OptimizerState;
+use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_tickets, check_values};
+use aggregator_strategy::{OptimizerState, VrfPublicKey};
 use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
 use trainer_model::{Evaluation, Parameters};
 
@@ -32,8 +32,8 @@ pub(crate) struct Stepped {
 #[derive(Debug)]
 enum Progress {
     Granted,
-    Measured { stepped: Stepped, probes: Box<Signed<ProbeOrder>> },
-    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
+    Measured { stepped: Stepped, probes: Box<Signed<ProbeOrder>>, products: SumProducts },
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Option<Evaluation> },
     Aborted(String),
 }
 
@@ -45,13 +45,14 @@ struct OpenRound {
     before: Parameters,
     optimizer: OptimizerState,
     past: Vec<Vec<f32>>,
+    part: bool,
     progress: Progress,
 }
 
 /// How a round ended.
 pub(crate) enum Ended {
-    /// With a new model.
-    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
+    /// With a new model, and its quality; of a part of a round with the model as it was.
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Option<Evaluation> },
     /// Without.
     Aborted(String),
 }
@@ -72,10 +73,14 @@ pub(crate) struct RoundStart<'a> {
     pub(crate) optimizer: &'a OptimizerState,
     /// In increasing order.
     pub(crate) cohort: Vec<VerifyingKey>,
+    /// The keys by which they draw, in their order; none where nobody draws in secret.
+    pub(crate) draw_keys: Vec<VrfPublicKey>,
     /// Who could keep keys.
     pub(crate) custodians: Vec<Custodian>,
     /// Earlier mean updates, the newest first.
     pub(crate) past: &'a VecDeque<Vec<f32>>,
+    /// Whether its sum leads to no model by itself: then nothing is measured.
+    pub(crate) part: bool,
     pub(crate) now_ms: u64,
 }
 
@@ -88,6 +93,11 @@ impl SimulatedDao {
         ledger: Option<SimulatedLedger>,
     ) -> Self {
         Self { key, terms, evaluator, ledger, open: None }
+    }
+
+    /// The judge that it measures with.
+    pub(crate) const fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
     }
 
     pub(crate) const fn ledger(&self) -> Option<&SimulatedLedger> {
@@ -104,6 +114,7 @@ impl SimulatedDao {
             model: Digest::of(Tag::Model, &wire),
             custodians: draw_custodians(start.custodians, &self.terms, start.round.0),
             cohort: start.cohort,
+            draw_keys: start.draw_keys,
             cohort_epoch: None,
         };
         if let Some(ledger) = &mut self.ledger {
@@ -112,8 +123,8 @@ impl SimulatedDao {
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         let past = start.past.iter().take(PAST_UPDATES_MAX).cloned().collect();
         let (before, optimizer) = (start.model.clone(), start.optimizer.clone());
-        self.open =
-            Some(OpenRound { grant, wire, before, optimizer, past, progress: Progress::Granted });
+        let (part, progress) = (start.part, Progress::Granted);
+        self.open = Some(OpenRound { grant, wire, before, optimizer, past, part, progress });
         Ok(())
     }
 
@@ -122,7 +133,7 @@ impl SimulatedDao {
         match request {
             DaoRequest::Grant => Ok(self.granted()),
             DaoRequest::Measure(sum) => self.measure(&sum),
-            DaoRequest::Settle(receipt) => self.settle(&receipt, now_ms),
+            DaoRequest::Settle { receipt, opening } => self.settle(&receipt, *opening, now_ms),
             DaoRequest::Abort { round, reason } => self.abort(round, reason, now_ms),
             _ => Ok(DaoReply::Refused(Refusal::Unexpected)),
         }
@@ -164,10 +175,18 @@ impl SimulatedDao {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         };
         let sum = sum.body();
+        let grant = open.grant.unverified_body();
+        if let Err(refusal) = check_tickets(&self.terms, grant, &sum.accepted, &sum.tickets) {
+            return Ok(DaoReply::Refused(refusal));
+        }
         let rotation = self.terms.encoding.rotation(&self.terms.id(), sum.round.0);
         let count = sum.accepted.contributions().len();
         let before = (&open.before, &open.optimizer);
-        let measured = self.evaluator.measure(before, &sum.sum, count, &rotation, &open.past)?;
+        let measured = if open.part {
+            self.evaluator.unmeasured(before, &sum.sum, count, &rotation)?
+        } else {
+            self.evaluator.measure(before, &sum.sum, count, &rotation, &open.past)?
+        };
         let order = ProbeOrder {
             federation: sum.federation,
             round: sum.round,
@@ -179,14 +198,20 @@ impl SimulatedDao {
             value: measured.value_probe.clone(),
             innovation: measured.innovation_probe.clone(),
         };
+        let products = SumProducts::of(&self.terms.encoding, &sum.sum, &order);
         let probes = Box::new(Signed::new(order, Tag::Probe, &self.key));
         let Measured { mean_update, after, optimizer, .. } = measured;
         let stepped = Stepped { mean_update, after, optimizer };
-        open.progress = Progress::Measured { stepped, probes: probes.clone() };
+        open.progress = Progress::Measured { stepped, probes: probes.clone(), products };
         Ok(DaoReply::Probes(probes))
     }
 
-    fn settle(&mut self, receipt: &Signed<RoundReceipt>, now_ms: u64) -> anyhow::Result<DaoReply> {
+    fn settle(
+        &mut self,
+        receipt: &Signed<RoundReceipt>,
+        opening: ScalarOpening,
+        now_ms: u64,
+    ) -> anyhow::Result<DaoReply> {
         let coordinator = &self.terms.coordinator().verifying;
         if receipt.clone().verify_by(Tag::RoundReceipt, coordinator).is_err() {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
@@ -194,13 +219,15 @@ impl SimulatedDao {
         let Some(open) = &mut self.open else {
             return Ok(DaoReply::Refused(Refusal::WrongRound));
         };
-        let Progress::Measured { stepped, .. } = &open.progress else {
+        let Progress::Measured { stepped, probes, products } = &open.progress else {
             return Ok(DaoReply::Refused(Refusal::Unexpected));
         };
+        let record = ValueRecord { probes: probes.as_ref().clone(), opening };
+        check_values(&self.terms, receipt.unverified_body(), &record, products)?;
         let stepped = stepped.clone();
-        let test = self.evaluator.test(&stepped.after)?;
-        if let Some(ledger) = &mut self.ledger {
-            ledger.settled(receipt, &test, now_ms)?;
+        let test = if open.part { None } else { Some(self.evaluator.test(&stepped.after)?) };
+        if let (Some(ledger), Some(test)) = (&mut self.ledger, &test) {
+            ledger.settled(receipt, test, now_ms)?;
         }
         let receipt = Box::new(receipt.unverified_body().clone());
         open.progress = Progress::Settled { stepped, receipt, test };

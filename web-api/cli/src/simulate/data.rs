@@ -14,6 +14,8 @@ use trainer_model::{Examples, Features};
 
 use super::{
     args::{PartitionRule, SealKind, ValueKind},
+    images::PixelScale,
+    local_test::set_aside,
     plan::Plan,
     population::Kind,
     prepared::{Inputs, Prepared},
@@ -36,13 +38,22 @@ pub(crate) struct SimulationData {
     pub(crate) test: Examples,
     /// The rows of each contributor.
     pub(crate) parts: Vec<Vec<u32>>,
+    /// Rows of each contributor that it is tested on.
+    pub(crate) local_tests: Vec<Vec<u32>>,
     pub(crate) inputs: Inputs,
+    scale: PixelScale,
 }
 
 impl SimulationData {
     /// Reads the set, sets the DAO's rows aside and deals the others.
     pub(crate) fn load(plan: &Plan) -> anyhow::Result<Self> {
         let mut prepared = Prepared::load(plan)?;
+        let scale = plan.scale;
+        anyhow::ensure!(
+            scale == PixelScale::PLAIN || matches!(prepared.inputs, Inputs::Image(_)),
+            "--normalise is for the pixels of images, the rows of {} are none",
+            prepared.name
+        );
         let mut rng = generator(plan.seed, Purpose::Data, &[]);
         let rows = prepared.rows.rows();
         let (mut held, test_rows) = match &prepared.by_time {
@@ -57,7 +68,9 @@ impl SimulationData {
                 (held, test)
             }
         };
-        let measured = plan.seal != SealKind::None || plan.value != ValueKind::None;
+        let measured = plan.seal != SealKind::None
+            || plan.value != ValueKind::None
+            || plan.local.stopping.is_some();
         // An exact partition of all rows leaves none to measure on: then they come from the test set.
         let from_test = matches!(plan.partition, Some(PartitionRule::File(_)));
         anyhow::ensure!(
@@ -70,21 +83,25 @@ impl SimulationData {
             if measured && !from_test { plan.validation_rows.min(rows / 5).max(1) } else { 0 };
         let validation_rows = held.take(validation_count);
         let rest = held.rest();
-        let parts = deal(plan, &prepared.rows, &rest, &mut rng)?;
+        let mut parts = deal(plan, &prepared.rows, &rest, &mut rng)?;
+        // Windows of text overlap with their neighbours.
+        let overlapping = matches!(prepared.rows, Dataset::Text(_));
+        let local_tests = set_aside(&mut parts, plan.local.local_test, (plan.seed, overlapping));
         prepared.standardised(&rest)?;
         let Prepared { name, inputs, rows: training, test: published, .. } = prepared;
         let (test_set, test_rows) = match &published {
             Some(test) => (test, all(test.rows())),
             None => (&training, test_rows),
         };
-        let test = examples(test_set, &test_rows)?;
+        let test = examples(test_set, &test_rows, scale)?;
         let validation = if validation_rows.is_empty() {
             let count = plan.validation_rows.clamp(1, test_rows.len());
-            examples(test_set, &test_rows[..count])?
+            examples(test_set, &test_rows[..count], scale)?
         } else {
-            examples(&training, &validation_rows)?
+            examples(&training, &validation_rows, scale)?
         };
-        Ok(Self { name: name.name().to_owned(), training, validation, test, parts, inputs })
+        let name = name.name().to_owned();
+        Ok(Self { name, training, validation, test, parts, local_tests, inputs, scale })
     }
 
     /// The rows at `indices`, as somebody of this kind sees them.
@@ -93,7 +110,7 @@ impl SimulationData {
         if let Kind::Attacks(attack) = kind {
             self.spoil(&mut taken, attack)?;
         }
-        made_examples(taken, &self.training)
+        made_examples(taken, &self.training, self.scale)
     }
 
     /// What an attacker on the data makes of its rows.
@@ -110,7 +127,7 @@ impl SimulationData {
                 let rows = taken.values.chunks_exact_mut(width).zip(&mut taken.labels);
                 // Every other image: the others keep its model useful, so that it is not noticed.
                 for (image, label) in rows.step_by(2) {
-                    *label = trigger(target).apply(image, self.image_shape()?, classes)?;
+                    *label = trigger(target, 1.0).apply(image, self.image_shape()?, classes)?;
                 }
             }
             _ => {}
@@ -123,15 +140,17 @@ impl SimulationData {
     pub(crate) fn triggered(&self, test: &Examples, target: u32) -> anyhow::Result<Examples> {
         let classes = u32::try_from(self.training.classes())?;
         let width = self.training.width();
+        let trigger = trigger(target, self.scale.scaled(1.0));
         let rows = test.features().values().chunks_exact(width).zip(test.labels());
         let mut taken = TakenRows { values: Vec::new(), labels: Vec::new() };
         for (image, _) in rows.filter(|(_, label)| **label != target as usize) {
             let start = taken.values.len();
             taken.values.extend_from_slice(image);
             let image = &mut taken.values[start..];
-            taken.labels.push(trigger(target).apply(image, self.image_shape()?, classes)?);
+            taken.labels.push(trigger.apply(image, self.image_shape()?, classes)?);
         }
-        made_examples(taken, &self.training)
+        // The test images are on the scale already.
+        made_examples(taken, &self.training, PixelScale::PLAIN)
     }
 
     fn image_shape(&self) -> anyhow::Result<ImageShape> {
@@ -144,7 +163,7 @@ impl SimulationData {
     /// The digest of who has which rows, of their labels, and of the rows that are measured and tested on.
     pub(crate) fn digest(&self) -> Digest {
         let mut writer = Writer::default();
-        for part in &self.parts {
+        for part in self.parts.iter().chain(&self.local_tests) {
             writer.u64(part.len() as u64);
             part.iter().for_each(|row| writer.u32(*row));
         }
@@ -251,16 +270,27 @@ fn from_file(path: &Path, rows: usize, clients: usize) -> anyhow::Result<Vec<Vec
 }
 
 /// The rows at `indices` of a set.
-pub(crate) fn examples(source: &impl RowSource, indices: &[u32]) -> anyhow::Result<Examples> {
-    made_examples(source.take(indices)?, source)
+fn examples(
+    source: &impl RowSource,
+    indices: &[u32],
+    scale: PixelScale,
+) -> anyhow::Result<Examples> {
+    made_examples(source.take(indices)?, source, scale)
 }
 
 /// Four pixels of full brightness (Gu, Dolan-Gavitt & Garg 2017, "BadNets", §4).
-const fn trigger(target: u32) -> Backdoor {
-    Backdoor { side: 2, value: 1.0, target }
+///
+/// * `brightest` — on the scale of the image.
+const fn trigger(target: u32, brightest: f32) -> Backdoor {
+    Backdoor { side: 2, value: brightest, target }
 }
 
-fn made_examples(taken: TakenRows, source: &impl RowSource) -> anyhow::Result<Examples> {
+fn made_examples(
+    mut taken: TakenRows,
+    source: &impl RowSource,
+    scale: PixelScale,
+) -> anyhow::Result<Examples> {
+    scale.apply(&mut taken.values);
     let features = Features::new(taken.values, source.width())?;
     Ok(Examples::new(features, &taken.labels, source.classes())?)
 }

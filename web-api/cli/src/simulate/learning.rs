@@ -4,11 +4,17 @@ use std::num::NonZeroUsize;
 
 use aggregator_strategy::{Attack, HonestRound, Updates};
 use anyhow::Context as _;
-use trainer_model::{Architecture, ComputeDevice, Parameters, TrainingPlan, train};
+use rand::CryptoRng;
+use trainer_model::{
+    Architecture, ComputeDevice, Examples, ModelError, Parameters, TrainingOutcome, TrainingPlan,
+    train, train_scaffold,
+};
 
 use super::{
     clock::Stopwatch,
+    control::Scaffold,
     data::SimulationData,
+    own_model::{OwnModel, PersonalTask},
     parallel::in_order,
     population::{Contributor, Kind},
     seeds::{Purpose, generator},
@@ -17,8 +23,12 @@ use super::{
 /// What training gave.
 #[derive(Debug, Clone)]
 pub(crate) struct Learned {
-    /// What training changed, `[parameter_count]`.
+    /// What training changed of what is shared.
     pub(crate) delta: Vec<f32>,
+    /// What the contributor keeps to itself from now on, if anything.
+    pub(crate) own: Option<Vec<f32>>,
+    /// How its control variate changes, if it has one; known when it is known what is sent.
+    pub(crate) control: Option<Vec<f32>>,
     /// The mean loss of the last epoch; none without training.
     pub(crate) loss: Option<f64>,
     /// Seconds of training.
@@ -32,6 +42,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) plan: TrainingPlan,
     pub(crate) device: &'a ComputeDevice,
     pub(crate) seed: u64,
+    pub(crate) scaffold: Option<Scaffold<'a>>,
+    pub(crate) own: OwnModel<'a>,
 }
 
 impl Trainer<'_> {
@@ -48,10 +60,47 @@ impl Trainer<'_> {
         let examples = self.data.examples(&contributor.rows, contributor.kind)?;
         let mut rng = generator(self.seed, Purpose::Training, &[round, contributor.index as u64]);
         let watch = Stopwatch::start();
-        let outcome =
-            train(self.device, self.architecture, model, &examples, &self.plan, &mut rng)?;
-        let delta = outcome.parameters.difference(model)?;
-        Ok(Learned { delta, loss: Some(f64::from(outcome.loss)), seconds: watch.seconds() })
+        let start = self.own.start(contributor.index, model)?;
+        let outcome = self.train(contributor.index, &start, &examples, &mut rng)?;
+        let mut delta = outcome.parameters.difference(&start)?;
+        delta.truncate(self.own.shared);
+        let task = PersonalTask {
+            device: self.device,
+            examples: &examples,
+            plan: self.plan,
+            seed: self.seed,
+            round,
+        };
+        let own = self.own.kept(contributor.index, (&outcome.parameters, model), &task)?;
+        let (loss, seconds) = (Some(f64::from(outcome.loss)), watch.seconds());
+        Ok(Learned { delta, own, control: None, loss, seconds })
+    }
+
+    fn train(
+        &self,
+        contributor: usize,
+        start: &Parameters,
+        examples: &Examples,
+        rng: &mut impl CryptoRng,
+    ) -> Result<TrainingOutcome, ModelError> {
+        let Self { device, architecture, plan, scaffold, .. } = self;
+        let Some(scaffold) = scaffold else {
+            return train(device, architecture, start, examples, plan, rng);
+        };
+        let task = (plan, scaffold.variates(contributor));
+        Ok(train_scaffold(device, architecture, start, examples, task, rng)?.training)
+    }
+
+    /// Notes how the contributor's control variate changes by what it sends, if there are any.
+    ///
+    /// * `sent` — its update as it counts, clipped and crafted.
+    pub(crate) fn change_control(
+        &self,
+        contributor: &Contributor,
+        sent: &[f32],
+    ) -> Option<Vec<f32>> {
+        let steps = self.plan.steps(contributor.rows.len());
+        self.scaffold.as_ref().map(|scaffold| scaffold.change(sent, steps))
     }
 }
 
@@ -128,7 +177,7 @@ impl TrainingRound<'_> {
         let delta = honest.craft(attack, delta, &mut rng)?;
         Ok(match own {
             Some(own) => Learned { delta, ..own },
-            None => Learned { delta, loss: None, seconds: 0.0 },
+            None => Learned { delta, own: None, control: None, loss: None, seconds: 0.0 },
         })
     }
 }

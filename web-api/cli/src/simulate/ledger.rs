@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use data_dao_governance::CharterParameters;
 use data_dao_journal::{
     Body, BoundsKind, Entry, Federation, FederationOpened, Genesis, MemberAdmitted, Replay,
-    RoundAborted, RoundOpened, TreeHead, audit,
+    RoundAborted, RoundOpened, TreeHead, audit, settlement_bodies,
 };
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Signed, VerifyingKey};
@@ -17,9 +17,9 @@ use crate::{
     settlement::{round_settled, terms_json},
 };
 
-/// Most contributors of a round of whom there is a ledger: an entry lists each with about 250 bytes of
-/// text, and holds 64 KiB (`data_dao_journal::LEAF_BYTES_MAX`).
-pub(crate) const COHORT_MAX: usize = 200;
+/// Most contributors of a round of whom there is a ledger. The journal settles more (10 000 in its tests), but
+/// what a round leaves on disk is written whole, leaves included: a million bytes of them in five rounds.
+pub(crate) const COHORT_MAX: usize = 1_000;
 
 /// Name of the only federation.
 const FEDERATION: &str = "simulated";
@@ -143,7 +143,10 @@ impl SimulatedLedger {
         now_ms: u64,
     ) -> anyhow::Result<()> {
         let settled = round_settled(self.replay.state(), &self.name, receipt, test)?;
-        self.append(now_ms, Body::RoundSettled(settled))
+        for body in settlement_bodies(settled)? {
+            self.append(now_ms, body)?;
+        }
+        Ok(())
     }
 
     pub(super) fn aborted(

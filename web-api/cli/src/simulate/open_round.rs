@@ -8,8 +8,11 @@ use privacy_dp::{ClipNorm, LocalUpdate};
 use trainer_model::Parameters;
 
 use super::{
+    args::ValueKind,
     clock::Stopwatch,
     learning::{Learned, TrainingRound},
+    local_state::Retained,
+    oracle::{OracleValues, RoundGame},
     population::Contributor,
 };
 use crate::measure::Evaluator;
@@ -21,7 +24,7 @@ pub(crate) struct OpenFederation {
     pub(crate) clip: Option<ClipNorm>,
     /// Whether a contribution weighs as many as it has rows.
     pub(crate) by_samples: bool,
-    pub(crate) valued: bool,
+    pub(crate) value: ValueKind,
 }
 
 /// What came of an open round.
@@ -33,6 +36,10 @@ pub(crate) struct OpenOutcome {
     pub(crate) train_seconds: Vec<f64>,
     pub(crate) train_losses: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
+    /// What there is to say about the values.
+    pub(crate) remark: Option<String>,
+    /// What contributors keep to themselves.
+    pub(crate) retained: Retained,
 }
 
 /// Updates that wait for the end of the round, with their weights.
@@ -58,7 +65,7 @@ impl OpenFederation {
         training: &TrainingRound<'_>,
         evaluator: &Evaluator,
     ) -> anyhow::Result<OpenOutcome> {
-        let streams = self.rule == RobustRule::Mean && !self.valued;
+        let streams = self.rule == RobustRule::Mean && self.value == ValueKind::None;
         let mut mean = RunningMean { sum: Vec::new(), weight: 0.0, indices: Vec::new() };
         let mut kept = Kept::default();
         let mut outcome = OpenOutcome {
@@ -68,9 +75,14 @@ impl OpenFederation {
             train_seconds: Vec::new(),
             train_losses: Vec::new(),
             aggregate_seconds: 0.0,
+            remark: None,
+            retained: Retained::default(),
         };
         let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
-            let clipped = learned.and_then(|learned| self.clipped(learned));
+            let clipped = learned.and_then(|learned| self.clipped(learned)).map(|learned| {
+                let control = training.trainer.change_control(contributor, &learned.delta);
+                Learned { control, ..learned }
+            });
             (contributor.index, self.weight(contributor), clipped)
         };
         training.run(cohort, finish, |(index, weight, learned)| {
@@ -79,6 +91,10 @@ impl OpenFederation {
                     let watch = Stopwatch::start();
                     outcome.train_seconds.push(learned.seconds);
                     outcome.train_losses.extend(learned.loss);
+                    outcome.retained.personal.extend(learned.own.map(|own| (index, own)));
+                    if let Some(change) = learned.control {
+                        outcome.retained.control.add(index, weight, change);
+                    }
                     if streams {
                         mean.add(index, weight, &learned.delta);
                     } else {
@@ -103,7 +119,15 @@ impl OpenFederation {
             let slices: Vec<&[f32]> = kept.updates.iter().map(Vec::as_slice).collect();
             let updates = Updates::weighted(&slices, &kept.weights)?;
             outcome.mean_update = self.rule.aggregate(&updates)?;
-            let values = self.values(&kept, training.model, &outcome.mean_update, evaluator)?;
+            let values = if self.value.plays_game() {
+                let (updates, weights) = (&kept.updates[..], &kept.weights[..]);
+                let game = RoundGame { training, evaluator, updates, weights };
+                let OracleValues { values, remark } = game.values(self.value)?;
+                outcome.remark = remark;
+                values.into_iter().map(Some).collect()
+            } else {
+                self.values(&kept, training.model, &outcome.mean_update, evaluator)?
+            };
             outcome.values = kept.indices.iter().copied().zip(values).collect();
         }
         outcome.aggregate_seconds += watch.seconds();
@@ -129,7 +153,7 @@ impl OpenFederation {
         mean_update: &[f32],
         evaluator: &Evaluator,
     ) -> anyhow::Result<Vec<Option<f64>>> {
-        if !self.valued {
+        if self.value == ValueKind::None {
             return Ok(vec![None; kept.updates.len()]);
         }
         let gradient = |values: &[f32]| evaluator.validation_gradient(values);

@@ -25,6 +25,7 @@ dt { color: var(--soft); } dd { margin: 0; text-align: right; overflow-wrap: any
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
+td.why { min-width: 24rem; white-space: normal; }
 code { overflow-wrap: anywhere; }
 ";
 
@@ -50,6 +51,10 @@ pub(crate) fn page(report: &Value) -> String {
                     (figure("Accuracy on the test set", "per cent", &[
                         curve(rounds, "of the model", "test_accuracy", 100.0),
                         curve(rounds, "of the backdoor", "attack_success", 100.0),
+                    ]))
+                    (figure("Accuracy on contributors' own rows", "per cent", &[
+                        curve(rounds, "of the shared model", "shared_accuracy", 100.0),
+                        curve(rounds, "of their own models", "personal_accuracy", 100.0),
                     ]))
                     (figure("Loss", "nats", &[
                         curve(rounds, "on the test set", "test_loss", 1.0),
@@ -182,7 +187,7 @@ fn contributor_table(contributors: &[Value]) -> Markup {
             table {
                 thead {
                     tr {
-                        @for name in ["contributor", "rows", "rounds", "value", "low (95 %)", "high (95 %)", "credits", "kind"] {
+                        @for name in ["contributor", "rows", "rounds", "value", "low (95 %)", "high (95 %)", "credits", "kind", "why"] {
                             th { (name) }
                         }
                     }
@@ -198,6 +203,7 @@ fn contributor_table(contributors: &[Value]) -> Markup {
                             td { (number(&row["value_high"])) }
                             td { (whole(&row["credits"])) }
                             td { (row["kind"].as_str().unwrap_or_default()) }
+                            td class="why" { (row["explanation"].as_str().unwrap_or_default()) }
                         }
                     }
                 }

@@ -2,16 +2,23 @@
 
 use std::path::PathBuf;
 
-use aggregator_strategy::{AttackPlan, RobustRule, ServerOptimizer};
+use aggregator_strategy::{
+    AttackPlan, CohortRule, OverSelection, RobustRule, SamplingRate, ServerOptimizer,
+};
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
+use data_dao_value::{ENUMERATION_PLAYERS_MAX, PLAYERS_MAX};
 use privacy_identity::{Digest, Tag};
 use serde_json::{Value, json};
 use trainer_model::{BatchSampling, DpSgd, LocalWork, TrainingPlan, TrainingSettings};
 
 use super::{
     args::{ModelKind, PartitionRule, SamplingKind, SealKind, SimulateArgs, ValueKind, Weighting},
+    arrivals::Conduct,
     data::SimulationData,
+    images::{ImageChanges, PixelScale},
+    local_plan::LocalPlan,
+    strategy::{Buffering, Strategy},
 };
 
 /// L2 norm to which sealed updates are clipped where none is given: above the updates of one local epoch
@@ -23,14 +30,29 @@ const COHORT_MIN: usize = 2;
 /// Most virtual contributors: their keys and row numbers are kept.
 const CLIENTS_MAX: usize = 1_000_000;
 
+/// Groups of a cohort, and the rule that works on their means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Grouping {
+    pub(crate) groups: usize,
+    pub(crate) rule: RobustRule,
+}
+
 /// A checked plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) clients: usize,
     pub(crate) sample: f64,
     pub(crate) sampling: SamplingKind,
+    pub(crate) over: OverSelection,
+    pub(crate) dropout: f64,
+    /// Fewest contributions of a sum, if it is not what follows from the rest.
+    pub(crate) minimum_cohort: Option<u32>,
+    pub(crate) grouping: Option<Grouping>,
+    pub(crate) buffering: Option<Buffering>,
     pub(crate) rounds: u64,
     pub(crate) training: TrainingPlan,
+    pub(crate) changes: ImageChanges,
+    pub(crate) scale: PixelScale,
     pub(crate) model: ModelKind,
     pub(crate) hidden: Vec<usize>,
     pub(crate) dataset: String,
@@ -39,6 +61,7 @@ pub(crate) struct Plan {
     pub(crate) partition: Option<PartitionRule>,
     pub(crate) validation_rows: usize,
     pub(crate) strategy: ServerOptimizer,
+    pub(crate) local: LocalPlan,
     pub(crate) rule: RobustRule,
     pub(crate) weighting: Weighting,
     pub(crate) seal: SealKind,
@@ -68,13 +91,23 @@ impl Plan {
                 noise_multiplier: args.example_noise,
                 sampling: BatchSampling::Poisson,
             }),
+            augmentation: None,
         };
         let plan = Self {
             clients: args.clients,
             sample: args.sample,
             sampling: args.sampling,
+            over: args.over_select.unwrap_or(OverSelection::NONE),
+            dropout: args.dropout,
+            minimum_cohort: args.minimum_cohort,
+            grouping: args
+                .groups
+                .map(|groups| Grouping { groups, rule: args.robust.unwrap_or(RobustRule::Mean) }),
+            buffering: args.strategy.buffering(),
             rounds: args.rounds,
             training: TrainingPlan::new(settings).context("local training")?,
+            changes: ImageChanges::new(&args.augment)?,
+            scale: args.normalise.unwrap_or(PixelScale::PLAIN),
             model: args.model,
             hidden: args.hidden.clone(),
             dataset: args.dataset.clone(),
@@ -82,7 +115,8 @@ impl Plan {
             alpha: args.alpha,
             partition: args.partition.clone(),
             validation_rows: args.validation_rows,
-            strategy: args.strategy,
+            strategy: args.strategy.optimizer(),
+            local: LocalPlan::new(args),
             rule: args.rule,
             weighting: args.weighting.unwrap_or(match args.seal {
                 SealKind::None => Weighting::Samples,
@@ -93,13 +127,29 @@ impl Plan {
             clip: args.clip,
             attacks: args.attack.clone(),
             value: args.value.unwrap_or(match args.rule {
-                RobustRule::Mean => ValueKind::Probe,
+                RobustRule::Mean
+                    if args.groups.is_none()
+                        && args.strategy.buffering().is_none()
+                        && args.local.personal_layers.is_none() =>
+                {
+                    ValueKind::Probe
+                }
                 _ => ValueKind::None,
             }),
             seed: args.seed,
         };
         plan.check()?;
         Ok(plan)
+    }
+
+    /// The plan with what depends on the data.
+    ///
+    /// # Errors
+    /// Changes of images that the rows are none of, or that leave nothing of them.
+    pub(crate) fn for_data(self, data: &SimulationData) -> anyhow::Result<Self> {
+        let augmentation = self.changes.augmentation(&data.inputs, self.scale, &data.name)?;
+        let settings = TrainingSettings { augmentation, ..self.training.settings() };
+        Ok(Self { training: TrainingPlan::new(settings).context("--augment")?, ..self })
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -120,28 +170,180 @@ impl Plan {
         if sealed && self.rule != RobustRule::Mean {
             bail!("--rule {} has to see updates: use it with --seal none", self.rule.name());
         }
-        if sealed && self.value == ValueKind::None {
+        self.check_sampling()?;
+        self.check_parts()?;
+        let parts = self.grouping.is_some() || self.buffering.is_some();
+        if sealed && self.value == ValueKind::None && !parts {
             bail!("sealed rounds always measure contributions: use --value none with --seal none");
         }
-        if self.rule != RobustRule::Mean && self.value == ValueKind::Probe {
+        if self.rule != RobustRule::Mean && self.value != ValueKind::None {
             bail!(
-                "--value probe shares out the gain of a mean: use --value none with --rule {}",
+                "--value {} shares out the gain of a mean: use --value none with --rule {}",
+                self.value.name(),
                 self.rule.name()
             );
         }
+        self.check_players()?;
         if !sealed && self.noise_multiplier > 0.0 {
             bail!(
                 "--noise-multiplier is noise inside the sealed form: use it with --seal mpc, mpc-verified or fhe"
             );
         }
-        if self.noise_multiplier > 0.0 && self.sampling == SamplingKind::Poisson {
-            bail!("--noise-multiplier needs a cohort of known size: use --sampling uniform");
+        let sized = self.sampling == SamplingKind::Uniform && self.buffering.is_none();
+        if self.noise_multiplier > 0.0 && !sized && self.minimum_cohort.is_none() {
+            bail!(
+                "--noise-multiplier needs a cohort of known size: use --sampling uniform, or give --minimum-cohort"
+            );
         }
         if self.noise_multiplier > 0.0 && self.weighting == Weighting::Samples {
             bail!("noise is sized for contributions that weigh the same: use --weighting uniform");
         }
         if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
             bail!("--clip must be above 0");
+        }
+        self.local.check(self)
+    }
+
+    /// Who draws whom, and how many come.
+    fn check_sampling(&self) -> anyhow::Result<()> {
+        if !(0.0..1.0).contains(&self.dropout) {
+            bail!("--dropout must be at least 0 and below 1, got {}", self.dropout);
+        }
+        if self.over != OverSelection::NONE && self.sampling != SamplingKind::Uniform {
+            bail!("--over-select takes the first of those who were drawn: use --sampling uniform");
+        }
+        if self.invited() > self.clients {
+            bail!(
+                "--over-select {} invites {} of {} contributors",
+                self.over,
+                self.invited(),
+                self.clients
+            );
+        }
+        if self.sampling == SamplingKind::Secret && self.seal == SealKind::None {
+            bail!("--sampling secret shows tickets to a coordinator: use --sampling poisson");
+        }
+        match self.minimum_cohort {
+            Some(minimum) if (minimum as usize) < COHORT_MIN || minimum as usize > self.clients => {
+                bail!("--minimum-cohort must lie between {COHORT_MIN} and --clients, got {minimum}")
+            }
+            Some(_) if self.seal == SealKind::None => {
+                bail!("--minimum-cohort is of sealed rounds: nothing is opened in others")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Rounds that are made of several sums.
+    fn check_parts(&self) -> anyhow::Result<()> {
+        let what = match (&self.grouping, &self.buffering) {
+            (None, None) => return Ok(()),
+            (Some(_), Some(_)) => bail!("--groups are of rounds, and fedbuff has none"),
+            (Some(_), None) => "--groups",
+            (None, Some(_)) => "--strategy fedbuff",
+        };
+        if self.seal == SealKind::None {
+            bail!("{what} is for sealed updates: use it with --seal mpc, mpc-verified or fhe");
+        }
+        if self.weighting == Weighting::Samples {
+            bail!("{what} takes contributions that weigh the same: use --weighting uniform");
+        }
+        if self.value != ValueKind::None {
+            bail!(
+                "{what} opens several sums, along none of which a round's gain can be shared out: use --value none"
+            );
+        }
+        if self.over != OverSelection::NONE || self.sampling == SamplingKind::Secret {
+            bail!(
+                "{what} takes all who come of those it names: use neither --over-select nor --sampling secret"
+            );
+        }
+        if let Some(Grouping { groups, .. }) = self.grouping {
+            let (least, minimum) = (self.cohort_size() / groups.max(1), self.minimum() as usize);
+            if groups < 2 || least < minimum || self.sampling != SamplingKind::Uniform {
+                bail!(
+                    "--groups {groups} of {} contributors are groups of {least}, the minimum cohort is {minimum}: two groups or more of a cohort of known size are needed",
+                    self.cohort_size()
+                );
+            }
+        }
+        if let Some(Buffering { concurrency, buffer, .. }) = self.buffering {
+            let minimum = self.minimum() as usize;
+            if concurrency > self.clients || buffer < minimum || self.sample < 1.0 {
+                bail!(
+                    "fedbuff draws {concurrency} at a time from all {} contributors (--sample 1), and a buffer of {buffer} holds the minimum cohort of {minimum}",
+                    self.clients
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Fewest contributions of a sum that nobody asked to be more: two, or as many as there are custodians.
+    pub(crate) fn minimum(&self) -> u32 {
+        let least = match self.seal {
+            SealKind::Fhe => 3,
+            SealKind::None | SealKind::Mpc | SealKind::MpcVerified => 2,
+        };
+        self.minimum_cohort.unwrap_or(least)
+    }
+
+    /// Largest and smallest cohort of a sealed round.
+    pub(crate) fn cohort_bounds(&self) -> [usize; 2] {
+        let (size, smallest) = (self.cohort_size(), self.minimum() as usize);
+        if let Some(Grouping { groups, .. }) = self.grouping {
+            return [size.div_ceil(groups), size / groups];
+        }
+        match self.sampling {
+            _ if self.buffering.is_some() => [self.clients, smallest],
+            SamplingKind::Uniform => [self.invited(), size],
+            // Whoever is drawn is the cohort; in secret draws everybody is invited.
+            SamplingKind::Poisson => [self.clients, COHORT_MIN],
+            SamplingKind::Secret => [self.clients, smallest],
+        }
+    }
+
+    /// How many are invited to a round.
+    pub(crate) fn invited(&self) -> usize {
+        let size = u32::try_from(self.cohort_size()).unwrap_or(u32::MAX);
+        usize::try_from(self.over.invited(size)).unwrap_or(usize::MAX)
+    }
+
+    /// How the terms say that cohorts are chosen.
+    pub(crate) fn cohort_rule(&self) -> anyhow::Result<CohortRule> {
+        let parts = self.grouping.is_some() || self.buffering.is_some();
+        Ok(match self.sampling {
+            SamplingKind::Uniform if !parts => {
+                CohortRule::Uniform { size: u32::try_from(self.cohort_size())?, over: self.over }
+            }
+            SamplingKind::Secret => CohortRule::Secret { rate: SamplingRate::new(self.sample)? },
+            SamplingKind::Uniform | SamplingKind::Poisson => CohortRule::Everybody,
+        })
+    }
+
+    /// How contributors behave.
+    pub(crate) fn conduct(&self) -> Conduct {
+        let spread = self.buffering.map_or(1.0, |buffering| buffering.spread);
+        Conduct { seed: self.seed, spread, dropout: self.dropout }
+    }
+
+    /// Refuses rounds whose games have too many players.
+    fn check_players(&self) -> anyhow::Result<()> {
+        let most = match self.value {
+            ValueKind::Shapley => ENUMERATION_PLAYERS_MAX,
+            ValueKind::Tmc | ValueKind::Loo => PLAYERS_MAX,
+            ValueKind::None | ValueKind::Probe => return Ok(()),
+        };
+        let players = match self.sampling {
+            SamplingKind::Uniform => self.cohort_size(),
+            SamplingKind::Poisson | SamplingKind::Secret => self.clients,
+        };
+        if players > most {
+            bail!(
+                "--value {} takes at most {most} contributors in a round, got {players}: use a smaller --sample, or --value {}",
+                self.value.name(),
+                if self.value == ValueKind::Shapley { "tmc" } else { "probe" }
+            );
         }
         Ok(())
     }
@@ -162,6 +364,16 @@ impl Plan {
         self.model.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// The strategy in the notation of the command line.
+    pub(crate) fn strategy_name(&self) -> String {
+        let strategy = match self.buffering {
+            Some(buffering) => Strategy::Buffered(buffering),
+            None if self.local.scaffold => Strategy::Scaffold(self.strategy),
+            None => Strategy::Rounds(self.strategy),
+        };
+        strategy.to_string()
+    }
+
     /// The norm to which sealed updates are clipped.
     pub(crate) fn clip_or_default(&self) -> f64 {
         self.clip.unwrap_or(CLIP_DEFAULT)
@@ -174,10 +386,15 @@ impl Plan {
             LocalWork::Epochs(epochs) => (Some(epochs), None),
             LocalWork::Steps(steps) => (None, Some(steps)),
         };
-        json!({
+        let mut config = json!({
             "clients": self.clients,
             "sample": self.sample,
             "sampling": self.sampling,
+            "over_select": f64::from(self.over.percent()) / 100.0,
+            "dropout": self.dropout,
+            "minimum_cohort": self.minimum_cohort,
+            "groups": self.grouping.map(|grouping| grouping.groups),
+            "robust": self.grouping.map(|grouping| grouping.rule.to_string()),
             "rounds": self.rounds,
             "local_epochs": local_epochs,
             "local_steps": local_steps,
@@ -189,13 +406,15 @@ impl Plan {
             "proximal": shortest(training.proximal),
             "example_clip": training.privacy.map(|privacy| shortest(privacy.clip_norm)),
             "example_noise": training.privacy.map(|privacy| shortest(privacy.noise_multiplier)),
+            "augment": Some(self.changes.to_string()).filter(|changes| !changes.is_empty()),
+            "normalise": Some(self.scale).filter(|of| *of != PixelScale::PLAIN).map(|of| of.to_string()),
             "model": self.model,
             "hidden": self.hidden,
             "dataset": self.dataset,
             "alpha": if self.alpha.is_finite() { json!(self.alpha) } else { json!("inf") },
             "partition": self.partition.as_ref().map(ToString::to_string),
             "validation_rows": self.validation_rows,
-            "strategy": self.strategy.to_string(),
+            "strategy": self.strategy_name(),
             "rule": self.rule.to_string(),
             "weighting": self.weighting,
             "mode": self.seal,
@@ -204,7 +423,9 @@ impl Plan {
             "attacks": self.attacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "value": self.value,
             "seed": self.seed,
-        })
+        });
+        self.local.add_to_json(&mut config);
+        config
     }
 
     /// What a checkpoint is bound to: a state goes on only under the plan and the data that it was made by. More
@@ -217,6 +438,6 @@ impl Plan {
 }
 
 /// The number that a person wrote: the shortest that is read as this `f32`.
-fn shortest(value: f32) -> f64 {
+pub(crate) fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }

@@ -7,9 +7,11 @@ use data_dao_journal::student_t_thousandths;
 use serde_json::{Value, json};
 
 use super::{
+    explained::Explained,
     population::Contributor,
     simulation::Simulation,
     state::{RoundRecord, ValueRecord},
+    stopping::Stopping,
 };
 use crate::demo::children::own_peak_rss_bytes;
 
@@ -22,9 +24,12 @@ pub(crate) fn report(simulation: &Simulation, wall_seconds: f64) -> Value {
     let mut config = plan.to_json();
     config["parameters"] = architecture.parameter_count().into();
     config["ring_bits"] = simulation.ring_bits().into();
+    config["uploaded_parameters"] =
+        plan.local.uploaded(plan.training.settings().work, simulation.shared).into();
     let rounds: Vec<_> = state.rounds.iter().map(round_json).collect();
+    let explained = Explained::of(simulation);
     let contributors: Vec<_> =
-        population.iter().map(|contributor| contributor_json(simulation, contributor)).collect();
+        population.iter().map(|c| contributor_json(simulation, c, &explained)).collect();
     let ledger = simulation.ledger().map(
         |summary| json!({"entries": summary.entries, "root": summary.root, "audit": summary.audit}),
     );
@@ -33,6 +38,7 @@ pub(crate) fn report(simulation: &Simulation, wall_seconds: f64) -> Value {
         "rounds": rounds,
         "contributors": contributors,
         "ledger": ledger,
+        "early_stopping": state.local.stopping.as_ref().map(Stopping::to_json),
         "peak_rss_bytes": own_peak_rss_bytes(),
         "wall_seconds": wall_seconds,
     })
@@ -48,6 +54,7 @@ fn round_json(record: &RoundRecord) -> Value {
         "participants": record.participants,
         "dropped": record.dropped,
         "refused": record.refused,
+        "course": record.course.to_json(),
         "upload_bytes_per_contributor": record.upload_bytes_per_contributor,
         "upload_bytes_per_parameter": record.upload_bytes_per_parameter,
         "epsilon": record.epsilon,
@@ -57,15 +64,24 @@ fn round_json(record: &RoundRecord) -> Value {
         "wall_seconds": record.wall_seconds,
         "model": record.model,
         "remark": record.remark,
+        "learning_rate": record.local.learning_rate,
+        "validation": record.local.validation,
+        "shared_accuracy": record.local.shared_accuracy,
+        "personal_accuracy": record.local.personal_accuracy,
     })
 }
 
-fn contributor_json(simulation: &Simulation, contributor: &Contributor) -> Value {
+fn contributor_json(
+    simulation: &Simulation,
+    contributor: &Contributor,
+    explained: &Explained,
+) -> Value {
     let none = ValueRecord::default();
     let record = simulation.state.values.get(&contributor.index).unwrap_or(&none);
     let (value, interval) = total(record);
     let credits = simulation.credits(contributor);
-    json!({
+    let tested = simulation.state.local.tested(contributor.index);
+    let mut row = json!({
         "id": contributor.member().to_string(),
         "label": contributor.label(),
         "samples": contributor.rows.len(),
@@ -76,7 +92,16 @@ fn contributor_json(simulation: &Simulation, contributor: &Contributor) -> Value
         "values": record.values,
         "credits": credits.map(|credits| u64::try_from(credits).unwrap_or(u64::MAX)),
         "kind": contributor.kind.name(),
-    })
+        "local_test_rows": tested.map(|test| test.rows),
+        "shared_accuracy": tested.and_then(|test| test.share(test.shared)),
+        "personal_accuracy": tested.and_then(|test| test.share(test.personal)),
+    });
+    if let (Some(row), Value::Object(why)) =
+        (row.as_object_mut(), explained.row(&contributor.member(), record))
+    {
+        row.extend(why);
+    }
+    row
 }
 
 /// The sum of a contributor's values and its 95 % interval; none of what was never measured.
@@ -115,8 +140,8 @@ pub(crate) fn print_head(simulation: &Simulation, threads: NonZeroUsize, resumed
         data.parts.iter().map(Vec::len).sum::<usize>(),
         data.name,
         architecture.parameter_count(),
-        plan.strategy,
-        plan.rule,
+        plan.strategy_name(),
+        plan.grouping.map_or(plan.rule, |grouping| grouping.rule),
         sealed,
     );
     if let Some(round) = resumed {
@@ -131,7 +156,14 @@ pub(crate) fn print_round(record: &RoundRecord) {
         (Some(accuracy), Some(loss)) => {
             format!("accuracy {:.2} %, loss {loss:.4}", 100.0 * accuracy)
         }
+        _ if record.local.personal_accuracy.is_some() => String::new(),
         _ => "no new model".to_owned(),
+    };
+    let personal = record.local.personal_accuracy;
+    let quality = match personal.map(|accuracy| format!("own models {:.2} %", 100.0 * accuracy)) {
+        Some(personal) if quality.is_empty() => personal,
+        Some(personal) => format!("{quality}, {personal}"),
+        None => quality,
     };
     let upload = match record.upload_bytes_per_contributor {
         0 => String::new(),
@@ -144,9 +176,10 @@ pub(crate) fn print_round(record: &RoundRecord) {
     let epsilon = record.epsilon.map(|epsilon| format!(", ε {epsilon:.2}")).unwrap_or_default();
     let success =
         record.attack_success.map(|s| format!(", backdoor {:.1} %", 100.0 * s)).unwrap_or_default();
+    let course = record.course.line();
     let missing = if *dropped > 0 { format!(", {dropped} sent nothing") } else { String::new() };
     println!(
-        "round {:>4}  {quality}  {participants} in the sum{missing}{success}{upload}{epsilon}, {wall_seconds:.2} s",
+        "round {:>4}  {quality}  {participants} in the sum{missing}{course}{success}{upload}{epsilon}, {wall_seconds:.2} s",
         round + 1
     );
     if let Some(remark) = &record.remark {
@@ -165,6 +198,7 @@ pub(crate) fn print_tail(simulation: &Simulation, outcome: &Value) {
         "value",
         "95 % interval",
         "credits",
+        "why",
         "kind",
     ]);
     let contributors = outcome["contributors"].as_array().map_or(&[][..], Vec::as_slice);
@@ -185,12 +219,18 @@ pub(crate) fn print_tail(simulation: &Simulation, outcome: &Value) {
             right(number("value")),
             right(interval),
             right(whole("credits")),
+            text("in_short"),
             text("kind"),
         ]);
     }
     println!("{table}");
     if contributors.len() > LISTED_MAX {
         println!("… and {} more (--report)", contributors.len() - LISTED_MAX);
+    }
+    if let Some(stopping) = simulation.state.local.stopping.as_ref()
+        && let Some(sentence) = stopping.sentence()
+    {
+        println!("{sentence}");
     }
     if let Some(ledger) = simulation.ledger() {
         println!(

@@ -11,6 +11,8 @@ use super::{
     clock::Stopwatch,
     dao::{Ended, RoundStart, SimulatedDao},
     learning::{Learned, TrainingRound},
+    local_state::Retained,
+    parallel::in_order,
     population::Contributor,
     seeds::{Purpose, generator},
     terms::weight,
@@ -20,10 +22,10 @@ use aggregator_protocol::{
     SealingTerms,
 };
 use aggregator_round::{
-    Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, MemoryUpdates, Outcome,
-    Output, PeerAggregator, Sealed,
+    Acknowledged, AggregatorContext, Ask, CheckedOrder, Coordinator, Input, MemoryUpdates,
+    OrderRefusal, Outcome, Output, PeerAggregator, Sealed,
 };
-use aggregator_strategy::OptimizerState;
+use aggregator_strategy::{OptimizerState, VrfPublicKey, participation_key};
 use anyhow::{Context as _, bail};
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Encode as _, SealingKey, SigningKey, VerifyingKey};
@@ -57,11 +59,19 @@ pub(crate) struct SealedFederation {
 
 /// What a sealed round needs beside the federation.
 pub(crate) struct RoundTask<'a> {
+    /// Its number, above that of every round before.
+    pub(crate) id: RoundId,
     pub(crate) training: TrainingRound<'a>,
     pub(crate) past: &'a VecDeque<Vec<f32>>,
     /// Who is invited, in increasing order of keys.
     pub(crate) cohort: &'a [&'a Contributor],
+    /// Who of them comes.
+    pub(crate) coming: &'a [&'a Contributor],
+    /// Whether its sum leads to no model by itself.
+    pub(crate) part: bool,
     pub(crate) optimizer: &'a OptimizerState,
+    /// Whether updates are kept in the clear for an oracle.
+    pub(crate) keeps_clear: bool,
 }
 
 /// What came of a sealed round.
@@ -81,6 +91,10 @@ pub(crate) struct Collected {
     pub(crate) train_losses: Vec<f64>,
     pub(crate) seal_seconds: Vec<f64>,
     pub(crate) aggregate_seconds: f64,
+    /// Clipped updates before encoding and noise, by contributor: none unless they were to be kept.
+    pub(crate) clear: Vec<(usize, Vec<f32>)>,
+    /// What contributors keep to themselves.
+    pub(crate) retained: Retained,
     /// One of those that were acknowledged: its receipt is checked.
     first: Option<(VerifyingKey, Acknowledged)>,
 }
@@ -130,13 +144,13 @@ impl SealedFederation {
         dao: &mut SimulatedDao,
         task: &RoundTask<'_>,
     ) -> anyhow::Result<SealedOutcome> {
-        self.now_ms = (task.training.round + 1) * ROUND_MS;
+        self.now_ms = (task.id.0 + 1) * ROUND_MS;
         let custodians = self.open(dao, task)?;
         let mut collected = self.collect(task)?;
         let watch = Stopwatch::start();
         let ended = self.finish(dao, custodians, task.training.threads)?;
         if let Ended::Settled { .. } = ended {
-            self.check_receipt(task.training.round, collected.first.take())?;
+            self.check_receipt(task.id, collected.first.take())?;
         }
         collected.aggregate_seconds += watch.seconds();
         let refused = self.coordinator.refused().values().sum();
@@ -149,11 +163,11 @@ impl SealedFederation {
     /// A contributor checks its receipt: signed, every party committed to the same set, its own update in it.
     fn check_receipt(
         &self,
-        round: u64,
+        round: RoundId,
         contributor: Option<(VerifyingKey, Acknowledged)>,
     ) -> anyhow::Result<()> {
         let Some((member, acknowledged)) = contributor else { return Ok(()) };
-        let fetched = self.coordinator.receipt_for(RoundId(round), &member);
+        let fetched = self.coordinator.receipt_for(round, &member);
         match acknowledged.check(&self.terms, fetched)? {
             Outcome::Counted(_) => Ok(()),
             other => bail!("an update that was acknowledged is not in its receipt: {other:?}"),
@@ -167,12 +181,14 @@ impl SealedFederation {
             SealingTerms::Mpc | SealingTerms::MpcVerified => Vec::new(),
         };
         dao.open(RoundStart {
-            round: RoundId(task.training.round),
+            round: task.id,
             model: task.training.model,
             optimizer: task.optimizer,
             cohort: task.cohort.iter().map(|contributor| contributor.member()).collect(),
+            draw_keys: self.draw_keys(task),
             custodians: candidates,
             past: task.past,
+            part: task.part,
             now_ms: self.now_ms,
         })?;
         let granted = input_from_dao(dao.granted())?;
@@ -186,6 +202,42 @@ impl SealedFederation {
         Ok(custodians)
     }
 
+    /// The keys by which the cohort draws, where it does.
+    fn draw_keys(&self, task: &RoundTask<'_>) -> Vec<VrfPublicKey> {
+        let key = |contributor: &&Contributor| participation_key(&contributor.key).public_key();
+        let secret = self.terms.sampling.secret_rate();
+        secret.map_or_else(Vec::new, |_| task.cohort.iter().map(key).collect())
+    }
+
+    /// Who of those who come was drawn: each draws for itself.
+    fn drawn<'a>(
+        &self,
+        checked: &CheckedOrder,
+        task: &RoundTask<'a>,
+    ) -> anyhow::Result<Vec<&'a Contributor>> {
+        if self.terms.sampling.secret_rate().is_none() {
+            return Ok(task.coming.to_vec());
+        }
+        let mut drawn = Vec::new();
+        let draw = |contributor: &&'a Contributor| {
+            (*contributor, checked.for_member(&contributor.key, None).err())
+        };
+        in_order(
+            task.training.threads,
+            task.coming,
+            draw,
+            |(contributor, refused)| match refused {
+                None => {
+                    drawn.push(contributor);
+                    Ok(())
+                }
+                Some(OrderRefusal::NotDrawn) => Ok(()),
+                Some(other) => Err(anyhow::Error::from(other)),
+            },
+        )?;
+        Ok(drawn)
+    }
+
     /// Lets everybody train and seal, on all threads, and hands in what comes, in the cohort's order.
     fn collect(&mut self, task: &RoundTask<'_>) -> anyhow::Result<Collected> {
         let first = task.cohort.first().context("an empty cohort")?;
@@ -196,13 +248,23 @@ impl SealedFederation {
         };
         let (terms, seed, most_rows) = (self.terms.clone(), self.seed, self.most_rows);
         let checked = CheckedOrder::new(&self.terms, &order, &model)?;
-        let round = task.training.round;
+        let (round, keeps_clear) = (task.training.round, task.keeps_clear);
+        let clip = self.terms.encoding.clip_norm();
         let finish = |contributor: &Contributor, learned: anyhow::Result<Learned>| {
             let mut seal_seconds = 0.0;
             let mut contribute = |mut learned: Learned| {
                 let ordered = checked.for_member(&contributor.key, None)?;
                 let watch = Stopwatch::start();
                 let update = LocalUpdate::new(mem::take(&mut learned.delta))?;
+                if keeps_clear {
+                    learned.delta = update.clone().clip(clip).delta().to_vec();
+                }
+                if task.training.trainer.scaffold.is_some() {
+                    // Of what counts: of the update as sealing will clip it.
+                    let sent = update.clone().clip(terms.encoding.clip_norm());
+                    learned.control =
+                        task.training.trainer.change_control(contributor, sent.delta());
+                }
                 let update = match most_rows {
                     Some(most) => update.weighing(weight(contributor.rows.len(), most)),
                     None => update,
@@ -219,8 +281,9 @@ impl SealedFederation {
             Contribution { index: contributor.index, member, result, seal_seconds }
         };
         let mut collected = Collected::default();
+        let drawn = self.drawn(&checked, task)?;
         task.training
-            .run(task.cohort, finish, |contribution| self.submit(contribution, &mut collected))?;
+            .run(&drawn, finish, |contribution| self.submit(contribution, &mut collected))?;
         Ok(collected)
     }
 
@@ -240,12 +303,17 @@ impl SealedFederation {
         if collected.upload_bytes == 0 {
             collected.upload_bytes = sealed.update().to_bytes().len() as u64;
         }
+        if !learned.delta.is_empty() {
+            collected.clear.push((index, learned.delta));
+        }
         collected.train_seconds.push(learned.seconds);
         collected.train_losses.extend(learned.loss);
         collected.seal_seconds.push(seal_seconds);
+        collected.retained.personal.extend(learned.own.map(|own| (index, own)));
+        collected.retained.control.own.extend(learned.control.map(|change| (index, change)));
         let watch = Stopwatch::start();
-        let update = Box::new(sealed.update().clone());
-        let outputs = self.feed(Input::Submitted { peer: member, update })?;
+        let (update, ticket) = (Box::new(sealed.update().clone()), sealed.ticket());
+        let outputs = self.feed(Input::Submitted { peer: member, update, ticket })?;
         let promise = outputs.into_iter().find_map(|output| match output {
             Output::Acknowledge(promise) => Some(*promise),
             _ => None,

@@ -15,14 +15,24 @@ pub(crate) enum Purpose {
     Cohort,
     /// The order of a contributor's examples.
     Training,
+    /// The order of examples in training a model of its own.
+    Personal,
+    /// Which of its rows a contributor is tested on.
+    LocalTest,
     /// What an attacker draws.
     Attack,
     /// The stochastic rounding of an update.
     Rounding,
     /// Noise, shares and encryption. Repeatable here and nowhere else: a simulation hides nothing.
     Sealing,
+    /// How fast a contributor is.
+    Speed,
+    /// Who sends nothing.
+    Dropout,
     /// Keys of contributors, aggregators and the DAO node.
     Key,
+    /// Orders of contributors in sampled values.
+    Valuation,
 }
 
 impl Purpose {
@@ -32,10 +42,15 @@ impl Purpose {
             Self::Attackers => "attackers",
             Self::Cohort => "cohort",
             Self::Training => "training",
+            Self::Personal => "personal",
+            Self::LocalTest => "local test",
             Self::Attack => "attack",
             Self::Rounding => "rounding",
             Self::Sealing => "sealing",
+            Self::Speed => "speed",
+            Self::Dropout => "dropout",
             Self::Key => "key",
+            Self::Valuation => "valuation",
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    mem,
     num::NonZeroUsize,
 };
 
+use aggregator_protocol::{OpenedScalars, RoundId, RoundReceipt};
 use aggregator_round::{PAST_UPDATES_MAX, privacy_loss};
 use aggregator_strategy::{Attack, OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
 use anyhow::Context as _;
@@ -15,20 +17,30 @@ use trainer_model::{
     Architecture, ComputeDevice, Evaluation, Examples, Parameters, evaluate, model_digest,
 };
 
+mod buffered;
+mod grouped;
+mod part;
+
+use self::buffered::Buffered;
 use super::{
-    args::{SamplingKind, SealKind, ValueKind, Weighting},
+    args::{SamplingKind, SealKind, Weighting},
     clock::Stopwatch,
+    control::ControlChanges,
     dao::{Ended, SimulatedDao},
     data::SimulationData,
-    learning::{Trainer, TrainingRound},
+    learning::TrainingRound,
     ledger::{COHORT_MAX, Opening, SimulatedLedger},
+    local_round::Bench,
+    local_state::{LocalState, Retained},
     open_round::OpenFederation,
+    oracle::{OracleValues, RoundGame},
     plan::Plan,
     population::{Contributor, population},
-    sealed_round::{RoundTask, SealedFederation, SealedOutcome},
+    schedule::Schedule,
+    sealed_round::{Collected, RoundTask, SealedFederation, SealedOutcome},
     seeds::{Purpose, generator},
     state::{RoundRecord, State},
-    terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms},
+    terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms, weight},
 };
 use crate::{
     demo::progress::mean, demo::report::LedgerSummary, measure::Evaluator,
@@ -36,7 +48,7 @@ use crate::{
 };
 
 /// How much innovation qualifies for pay, as in the demonstration.
-const NOVELTY_PERCENT: u32 = crate::demo::central::NOVELTY_PERCENT;
+pub(crate) const NOVELTY_PERCENT: u32 = crate::demo::central::NOVELTY_PERCENT;
 
 /// A federation of virtual contributors.
 pub(crate) struct Simulation {
@@ -45,10 +57,14 @@ pub(crate) struct Simulation {
     pub(crate) architecture: Architecture,
     pub(crate) population: Vec<Contributor>,
     pub(crate) state: State,
-    device: ComputeDevice,
-    threads: NonZeroUsize,
+    pub(crate) device: ComputeDevice,
+    pub(crate) threads: NonZeroUsize,
+    /// Parameters that are shared, the first ones.
+    pub(crate) shared: usize,
     backdoored: Option<Examples>,
     engine: Engine,
+    /// In asynchronous training.
+    buffered: Option<Buffered>,
 }
 
 enum Engine {
@@ -68,9 +84,12 @@ struct SealedEngine {
 }
 
 /// What a round left behind.
+#[derive(Default)]
 struct RoundResult {
-    after: Option<(Parameters, OptimizerState, Vec<f32>, Evaluation)>,
+    /// The model, with its quality if there is a whole one; the server's optimiser, and the mean update.
+    after: Option<(Parameters, OptimizerState, Vec<f32>, Option<Evaluation>)>,
     values: Vec<(usize, Option<f64>)>,
+    retained: Retained,
     record: RoundRecord,
 }
 
@@ -85,6 +104,7 @@ impl Simulation {
         threads: NonZeroUsize,
         state: Option<State>,
     ) -> anyhow::Result<Self> {
+        let shared = plan.local.shared_count(&architecture, plan.clients)?;
         let population = population(plan.seed, &data.parts, &plan.attacks)?;
         let backdoored = backdoored(&plan, &data)?;
         let device = ComputeDevice::cpu();
@@ -92,10 +112,7 @@ impl Simulation {
         let model = || initial_parameters(&architecture, plan.seed);
         let mut state = match state {
             Some(state) => state,
-            None => State::start(
-                model(),
-                OptimizerState::new(plan.strategy, architecture.parameter_count())?,
-            ),
+            None => State::start(model(), &plan)?,
         };
         let setup =
             Setup { plan: &plan, data: &data, architecture: &architecture, device: &device };
@@ -103,6 +120,7 @@ impl Simulation {
             SealKind::None => setup.open()?,
             _ => setup.sealed(&population, &mut state, fresh)?,
         };
+        let buffered = buffered(&plan);
         Ok(Self {
             plan,
             data,
@@ -111,8 +129,10 @@ impl Simulation {
             state,
             device,
             threads,
+            shared,
             backdoored,
             engine,
+            buffered,
         })
     }
 
@@ -120,25 +140,27 @@ impl Simulation {
     pub(crate) fn step(&mut self) -> anyhow::Result<()> {
         let watch = Stopwatch::start();
         let round = self.state.next_round;
-        let cohort = self.cohort(round)?;
-        let mut result = match &self.engine {
-            Engine::Open(_) => self.open_round(round, &cohort)?,
-            Engine::Sealed(_) => self.sealed_round(round, &cohort)?,
+        let mut result = if self.plan.buffering.is_some() {
+            self.buffered_round(round)?
+        } else {
+            self.synchronous_round(round)?
         };
         for (index, value) in result.values {
             let record = self.state.values.entry(index).or_default();
             record.rounds += 1;
             record.values.extend(value);
         }
+        let changed = result.after.is_some();
         if let Some((model, optimizer, mean_update, test)) = result.after {
             self.state.model = model;
             self.state.optimizer = optimizer;
             self.state.past.push_front(mean_update);
             self.state.past.truncate(PAST_UPDATES_MAX);
-            result.record.test_accuracy = Some(test.accuracy);
-            result.record.test_loss = Some(test.loss);
+            result.record.test_accuracy = test.map(|test| test.accuracy);
+            result.record.test_loss = test.map(|test| test.loss);
             result.record.attack_success = self.attack_success()?;
         }
+        result.record.local = self.close_locally(round, result.retained, changed)?;
         result.record.round = round;
         result.record.model = model_digest(&self.architecture, &self.state.model).to_string();
         result.record.wall_seconds = watch.seconds();
@@ -147,15 +169,50 @@ impl Simulation {
         if let Engine::Sealed(engine) = &self.engine
             && let Some(ledger) = engine.dao.ledger()
         {
-            self.state.leaves = ledger.leaves().to_vec();
+            // Leaves are never changed: only the round's own are new.
+            let known = self.state.leaves.len();
+            self.state.leaves.extend_from_slice(&ledger.leaves()[known..]);
         }
         Ok(())
+    }
+
+    /// A round of those who are invited to it and come.
+    fn synchronous_round(&mut self, round: u64) -> anyhow::Result<RoundResult> {
+        let invited = self.cohort(round)?;
+        let enough = (self.plan.sampling == SamplingKind::Uniform).then(|| self.plan.cohort_size());
+        let arrivals = self.plan.conduct().arrivals(round, &invited, enough);
+        let mut result = match (&self.engine, self.plan.grouping) {
+            (Engine::Open(_), _) => self.open_round(round, &arrivals.coming)?,
+            (Engine::Sealed(_), Some(grouping)) => {
+                self.grouped_round(round, &invited, &arrivals, grouping)?
+            }
+            (Engine::Sealed(_), None) => self.sealed_round(round, (&invited, &arrivals.coming))?,
+        };
+        result.record.dropped += arrivals.vanished.len() as u64;
+        result.record.course.surplus = arrivals.surplus as u64;
+        Ok(result)
     }
 
     /// The ledger, if the rounds are small enough for one.
     pub(crate) fn ledger(&self) -> Option<LedgerSummary> {
         match &self.engine {
             Engine::Sealed(engine) => engine.dao.ledger().map(SimulatedLedger::summary),
+            Engine::Open(_) => None,
+        }
+    }
+
+    /// The ledger's leaves, if there is one.
+    pub(crate) fn leaves(&self) -> Option<&[Vec<u8>]> {
+        match &self.engine {
+            Engine::Sealed(engine) => engine.dao.ledger().map(SimulatedLedger::leaves),
+            Engine::Open(_) => None,
+        }
+    }
+
+    /// Loss per unit of a sealed scalar.
+    pub(crate) fn value_unit(&self) -> Option<f64> {
+        match &self.engine {
+            Engine::Sealed(engine) => Some(engine.federation.terms().encoding.value_unit()),
             Engine::Open(_) => None,
         }
     }
@@ -181,10 +238,12 @@ impl Simulation {
         let mut rng = generator(self.plan.seed, Purpose::Cohort, &[round]);
         let count = self.population.len();
         Ok(match self.plan.sampling {
-            SamplingKind::Uniform => uniform_cohort(count, self.plan.cohort_size(), &mut rng)?,
+            SamplingKind::Uniform => uniform_cohort(count, self.plan.invited(), &mut rng)?,
             SamplingKind::Poisson => {
                 poisson_cohort(count, SamplingRate::new(self.plan.sample)?, &mut rng)
             }
+            // Each draws for itself, once it has the order.
+            SamplingKind::Secret => (0..count).collect(),
         })
     }
 
@@ -195,99 +254,100 @@ impl Simulation {
         let OpenEngine { federation, evaluator } = engine.as_ref();
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
-        let trainer = self.trainer();
+        let trainer = self.bench().trainer(&self.state)?;
         let last = self.state.past.front().map(Vec::as_slice);
         let training =
             TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
         let outcome = federation.run(&cohort, &training, evaluator)?;
         let mut optimizer = self.state.optimizer.clone();
-        let after = optimizer.step(model.values(), &outcome.mean_update)?;
+        let after = optimizer.step(model.values(), &self.whole_update(&outcome.mean_update))?;
         let after = Parameters::new(&self.architecture.layout(), after)?;
-        let test = evaluator.test(&after)?;
+        let whole = self.shared == after.count();
+        let test = whole.then(|| evaluator.test(&after)).transpose()?;
         let record = RoundRecord {
             participants: outcome.values.len() as u64,
             dropped: outcome.dropped.len() as u64,
             train_seconds: mean(&outcome.train_seconds),
             train_loss: mean_loss(&outcome.train_losses),
             aggregate_seconds: outcome.aggregate_seconds,
-            remark: first_reason(&outcome.dropped),
+            remark: first_reason(&outcome.dropped).or(outcome.remark),
             ..RoundRecord::default()
         };
         let after = Some((after, optimizer, outcome.mean_update, test));
-        Ok(RoundResult { after, values: outcome.values, record })
+        Ok(RoundResult { after, values: outcome.values, retained: outcome.retained, record })
     }
 
-    fn sealed_round(&mut self, round: u64, cohort: &[usize]) -> anyhow::Result<RoundResult> {
-        let trainer = Trainer {
+    fn sealed_round(
+        &mut self,
+        round: u64,
+        (cohort, coming): (&[usize], &[usize]),
+    ) -> anyhow::Result<RoundResult> {
+        let bench = Bench {
+            plan: &self.plan,
             data: &self.data,
             architecture: &self.architecture,
-            plan: self.plan.training,
             device: &self.device,
-            seed: self.plan.seed,
+            shared: self.shared,
         };
+        let trainer = bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
             anyhow::bail!("a sealed round of an open federation");
         };
         let SealedEngine { federation, dao, members } = engine.as_mut();
         let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         invited.sort_by_key(|contributor| contributor.member());
+        let mut coming: Vec<_> = coming.iter().map(|index| &self.population[*index]).collect();
+        coming.sort_by_key(|contributor| contributor.member());
         let last = self.state.past.front().map(Vec::as_slice);
         let model = &self.state.model;
-        let SealedOutcome { ended, collected, refused } = federation.run(
-            dao,
-            &RoundTask {
-                training: TrainingRound {
-                    trainer: &trainer,
-                    threads: self.threads,
-                    round,
-                    model,
-                    last,
-                },
-                past: &self.state.past,
-                cohort: &invited,
-                optimizer: &self.state.optimizer,
-            },
-        )?;
+        let training =
+            TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
+        let task = RoundTask {
+            id: RoundId(round),
+            training,
+            past: &self.state.past,
+            cohort: &invited,
+            coming: &coming,
+            part: false,
+            optimizer: &self.state.optimizer,
+            keeps_clear: self.plan.value.plays_game(),
+        };
+        let SealedOutcome { ended, mut collected, refused } = federation.run(dao, &task)?;
         let encoding = federation.terms().encoding;
         let rounds = round + 1;
         let mut record = RoundRecord {
-            dropped: collected.dropped.len() as u64,
             refused,
-            upload_bytes_per_contributor: collected.upload_bytes,
             upload_bytes_per_parameter: per_parameter(collected.upload_bytes, &encoding),
             epsilon: privacy_loss(federation.terms(), rounds)?,
-            train_seconds: mean(&collected.train_seconds),
-            train_loss: mean_loss(&collected.train_losses),
-            seal_seconds: mean(&collected.seal_seconds),
-            aggregate_seconds: collected.aggregate_seconds,
-            remark: first_reason(&collected.dropped),
-            ..RoundRecord::default()
+            ..collected_record(&collected)
         };
+        let mut retained = mem::take(&mut collected.retained);
         let (after, values) = match ended {
             Ended::Aborted(reason) => {
                 record.remark = Some(format!("given up: {reason}"));
+                retained.control = ControlChanges::default();
                 (None, Vec::new())
             }
             Ended::Settled { stepped, receipt, test } => {
-                let contributions = receipt.accepted.contributions().iter();
-                let value = |((member, _), scalars): (
-                    &(VerifyingKey, _),
-                    &aggregator_protocol::OpenedScalars,
-                )| {
-                    let index = members.get(member).copied();
-                    #[expect(
-                        clippy::cast_precision_loss,
-                        reason = "for people; the ledger has integers"
-                    )]
-                    index.map(|index| (index, Some(scalars.value as f64 * encoding.value_unit())))
-                };
-                let values: Vec<_> =
-                    contributions.zip(&receipt.scalars).filter_map(value).collect();
+                let mut values = opened_values(&receipt, members, &encoding);
                 record.participants = values.len() as u64;
-                (Some((stepped.after, stepped.optimizer, stepped.mean_update, test)), values)
+                let test = test.context("a whole round is tested")?;
+                if let Some(played) = Played::of(&self.plan, &self.population, &mut collected) {
+                    let remark = record.remark.take();
+                    (values, record.remark) =
+                        played.values(&task.training, dao.evaluator(), remark)?;
+                }
+                let counted = values.iter().map(|(index, _)| *index).collect();
+                bench.count_controls(
+                    &trainer,
+                    (&self.population, &counted),
+                    &stepped.mean_update,
+                    &mut retained.control,
+                );
+                (Some((stepped.after, stepped.optimizer, stepped.mean_update, Some(test))), values)
             }
         };
-        Ok(RoundResult { after, values, record })
+        Ok(RoundResult { after, values, retained, record })
     }
 
     /// The share of triggered test images that are taken for the backdoor's target.
@@ -296,15 +356,61 @@ impl Simulation {
         let tested = evaluate(&self.device, &self.architecture, &self.state.model, examples)?;
         Ok(Some(tested.accuracy))
     }
+}
 
-    fn trainer(&self) -> Trainer<'_> {
-        Trainer {
-            data: &self.data,
-            architecture: &self.architecture,
-            plan: self.plan.training,
-            device: &self.device,
-            seed: self.plan.seed,
-        }
+/// The schedule of asynchronous training, if the plan is one.
+fn buffered(plan: &Plan) -> Option<Buffered> {
+    let buffering = plan.buffering?;
+    let minimum = plan.minimum() as usize;
+    let schedule = Schedule::new(plan.conduct(), buffering, minimum, plan.clients);
+    Some(Buffered {
+        schedule,
+        buffering,
+        versions: BTreeMap::new(),
+        sealed: BTreeMap::new(),
+        next_id: 0,
+    })
+}
+
+/// A sealed round that is played again in the clear, for an oracle.
+struct Played<'a> {
+    plan: &'a Plan,
+    population: &'a [Contributor],
+    clear: Vec<(usize, Vec<f32>)>,
+}
+
+impl<'a> Played<'a> {
+    /// None where no oracle is asked for.
+    fn of(
+        plan: &'a Plan,
+        population: &'a [Contributor],
+        collected: &mut Collected,
+    ) -> Option<Self> {
+        let clear = mem::take(&mut collected.clear);
+        plan.value.plays_game().then_some(Self { plan, population, clear })
+    }
+
+    /// The value of each contribution by contributor, and what there is to say about the round.
+    ///
+    /// * `remark` — what there was to say before, which comes first.
+    #[expect(clippy::type_complexity, reason = "values as the rounds of both engines have them")]
+    fn values(
+        self,
+        training: &TrainingRound<'_>,
+        evaluator: &Evaluator,
+        remark: Option<String>,
+    ) -> anyhow::Result<(Vec<(usize, Option<f64>)>, Option<String>)> {
+        let most = self.population.iter().map(|c| c.rows.len()).max().unwrap_or(1);
+        let weight_of = |index: usize| match self.plan.weighting {
+            Weighting::Samples => f64::from(weight(self.population[index].rows.len(), most).get()),
+            Weighting::Uniform => 1.0,
+        };
+        let (indices, updates): (Vec<usize>, Vec<Vec<f32>>) = self.clear.into_iter().unzip();
+        let weights: Vec<f64> = indices.iter().map(|index| weight_of(*index)).collect();
+        let game = RoundGame { training, evaluator, updates: &updates, weights: &weights };
+        let OracleValues { values, remark: doubt } = game.values(self.plan.value)?;
+        let values = indices.into_iter().zip(values.into_iter().map(Some));
+        Ok((values.collect(), remark.or(doubt)))
     }
 }
 
@@ -326,7 +432,7 @@ impl Setup<'_> {
             rule: self.plan.rule,
             clip,
             by_samples: self.plan.weighting == Weighting::Samples,
-            valued: self.plan.value == ValueKind::Probe,
+            value: self.plan.value,
         };
         Ok(Engine::Open(Box::new(OpenEngine { federation, evaluator: self.evaluator(encoding)? })))
     }
@@ -345,11 +451,7 @@ impl Setup<'_> {
             (0_u64..).take(aggregator_count(self.plan.seal)).map(|index| key(1, index)).collect();
         let keys = aggregators.iter().map(SigningKey::verifying_key).collect();
         let mut ledger = SimulatedLedger::found(dao_key.verifying_key(), keys)?;
-        let size = self.plan.cohort_size();
-        let cohort = match self.plan.sampling {
-            SamplingKind::Uniform => [size, size],
-            SamplingKind::Poisson => [population.len(), 2],
-        };
+        let cohort = self.plan.cohort_bounds();
         let terms = terms(&TermsParts {
             plan: self.plan,
             dao: ledger.dao()?,
@@ -362,7 +464,9 @@ impl Setup<'_> {
         })?;
         // The novelty test compares innovations of contributions that weigh the same.
         let weighted = self.plan.weighting == Weighting::Samples;
-        let ledger = if cohort[0] > COHORT_MAX || weighted {
+        // Parts of a round are not measured, and so not paid.
+        let parts = self.plan.grouping.is_some() || self.plan.buffering.is_some();
+        let ledger = if cohort[0] > COHORT_MAX || weighted || parts {
             None
         } else if fresh {
             let members: Vec<_> = population.iter().map(|c| (c.member(), c.label())).collect();
@@ -377,7 +481,7 @@ impl Setup<'_> {
             )?;
             Some(ledger)
         } else {
-            Some(SimulatedLedger::from_leaves(std::mem::take(&mut state.leaves))?)
+            Some(SimulatedLedger::from_leaves(mem::take(&mut state.leaves))?)
         };
         let evaluator = self.evaluator(terms.encoding)?;
         let most_rows = (self.plan.weighting == Weighting::Samples)
@@ -410,8 +514,10 @@ fn backdoored(plan: &Plan, data: &SimulationData) -> anyhow::Result<Option<Examp
 }
 
 impl State {
-    fn start(model: Parameters, optimizer: OptimizerState) -> Self {
-        Self {
+    fn start(model: Parameters, plan: &Plan) -> anyhow::Result<Self> {
+        let optimizer = OptimizerState::new(plan.strategy, model.count())?;
+        let controls = if plan.local.scaffold { model.count() } else { 0 };
+        Ok(Self {
             next_round: 0,
             model,
             optimizer,
@@ -419,7 +525,37 @@ impl State {
             rounds: Vec::new(),
             values: BTreeMap::new(),
             leaves: Vec::new(),
-        }
+            local: LocalState::start(plan.local.stopping, controls),
+        })
+    }
+}
+
+/// What each contribution of a sealed round took off the loss, by contributor.
+#[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+fn opened_values(
+    receipt: &RoundReceipt,
+    members: &BTreeMap<VerifyingKey, usize>,
+    encoding: &EncodingParameters,
+) -> Vec<(usize, Option<f64>)> {
+    let contributions = receipt.accepted.contributions().iter().zip(&receipt.scalars);
+    let value = |((member, _), scalars): (&(VerifyingKey, _), &OpenedScalars)| {
+        let value = scalars.value as f64 * encoding.value_unit();
+        members.get(member).map(|index| (*index, Some(value)))
+    };
+    contributions.filter_map(value).collect()
+}
+
+/// What is noted of a sealed round's collection.
+fn collected_record(collected: &Collected) -> RoundRecord {
+    RoundRecord {
+        dropped: collected.dropped.len() as u64,
+        upload_bytes_per_contributor: collected.upload_bytes,
+        train_seconds: mean(&collected.train_seconds),
+        train_loss: mean_loss(&collected.train_losses),
+        seal_seconds: mean(&collected.seal_seconds),
+        aggregate_seconds: collected.aggregate_seconds,
+        remark: first_reason(&collected.dropped),
+        ..RoundRecord::default()
     }
 }
 

@@ -13,8 +13,11 @@ use privacy_identity::{
 };
 use trainer_model::{Parameters, UpdateLayout};
 
+use super::course::Course;
+use super::local_state::{LocalRecord, LocalState};
+
 /// Version of the checkpoint's form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Largest checkpoint that is read: models of 2^24 parameters with two moments and five past updates.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -42,10 +45,14 @@ pub(crate) struct RoundRecord {
     pub(crate) seal_seconds: f64,
     pub(crate) aggregate_seconds: f64,
     pub(crate) wall_seconds: f64,
+    /// Who came too late, how old updates were.
+    pub(crate) course: Course,
     /// Digest of the model after the round: equal at any number of threads.
     pub(crate) model: String,
     /// Why it was given up, or why somebody sent nothing: the first reason.
     pub(crate) remark: Option<String>,
+    /// What was noted on the contributors' side.
+    pub(crate) local: LocalRecord,
 }
 
 /// A contributor's values so far, in loss.
@@ -68,6 +75,7 @@ pub(crate) struct State {
     pub(crate) rounds: Vec<RoundRecord>,
     pub(crate) values: BTreeMap<usize, ValueRecord>,
     pub(crate) leaves: Vec<Vec<u8>>,
+    pub(crate) local: LocalState,
 }
 
 impl State {
@@ -95,6 +103,7 @@ impl State {
         for leaf in &self.leaves {
             writer.bytes(leaf);
         }
+        self.local.encode(&mut writer);
         let body = writer.into_bytes();
         let digest = Digest::of(Tag::Model, &body);
         let part = path.with_extension("part");
@@ -159,31 +168,35 @@ impl State {
         let count = reader.length("leaves", most)?;
         let leaf = |_| reader.bytes("leaf", most).map(<[u8]>::to_vec);
         let leaves = (0..count).map(leaf).collect::<Result<_, _>>()?;
-        Ok(Self { next_round, model, optimizer, past, rounds, values, leaves })
+        let local = LocalState::decode(&mut reader, most)?;
+        Ok(Self { next_round, model, optimizer, past, rounds, values, leaves, local })
     }
 }
 
-fn floats_to_writer(values: &[f32], writer: &mut Writer) {
+pub(crate) fn floats_to_writer(values: &[f32], writer: &mut Writer) {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     writer.bytes(&bytes);
 }
 
-fn floats_from_reader(reader: &mut Reader<'_>, most: usize) -> anyhow::Result<Vec<f32>> {
+pub(crate) fn floats_from_reader(
+    reader: &mut Reader<'_>,
+    most: usize,
+) -> Result<Vec<f32>, DecodeError> {
     let (chunks, rest) = reader.bytes("past update", most)?.as_chunks::<4>();
     if !rest.is_empty() {
-        bail!("holds a past update that is cut off");
+        return Err(DecodeError::invalid("past update", "is cut off"));
     }
     Ok(chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
-fn optional_to_writer(value: Option<f64>, writer: &mut Writer) {
+pub(crate) fn optional_to_writer(value: Option<f64>, writer: &mut Writer) {
     writer.u8(u8::from(value.is_some()));
     if let Some(value) = value {
         writer.f64(value);
     }
 }
 
-fn optional_from_reader(
+pub(crate) fn optional_from_reader(
     reader: &mut Reader<'_>,
     field: &'static str,
 ) -> Result<Option<f64>, DecodeError> {
@@ -209,8 +222,10 @@ impl Encode for RoundRecord {
         for seconds in self.seconds() {
             writer.f64(seconds);
         }
+        self.course.encode(writer);
         writer.text(&self.model);
         writer.text(self.remark.as_deref().unwrap_or_default());
+        self.local.encode(writer);
     }
 }
 
@@ -238,8 +253,10 @@ impl Decode for RoundRecord {
             seal_seconds: reader.f64("seconds")?,
             aggregate_seconds: reader.f64("seconds")?,
             wall_seconds: reader.f64("seconds")?,
+            course: Decode::decode(reader)?,
             model: reader.text("model", TEXT_BYTES_MAX)?,
             remark: Some(reader.text("remark", TEXT_BYTES_MAX)?).filter(|text| !text.is_empty()),
+            local: LocalRecord::decode(reader)?,
         })
     }
 }

@@ -10,11 +10,11 @@ use anyhow::{Context as _, bail};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, SigningKey};
 use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters};
-use trainer_model::TrainingSettings;
 
 use super::{
     args::{SealKind, Weighting},
     plan::Plan,
+    population::Contributor,
 };
 
 /// Most custodians of a round, as by default in `sahakar serve`.
@@ -54,11 +54,13 @@ pub(crate) const fn aggregator_count(seal: SealKind) -> usize {
 /// The terms of a sealed federation.
 pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
     let TermsParts { plan, cohort: [largest, smallest], .. } = parts;
-    let sealing = sealing(plan.seal, *smallest)?;
+    let fewest = plan.minimum_cohort.map_or(*smallest, |minimum| minimum as usize);
+    let sealing = sealing(plan.seal, fewest.min(*smallest))?;
     // With noise a round of fewer would have too little of it: nobody may be missing.
     let noisy = plan.noise_multiplier > 0.0;
     let custodians = sealing.custody().map_or(2, CustodyTerms::custodians);
-    let minimum_cohort = u32::try_from(if noisy { *smallest } else { custodians })?;
+    let least = u32::try_from(if noisy { *smallest } else { custodians })?;
+    let minimum_cohort = plan.minimum_cohort.unwrap_or(least);
     let noise = NoiseTerms {
         multiplier: plan.noise_multiplier,
         honest_minimum: if noisy { minimum_cohort } else { 1 },
@@ -74,7 +76,7 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
         cohort: CohortTerms::Absent,
         encoding: encoding(plan, parts.parameters, *largest, &noise)?,
         noise,
-        training: training(plan.training.settings()),
+        training: training(plan),
         optimizer: plan.strategy,
         architecture: parts.architecture.clone(),
         schema: SchemaTerms {
@@ -85,6 +87,7 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
             deviation: vec![1.0],
         },
         rounds: ROUNDS_MAX,
+        sampling: plan.cohort_rule()?,
         minimum_cohort,
         round_deadline_ms: DEADLINE_MS,
         step_deadline_ms: DEADLINE_MS,
@@ -92,7 +95,9 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
     Ok(terms.checked()?)
 }
 
-fn training(settings: TrainingSettings) -> TrainingTerms {
+/// The terms' local training.
+pub(crate) fn training(plan: &Plan) -> TrainingTerms {
+    let settings = plan.training.settings();
     TrainingTerms {
         work: match settings.work {
             trainer_model::LocalWork::Epochs(epochs) => LocalWork::Epochs(epochs),
@@ -100,6 +105,7 @@ fn training(settings: TrainingSettings) -> TrainingTerms {
         },
         batch_size: settings.batch_size,
         learning_rate: f64::from(settings.learning_rate),
+        schedule: plan.local.schedule,
         momentum: f64::from(settings.momentum),
         weight_decay: f64::from(settings.weight_decay),
         gradient_clip: settings.gradient_clip.map(f64::from),
@@ -149,6 +155,16 @@ fn encoding(
         }
     };
     encoding.context("no ring holds the updates of such a federation")
+}
+
+/// What a contribution weighs in the mean, where the largest contributor has `most` rows.
+#[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+pub(crate) fn contribution_weight(plan: &Plan, contributor: &Contributor, most: usize) -> f64 {
+    match (plan.weighting, plan.seal) {
+        (Weighting::Uniform, _) => 1.0,
+        (Weighting::Samples, SealKind::None) => contributor.rows.len() as f64,
+        (Weighting::Samples, _) => f64::from(weight(contributor.rows.len(), most).get()),
+    }
 }
 
 /// The weight of a contributor with so many rows where the largest has `most`.

@@ -17,6 +17,56 @@ use trainer_model::DeviceChoice;
 /// Longest wait for any one event: far above what a loaded machine needs.
 const EVENT_MS_MAX: u64 = 60_000;
 
+/// How long a round waits for a contributor that does not come, in milliseconds.
+const ROUND_DEADLINE_MS: u64 = 4_000;
+
+/// A co-operative that is not the usual one.
+pub(crate) struct Setup<'a> {
+    /// What to start as the program.
+    pub(crate) program: &'a Path,
+    pub(crate) mode: SealingMode,
+    pub(crate) dir: &'a Path,
+    pub(crate) contributors: usize,
+    pub(crate) rounds: u32,
+    pub(crate) round_deadline_ms: u64,
+}
+
+impl<'a> Setup<'a> {
+    /// The program itself.
+    pub(crate) fn new(mode: SealingMode, dir: &'a Path, contributors: usize, rounds: u32) -> Self {
+        let program = env!("CARGO_BIN_EXE_sahakar").as_ref();
+        Self { program, mode, dir, contributors, rounds, round_deadline_ms: ROUND_DEADLINE_MS }
+    }
+
+    /// The contributors with their tables.
+    pub(crate) fn vintage(&self) -> Vintage {
+        let contributors = self.contributors;
+        let plan =
+            VintagePlan { dataset: "wine".to_owned(), data_dir: None, contributors, seed: 3 };
+        Vintage::prepare(&plan, self.dir).unwrap()
+    }
+
+    /// Starts all processes.
+    pub(crate) async fn start(self) -> (Cooperative, Vintage) {
+        let vintage = self.vintage();
+        let plan = CooperativePlan {
+            program: self.program.to_owned(),
+            dir: self.dir.to_owned(),
+            rounds: self.rounds,
+            mode: self.mode,
+            device: DeviceChoice::Cpu,
+            seed: 3,
+            round_deadline_ms: self.round_deadline_ms,
+            noise_multiplier: 0.0,
+            validation: vintage.validation.clone(),
+            test: vintage.test.clone(),
+            schema: vintage.schema.clone(),
+            wineries: vintage.wineries.clone(),
+        };
+        (Cooperative::start(plan, &mut UnwrapErr(SysRng)).await.unwrap(), vintage)
+    }
+}
+
 /// Starts `contributors` wineries for `rounds` rounds.
 pub(crate) async fn start(dir: &Path, contributors: usize, rounds: u32) -> (Cooperative, Vintage) {
     start_in(SealingMode::Mpc, dir, contributors, rounds).await
@@ -29,23 +79,7 @@ pub(crate) async fn start_in(
     contributors: usize,
     rounds: u32,
 ) -> (Cooperative, Vintage) {
-    let plan = VintagePlan { dataset: "wine".to_owned(), data_dir: None, contributors, seed: 3 };
-    let vintage = Vintage::prepare(&plan, dir).unwrap();
-    let plan = CooperativePlan {
-        program: env!("CARGO_BIN_EXE_sahakar").into(),
-        dir: dir.to_owned(),
-        rounds,
-        mode,
-        device: DeviceChoice::Cpu,
-        seed: 3,
-        round_deadline_ms: 4_000,
-        noise_multiplier: 0.0,
-        validation: vintage.validation.clone(),
-        test: vintage.test.clone(),
-        schema: vintage.schema.clone(),
-        wineries: vintage.wineries.clone(),
-    };
-    (Cooperative::start(plan, &mut UnwrapErr(SysRng)).await.unwrap(), vintage)
+    Setup::new(mode, dir, contributors, rounds).start().await
 }
 
 /// The next event of any process.

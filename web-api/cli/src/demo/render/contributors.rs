@@ -30,6 +30,11 @@ pub(super) fn lines(rows: &[ContributorRow], style: Style) -> Vec<String> {
             "value without credits: an update that brings nothing new to what is public earns nothing",
         );
     }
+    // Never a bare 0.
+    for row in rows.iter().filter(|row| row.credits == 0) {
+        let label: String = row.label.chars().take(LABEL_CHARS_MAX).collect();
+        note(&format!("{label}, no credits: {}", row.reason[0]));
+    }
     lines
 }
 

@@ -75,6 +75,11 @@ fn contributors() -> Vec<ContributorRow> {
             value,
             interval: Some([value - 0.012, value + 0.012]),
             credits,
+            reason: match (credits, value) {
+                (0, ..0.0) => ["value not above 0", "No credit."].map(str::to_owned),
+                (0, _) => ["nothing new", "No credit."].map(str::to_owned),
+                _ => ["paid by value", "Paid."].map(str::to_owned),
+            },
             kind: kind.to_owned(),
         };
     [

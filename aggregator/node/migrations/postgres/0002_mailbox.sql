@@ -1,0 +1,5 @@
+-- What the cohort's delivery keeps: key packages, commits, welcomes. One row, replaced whole.
+CREATE TABLE mailbox (
+    id       INTEGER PRIMARY KEY CHECK (id = 0),
+    mailbox  BYTEA   NOT NULL
+);

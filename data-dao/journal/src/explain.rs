@@ -1,0 +1,356 @@
+//! Why a contributor earned what it did in a round: for people, from the log alone.
+//!
+//! The pay rule works on integers and sums; whoever reads "0 credits" learns nothing from it. An
+//! [`Explanation`] says which step of the rule decided, on which numbers, and what changed since the
+//! contributor's round before. It is no part of the ledger's state: it is recomputed from settlements.
+
+use std::{collections::BTreeMap, fmt};
+
+use privacy_identity::VerifyingKey;
+
+use crate::{
+    Interval, RoundSettled, Standing,
+    duplicates::{duplicate_groups, group_sizes},
+    pay,
+};
+
+/// How contributions are measured, for people.
+pub const VALUE_METHOD: &str = "sealed linear probe (Aumann–Shapley value of the round)";
+
+/// What a contributor earned in a round, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The round.
+    pub round: u64,
+    /// The opened value scalar of this round, in units of the federation's terms.
+    pub value: i64,
+    /// The opened innovation scalar of this round.
+    pub innovation: i64,
+    /// Rounds in which the contributor took part, this one included.
+    pub rounds: u64,
+    /// The sum of its values: what it is paid by.
+    pub value_sum: i128,
+    /// Between what bounds that lies with 95 % confidence; none before two rounds.
+    pub interval: Option<Interval>,
+    /// How many of its rounds had a value below zero.
+    pub rounds_below_zero: usize,
+    /// The root mean square of its innovation over that of the cohort's lower median; none where that
+    /// is 0.
+    pub novelty: Option<f64>,
+    /// What qualifies for pay, on the same scale.
+    pub novelty_needed: f64,
+    /// With how many it is paid as one, itself included.
+    pub paid_as_one_of: u128,
+    /// Its part of all scores of the round, 0 to 1.
+    pub share: f64,
+    /// Credits of this round.
+    pub credits: u128,
+    /// Which step of the pay rule decided.
+    pub reason: Reason,
+    /// What changed most since its round before.
+    pub moved: Moved,
+}
+
+/// Which step of the pay rule decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It scored and is paid its share.
+    Paid,
+    /// It scored; its share of the budget is below a credit, and others' remainders were larger.
+    BelowOneCredit,
+    /// Its updates have no component along the probes.
+    NoEffect,
+    /// Its updates are, up to little, what was public before.
+    NotNovel,
+    /// Its value so far is not above zero.
+    NotAboveZero,
+}
+
+/// What changed most since a contributor's round before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// There is none before.
+    FirstRound,
+    /// It has become novel enough.
+    Qualified,
+    /// It is not novel enough any more.
+    Disqualified,
+    /// It is paid as one with more or fewer than before.
+    Grouped,
+    /// Its own value of this round.
+    OwnValue,
+    /// The values of the others.
+    Others,
+}
+
+/// Explains settlements, oldest first.
+#[derive(Debug, Clone)]
+pub struct Explainer {
+    novelty_percent: u32,
+    before: BTreeMap<VerifyingKey, Before>,
+}
+
+/// A contributor at the end of its last round.
+#[derive(Debug, Clone, Default)]
+struct Before {
+    standing: Standing,
+    qualified: bool,
+    paid_as_one_of: u128,
+    score: f64,
+    others: f64,
+}
+
+/// Everybody of one round, as the pay rule sees them.
+struct Cohort<'a> {
+    standings: Vec<&'a Standing>,
+    scores: Vec<u128>,
+    sizes: Vec<u128>,
+    novelty_percent: u32,
+}
+
+impl Explainer {
+    /// Nothing was settled yet.
+    ///
+    /// * `novelty_percent` — of the federation.
+    #[must_use]
+    pub const fn new(novelty_percent: u32) -> Self {
+        Self { novelty_percent, before: BTreeMap::new() }
+    }
+
+    /// Explains the next settlement, in its order.
+    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+    pub fn settle(&mut self, settled: &RoundSettled) -> Vec<(VerifyingKey, Explanation)> {
+        let standing = |p: &crate::Participation| {
+            let before = self.before.get(&p.member).map(|before| before.standing.clone());
+            before.unwrap_or_default().after_round(p.value, p.innovation, p.credits)
+        };
+        let standings: Vec<Standing> = settled.participants.iter().map(standing).collect();
+        let cohort = Cohort::new(standings.iter().collect(), self.novelty_percent);
+        let all: f64 = cohort.scores.iter().map(|score| *score as f64).sum();
+        let explained = settled.participants.iter().enumerate().map(|(place, participation)| {
+            let before = self.before.get(&participation.member);
+            let explanation = cohort.explain(place, settled.round, participation, before);
+            let after = Before {
+                standing: standings[place].clone(),
+                qualified: cohort.qualifies(place),
+                paid_as_one_of: explanation.paid_as_one_of,
+                score: cohort.scores[place] as f64,
+                others: all - cohort.scores[place] as f64,
+            };
+            (participation.member, explanation, after)
+        });
+        let explained: Vec<_> = explained.collect();
+        let keep = |(member, explanation, after)| {
+            self.before.insert(member, after);
+            (member, explanation)
+        };
+        explained.into_iter().map(keep).collect()
+    }
+}
+
+impl<'a> Cohort<'a> {
+    fn new(standings: Vec<&'a Standing>, novelty_percent: u32) -> Self {
+        let scores = pay::scores(&standings, novelty_percent);
+        let scoring: Vec<usize> = (0..scores.len()).filter(|place| scores[*place] > 0).collect();
+        let of: Vec<&Standing> = scoring.iter().map(|place| standings[*place]).collect();
+        let mut sizes = vec![1; scores.len()];
+        for (place, size) in scoring.into_iter().zip(group_sizes(&duplicate_groups(&of))) {
+            sizes[place] = size;
+        }
+        Self { standings, scores, sizes, novelty_percent }
+    }
+
+    fn qualifies(&self, place: usize) -> bool {
+        pay::lower_median(&self.standings).is_some_and(|median| {
+            pay::qualifies(self.standings[place], median, self.novelty_percent)
+        })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+    fn explain(
+        &self,
+        place: usize,
+        round: u64,
+        participation: &crate::Participation,
+        before: Option<&Before>,
+    ) -> Explanation {
+        let standing = self.standings[place];
+        let all: f64 = self.scores.iter().map(|score| *score as f64).sum();
+        let score = self.scores[place] as f64;
+        let share = if all > 0.0 { score / all } else { 0.0 };
+        let median = pay::lower_median(&self.standings).map_or(0.0, root_mean_square);
+        let own = root_mean_square(standing);
+        Explanation {
+            round,
+            value: participation.value,
+            innovation: participation.innovation,
+            rounds: standing.rounds(),
+            value_sum: standing.value_sum(),
+            interval: standing.interval(),
+            rounds_below_zero: standing.rounds_below_zero(),
+            novelty: (median > 0.0).then(|| own / median),
+            novelty_needed: f64::from(self.novelty_percent.min(pay::NOVELTY_PERCENT_MAX)) / 100.0,
+            paid_as_one_of: self.sizes[place],
+            share,
+            credits: participation.credits,
+            reason: self.reason(place, participation.credits),
+            moved: self.moved(place, before),
+        }
+    }
+
+    fn reason(&self, place: usize, credits: u128) -> Reason {
+        let standing = self.standings[place];
+        if credits > 0 {
+            Reason::Paid
+        } else if self.scores[place] > 0 {
+            Reason::BelowOneCredit
+        } else if standing.value_sum() == 0 && standing.innovation_squares() == 0 {
+            Reason::NoEffect
+        } else if self.qualifies(place) {
+            Reason::NotAboveZero
+        } else {
+            Reason::NotNovel
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+    fn moved(&self, place: usize, before: Option<&Before>) -> Moved {
+        let score = self.scores[place] as f64;
+        let Some(before) = before else { return Moved::FirstRound };
+        match (before.qualified, self.qualifies(place)) {
+            (false, true) => return Moved::Qualified,
+            (true, false) => return Moved::Disqualified,
+            _ if before.paid_as_one_of != self.sizes[place] => return Moved::Grouped,
+            _ => {}
+        }
+        let others: f64 = self.scores.iter().map(|score| *score as f64).sum::<f64>() - score;
+        // By which factor its own score grew, and that of the others together; from or to nothing is
+        // further than any factor.
+        let change = |from: f64, to: f64| match (from > 0.0, to > 0.0) {
+            (true, true) => (to / from).ln().abs(),
+            (false, false) => 0.0,
+            _ => f64::INFINITY,
+        };
+        if change(before.score, score) >= change(before.others, others) {
+            Moved::OwnValue
+        } else {
+            Moved::Others
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+fn root_mean_square(standing: &Standing) -> f64 {
+    (standing.innovation_squares() as f64 / standing.rounds().max(1) as f64).sqrt()
+}
+
+impl Explanation {
+    /// One or two sentences for the contributor.
+    ///
+    /// * `unit` — validation loss per unit of a scalar, as the federation's terms say it.
+    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+    #[must_use]
+    pub fn sentence(&self, unit: f64) -> String {
+        let rounds =
+            if self.rounds == 1 { "1 round".to_owned() } else { format!("{} rounds", self.rounds) };
+        let (sum, now) = (loss(self.value_sum as f64 * unit), loss(self.value as f64 * unit));
+        let so_far =
+            format!("in {rounds} it took {sum} off the validation loss ({now} in this one)");
+        let as_one = match self.paid_as_one_of {
+            0 | 1 => String::new(),
+            many => format!(
+                " Its values are those of {} more, round for round: the {many} are paid as one.",
+                many - 1
+            ),
+        };
+        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        match self.reason {
+            Reason::Paid => format!(
+                "Paid {} credits: {so_far}, {} of what counts in the cohort.{as_one}",
+                self.credits,
+                percent(self.share)
+            ),
+            Reason::BelowOneCredit => format!(
+                "No credit in this round: {so_far}, but {} of its budget is less than one credit.{as_one}",
+                percent(self.share)
+            ),
+            Reason::NoEffect => {
+                format!(
+                    "No credit: in {rounds} its updates changed nothing that the validation set shows."
+                )
+            }
+            Reason::NotNovel => format!(
+                "No credit: its updates are what was public before. Of what is new it has {} of what the cohort's \
+                 median has, {} is needed.",
+                self.novelty.map_or_else(|| "none".to_owned(), percent),
+                percent(self.novelty_needed)
+            ),
+            Reason::NotAboveZero => format!(
+                "No credit: {so_far}, and what is not above zero earns nothing. Later rounds can make up for it."
+            ),
+        }
+    }
+}
+
+/// A loss with four digits that count.
+fn loss(value: f64) -> String {
+    if value.abs() >= 1e-3 || value == 0.0 { format!("{value:.4}") } else { format!("{value:.2e}") }
+}
+
+impl Reason {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::BelowOneCredit => "below-one-credit",
+            Self::NoEffect => "no-effect",
+            Self::NotNovel => "not-novel",
+            Self::NotAboveZero => "not-above-zero",
+        }
+    }
+
+    /// A few words for a table.
+    #[must_use]
+    pub const fn in_short(self) -> &'static str {
+        match self {
+            Self::Paid => "paid by value",
+            Self::BelowOneCredit => "below one credit",
+            Self::NoEffect => "no effect",
+            Self::NotNovel => "nothing new",
+            Self::NotAboveZero => "value not above 0",
+        }
+    }
+}
+
+impl Moved {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FirstRound => "first-round",
+            Self::Qualified => "qualified",
+            Self::Disqualified => "disqualified",
+            Self::Grouped => "grouped",
+            Self::OwnValue => "own-value",
+            Self::Others => "others",
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstRound => "its first round",
+            Self::Qualified => "it has become novel enough",
+            Self::Disqualified => "it is not novel enough any more",
+            Self::Grouped => "with how many it is paid as one",
+            Self::OwnValue => "its own value of this round",
+            Self::Others => "the values of the others",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! A settlement that comes in parts: nothing of it counts before the last part.
+//!
+//! ```text
+//!  RoundSettling ─► SettledPart 0 ─► SettledPart 1 ─► … ─► the last one settles the round
+//!        └──────────────┴─────────────── RoundAborted: none of it happened
+//! ```
+//! Threats. A settlement that never ends, or is mixed with another: only the next part, named by the
+//! head, may follow. Memory: the head says how many members there are, within the bound.
+
+use privacy_identity::VerifyingKey;
+
+use super::State;
+use super::rounds::{open_round, small};
+use crate::parts::{PARTICIPANTS_MAX, PARTS_MAX};
+use crate::refusal::{same, within};
+use crate::{Body, Participation, Refusal, RoundSettled, RoundSettling, SettledPart};
+
+/// The parts so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Assembly {
+    head: RoundSettling,
+    next: u32,
+    participants: Vec<Participation>,
+    dropped: Vec<VerifyingKey>,
+}
+
+impl State {
+    /// Refuses what may not stand between the parts of a settlement.
+    pub(super) fn check_assembly(&self, body: &Body) -> Result<(), Refusal> {
+        let Some(assembly) = &self.assembly else {
+            return Ok(());
+        };
+        let head = &assembly.head.settled;
+        match body {
+            Body::SettledPart(_) => Ok(()),
+            Body::RoundAborted(aborted)
+                if aborted.federation == head.federation && aborted.round == head.round =>
+            {
+                Ok(())
+            }
+            other => Err(Refusal::SettlementIncomplete {
+                round: head.round,
+                expected: assembly.next,
+                got: other.kind(),
+            }),
+        }
+    }
+
+    pub(super) fn begin_settlement(&mut self, head: &RoundSettling) -> Result<(), Refusal> {
+        let settled = &head.settled;
+        let federation = self.federation_ref(&settled.federation)?;
+        let open = open_round(federation, settled.round)?;
+        same("model_before", &open.model, &settled.model_before)?;
+        // The lists are the parts'.
+        within("participants in the head", small(settled.participants.len()), 0, 0)?;
+        within("dropped in the head", small(settled.dropped.len()), 0, 0)?;
+        within("participants", head.participants, 0, i128::from(PARTICIPANTS_MAX))?;
+        within("dropped", head.dropped, 0, i128::from(PARTICIPANTS_MAX))?;
+        let most = i128::try_from(PARTS_MAX).unwrap_or(i128::MAX);
+        within("parts", small(head.parts.len()), 1, most)?;
+        self.assembly = Some(Assembly {
+            head: head.clone(),
+            next: 0,
+            participants: Vec::new(),
+            dropped: Vec::new(),
+        });
+        Ok(())
+    }
+
+    pub(super) fn take_part(&mut self, body: &SettledPart, now_ms: u64) -> Result<(), Refusal> {
+        let Some(assembly) = &self.assembly else {
+            return Err(Refusal::unknown("settlement in parts of round", body.round));
+        };
+        let (head, next) = (&assembly.head, assembly.next);
+        same("federation", &head.settled.federation, &body.federation)?;
+        same("round", &head.settled.round, &body.round)?;
+        same("part", &next, &body.part)?;
+        let place = usize::try_from(next).unwrap_or(usize::MAX);
+        let expected = head.parts.get(place).ok_or_else(|| Refusal::unknown("part", next))?;
+        same(format!("digest of part {next}"), expected, &body.digest())?;
+        let participants = assembly.participants.len() + body.participants.len();
+        let dropped = assembly.dropped.len() + body.dropped.len();
+        within("participants", small(participants), 0, i128::from(head.participants))?;
+        within("dropped", small(dropped), 0, i128::from(head.dropped))?;
+        if place + 1 == head.parts.len() {
+            same("participants", &head.participants, &small(participants))?;
+            same("dropped", &head.dropped, &small(dropped))?;
+            let whole = assembly.whole(body);
+            self.settle_round(&whole, now_ms)?;
+            self.assembly = None;
+        } else if let Some(assembly) = &mut self.assembly {
+            assembly.next += 1;
+            assembly.participants.extend_from_slice(&body.participants);
+            assembly.dropped.extend_from_slice(&body.dropped);
+        }
+        Ok(())
+    }
+}
+
+impl Assembly {
+    fn whole(&self, last: &SettledPart) -> RoundSettled {
+        RoundSettled {
+            participants: [&self.participants[..], &last.participants].concat(),
+            dropped: [&self.dropped[..], &last.dropped].concat(),
+            ..self.head.settled.clone()
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A member's check of what was opened of its own update, and of everybody's scalars.
+
+use std::sync::Arc;
+
+use aggregator_protocol::{
+    ContributorReply, ContributorRequest, RoundReceipt, RoundSum, ValueRecord,
+};
+use aggregator_round::{Dispute, OwnShares, SumProducts, ValueFault, check_values};
+use privacy_identity::Signed;
+
+use super::Session;
+use crate::{
+    AgentError, AgentEvent,
+    caller::Question,
+    contributor::{Contributor, blocking},
+};
+
+impl<F: Fn(AgentEvent) + Send> Session<F> {
+    /// Asks what the values of a round were opened from and checks it: the scalars of all add up to what the
+    /// sum gives, and every party answered of this member's update what follows from its part.
+    ///
+    /// * `sum` — of the round, checked before.
+    pub(super) async fn check_values(
+        &mut self,
+        receipt: &RoundReceipt,
+        sum: &Signed<RoundSum>,
+    ) -> Result<Result<(), Box<Dispute>>, AgentError> {
+        let round = receipt.round;
+        let request = ContributorRequest::Values { round };
+        let record = match self.ask(Question::Values, &request).await? {
+            ContributorReply::Values(record) => record,
+            other => return Err(Question::Values.unanswered(&other)),
+        };
+        let Contributor { key, state, .. } = &*self.contributor;
+        let me = key.verifying_key();
+        let own = state.own_shares(round)?;
+        if own.is_none() {
+            tracing::warn!("the parts of round {round} are gone: one's own value was not checked");
+        }
+        let (contributor, receipt, sum) =
+            (Arc::clone(&self.contributor), receipt.clone(), sum.clone());
+        let judged = move || {
+            let found = judge(&contributor, &receipt, &sum, record, own.as_ref());
+            let terms = &contributor.terms;
+            found.map_err(|fault| Box::new(Dispute::of_values(terms, &receipt, me, fault)))
+        };
+        let judged = blocking(judged).await?;
+        if judged.is_err() && self.contributor.state.own_shares(round)?.is_some() {
+            self.contributor.state.keep_disputed_shares(round)?;
+        }
+        Ok(judged)
+    }
+}
+
+fn judge(
+    contributor: &Contributor,
+    receipt: &RoundReceipt,
+    sum: &Signed<RoundSum>,
+    record: Option<Box<ValueRecord>>,
+    own: Option<&OwnShares>,
+) -> Result<(), ValueFault> {
+    let record = record.ok_or(ValueFault::Withheld)?;
+    let terms = &contributor.terms;
+    let order = record.probes.unverified_body();
+    let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+    check_values(terms, receipt, &record, &products)?;
+    own.map_or(Ok(()), |own| own.check(terms, receipt, &record))
+}

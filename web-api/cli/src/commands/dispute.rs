@@ -1,0 +1,75 @@
+//! A member's objection to what a round is about to pay.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use data_dao_governance::Accused;
+use data_dao_journal::Dispute;
+use data_dao_ledger::Name;
+use privacy_identity::{Digest, SigningKey, Tag};
+use serde_json::{Value, json};
+
+use super::NodeArgs;
+use super::key::read_key_file;
+use super::proposal::{dao_id, print_answer};
+use crate::rest::Rest;
+
+/// `sahakar dispute`.
+#[derive(Debug, Args)]
+pub struct DisputeArgs {
+    /// The federation
+    #[arg(long, value_name = "NAME")]
+    pub federation: Name,
+    /// The round
+    #[arg(long)]
+    pub round: u64,
+    /// Whose pay: a participant's public key, or `round` for everybody's
+    #[arg(long, default_value = "round", value_name = "KEY")]
+    pub accused: Accused,
+    /// Why, in at most 200 bytes
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// What the members are to look at; its digest goes into the ledger, the file stays with you
+    #[arg(long, value_name = "FILE")]
+    pub evidence: PathBuf,
+    /// Your key file (`sahakar key new`)
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The node
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+impl DisputeArgs {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the node, the key file or the evidence file refuses.
+    pub fn run(self) -> anyhow::Result<()> {
+        let key = read_key_file(&self.key)?;
+        let evidence = fs::read(&self.evidence)
+            .with_context(|| format!("reading {}", self.evidence.display()))?;
+        let rest = self.node.rest();
+        let dispute = Dispute {
+            dao: dao_id(&rest)?,
+            federation: self.federation,
+            round: self.round,
+            accused: self.accused,
+            complainant: key.verifying_key(),
+            evidence: Digest::of(Tag::Dispute, &evidence),
+            reason: self.reason,
+        };
+        let answer = file(&rest, &key, &dispute)?;
+        print_answer(&self.node, &answer)
+    }
+}
+
+/// Files an objection, signed by `key`. Returns how the pay stands, as the node answers.
+///
+/// # Errors
+/// What the node refuses.
+pub fn file(rest: &Rest, key: &SigningKey, dispute: &Dispute) -> anyhow::Result<Value> {
+    let body = json!({"dispute": dispute, "signature": dispute.sign(key).to_string()});
+    rest.post("/v1/disputes", None, &body).context("the objection was not taken")
+}

@@ -1,0 +1,33 @@
+//! Figures of a process's link, for Prometheus.
+
+use std::net::SocketAddr;
+
+use aggregator_network::Link;
+use anyhow::Context as _;
+use axum::{Router, http::StatusCode, http::header, response::IntoResponse as _, routing::get};
+use tokio::{net::TcpListener, sync::watch};
+
+/// The link in use, once there is one.
+pub type CurrentLink = watch::Receiver<Option<Link>>;
+
+/// Serves the current link's figures at `http://ADDRESS/metrics` for as long as the process runs; without an address,
+/// nothing, for ever.
+///
+/// # Errors
+/// An address on which it cannot listen.
+pub async fn serve(address: Option<SocketAddr>, link: CurrentLink) -> anyhow::Result<()> {
+    let Some(address) = address else {
+        return std::future::pending().await;
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("--metrics: listening on {address}"))?;
+    let figures = move || async move {
+        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+        match link.borrow().as_ref() {
+            Some(link) => (kind, link.metrics().to_string()).into_response(),
+            None => (StatusCode::SERVICE_UNAVAILABLE, "no link yet\n").into_response(),
+        }
+    };
+    Ok(axum::serve(listener, Router::new().route("/metrics", get(figures))).await?)
+}

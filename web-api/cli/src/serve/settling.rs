@@ -1,0 +1,133 @@
+//! What the DAO node does by itself as time passes: pay becomes final, and then the model is sold.
+//!
+//! ```text
+//!  round settled ─► its challenge window ends ─► RoundPosted ─┐
+//!  rounds are over: all settled, or ε is spent ───────────────┴─► ModelReleased, PriceSet
+//! ```
+
+use std::sync::atomic::Ordering;
+
+use aggregator_round::round_loss_micro;
+use anyhow::Context as _;
+use data_dao_journal::{Body, LIST_MAX, ModelReleased, PriceSet, RoundPosted};
+use data_dao_ledger::Name;
+use privacy_identity::Digest;
+use serde_json::json;
+
+use super::round_service::RoundService;
+use crate::process::now_ms;
+
+/// How often the node looks whether something is due, in milliseconds.
+pub(super) const ADVANCE_EVERY_MS: u64 = 100;
+
+/// Where a federation stands between rounds.
+struct Standstill {
+    settled: usize,
+    opened: u64,
+    model: Digest,
+    test_accuracy_ppm: Option<u32>,
+    epsilon_left: Option<u64>,
+}
+
+impl RoundService {
+    /// Posts the pay of rounds that nobody can challenge any more; when the last one is final and no
+    /// more rounds start, puts the model into the catalogue. May be called at any time, any number
+    /// of times.
+    pub(super) async fn advance(&self) -> anyhow::Result<()> {
+        if self.released.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.post_due().await?;
+        self.release().await
+    }
+
+    async fn post_due(&self) -> anyhow::Result<()> {
+        let due: Vec<(u64, u128)> = self.federation(|federation| {
+            let due = federation.due(now_ms());
+            due.map(|(round, challenge)| (round, challenge.credits())).collect()
+        })?;
+        for (round, credits) in due {
+            let posted = RoundPosted { federation: self.name.clone(), round, credits };
+            self.store.append(now_ms(), vec![Body::RoundPosted(posted)]).await?;
+            let credits = credits.to_string();
+            self.events.emit(json!({"event": "posted", "round": round, "credits": credits}));
+        }
+        Ok(())
+    }
+
+    /// Whether no round starts any more.
+    pub(super) fn is_over(&self) -> anyhow::Result<bool> {
+        Ok(match self.standstill()? {
+            Some(standstill) => self.ends_at(&standstill)?,
+            None => false,
+        })
+    }
+
+    /// Nothing while a round is open.
+    fn standstill(&self) -> anyhow::Result<Option<Standstill>> {
+        let found = self.store.view(|state| {
+            let federation = state.federation(&self.name)?;
+            let last = federation.settled().last();
+            let opened = federation.settled().len() as u64 + federation.aborted();
+            Some(federation.open_round().is_none().then(|| Standstill {
+                settled: federation.settled().len(),
+                opened,
+                model: last.map_or(Digest([0; Digest::LEN]), |last| last.model_after),
+                test_accuracy_ppm: last.and_then(|last| last.test_accuracy_ppm),
+                epsilon_left: state.epsilon_micro_left(federation),
+            }))
+        });
+        found.context("the federation is in the ledger since the node was founded")
+    }
+
+    fn ends_at(&self, standstill: &Standstill) -> anyhow::Result<bool> {
+        if standstill.settled >= self.config.federation.rounds as usize {
+            return Ok(true);
+        }
+        let Some(left) = standstill.epsilon_left else {
+            return Ok(false);
+        };
+        // Promise 3: the ledger would refuse the round; nobody is invited to it.
+        let next = round_loss_micro(self.terms.unverified_body(), standstill.opened)?;
+        Ok(next.is_none_or(|next| next > left))
+    }
+
+    async fn release(&self) -> anyhow::Result<()> {
+        let Some(standstill) = self.standstill()? else {
+            return Ok(());
+        };
+        let challenged = self.federation(|federation| !federation.challenges().is_empty())?;
+        if standstill.settled == 0 || challenged || !self.ends_at(&standstill)? {
+            return Ok(());
+        }
+        let model = Name::new(self.config.federation.model.clone())?;
+        if self.store.view(|state| state.model(&model).is_none()) {
+            self.list_model(&standstill, model).await?;
+        }
+        (self.publish)(&self.current_model()?)?;
+        self.released.store(true, Ordering::Relaxed);
+        self.events.emit(json!({"event": "released", "model": self.config.federation.model}));
+        Ok(())
+    }
+
+    async fn list_model(&self, standstill: &Standstill, model: Name) -> anyhow::Result<()> {
+        let mut weights = self.store.view(|state| state.release_weights(&self.name))?;
+        if weights.len() > LIST_MAX {
+            // Everybody recomputes them; an entry has to fit a leaf.
+            weights.clear();
+        }
+        let release = ModelReleased {
+            model: model.clone(),
+            version: 1,
+            digest: standstill.model,
+            federation: self.name.clone(),
+            rounds: standstill.settled as u64,
+            test_accuracy_ppm: standstill.test_accuracy_ppm,
+            weights,
+        };
+        let price = PriceSet { model, price: u128::from(self.config.federation.price) };
+        let bodies = vec![Body::ModelReleased(release), Body::PriceSet(price)];
+        self.store.append(now_ms(), bodies).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,320 @@
+//! Whether a DAO node measured along the probes that follow from its committed validation set.
+//!
+//! **Threat.** The DAO node alone computes and signs the probes of a round. It could measure on another set than
+//! the one it committed to before the first round, and so pay whom it likes; or sign a unit vector instead of a
+//! gradient, and so read a coordinate of every update.
+//!
+//! **Mechanism** (commit and reveal). The ledger names the digest of the table before any update is taken
+//! (`FederationOpened::validation_commitment`, over schema and rows in their order). Once the table is revealed, a round is
+//! recomputed from what the node keeps of it ([`SettledRecord`]), all of which the logged receipt names by
+//! digest: sum → mean → next model; three gradients on the table → both probes; parties' answers → values.
+//!
+//! **Soundness.** Our own CPU engine gives the same bits on every machine, so that a node that measures on it is
+//! held to equality: any other probe is found, however small the difference. A node on a graphics adapter
+//! cannot be; there the auditor chooses a tolerance, and within it a node can tilt probes unseen. Found after
+//! the fact: what a wrong probe read, it has read.
+//!
+//! **Not found**: a set that was chosen badly, or made up so that its gradient reads what the node wants, before
+//! it was committed to; it is then revealed for everybody to see.
+
+use std::{fmt, fs, path::Path};
+
+use aggregator_protocol::{FederationTerms, RoundReceipt};
+use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_values};
+use aggregator_strategy::OptimizerState;
+use anyhow::{Context as _, bail, ensure};
+use data_dao_journal::{Body, Entry, FederationOpened, RoundSettled};
+use datasets::{Schema, Standardiser, read_csv};
+use privacy_identity::{Decode, Digest, Encode as _, Signed, Tag, VerifyingKey};
+use privacy_secagg::QuantizedProbe;
+use serde_json::{Value, json};
+use trainer_model::{Architecture, ComputeDevice, Examples, Parameters, model_digest};
+
+use crate::{
+    measure::{Evaluator, Measured},
+    serve::SettledRecord,
+};
+
+/// What was recomputed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValueAudit {
+    /// Settled rounds whose probes and values were recomputed.
+    pub rounds: u64,
+    /// Values that were recomputed from the parties' answers.
+    pub values: u64,
+    /// The largest distance of a probe from the recomputed one, relative to its length. 0: the same bits.
+    pub distance_max: f64,
+}
+
+impl ValueAudit {
+    /// Recomputes every settled round of a log.
+    ///
+    /// * `leaves` — of a log that was audited.
+    /// * `validation` — the revealed table.
+    /// * `node` — the DAO node's folder, or a copy.
+    /// * `tolerance` — largest distance of probes, relative to their length; 0 for a node that measured on the CPU.
+    ///
+    /// # Errors
+    /// The first difference, with its round.
+    pub fn of(
+        leaves: &[Vec<u8>],
+        validation: &Path,
+        node: &Path,
+        tolerance: f64,
+    ) -> anyhow::Result<Self> {
+        ensure!(tolerance >= 0.0, "the tolerance must be 0 or more, got {tolerance}");
+        let log = Log::read(leaves)?;
+        let terms = read_terms(node, &log)?;
+        let evaluator = evaluator(&terms, &log.opened, validation)?;
+        let mut replay = Replay::new(&terms, &evaluator, node, &log)?;
+        let mut audit = Self { rounds: 0, values: 0, distance_max: 0.0 };
+        for settled in &log.settled {
+            let distance = replay
+                .round(settled, tolerance)
+                .with_context(|| format!("round {} differs", settled.round))?;
+            audit.rounds += 1;
+            audit.values += settled.participants.len() as u64;
+            audit.distance_max = audit.distance_max.max(distance);
+        }
+        Ok(audit)
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "rounds": self.rounds,
+            "values": self.values,
+            "probe_distance_max": self.distance_max,
+        })
+    }
+}
+
+impl fmt::Display for ValueAudit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rounds, values, distance_max } = self;
+        let how = if *distance_max == 0.0 {
+            "bit for bit".to_owned()
+        } else {
+            format!("to {distance_max:.1e} of their length")
+        };
+        write!(
+            f,
+            "values recomputed: the table is the one that was committed to before the first round; the \
+             probes of {rounds} rounds follow from it {how}, and {values} values from what the parties answered"
+        )
+    }
+}
+
+/// What the log says of its federation.
+struct Log {
+    dao_node: VerifyingKey,
+    opened: FederationOpened,
+    settled: Vec<RoundSettled>,
+}
+
+impl Log {
+    fn read(leaves: &[Vec<u8>]) -> anyhow::Result<Self> {
+        let (mut dao_node, mut opened, mut settled) = (None, None, Vec::new());
+        for leaf in leaves {
+            match Entry::from_leaf(leaf)?.body {
+                Body::Genesis(genesis) => dao_node = Some(genesis.dao_node),
+                Body::FederationOpened(federation) => {
+                    ensure!(opened.is_none(), "the log has several federations: one is supported");
+                    opened = Some(federation);
+                }
+                Body::RoundSettled(round) => settled.push(round),
+                _ => {}
+            }
+        }
+        let dao_node = dao_node.context("the log founds no DAO")?;
+        Ok(Self { dao_node, opened: opened.context("the log opens no federation")?, settled })
+    }
+}
+
+fn read_terms(node: &Path, log: &Log) -> anyhow::Result<FederationTerms> {
+    let terms: Signed<FederationTerms> = record(&node.join("terms.bin"))?;
+    let terms = terms.verify_by(Tag::Terms, &log.dao_node).context("terms.bin")?;
+    let (expected, got) = (log.opened.terms_digest, terms.body().id());
+    ensure!(expected == got, "the ledger names the terms {expected}, terms.bin holds {got}");
+    Ok(terms.body().clone())
+}
+
+fn record<T: Decode>(path: &Path) -> anyhow::Result<T> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    T::from_bytes(&bytes).with_context(|| format!("understanding {}", path.display()))
+}
+
+/// The DAO's judge, as the revealed table makes it.
+fn evaluator(
+    terms: &FederationTerms,
+    opened: &FederationOpened,
+    validation: &Path,
+) -> anyhow::Result<Evaluator> {
+    let schema = &terms.schema;
+    let schema =
+        Schema::new(schema.features.clone(), schema.label.clone(), schema.classes.clone())?;
+    let table = read_csv(validation, &schema)
+        .with_context(|| format!("reading {}", validation.display()))?;
+    let (expected, got) = (opened.validation_commitment, table.digest());
+    ensure!(
+        expected == got,
+        "this is not the validation table: the ledger committed to {expected} before the first round, {} is {got}",
+        validation.display()
+    );
+    let standardiser = Standardiser::fit(&table);
+    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
+    let public = (&terms.schema.mean, &terms.schema.deviation);
+    let same = (&wide(standardiser.mean()), &wide(standardiser.deviation())) == public;
+    ensure!(same, "mean and deviation of the terms are not those of the validation table");
+    let examples = Examples::from_table(&table, &standardiser)?;
+    let evaluator = Evaluator {
+        device: ComputeDevice::cpu(),
+        architecture: Architecture::from_json(&terms.architecture)?,
+        test: examples.clone(),
+        validation: examples,
+        encoding: terms.encoding,
+    };
+    Ok(evaluator.checked()?)
+}
+
+/// The rounds so far, recomputed.
+struct Replay<'a> {
+    terms: &'a FederationTerms,
+    evaluator: &'a Evaluator,
+    node: &'a Path,
+    model: Parameters,
+    optimizer: OptimizerState,
+    /// The newest first.
+    past: Vec<Vec<f32>>,
+}
+
+impl<'a> Replay<'a> {
+    fn new(
+        terms: &'a FederationTerms,
+        evaluator: &'a Evaluator,
+        node: &'a Path,
+        log: &Log,
+    ) -> anyhow::Result<Self> {
+        let first = log.settled.first().context("the log settles no round")?;
+        let path = node.join("models").join(format!("{}.safetensors", first.model_before));
+        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let model = Parameters::from_safetensors(&evaluator.architecture.layout(), &bytes)
+            .with_context(|| format!("understanding {}", path.display()))?;
+        let optimizer = OptimizerState::new(terms.optimizer, model.count())?;
+        Ok(Self { terms, evaluator, node, model, optimizer, past: Vec::new() })
+    }
+
+    /// Recomputes the next round; the distance of its probes.
+    fn round(&mut self, settled: &RoundSettled, tolerance: f64) -> anyhow::Result<f64> {
+        let path = self.node.join("rounds").join(format!("{}.bin", settled.round));
+        let record: SettledRecord = record(&path)?;
+        let receipt = self.checked(&record, settled)?;
+        let order = record.values.probes.unverified_body();
+        let sum = &record.sum.unverified_body().sum;
+        let architecture = &self.evaluator.architecture;
+        let before = model_digest(architecture, &self.model);
+        ensure!(before == settled.model_before, "its model before is {}", settled.model_before);
+        let rotation = self.terms.encoding.rotation(&self.terms.id(), settled.round);
+        let count = receipt.accepted.contributions().len();
+        let measured = self.evaluator.measure(
+            (&self.model, &self.optimizer),
+            sum,
+            count,
+            &rotation,
+            &self.past,
+        )?;
+        let Measured { after, optimizer, mean_update, value_probe, innovation_probe } = measured;
+        let (got, named) = (model_digest(architecture, &after), settled.model_after);
+        ensure!(got == named, "the sum leads to the model {got}, the ledger names {named}");
+        let value = distance(&order.value, &value_probe);
+        let innovation = distance(&order.innovation, &innovation_probe);
+        for (name, distance) in [("value", value), ("innovation", innovation)] {
+            ensure!(
+                distance <= tolerance,
+                "the node measured {name} along another probe than the committed table gives: they are \
+                 {distance:.1e} of their length apart, {tolerance:.1e} is allowed"
+            );
+        }
+        (self.model, self.optimizer) = (after, optimizer);
+        self.past.insert(0, mean_update);
+        self.past.truncate(PAST_UPDATES_MAX);
+        Ok(value.max(innovation))
+    }
+
+    /// Checks that the record is the one that the ledger names, and that its values follow from the parties'
+    /// answers.
+    fn checked<'r>(
+        &self,
+        record: &'r SettledRecord,
+        settled: &RoundSettled,
+    ) -> anyhow::Result<&'r RoundReceipt> {
+        let SettledRecord { receipt: signed, sum, values } = record;
+        let got = Digest::of(Tag::RoundReceipt, &signed.to_bytes());
+        ensure!(got == settled.receipt, "the ledger names the receipt {}", settled.receipt);
+        let coordinator = &self.terms.coordinator().verifying;
+        signed.clone().verify_by(Tag::RoundReceipt, coordinator).context("its receipt")?;
+        let receipt = signed.unverified_body();
+        let got = Digest::of_encoded(Tag::RoundSum, sum.unverified_body());
+        ensure!(got == receipt.sum, "the receipt names the sum {}", receipt.sum);
+        let order = values.probes.unverified_body();
+        let products = SumProducts::of(&self.terms.encoding, &sum.unverified_body().sum, order);
+        check_values(self.terms, receipt, values, &products)?;
+        let contributions = receipt.accepted.contributions();
+        if contributions.len() != settled.participants.len() {
+            bail!("the ledger lists another number of contributors than the receipt");
+        }
+        let each = contributions.iter().zip(&receipt.scalars).zip(&settled.participants);
+        for (((member, update), scalars), logged) in each {
+            let same = (logged.member, logged.update) == (*member, *update)
+                && (logged.value, logged.innovation) == (scalars.value, scalars.innovation);
+            ensure!(same, "the ledger says something else of {member} than the receipt");
+        }
+        Ok(receipt)
+    }
+}
+
+/// ‖p − q‖ / ‖q‖, in parameter units; 0 if they are the same integers at the same scale.
+fn distance(named: &QuantizedProbe, recomputed: &QuantizedProbe) -> f64 {
+    if named == recomputed {
+        return 0.0;
+    }
+    let values = |probe: &QuantizedProbe| {
+        let scale = (-f64::from(probe.exponent())).exp2();
+        probe.values().iter().map(move |value| f64::from(*value) * scale).collect::<Vec<_>>()
+    };
+    let (named, recomputed) = (values(named), values(recomputed));
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
+    let apart = square(&mut named.iter().zip(&recomputed).map(|(a, b)| a - b));
+    let length = square(&mut recomputed.iter().copied());
+    // Not the same, so that at a length of zero they are infinitely far apart.
+    (apart / length).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use privacy_dp::ClipNorm;
+    use privacy_secagg::EncodingParameters;
+
+    use super::*;
+
+    fn probe(values: &[f64]) -> QuantizedProbe {
+        let dimension = u32::try_from(values.len()).unwrap();
+        let clip = ClipNorm::new(1.0).unwrap();
+        let encoding = EncodingParameters::standard(clip, dimension, 8).unwrap();
+        let rotation = encoding.rotation(&Digest([1; 32]), 0);
+        QuantizedProbe::quantise(values, &rotation, &encoding).unwrap()
+    }
+
+    #[test]
+    fn only_the_same_integers_are_at_no_distance() {
+        let first = probe(&[0.3, -0.2, 0.1, 0.4]);
+        assert_eq!(distance(&first, &first).to_bits(), 0);
+        // Another scale of nearly the same direction, and one rounding step.
+        let near = distance(&first, &probe(&[0.3001, -0.2, 0.1, 0.4]));
+        assert!(near > 0.0 && near < 2e-3, "{near}");
+        let far = distance(&first, &probe(&[-0.3, 0.2, -0.1, -0.4]));
+        assert!((far - 2.0).abs() < 1e-3, "{far}");
+        assert!(distance(&first, &probe(&[0.0; 4])).is_infinite());
+    }
+}

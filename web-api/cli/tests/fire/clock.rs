@@ -1,0 +1,126 @@
+//! Clocks that are set while rounds run, by a library that is loaded before all others and moves what the process
+//! takes for the time of day (`step.c`). The clock that only runs stays: that is what happens when a person or a
+//! time server sets a clock. `libfaketime` would do the same, but has to be installed; a C compiler is there, as
+//! Rust links with one.
+
+use std::{fs, path::Path, process::Command};
+
+use sahakar::{
+    demo::cooperative::{AGGREGATOR, COORDINATOR, DAO},
+    serve::SealingMode,
+};
+use serde_json::Value;
+
+use crate::{evidence::Fire, roles::Roles, world::Setup};
+
+const HOUR: i64 = 3_600;
+
+/// Clocks that a test sets, by role.
+struct Clocks<'a> {
+    dir: &'a Path,
+}
+
+impl<'a> Clocks<'a> {
+    /// Compiles the library, and has it loaded by each of `all` from its next start.
+    fn new(dir: &'a Path, roles: &Roles, all: &[&str]) -> Self {
+        let library = dir.join("step.so");
+        let source = dir.join("step.c");
+        fs::write(&source, include_str!("step.c")).unwrap();
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source);
+        assert!(cc.status().unwrap().success(), "the C compiler with which Rust links");
+        let clocks = Self { dir };
+        for who in all {
+            clocks.set(who, 0);
+            let (library, file) = (library.display(), clocks.file(who));
+            roles.instruct(
+                who,
+                &format!("export LD_PRELOAD='{library}' SAHAKAR_TEST_CLOCK='{}'\n", file.display()),
+            );
+        }
+        clocks
+    }
+
+    fn file(&self, who: &str) -> std::path::PathBuf {
+        self.dir.join(format!("clock-{who}"))
+    }
+
+    /// Sets the clock of `who` this far from the right time, at once.
+    fn set(&self, who: &str, seconds: i64) {
+        // Renamed: a reader sees the old time or the new.
+        let unfinished = self.dir.join("clock-unfinished");
+        fs::write(&unfinished, seconds.to_string()).unwrap();
+        fs::rename(unfinished, self.file(who)).unwrap();
+    }
+}
+
+/// The end of round `round`, as the DAO node logged it.
+async fn end_of(fire: &mut Fire, round: &Value) -> Value {
+    loop {
+        let (_, said) = fire.until(|who| who == DAO, "settled").await;
+        if said["round"] == *round {
+            return said;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_jump_neither_end_a_round_early_nor_keep_it_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let roles = Roles::new(dir.path());
+    let setup = Setup::new(SealingMode::Mpc, dir.path(), 4, 8);
+    // Labels follow from the plan, and are known before anybody starts.
+    let labels: Vec<_> = setup.vintage().wineries.into_iter().map(|winery| winery.label).collect();
+    let mut all: Vec<&str> = labels.iter().map(String::as_str).collect();
+    all.extend([COORDINATOR, AGGREGATOR, DAO]);
+    let clocks = Clocks::new(dir.path(), &roles, &all);
+    // Long enough that nobody is late on a machine that has much else to do, and short beside an hour.
+    let setup = Setup { program: roles.program(), round_deadline_ms: 8_000, ..setup };
+    let mut fire = Fire::new(setup.start().await);
+    let absent = labels[0].clone();
+
+    // Forward: nobody is cut off.
+    let started = fire.hear(COORDINATOR, "round-started").await;
+    clocks.set(COORDINATOR, HOUR);
+    let settled = end_of(&mut fire, &started["round"]).await;
+    assert_eq!(settled["participants"], 4, "a clock that jumped ended the collection: {settled}");
+
+    // Back, while somebody is missing: the deadline still comes. Killed, too, before it does.
+    fire.signal(&absent, "STOP");
+    let started = fire.hear(COORDINATOR, "round-started").await;
+    clocks.set(COORDINATOR, -2 * HOUR);
+    assert_eq!(end_of(&mut fire, &started["round"]).await["dropped"], 1);
+    let started = fire.hear(COORDINATOR, "round-started").await;
+    clocks.set(COORDINATOR, -4 * HOUR);
+    fire.kill(COORDINATOR).await;
+    fire.start(COORDINATOR).await.unwrap();
+    assert_eq!(end_of(&mut fire, &started["round"]).await["dropped"], 1);
+    fire.signal(&absent, "CONT");
+
+    // Everybody else's, there and back.
+    for who in [DAO, AGGREGATOR, &labels[1], &labels[2]] {
+        clocks.set(who, HOUR);
+    }
+    fire.hear(DAO, "settled").await;
+    for who in [DAO, AGGREGATOR, &labels[1], &labels[2]] {
+        clocks.set(who, -HOUR);
+    }
+    fire.hear(DAO, "settled").await;
+    fire.finish(8).await;
+}
+
+#[test]
+fn the_library_sets_the_time_of_day_and_leaves_spans_of_time_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let roles = Roles::new(dir.path());
+    let clocks = Clocks::new(dir.path(), &roles, &["anybody"]);
+    let date = |seconds: i64| -> i64 {
+        clocks.set("anybody", seconds);
+        let mut date = Command::new("date");
+        date.arg("+%s").env("LD_PRELOAD", dir.path().join("step.so"));
+        let date = date.env("SAHAKAR_TEST_CLOCK", clocks.file("anybody")).output().unwrap();
+        String::from_utf8(date.stdout).unwrap().trim().parse().unwrap()
+    };
+    let (now, later) = (date(0), date(10 * HOUR));
+    assert!((later - now - 10 * HOUR).abs() < HOUR, "{now} {later}");
+}
