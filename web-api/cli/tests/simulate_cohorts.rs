@@ -105,7 +105,9 @@ fn a_robust_rule_over_sealed_groups_withstands_what_the_mean_does_not() {
         let grouped = report(&format!("{attacked} --groups 10 --robust {rule}"));
         let robust = last_loss(&grouped);
         assert!(robust < honest + 0.05, "{rule}: {robust} of groups, {honest} if all are honest");
-        assert_eq!(numbers(&grouped, "participants"), [20; 8]);
+        // An attacker imitates the honest of its group: with nobody but attackers a group sends nothing and is given up.
+        let participants = numbers(&grouped, "participants");
+        assert!(participants.iter().all(|count| [18, 20].contains(count)), "{participants:?}");
         assert_eq!(grouped["ledger"], Value::Null);
         assert_eq!(grouped["contributors"][0]["value"], Value::Null);
     }

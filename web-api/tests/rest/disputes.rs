@@ -1,4 +1,5 @@
 //! Objections: taken while pay can be challenged, from members, signed.
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use data_dao_governance::Accused;
 use data_dao_journal::{

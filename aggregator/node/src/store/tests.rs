@@ -11,7 +11,7 @@ use super::*;
 #[derive(Clone)]
 enum Place {
     File(PathBuf),
-    Postgres(DatabaseUrl),
+    Postgres(Box<DatabaseUrl>),
 }
 
 impl Place {
@@ -28,7 +28,7 @@ async fn on_both(what: &str, test: impl AsyncFn(Place)) {
     let folder = tempfile::tempdir().unwrap();
     test(Place::File(folder.path().to_owned())).await;
     if let Some(url) = benches_postgres::database(what) {
-        test(Place::Postgres(url.parse().unwrap())).await;
+        test(Place::Postgres(Box::new(url.parse().unwrap()))).await;
     }
 }
 

@@ -121,7 +121,7 @@ fn buffering(settings: &str) -> anyhow::Result<Buffering> {
     let concurrency = read.take("concurrency")?.unwrap_or(2 * buffer);
     let staleness = match read.take::<f64>("exponent")? {
         None => StalenessWeight::FED_BUFF,
-        Some(exponent) if exponent == 0.0 => StalenessWeight::Constant,
+        Some(0.0) => StalenessWeight::Constant,
         Some(exponent) => {
             StalenessWeight::Polynomial { exponent: Positive::new("exponent", exponent)? }
         }
