@@ -228,6 +228,16 @@ fn an_upheld_objection_to_a_round_pays_nobody() {
 }
 
 #[test]
+fn who_is_suspended_holds_nobodys_pay_back() {
+    let mut world = announced_with_votes();
+    let suspend = Action::SuspendMember { member: member(3), reason: "objects to all".into() };
+    decide(&mut world, vec![suspend]);
+    let objection = dispute(&world, 3, Accused::Round);
+    assert!(matches!(world.refusal(objection), Refusal::MemberIs { state: "suspended", .. }));
+    world.push(dispute(&world, 2, Accused::Round));
+}
+
+#[test]
 fn a_decision_that_is_queued_late_still_holds_the_pay_back() {
     let mut world = announced_with_votes();
     let accused = Accused::Member(member(0));

@@ -297,6 +297,7 @@ async fn a_downloaded_ledger_is_recomputed_and_an_altered_one_is_found_out() {
     assert_eq!((report.entries, report.rounds_settled, report.credits_issued), (9, 1, 100));
     assert_eq!(audit::json_from_report(&report)["audit"], "ok");
     // The node's own folder holds the tiles below it.
+    node.api.export_tiles().await.unwrap();
     assert_eq!(audit::audit_dir(node.dir.path(), None).unwrap(), report);
 
     let bundle = bundle_of(&copy);

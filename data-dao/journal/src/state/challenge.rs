@@ -126,6 +126,7 @@ impl State {
             let member = dispute.complainant;
             return Err(Refusal::NotAMember { member, federation: name() });
         }
+        self.active(&dispute.complainant)?;
         let challenge = self.challenge(&dispute.federation, dispute.round)?;
         let (round, until_ms) = (dispute.round, challenge.ends_at_ms);
         if now_ms >= until_ms {

@@ -227,6 +227,7 @@ impl RoundService {
             let next = f.last_round().map_or(0, |last| last + 1);
             (f.settled().len(), f.aborted(), next)
         })?;
+        self.keep_time().await?;
         let cohort = self.members();
         if self.is_over()? {
             return Ok(DaoReply::Finished);
@@ -423,7 +424,7 @@ impl RoundService {
         let after = self.vault.model(&body.model_after)?;
         let test = tokio::task::block_in_place(|| self.evaluator.test(&after))?;
         // What members decided until now counts for this round's pay.
-        self.store.append(now_ms(), Vec::new()).await?;
+        self.keep_time().await?;
         let settled = self.store.view(|state| round_settled(state, &self.name, &receipt, &test));
         let Ok(settled) = settled else {
             return Ok(DaoReply::Refused(Refusal::BadSet));

@@ -42,15 +42,33 @@ impl RoundService {
     }
 
     async fn post_due(&self) -> anyhow::Result<()> {
-        let due: Vec<(u64, u128)> = self.federation(|federation| {
-            let due = federation.due(now_ms());
-            due.map(|(round, challenge)| (round, challenge.credits())).collect()
-        })?;
-        for (round, credits) in due {
+        if self.payable()?.is_empty() {
+            return Ok(());
+        }
+        // It may hold back what an objection no longer does.
+        self.keep_time().await?;
+        for (round, credits) in self.payable()? {
             let posted = RoundPosted { federation: self.name.clone(), round, credits };
             self.store.append(now_ms(), vec![Body::RoundPosted(posted)]).await?;
             let credits = credits.to_string();
             self.events.emit(json!({"event": "posted", "round": round, "credits": credits}));
+        }
+        Ok(())
+    }
+
+    /// Rounds whose pay can be posted now, and how much it is.
+    fn payable(&self) -> anyhow::Result<Vec<(u64, u128)>> {
+        self.federation(|federation| {
+            let due = federation.due(now_ms());
+            due.map(|(round, challenge)| (round, challenge.credits())).collect()
+        })
+    }
+
+    /// Lets what members decided until now happen, before this node looks at what it is to do.
+    pub(super) async fn keep_time(&self) -> anyhow::Result<()> {
+        let now_ms = now_ms();
+        if self.store.view(|state| state.due(now_ms).is_some()) {
+            self.store.append(now_ms, Vec::new()).await?;
         }
         Ok(())
     }
