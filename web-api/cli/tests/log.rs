@@ -110,7 +110,8 @@ fn config(dir: &Path, state: &str) -> PathBuf {
          [listen]\nhttp = \"127.0.0.1:0\"\nlink = [\"/ip4/127.0.0.1/udp/0/quic-v1\"]\n\
          [dao]\nname = \"Test\"\ncurrency = \"EUR\"\ntreasury_percent = 10\ndemonstration = true\n\
          [dao.charter]\nvoting_delay_ms = 1\nvoting_period_ms = 1\nquorum_percent = 10\nminimum_voters = 1\n\
-         proposal_threshold_per_mille = 5\ntimelock_ms = 1\ngrace_ms = 1\n\
+         proposal_threshold_per_mille = 5\ntimelock_ms = 1\ncritical_timelock_ms = 1\ngrace_ms = 1\n\
+         late_extension_ms = 0\nobjection_window_ms = 0\nobjection_period_ms = 0\nmaturity_ms = 0\n\
          [federation]\nname = \"test\"\npurpose = \"test\"\nvalidation = \"{table}\"\ntest = \"{table}\"\n\
          features = [\"acid\"]\nlabel = \"good\"\nclasses = [\"no\", \"yes\"]\nhidden = [2]\n\
          aggregators = [{first}, {second}]\nrounds = 1\nstart_members = 2\nminimum_cohort = 2\nmembers_max = 8\n\
