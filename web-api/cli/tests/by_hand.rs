@@ -35,6 +35,7 @@ const START_MS: u64 = 1_000_000;
 /// A node with one member, one released model and its REST interface on a free port.
 struct Node {
     rest: Rest,
+    api: ApiState,
     clock: Arc<AtomicU64>,
     member: SigningKey,
     dir: TempDir,
@@ -152,10 +153,11 @@ impl Node {
             tiles_dir: dir.path().join("tiles"),
             device: ComputeDevice::cpu(),
         });
+        let served = api.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router(api)).await });
-        Self { rest: Rest::new(&url), clock, member, dir }
+        tokio::spawn(async move { axum::serve(listener, router(served)).await });
+        Self { rest: Rest::new(&url), api, clock, member, dir }
     }
 
     /// Runs what a person does at a terminal, beside the node.
@@ -258,7 +260,8 @@ async fn a_downloaded_ledger_is_recomputed_and_an_altered_one_is_found_out() {
     let report = audit::audit_dir(&copy, Some(&vkey)).unwrap();
     assert_eq!((report.entries, report.rounds_settled, report.credits_issued), (9, 1, 100));
     assert_eq!(audit::json_from_report(&report)["audit"], "ok");
-    // The node's own folder holds the tiles below it.
+    // The node's own folder holds the tiles below it, which it writes now and then.
+    node.api.export_tiles().await.unwrap();
     assert_eq!(audit::audit_dir(node.dir.path(), None).unwrap(), report);
 
     let bundle = bundle_of(&copy);
