@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
@@ -20,11 +21,17 @@ use crate::programs::Programs;
 const USER: &str = "sahakar";
 /// What the server says once it can be used.
 const READY: &str = "database system is ready to accept connections";
+/// What a server says that was started too soon after another was killed.
+const IN_USE: &str = "still in use";
+/// How often, and after which pause, such a server is started again: ten seconds in all.
+const RESTARTS_MAX: u32 = 100;
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 /// Stops the server when its input closes, or at a word; removes the folder unless that word is `keep`.
-/// `$1` is the folder, the rest the server and its arguments.
+/// `$1` is the folder, the rest the server and its arguments. The error output is the server's alone, so that its end is seen.
 const KEEPER: &str = r#"
 folder="$1"; shift
 "$@" & server=$!
+exec 2>/dev/null
 word=; read -r word
 kill -QUIT "$server" 2>/dev/null
 wait "$server"
@@ -119,8 +126,19 @@ impl Cluster {
         let server = noted.lines().next().context("the server's process id")?;
         run(Command::new("kill").args(["-9", server]))?;
         self.stop_keeper("keep\n")?;
-        self.keeper = serve(&self.programs, &self.folder)?;
+        self.keeper = self.serve_again()?;
         Ok(())
+    }
+
+    /// The killed server's own processes have its memory for a moment longer, and until then no other may start.
+    fn serve_again(&self) -> anyhow::Result<Child> {
+        for _ in 1..RESTARTS_MAX {
+            match serve(&self.programs, &self.folder) {
+                Err(error) if error.to_string().contains(IN_USE) => thread::sleep(RESTART_PAUSE),
+                served => return served,
+            }
+        }
+        serve(&self.programs, &self.folder)
     }
 
     /// Ends the keeper, and with it the server, with a last word.
@@ -156,7 +174,14 @@ fn serve(programs: &Programs, folder: &Path) -> anyhow::Result<Child> {
         .spawn()
         .context("starting a server")?;
     let mut said = BufReader::new(keeper.stderr.take().context("what the server says")?);
-    wait_until_ready(&mut said)?;
+    if let Err(error) = wait_until_ready(&mut said) {
+        // Else the folder would be removed with the keeper.
+        if let Some(mut input) = keeper.stdin.take() {
+            input.write_all(b"keep\n").context("telling the keeper")?;
+        }
+        keeper.wait().context("waiting for the keeper")?;
+        return Err(error);
+    }
     // Read on, so that the server never waits for a reader.
     thread::spawn(move || said.lines().take_while(Result::is_ok).count());
     Ok(keeper)

@@ -2,19 +2,27 @@
 
 use std::{
     io::{Write as _, stdout},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
-/// Milliseconds since the Unix epoch.
+/// Milliseconds since the Unix epoch. Where the time of day is set back, they go on from where they were: the ledger's time
+/// never decreases, and what falls due in it (pay, votes) would else wait for as long as the clock was set back.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the binary is the shell that reads the clock")]
 pub fn now_ms() -> u64 {
+    static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    let running_ms = running_ms();
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let ahead_ms = elapsed_ms.saturating_sub(running_ms);
+    running_ms.saturating_add(AHEAD_MS.fetch_max(ahead_ms, Ordering::Relaxed).max(ahead_ms))
 }
 
 /// Milliseconds since this was asked first: for spans of time, which a clock that is set would falsify.

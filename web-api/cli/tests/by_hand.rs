@@ -296,7 +296,7 @@ async fn a_downloaded_ledger_is_recomputed_and_an_altered_one_is_found_out() {
     let report = audit::audit_dir(&copy, Some(&vkey)).unwrap();
     assert_eq!((report.entries, report.rounds_settled, report.credits_issued), (9, 1, 100));
     assert_eq!(audit::json_from_report(&report)["audit"], "ok");
-    // The node's own folder holds the tiles below it.
+    // The node's own folder holds the tiles below it, which it writes now and then.
     node.api.export_tiles().await.unwrap();
     assert_eq!(audit::audit_dir(node.dir.path(), None).unwrap(), report);
 

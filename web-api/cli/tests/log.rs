@@ -331,7 +331,7 @@ fn a_ledger_in_use_is_backed_up_and_restored() {
     let ledger = Rest::new(&url).get("/v1/ledger").unwrap();
     let (copy, state) = (dir.path().join("copy.jsonl"), dir.path().join("state"));
     let (copy, state) = (text(&copy), text(&state));
-    passes(&["ledger", "export", "--state", state, "--out", copy], "exported 4 entries");
+    passes(&["ledger", "export", "--state", state, "--out", copy], "exported 5 entries");
     fails(&["ledger", "export", "--state", state, "--out", copy], "copy.jsonl");
     node.kill();
     // The disk is lost but for the node's key and its other files.
@@ -339,7 +339,7 @@ fn a_ledger_in_use_is_backed_up_and_restored() {
     let vkey = ledger["vkey"].as_str().unwrap();
     passes(
         &["ledger", "import", "--state", state, "--from", copy, "--vkey", vkey],
-        "imported 4 entries",
+        "imported 5 entries",
     );
     passes(&["ledger", "import", "--state", state, "--from", copy], "imported 0 entries");
     let (_node, url) = serve(&["--config", text(&config)], &[]);

@@ -128,6 +128,9 @@ impl Schedule {
         if self.conduct.dropout > 0.0 && self.conduct.vanishes(index, job) {
             self.vanished += 1;
             self.idle.push(index);
+        } else if version < self.oldest() {
+            self.discarded += 1;
+            self.idle.push(index);
         } else {
             self.waiting.entry(version).or_default().push(index);
         }
@@ -146,7 +149,7 @@ impl Schedule {
             groups.push(VersionGroup { version, staleness, members });
         }
         self.version += 1;
-        let oldest = self.version.saturating_sub(u64::from(self.buffering.stale_max));
+        let oldest = self.oldest();
         self.discard(|version| version < oldest);
         self.refill();
         let flush = Flush {
@@ -157,6 +160,11 @@ impl Schedule {
         };
         (self.discarded, self.vanished) = (0, 0);
         flush
+    }
+
+    /// The oldest version from which updates are taken.
+    fn oldest(&self) -> u64 {
+        self.version.saturating_sub(u64::from(self.buffering.stale_max))
     }
 
     fn discard(&mut self, old: impl Fn(u64) -> bool) {
