@@ -15,7 +15,10 @@ use tracing::warn;
 /// Where PostgreSQL is, with the name and perhaps the password to use there: `postgres://…`. Shown without
 /// them.
 #[derive(Clone)]
-pub struct DatabaseUrl(PgConnectOptions);
+pub struct DatabaseUrl {
+    text: String,
+    options: Box<PgConnectOptions>,
+}
 
 /// Why a text names no database.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -47,14 +50,14 @@ impl FromStr for DatabaseUrl {
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "3"),
         ]);
-        Ok(Self(options))
+        Ok(Self { text: text.to_owned(), options: Box::new(options) })
     }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let database = self.0.get_database().unwrap_or_default();
-        write!(f, "the PostgreSQL database {database} at {}", self.0.get_host())
+        let database = self.options.get_database().unwrap_or_default();
+        write!(f, "the PostgreSQL database {database} at {}", self.options.get_host())
     }
 }
 
@@ -65,8 +68,14 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// The URL as it was given, password and all: to connect with, never to be printed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     pub(crate) fn options(&self) -> &PgConnectOptions {
-        &self.0
+        &self.options
     }
 }
 
@@ -141,7 +150,7 @@ enum Refused {
 
 /// A connection that has the lock of its schema.
 async fn locked(url: &DatabaseUrl) -> Result<PgConnection, Refused> {
-    let connected = PgConnection::connect_with(&url.0).await;
+    let connected = PgConnection::connect_with(&url.options).await;
     let mut connection = connected.map_err(|error| match &error {
         sqlx::Error::Io(_) => Refused::Now(error.into()),
         sqlx::Error::Database(said) if said.code().as_deref() == Some(STARTING) => {

@@ -1,6 +1,7 @@
 //! Whoever has the leaves recomputes everything, and every change is found.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(dead_code, reason = "each test file uses its part of the shared world")]
 
 mod world;
 

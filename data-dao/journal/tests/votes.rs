@@ -2,6 +2,7 @@
 //! decided happens by itself.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(dead_code, reason = "each test file uses its part of the shared world")]
 
 mod world;
 

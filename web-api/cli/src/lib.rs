@@ -6,7 +6,6 @@
 pub mod aggregator;
 pub mod cli;
 pub mod commands;
-pub mod database_url;
 pub mod demo;
 pub mod link_metrics;
 pub mod measure;

@@ -5,6 +5,7 @@ mod config;
 mod custodians;
 mod draws;
 mod founding;
+mod measuring;
 mod round_service;
 mod settled_record;
 mod settling;
@@ -18,6 +19,7 @@ use std::{
 };
 
 use aggregator_network::{Limits, Link, LinkConfig, load_or_create_key};
+use aggregator_node::DatabaseUrl;
 use aggregator_protocol::MESSAGE_BYTES_MAX;
 use anyhow::Context as _;
 use clap::Args;
@@ -40,7 +42,6 @@ pub(crate) use config::{
 };
 
 use crate::{
-    database_url::DatabaseUrl,
     measure::Evaluator,
     process::{Events, now_ms, running_ms, stop_signal},
 };

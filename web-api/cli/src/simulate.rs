@@ -104,13 +104,13 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     if !quiet {
         report::print_head(&simulation, threads, resumed);
     }
-    let bar = progress_bar(simulation.plan.rounds, quiet);
-    while simulation.state.next_round < simulation.plan.rounds
+    let bar = progress_bar(simulation.bench.plan.rounds, quiet);
+    while simulation.state.next_round < simulation.bench.plan.rounds
         && !simulation.state.local.is_exhausted()
     {
         bar.set_position(simulation.state.next_round);
         simulation.step().with_context(|| {
-            format!("round {} of {}", simulation.state.next_round + 1, simulation.plan.rounds)
+            format!("round {} of {}", simulation.state.next_round + 1, simulation.bench.plan.rounds)
         })?;
         if let Some(path) = &args.checkpoint {
             simulation.state.save(path, &digest)?;

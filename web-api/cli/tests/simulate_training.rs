@@ -3,34 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's allowance for tests does not reach helpers")]
 
-use std::{
-    env,
-    path::Path,
-    process::{Command, Output},
-};
+mod simulations;
+
+use std::{env, path::Path};
 
 use serde_json::Value;
 
-fn simulate(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sahakar")).arg("simulate").args(arguments).output().unwrap()
-}
-
-fn report(arguments: &[&str]) -> Value {
-    let output = simulate(&[arguments, &["--json"]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// What a report says without what depends on the machine: times and memory.
-fn computed(mut report: Value) -> Value {
-    let object = report.as_object_mut().unwrap();
-    object.remove("peak_rss_bytes");
-    object.remove("wall_seconds");
-    for round in report["rounds"].as_array_mut().unwrap() {
-        round.as_object_mut().unwrap().retain(|key, _| !key.ends_with("_seconds"));
-    }
-    report
-}
+use crate::simulations::{computed, report, simulate};
 
 /// The report of a run on Fashion-MNIST of ten small parts, if `SAHAKAR_DATA_DIR` says where it lies.
 fn of_images(arguments: &[&str]) -> Option<Value> {

@@ -2,7 +2,7 @@
 
 use data_dao_governance::{
     Action, Ballot, BallotSecrecy, Capacity, CharterParameters, Choice, ProposalContent,
-    ProposalId, Request as _, Vote,
+    ProposalId, ProposalState, Request as _, Vote,
 };
 use data_dao_journal::{
     BallotCast, Body, BoundsKind, Deposited, Entry, FederationOpened, Genesis, KeyIssued,
@@ -183,6 +183,18 @@ impl World {
             test_accuracy_ppm: Some(700_000),
             weights: self.state.release_weights(&name("wine")).unwrap(),
         }
+    }
+
+    pub(crate) fn executed(&self, proposal: ProposalId) -> bool {
+        self.state.proposal(proposal).unwrap().state(self.now_ms) == ProposalState::Executed
+    }
+
+    /// After a sale of 250: the treasury has 25, members 0 and 1 have 169 and 56.
+    pub(crate) fn with_a_sale() -> Self {
+        let mut world = Self::with_paid_calls();
+        world.push(world.reservation(20));
+        world.push(world.prediction(20));
+        world
     }
 
     /// A buyer `k-1` has paid two calls at 250 each.

@@ -6,12 +6,12 @@ use std::{
     path::PathBuf,
 };
 
+use aggregator_node::DatabaseUrl;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use data_dao_store::{Copied, Ledger, export_ledger, import_ledger};
 
 use super::output::print;
-use crate::database_url::DatabaseUrl;
 
 /// Copies of a ledger.
 #[derive(Debug, Subcommand)]

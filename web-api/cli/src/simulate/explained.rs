@@ -30,11 +30,11 @@ impl Explained {
         let mut explained = Self {
             rounds: BTreeMap::new(),
             unit: simulation.value_unit().unwrap_or(1.0),
-            method: method(&simulation.plan),
+            method: method(&simulation.bench.plan),
             unpaid: None,
         };
         let Some(leaves) = simulation.leaves() else {
-            explained.unpaid = Some(match simulation.plan.seal {
+            explained.unpaid = Some(match simulation.bench.plan.seal {
                 SealKind::None => "updates in the clear have no ledger",
                 _ => {
                     "contributions that weigh differently, and rounds of more than 200, have no ledger here"

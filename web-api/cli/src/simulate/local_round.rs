@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use trainer_model::evaluate;
+use trainer_model::{Architecture, ComputeDevice, evaluate};
 
 use super::{
     control::{ControlChanges, Scaffold},
+    data::SimulationData,
     learning::Trainer,
     local_state::{LocalRecord, LocalTest, Retained},
     local_test::LocalTests,
     own_model::OwnModel,
+    plan::Plan,
     population::Contributor,
     simulation::Simulation,
     state::State,
@@ -18,28 +20,28 @@ use super::{
 };
 
 /// What trainers are made from: everything but the parties of a round.
-pub(crate) struct Bench<'a> {
-    pub(crate) plan: &'a super::plan::Plan,
-    pub(crate) data: &'a super::data::SimulationData,
-    pub(crate) architecture: &'a trainer_model::Architecture,
-    pub(crate) device: &'a trainer_model::ComputeDevice,
+pub(crate) struct Bench {
+    pub(crate) plan: Plan,
+    pub(crate) data: SimulationData,
+    pub(crate) architecture: Architecture,
+    pub(crate) device: ComputeDevice,
     /// Parameters that are shared, the first ones.
     pub(crate) shared: usize,
 }
 
-impl<'a> Bench<'a> {
+impl Bench {
     /// Training in a round, which starts from `state`.
-    pub(crate) fn trainer(&self, state: &'a State) -> anyhow::Result<Trainer<'a>> {
+    pub(crate) fn trainer<'a>(&'a self, state: &'a State) -> anyhow::Result<Trainer<'a>> {
         let plan = self.plan.local.in_round(self.plan.training, state.next_round)?;
         let local = &state.local;
         let rate = plan.settings().learning_rate;
         let scaffold =
             self.plan.local.scaffold.then(|| Scaffold::new(&local.control, &local.controls, rate));
         Ok(Trainer {
-            data: self.data,
-            architecture: self.architecture,
+            data: &self.data,
+            architecture: &self.architecture,
             plan,
-            device: self.device,
+            device: &self.device,
             seed: self.plan.seed,
             scaffold,
             own: self.own(state),
@@ -58,15 +60,15 @@ impl<'a> Bench<'a> {
         let Some(scaffold) = &trainer.scaffold else { return };
         changes.own.retain(|(index, _)| counted.contains(index));
         let most = largest(population);
-        let weight = |index: &usize| contribution_weight(self.plan, &population[*index], most);
+        let weight = |index: &usize| contribution_weight(&self.plan, &population[*index], most);
         let change = scaffold.change(mean_update, trainer.plan.steps(1));
         changes.add_mean(counted.iter().map(weight).sum(), &change);
     }
 
     /// What contributors have of a model to themselves.
-    pub(crate) fn own(&self, state: &'a State) -> OwnModel<'a> {
+    pub(crate) fn own<'a>(&'a self, state: &'a State) -> OwnModel<'a> {
         OwnModel {
-            architecture: self.architecture,
+            architecture: &self.architecture,
             shared: self.shared,
             ditto: self.plan.local.ditto,
             kept: &state.local.personal,
@@ -75,21 +77,10 @@ impl<'a> Bench<'a> {
 }
 
 impl Simulation {
-    /// What trainers are made from.
-    pub(crate) const fn bench(&self) -> Bench<'_> {
-        Bench {
-            plan: &self.plan,
-            data: &self.data,
-            architecture: &self.architecture,
-            device: &self.device,
-            shared: self.shared,
-        }
-    }
-
     /// The mean update with zeros for what is not shared.
     pub(crate) fn whole_update(&self, mean_update: &[f32]) -> Vec<f32> {
         let mut whole = mean_update.to_vec();
-        whole.resize(self.architecture.parameter_count(), 0.0);
+        whole.resize(self.bench.architecture.parameter_count(), 0.0);
         whole
     }
 
@@ -103,13 +94,14 @@ impl Simulation {
         retained: Retained,
         changed: bool,
     ) -> anyhow::Result<LocalRecord> {
-        let plan = self.plan.local.in_round(self.plan.training, round)?;
+        let plan = self.bench.plan.local.in_round(self.bench.plan.training, round)?;
         self.state.local.keep(retained, self.total_weight());
         let model = &self.state.model;
         let validation = match &mut self.state.local.stopping {
             Some(stopping) if changed => {
-                let rows = &self.data.validation;
-                let validated = evaluate(&self.device, &self.architecture, model, rows)?;
+                let rows = &self.bench.data.validation;
+                let validated =
+                    evaluate(&self.bench.device, &self.bench.architecture, model, rows)?;
                 Some(stopping.observe(round, &validated).context("--early-stopping")?)
             }
             _ => None,
@@ -126,11 +118,11 @@ impl Simulation {
 
     fn local_tests(&self) -> anyhow::Result<Vec<LocalTest>> {
         let tests = LocalTests {
-            data: &self.data,
-            device: &self.device,
-            architecture: &self.architecture,
+            data: &self.bench.data,
+            device: &self.bench.device,
+            architecture: &self.bench.architecture,
             model: &self.state.model,
-            own: self.bench().own(&self.state),
+            own: self.bench.own(&self.state),
         };
         tests.run(&self.population, self.threads)
     }
@@ -138,7 +130,8 @@ impl Simulation {
     /// What all contributors weigh together.
     fn total_weight(&self) -> f64 {
         let most = largest(&self.population);
-        let weight = |contributor: &Contributor| contribution_weight(&self.plan, contributor, most);
+        let weight =
+            |contributor: &Contributor| contribution_weight(&self.bench.plan, contributor, most);
         self.population.iter().map(weight).sum()
     }
 }

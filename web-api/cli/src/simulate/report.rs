@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     explained::Explained,
+    local_round::Bench,
     population::Contributor,
     simulation::Simulation,
     state::{RoundRecord, ValueRecord},
@@ -20,12 +21,13 @@ const LISTED_MAX: usize = 20;
 
 /// Everything that came of it.
 pub(crate) fn report(simulation: &Simulation, wall_seconds: f64) -> Value {
-    let Simulation { plan, state, population, architecture, .. } = simulation;
+    let Simulation { bench, state, population, .. } = simulation;
+    let Bench { plan, architecture, .. } = bench;
     let mut config = plan.to_json();
     config["parameters"] = architecture.parameter_count().into();
     config["ring_bits"] = simulation.ring_bits().into();
     config["uploaded_parameters"] =
-        plan.local.uploaded(plan.training.settings().work, simulation.shared).into();
+        plan.local.uploaded(plan.training.settings().work, simulation.bench.shared).into();
     let rounds: Vec<_> = state.rounds.iter().map(round_json).collect();
     let explained = Explained::of(simulation);
     let contributors: Vec<_> =
@@ -126,7 +128,7 @@ fn total(record: &ValueRecord) -> (Option<f64>, Option<[f64; 2]>) {
 
 /// What is about to run.
 pub(crate) fn print_head(simulation: &Simulation, threads: NonZeroUsize, resumed: Option<u64>) {
-    let Simulation { plan, data, architecture, .. } = simulation;
+    let Bench { plan, data, architecture, .. } = &simulation.bench;
     let json = plan.to_json();
     let mode = json["mode"].as_str().unwrap_or_default();
     let sealed = match simulation.ring_bits() {

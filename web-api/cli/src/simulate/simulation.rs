@@ -6,8 +6,7 @@ use std::{
     num::NonZeroUsize,
 };
 
-use aggregator_protocol::{OpenedScalars, RoundId, RoundReceipt};
-use aggregator_round::{PAST_UPDATES_MAX, privacy_loss};
+use aggregator_round::PAST_UPDATES_MAX;
 use aggregator_strategy::{Attack, OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
 use anyhow::Context as _;
 use privacy_dp::ClipNorm;
@@ -20,27 +19,27 @@ use trainer_model::{
 mod buffered;
 mod grouped;
 mod part;
+mod played;
+mod sealed;
 
 use self::buffered::Buffered;
 use super::{
     args::{SamplingKind, SealKind, Weighting},
     clock::Stopwatch,
-    control::ControlChanges,
-    dao::{Ended, SimulatedDao},
+    dao::SimulatedDao,
     data::SimulationData,
     learning::TrainingRound,
     ledger::{COHORT_MAX, Opening, SimulatedLedger},
     local_round::Bench,
     local_state::{LocalState, Retained},
     open_round::OpenFederation,
-    oracle::{OracleValues, RoundGame},
     plan::Plan,
     population::{Contributor, population},
     schedule::Schedule,
-    sealed_round::{Collected, RoundTask, SealedFederation, SealedOutcome},
+    sealed_round::SealedFederation,
     seeds::{Purpose, generator},
     state::{RoundRecord, State},
-    terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms, weight},
+    terms::{ROUNDS_MAX, TermsParts, aggregator_count, terms},
 };
 use crate::{
     demo::progress::mean, demo::report::LedgerSummary, measure::Evaluator,
@@ -52,15 +51,10 @@ pub(crate) const NOVELTY_PERCENT: u32 = crate::demo::central::NOVELTY_PERCENT;
 
 /// A federation of virtual contributors.
 pub(crate) struct Simulation {
-    pub(crate) plan: Plan,
-    pub(crate) data: SimulationData,
-    pub(crate) architecture: Architecture,
+    pub(crate) bench: Bench,
     pub(crate) population: Vec<Contributor>,
     pub(crate) state: State,
-    pub(crate) device: ComputeDevice,
     pub(crate) threads: NonZeroUsize,
-    /// Parameters that are shared, the first ones.
-    pub(crate) shared: usize,
     backdoored: Option<Examples>,
     engine: Engine,
     /// In asynchronous training.
@@ -121,26 +115,15 @@ impl Simulation {
             _ => setup.sealed(&population, &mut state, fresh)?,
         };
         let buffered = buffered(&plan);
-        Ok(Self {
-            plan,
-            data,
-            architecture,
-            population,
-            state,
-            device,
-            threads,
-            shared,
-            backdoored,
-            engine,
-            buffered,
-        })
+        let bench = Bench { plan, data, architecture, device, shared };
+        Ok(Self { bench, population, state, threads, backdoored, engine, buffered })
     }
 
     /// Runs the next round.
     pub(crate) fn step(&mut self) -> anyhow::Result<()> {
         let watch = Stopwatch::start();
         let round = self.state.next_round;
-        let mut result = if self.plan.buffering.is_some() {
+        let mut result = if self.bench.plan.buffering.is_some() {
             self.buffered_round(round)?
         } else {
             self.synchronous_round(round)?
@@ -162,7 +145,7 @@ impl Simulation {
         }
         result.record.local = self.close_locally(round, result.retained, changed)?;
         result.record.round = round;
-        result.record.model = model_digest(&self.architecture, &self.state.model).to_string();
+        result.record.model = model_digest(&self.bench.architecture, &self.state.model).to_string();
         result.record.wall_seconds = watch.seconds();
         self.state.rounds.push(result.record);
         self.state.next_round += 1;
@@ -179,9 +162,10 @@ impl Simulation {
     /// A round of those who are invited to it and come.
     fn synchronous_round(&mut self, round: u64) -> anyhow::Result<RoundResult> {
         let invited = self.cohort(round)?;
-        let enough = (self.plan.sampling == SamplingKind::Uniform).then(|| self.plan.cohort_size());
-        let arrivals = self.plan.conduct().arrivals(round, &invited, enough);
-        let mut result = match (&self.engine, self.plan.grouping) {
+        let enough = (self.bench.plan.sampling == SamplingKind::Uniform)
+            .then(|| self.bench.plan.cohort_size());
+        let arrivals = self.bench.plan.conduct().arrivals(round, &invited, enough);
+        let mut result = match (&self.engine, self.bench.plan.grouping) {
             (Engine::Open(_), _) => self.open_round(round, &arrivals.coming)?,
             (Engine::Sealed(_), Some(grouping)) => {
                 self.grouped_round(round, &invited, &arrivals, grouping)?
@@ -235,12 +219,12 @@ impl Simulation {
 
     /// Who takes part, in the order of the population.
     fn cohort(&self, round: u64) -> anyhow::Result<Vec<usize>> {
-        let mut rng = generator(self.plan.seed, Purpose::Cohort, &[round]);
+        let mut rng = generator(self.bench.plan.seed, Purpose::Cohort, &[round]);
         let count = self.population.len();
-        Ok(match self.plan.sampling {
-            SamplingKind::Uniform => uniform_cohort(count, self.plan.invited(), &mut rng)?,
+        Ok(match self.bench.plan.sampling {
+            SamplingKind::Uniform => uniform_cohort(count, self.bench.plan.invited(), &mut rng)?,
             SamplingKind::Poisson => {
-                poisson_cohort(count, SamplingRate::new(self.plan.sample)?, &mut rng)
+                poisson_cohort(count, SamplingRate::new(self.bench.plan.sample)?, &mut rng)
             }
             // Each draws for itself, once it has the order.
             SamplingKind::Secret => (0..count).collect(),
@@ -254,15 +238,15 @@ impl Simulation {
         let OpenEngine { federation, evaluator } = engine.as_ref();
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
-        let trainer = self.bench().trainer(&self.state)?;
+        let trainer = self.bench.trainer(&self.state)?;
         let last = self.state.past.front().map(Vec::as_slice);
         let training =
             TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
         let outcome = federation.run(&cohort, &training, evaluator)?;
         let mut optimizer = self.state.optimizer.clone();
         let after = optimizer.step(model.values(), &self.whole_update(&outcome.mean_update))?;
-        let after = Parameters::new(&self.architecture.layout(), after)?;
-        let whole = self.shared == after.count();
+        let after = Parameters::new(&self.bench.architecture.layout(), after)?;
+        let whole = self.bench.shared == after.count();
         let test = whole.then(|| evaluator.test(&after)).transpose()?;
         let record = RoundRecord {
             participants: outcome.values.len() as u64,
@@ -277,83 +261,11 @@ impl Simulation {
         Ok(RoundResult { after, values: outcome.values, retained: outcome.retained, record })
     }
 
-    fn sealed_round(
-        &mut self,
-        round: u64,
-        (cohort, coming): (&[usize], &[usize]),
-    ) -> anyhow::Result<RoundResult> {
-        let bench = Bench {
-            plan: &self.plan,
-            data: &self.data,
-            architecture: &self.architecture,
-            device: &self.device,
-            shared: self.shared,
-        };
-        let trainer = bench.trainer(&self.state)?;
-        let Engine::Sealed(engine) = &mut self.engine else {
-            anyhow::bail!("a sealed round of an open federation");
-        };
-        let SealedEngine { federation, dao, members } = engine.as_mut();
-        let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
-        invited.sort_by_key(|contributor| contributor.member());
-        let mut coming: Vec<_> = coming.iter().map(|index| &self.population[*index]).collect();
-        coming.sort_by_key(|contributor| contributor.member());
-        let last = self.state.past.front().map(Vec::as_slice);
-        let model = &self.state.model;
-        let training =
-            TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
-        let task = RoundTask {
-            id: RoundId(round),
-            training,
-            past: &self.state.past,
-            cohort: &invited,
-            coming: &coming,
-            part: false,
-            optimizer: &self.state.optimizer,
-            keeps_clear: self.plan.value.plays_game(),
-        };
-        let SealedOutcome { ended, mut collected, refused } = federation.run(dao, &task)?;
-        let encoding = federation.terms().encoding;
-        let rounds = round + 1;
-        let mut record = RoundRecord {
-            refused,
-            upload_bytes_per_parameter: per_parameter(collected.upload_bytes, &encoding),
-            epsilon: privacy_loss(federation.terms(), rounds)?,
-            ..collected_record(&collected)
-        };
-        let mut retained = mem::take(&mut collected.retained);
-        let (after, values) = match ended {
-            Ended::Aborted(reason) => {
-                record.remark = Some(format!("given up: {reason}"));
-                retained.control = ControlChanges::default();
-                (None, Vec::new())
-            }
-            Ended::Settled { stepped, receipt, test } => {
-                let mut values = opened_values(&receipt, members, &encoding);
-                record.participants = values.len() as u64;
-                let test = test.context("a whole round is tested")?;
-                if let Some(played) = Played::of(&self.plan, &self.population, &mut collected) {
-                    let remark = record.remark.take();
-                    (values, record.remark) =
-                        played.values(&task.training, dao.evaluator(), remark)?;
-                }
-                let counted = values.iter().map(|(index, _)| *index).collect();
-                bench.count_controls(
-                    &trainer,
-                    (&self.population, &counted),
-                    &stepped.mean_update,
-                    &mut retained.control,
-                );
-                (Some((stepped.after, stepped.optimizer, stepped.mean_update, Some(test))), values)
-            }
-        };
-        Ok(RoundResult { after, values, retained, record })
-    }
-
     /// The share of triggered test images that are taken for the backdoor's target.
     fn attack_success(&self) -> anyhow::Result<Option<f64>> {
         let Some(examples) = &self.backdoored else { return Ok(None) };
-        let tested = evaluate(&self.device, &self.architecture, &self.state.model, examples)?;
+        let tested =
+            evaluate(&self.bench.device, &self.bench.architecture, &self.state.model, examples)?;
         Ok(Some(tested.accuracy))
     }
 }
@@ -370,48 +282,6 @@ fn buffered(plan: &Plan) -> Option<Buffered> {
         sealed: BTreeMap::new(),
         next_id: 0,
     })
-}
-
-/// A sealed round that is played again in the clear, for an oracle.
-struct Played<'a> {
-    plan: &'a Plan,
-    population: &'a [Contributor],
-    clear: Vec<(usize, Vec<f32>)>,
-}
-
-impl<'a> Played<'a> {
-    /// None where no oracle is asked for.
-    fn of(
-        plan: &'a Plan,
-        population: &'a [Contributor],
-        collected: &mut Collected,
-    ) -> Option<Self> {
-        let clear = mem::take(&mut collected.clear);
-        plan.value.plays_game().then_some(Self { plan, population, clear })
-    }
-
-    /// The value of each contribution by contributor, and what there is to say about the round.
-    ///
-    /// * `remark` — what there was to say before, which comes first.
-    #[expect(clippy::type_complexity, reason = "values as the rounds of both engines have them")]
-    fn values(
-        self,
-        training: &TrainingRound<'_>,
-        evaluator: &Evaluator,
-        remark: Option<String>,
-    ) -> anyhow::Result<(Vec<(usize, Option<f64>)>, Option<String>)> {
-        let most = self.population.iter().map(|c| c.rows.len()).max().unwrap_or(1);
-        let weight_of = |index: usize| match self.plan.weighting {
-            Weighting::Samples => f64::from(weight(self.population[index].rows.len(), most).get()),
-            Weighting::Uniform => 1.0,
-        };
-        let (indices, updates): (Vec<usize>, Vec<Vec<f32>>) = self.clear.into_iter().unzip();
-        let weights: Vec<f64> = indices.iter().map(|index| weight_of(*index)).collect();
-        let game = RoundGame { training, evaluator, updates: &updates, weights: &weights };
-        let OracleValues { values, remark: doubt } = game.values(self.plan.value)?;
-        let values = indices.into_iter().zip(values.into_iter().map(Some));
-        Ok((values.collect(), remark.or(doubt)))
-    }
 }
 
 /// What an engine is built from.
@@ -527,35 +397,6 @@ impl State {
             leaves: Vec::new(),
             local: LocalState::start(plan.local.stopping, controls),
         })
-    }
-}
-
-/// What each contribution of a sealed round took off the loss, by contributor.
-#[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
-fn opened_values(
-    receipt: &RoundReceipt,
-    members: &BTreeMap<VerifyingKey, usize>,
-    encoding: &EncodingParameters,
-) -> Vec<(usize, Option<f64>)> {
-    let contributions = receipt.accepted.contributions().iter().zip(&receipt.scalars);
-    let value = |((member, _), scalars): (&(VerifyingKey, _), &OpenedScalars)| {
-        let value = scalars.value as f64 * encoding.value_unit();
-        members.get(member).map(|index| (*index, Some(value)))
-    };
-    contributions.filter_map(value).collect()
-}
-
-/// What is noted of a sealed round's collection.
-fn collected_record(collected: &Collected) -> RoundRecord {
-    RoundRecord {
-        dropped: collected.dropped.len() as u64,
-        upload_bytes_per_contributor: collected.upload_bytes,
-        train_seconds: mean(&collected.train_seconds),
-        train_loss: mean_loss(&collected.train_losses),
-        seal_seconds: mean(&collected.seal_seconds),
-        aggregate_seconds: collected.aggregate_seconds,
-        remark: first_reason(&collected.dropped),
-        ..RoundRecord::default()
     }
 }
 

@@ -23,7 +23,6 @@ use trainer_model::Parameters;
 use super::{
     super::{
         learning::TrainingRound,
-        local_round::Bench,
         population::Contributor,
         schedule::{Flush, Schedule},
         strategy::Buffering,
@@ -54,14 +53,7 @@ impl Simulation {
     fn flushed(&mut self, buffered: &mut Buffered, step: u64) -> anyhow::Result<RoundResult> {
         buffered.versions.entry(step).or_insert_with(|| self.state.model.clone());
         let flush = buffered.schedule.next_flush();
-        let bench = Bench {
-            plan: &self.plan,
-            data: &self.data,
-            architecture: &self.architecture,
-            device: &self.device,
-            shared: self.shared,
-        };
-        let trainer = bench.trainer(&self.state)?;
+        let trainer = self.bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
             bail!("a sealed buffer of an open federation");
         };
@@ -94,7 +86,7 @@ impl Simulation {
         };
         let mut optimizer = self.state.optimizer.clone();
         let after = optimizer.step_scaled(self.state.model.values(), &mean, factor)?;
-        let after = Parameters::new(&self.architecture.layout(), after)?;
+        let after = Parameters::new(&self.bench.architecture.layout(), after)?;
         let test = engine.dao.evaluator().test(&after)?;
         let members = parts.iter().flat_map(|part| &part.members);
         let values = members.map(|index| (*index, None)).collect();

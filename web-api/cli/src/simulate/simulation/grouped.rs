@@ -15,10 +15,7 @@ use privacy_identity::VerifyingKey;
 use trainer_model::{Parameters, model_digest};
 
 use super::{
-    super::{
-        arrivals::Arrivals, learning::TrainingRound, local_round::Bench, plan::Grouping,
-        population::Contributor,
-    },
+    super::{arrivals::Arrivals, learning::TrainingRound, plan::Grouping, population::Contributor},
     Engine, RoundResult, SealedEngine, Simulation,
     part::{self, Part},
 };
@@ -31,20 +28,13 @@ impl Simulation {
         arrivals: &Arrivals,
         grouping: Grouping,
     ) -> anyhow::Result<RoundResult> {
-        let bench = Bench {
-            plan: &self.plan,
-            data: &self.data,
-            architecture: &self.architecture,
-            device: &self.device,
-            shared: self.shared,
-        };
-        let trainer = bench.trainer(&self.state)?;
+        let trainer = self.bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
             bail!("groups of an open federation");
         };
         let terms = engine.federation.terms().clone();
         let minimum = terms.minimum_cohort as usize;
-        let beacon = model_digest(&self.architecture, &self.state.model);
+        let beacon = model_digest(&self.bench.architecture, &self.state.model);
         let seed = Draw { federation: terms.id(), round, beacon }.seed();
         let keys: Vec<_> = invited.iter().map(|index| self.population[*index].member()).collect();
         let groups = draw_groups(&seed, &keys, grouping.groups, minimum)?;
@@ -76,7 +66,7 @@ impl Simulation {
         };
         let mut optimizer = self.state.optimizer.clone();
         let after = optimizer.step(self.state.model.values(), &mean_update)?;
-        let after = Parameters::new(&self.architecture.layout(), after)?;
+        let after = Parameters::new(&self.bench.architecture.layout(), after)?;
         let test = engine.dao.evaluator().test(&after)?;
         let members = parts.iter().flat_map(|part| &part.members);
         let values = members.map(|index| (*index, None)).collect();

@@ -1,0 +1,131 @@
+//! What the DAO node answers to an opened sum: the next model, and the probes along which contributions are measured.
+
+use aggregator_protocol::{DaoReply, ProbeOrder, Refusal, RoundGrant, RoundSum};
+use aggregator_round::{PAST_UPDATES_MAX, check_tickets, missing_commitment};
+use aggregator_strategy::OptimizerState;
+use privacy_identity::{Digest, Signed, Tag};
+
+use super::{
+    round_service::{GRANT_FILE, OPENED_FILE, PROBES_FILE, RoundService, SUM_FILE},
+    vault::Step,
+};
+use crate::measure::{MeasureError, Measured};
+
+impl RoundService {
+    pub(super) fn measure(&self, sum: Signed<RoundSum>) -> anyhow::Result<DaoReply> {
+        let terms = self.terms.unverified_body();
+        let Ok(verified) = sum.clone().verify_by(Tag::RoundSum, &terms.coordinator().verifying)
+        else {
+            return Ok(DaoReply::Refused(Refusal::BadSignature));
+        };
+        if let Err(refusal) = self.check_sum(verified.body())? {
+            return Ok(DaoReply::Refused(refusal));
+        }
+        let digest = Digest::of_encoded(Tag::RoundSum, verified.body());
+        let kept: Option<Signed<ProbeOrder>> = self.vault.record(PROBES_FILE)?;
+        if let Some(probes) = kept
+            && probes.unverified_body().round == verified.body().round
+        {
+            // One sum per round: a second, different one would get a second set of probes.
+            let same = self.vault.record::<Digest>(SUM_FILE)? == Some(digest);
+            let refused = DaoReply::Refused(Refusal::AlreadyAnswered);
+            return Ok(if same { DaoReply::Probes(Box::new(probes)) } else { refused });
+        }
+        let probes = match tokio::task::block_in_place(|| self.probes(verified.body())) {
+            Ok(probes) => probes,
+            // Threat: a contributor without a norm proof that garbles the sum. That ends the round and never the
+            // node, which would be asked the same again as soon as it is back.
+            Err(error) if error.is::<MeasureError>() => {
+                tracing::warn!("round {} cannot be measured: {error:#}", verified.body().round);
+                return Ok(DaoReply::Refused(Refusal::BadSet));
+            }
+            Err(error) => return Err(error),
+        };
+        self.vault.keep(OPENED_FILE, &sum)?;
+        self.vault.keep(SUM_FILE, &digest)?;
+        self.vault.keep(PROBES_FILE, &probes)?;
+        Ok(DaoReply::Probes(Box::new(probes)))
+    }
+
+    /// Checks that the sum is of the open round, over members of its cohort, and that every other
+    /// aggregator committed to the same set.
+    fn check_sum(&self, sum: &RoundSum) -> anyhow::Result<Result<(), Refusal>> {
+        let terms = self.terms.unverified_body();
+        let open = self.federation(|f| f.open_round().map(|open| open.round))?;
+        let grant: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
+        let Some(grant) = grant.filter(|grant| Some(grant.unverified_body().round.0) == open)
+        else {
+            return Ok(Err(Refusal::WrongRound));
+        };
+        let grant = grant.unverified_body();
+        if sum.federation != grant.federation || sum.round != grant.round {
+            return Ok(Err(Refusal::WrongRound));
+        }
+        let set = sum.accepted.contributions();
+        let in_cohort = set.iter().all(|(member, _)| grant.cohort.binary_search(member).is_ok());
+        if !in_cohort
+            || set.len() < terms.minimum_cohort as usize
+            || sum.sum.len() != terms.encoding.vector_len()
+        {
+            return Ok(Err(Refusal::BadSet));
+        }
+        if let Err(refusal) = check_tickets(terms, grant, &sum.accepted, &sum.tickets) {
+            return Ok(Err(refusal));
+        }
+        let root = sum.accepted.tree().root();
+        let missing = missing_commitment(terms, grant, &root, &sum.commitments);
+        Ok(if missing.is_none() { Ok(()) } else { Err(Refusal::BadSignature) })
+    }
+
+    fn probes(&self, sum: &RoundSum) -> anyhow::Result<Signed<ProbeOrder>> {
+        let before = self.current_model()?;
+        let count = sum.accepted.contributions().len();
+        let terms = self.terms.unverified_body();
+        let rotation = terms.encoding.rotation(&terms.id(), sum.round.0);
+        let past = self.past_updates()?;
+        let optimizer = self.optimizer()?;
+        let measured =
+            self.evaluator.measure((&before, &optimizer), &sum.sum, count, &rotation, &past)?;
+        // What cannot be tested must not be settled: a settlement is never given up.
+        self.evaluator.test(&measured.after)?;
+        let model_after = self.vault.keep_model(&measured.after)?;
+        let Measured {
+            mean_update,
+            optimizer,
+            value_probe: value,
+            innovation_probe: innovation,
+            ..
+        } = measured;
+        self.vault.keep_step(sum.round.0, &model_after, &Step { mean_update, optimizer })?;
+        let order = ProbeOrder {
+            federation: sum.federation,
+            round: sum.round,
+            set_root: sum.accepted.tree().root(),
+            model_after,
+            value,
+            innovation,
+        };
+        Ok(Signed::new(order, Tag::Probe, &self.key))
+    }
+
+    /// The server's optimiser as the current model left it.
+    fn optimizer(&self) -> anyhow::Result<OptimizerState> {
+        let terms = self.terms.unverified_body();
+        let last = self.federation(|f| f.settled().last().map(|r| (r.round, r.model_after)))?;
+        match last {
+            Some((round, model)) => Ok(self.vault.step(round, &model)?.optimizer),
+            None => Ok(OptimizerState::new(terms.optimizer, terms.encoding.dimension())?),
+        }
+    }
+
+    /// The last mean updates, the newest first: every member of the cohort has seen their sums.
+    fn past_updates(&self) -> anyhow::Result<Vec<Vec<f32>>> {
+        let newest = self.federation(|f| {
+            let newest = f.settled().iter().rev().take(PAST_UPDATES_MAX);
+            newest.map(|settled| (settled.round, settled.model_after)).collect::<Vec<_>>()
+        })?;
+        let steps =
+            newest.iter().map(|(round, model)| Ok(self.vault.step(*round, model)?.mean_update));
+        steps.collect()
+    }
+}

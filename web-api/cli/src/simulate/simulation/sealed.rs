@@ -1,0 +1,120 @@
+//! A round whose updates are sealed, by the real machines.
+
+use std::{collections::BTreeMap, mem};
+
+use aggregator_protocol::{OpenedScalars, RoundId, RoundReceipt};
+use aggregator_round::privacy_loss;
+use anyhow::Context as _;
+use privacy_identity::VerifyingKey;
+use privacy_secagg::EncodingParameters;
+
+use super::super::{
+    control::ControlChanges,
+    dao::Ended,
+    learning::TrainingRound,
+    sealed_round::{Collected, RoundTask, SealedOutcome},
+    state::RoundRecord,
+};
+use super::{
+    Engine, RoundResult, SealedEngine, Simulation, first_reason, mean, mean_loss, per_parameter,
+    played::Played,
+};
+
+impl Simulation {
+    pub(super) fn sealed_round(
+        &mut self,
+        round: u64,
+        (cohort, coming): (&[usize], &[usize]),
+    ) -> anyhow::Result<RoundResult> {
+        let bench = &self.bench;
+        let trainer = bench.trainer(&self.state)?;
+        let Engine::Sealed(engine) = &mut self.engine else {
+            anyhow::bail!("a sealed round of an open federation");
+        };
+        let SealedEngine { federation, dao, members } = engine.as_mut();
+        let mut invited: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
+        invited.sort_by_key(|contributor| contributor.member());
+        let mut coming: Vec<_> = coming.iter().map(|index| &self.population[*index]).collect();
+        coming.sort_by_key(|contributor| contributor.member());
+        let last = self.state.past.front().map(Vec::as_slice);
+        let model = &self.state.model;
+        let training =
+            TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
+        let task = RoundTask {
+            id: RoundId(round),
+            training,
+            past: &self.state.past,
+            cohort: &invited,
+            coming: &coming,
+            part: false,
+            optimizer: &self.state.optimizer,
+            keeps_clear: self.bench.plan.value.plays_game(),
+        };
+        let SealedOutcome { ended, mut collected, refused } = federation.run(dao, &task)?;
+        let encoding = federation.terms().encoding;
+        let rounds = round + 1;
+        let mut record = RoundRecord {
+            refused,
+            upload_bytes_per_parameter: per_parameter(collected.upload_bytes, &encoding),
+            epsilon: privacy_loss(federation.terms(), rounds)?,
+            ..collected_record(&collected)
+        };
+        let mut retained = mem::take(&mut collected.retained);
+        let (after, values) = match ended {
+            Ended::Aborted(reason) => {
+                record.remark = Some(format!("given up: {reason}"));
+                retained.control = ControlChanges::default();
+                (None, Vec::new())
+            }
+            Ended::Settled { stepped, receipt, test } => {
+                let mut values = opened_values(&receipt, members, &encoding);
+                record.participants = values.len() as u64;
+                let test = test.context("a whole round is tested")?;
+                if let Some(played) = Played::of(&self.bench.plan, &self.population, &mut collected)
+                {
+                    let remark = record.remark.take();
+                    (values, record.remark) =
+                        played.values(&task.training, dao.evaluator(), remark)?;
+                }
+                let counted = values.iter().map(|(index, _)| *index).collect();
+                bench.count_controls(
+                    &trainer,
+                    (&self.population, &counted),
+                    &stepped.mean_update,
+                    &mut retained.control,
+                );
+                (Some((stepped.after, stepped.optimizer, stepped.mean_update, Some(test))), values)
+            }
+        };
+        Ok(RoundResult { after, values, retained, record })
+    }
+}
+
+/// What each contribution of a sealed round took off the loss, by contributor.
+#[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+fn opened_values(
+    receipt: &RoundReceipt,
+    members: &BTreeMap<VerifyingKey, usize>,
+    encoding: &EncodingParameters,
+) -> Vec<(usize, Option<f64>)> {
+    let contributions = receipt.accepted.contributions().iter().zip(&receipt.scalars);
+    let value = |((member, _), scalars): (&(VerifyingKey, _), &OpenedScalars)| {
+        let value = scalars.value as f64 * encoding.value_unit();
+        members.get(member).map(|index| (*index, Some(value)))
+    };
+    contributions.filter_map(value).collect()
+}
+
+/// What is noted of a sealed round's collection.
+fn collected_record(collected: &Collected) -> RoundRecord {
+    RoundRecord {
+        dropped: collected.dropped.len() as u64,
+        upload_bytes_per_contributor: collected.upload_bytes,
+        train_seconds: mean(&collected.train_seconds),
+        train_loss: mean_loss(&collected.train_losses),
+        seal_seconds: mean(&collected.seal_seconds),
+        aggregate_seconds: collected.aggregate_seconds,
+        remark: first_reason(&collected.dropped),
+        ..RoundRecord::default()
+    }
+}
