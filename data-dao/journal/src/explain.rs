@@ -254,9 +254,8 @@ impl Explanation {
     pub fn sentence(&self, unit: f64) -> String {
         let rounds =
             if self.rounds == 1 { "1 round".to_owned() } else { format!("{} rounds", self.rounds) };
-        let (sum, now) = (loss(self.value_sum as f64 * unit), loss(self.value as f64 * unit));
-        let so_far =
-            format!("in {rounds} it took {sum} off the validation loss ({now} in this one)");
+        let (sum, now) = (self.value_sum as f64 * unit, loss(self.value as f64 * unit));
+        let so_far = format!("in {rounds} it {} (value in this one: {now})", effect_on_loss(sum));
         let as_one = match self.paid_as_one_of {
             0 | 1 => String::new(),
             many => format!(
@@ -290,6 +289,16 @@ impl Explanation {
                 "No credit: {so_far}, and what is not above zero earns nothing. Later rounds can make up for it."
             ),
         }
+    }
+}
+
+/// What a value did, for people: it "took 0.0123 off the validation loss" or "added" as much to it.
+#[must_use]
+pub fn effect_on_loss(value: f64) -> String {
+    if value < 0.0 {
+        format!("added {} to the validation loss", loss(-value))
+    } else {
+        format!("took {} off the validation loss", loss(value))
     }
 }
 

@@ -40,7 +40,7 @@ pub use data_dao_governance::Accused;
 pub use dispute::Dispute;
 pub use duplicates::{DUPLICATE_PER_MILLE, DUPLICATE_ROUNDS_MIN, duplicate_groups};
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
-pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD};
+pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD, effect_on_loss};
 pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
 pub use market::{
     ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,

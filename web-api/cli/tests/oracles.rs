@@ -89,8 +89,11 @@ fn everybody_is_told_why_it_earned_what_it_did() {
             .map(|r| r["credits"].as_u64().unwrap())
             .sum();
         assert_eq!(row["credits"].as_u64().unwrap(), credits, "{row}");
-        let expected =
-            if row["kind"] == "zero" { "changed nothing" } else { "off the validation loss" };
+        let expected = if row["kind"] == "zero" {
+            "changed nothing"
+        } else {
+            "the validation loss (value in this one"
+        };
         assert!(sentence.contains(expected), "{row}");
     }
     let open = report(&["--seal", "none"]);

@@ -92,7 +92,7 @@ fn federation_section(to: &mut String, name: &Name, federation: &Federation) -> 
          <th>Credits</th></tr></thead><tbody>",
     );
     for contributor in contributors(federation) {
-        contributor_row(to, &contributor)?;
+        contributor_row(to, name, &contributor)?;
     }
     to.push_str("</tbody></table></div></section>");
     Ok(())
@@ -111,7 +111,8 @@ fn round_row(to: &mut String, round: &SettledRound) -> fmt::Result {
     )
 }
 
-fn contributor_row(to: &mut String, contributor: &ContributorView) -> fmt::Result {
+/// The credits lead to the reasons for them, round by round.
+fn contributor_row(to: &mut String, name: &Name, contributor: &ContributorView) -> fmt::Result {
     let ContributorView { member, label, standing } = contributor;
     let interval = match (standing.value_low, standing.value_high) {
         (Some(low), Some(high)) => format!("{:+.1} … {:+.1}", 1e3 * low, 1e3 * high),
@@ -120,7 +121,8 @@ fn contributor_row(to: &mut String, contributor: &ContributorView) -> fmt::Resul
     write!(
         to,
         "<tr><td>{}</td><td><a href=\"/v1/members/{member}\"><code>{}</code></a></td><td>{}</td>\
-         <td>{:+.1}</td><td>{interval}</td><td>{}</td></tr>",
+         <td>{:+.1}</td><td>{interval}</td><td>{} \
+         <a href=\"/v1/federations/{name}/contributors/{member}/rounds\">why</a></td></tr>",
         Escaped(label),
         &member[..8],
         standing.rounds,

@@ -66,7 +66,7 @@ fn each_step_of_the_rule_has_a_reason_and_a_sentence() {
     let sentences: Vec<String> = explained.iter().map(|e| e.sentence(0.001)).collect();
     for (sentence, words) in sentences.iter().zip([
         &["Paid 100 credits", "took 0.3000 off", "99.7 %"][..],
-        &["No credit", "took -0.0200 off", "Later rounds"],
+        &["No credit", "added 0.0200 to the validation loss", "Later rounds"],
         &["public before", "11.1 %", "20.0 %"],
         &["changed nothing"],
         &["0.3 %", "less than one credit"],

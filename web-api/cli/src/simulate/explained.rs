@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use data_dao_journal::{Body, Entry, Explainer, Explanation, VALUE_METHOD};
+use data_dao_journal::{Body, Entry, Explainer, Explanation, VALUE_METHOD, effect_on_loss};
 use privacy_identity::VerifyingKey;
 use serde_json::{Value, json};
 
@@ -93,8 +93,7 @@ impl Explained {
         let measured = if record.values.is_empty() {
             "was not measured".to_owned()
         } else {
-            let sum: f64 = record.values.iter().sum();
-            format!("took {sum:.4} off the validation loss ({})", self.method)
+            format!("{} ({})", effect_on_loss(record.values.iter().sum()), self.method)
         };
         let why = self.unpaid.unwrap_or("no round was settled with it");
         format!("In {} rounds it {measured}. It is not paid: {why}.", record.rounds)

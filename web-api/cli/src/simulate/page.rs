@@ -25,7 +25,8 @@ dt { color: var(--soft); } dd { margin: 0; text-align: right; overflow-wrap: any
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
-td.why { min-width: 24rem; white-space: normal; }
+tr.why td { white-space: normal; color: var(--soft); padding-bottom: .6rem; }
+tr:has(+ tr.why) td { border-bottom: 0; padding-top: .5rem; }
 code { overflow-wrap: anywhere; }
 ";
 
@@ -187,7 +188,7 @@ fn contributor_table(contributors: &[Value]) -> Markup {
             table {
                 thead {
                     tr {
-                        @for name in ["contributor", "rows", "rounds", "value", "low (95 %)", "high (95 %)", "credits", "kind", "why"] {
+                        @for name in ["contributor", "rows", "rounds", "value", "low (95 %)", "high (95 %)", "credits", "kind"] {
                             th { (name) }
                         }
                     }
@@ -203,7 +204,9 @@ fn contributor_table(contributors: &[Value]) -> Markup {
                             td { (number(&row["value_high"])) }
                             td { (whole(&row["credits"])) }
                             td { (row["kind"].as_str().unwrap_or_default()) }
-                            td class="why" { (row["explanation"].as_str().unwrap_or_default()) }
+                        }
+                        tr class="why" {
+                            td colspan="8" { (row["explanation"].as_str().unwrap_or_default()) }
                         }
                     }
                 }
