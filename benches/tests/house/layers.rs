@@ -10,6 +10,7 @@ use super::check;
 const LAYERS: &[(&str, u8)] = &[
     ("privacy-identity", 0),
     ("privacy-dp", 0),
+    ("trainer-conditions", 0),
     ("privacy-fhe", 1),
     ("privacy-cohort", 1),
     ("privacy-pine", 1),
@@ -76,6 +77,7 @@ const PURE: &[&str] = &[
     "data-dao-log",
     "data-dao-market",
     "data-dao-journal",
+    "trainer-conditions",
     "aggregator-strategy",
     "aggregator-protocol",
     "aggregator-round",
