@@ -314,7 +314,9 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text in "[a-z0-9:, -]{0,40}") {
-            let _ = text.parse::<Hours>();
+            if let Ok(hours) = text.parse::<Hours>() {
+                prop_assert_eq!(hours.to_string().parse::<Hours>(), Ok(hours));
+            }
         }
     }
 }

@@ -167,7 +167,7 @@ impl Pacer {
             Condition::Battery => self.battery(signals),
             Condition::Input => self.input(signals),
             Condition::Load => self.load(signals),
-            Condition::Memory => memory(signals),
+            Condition::Memory => self.own_memory(signals).or_else(|| memory(signals)),
             Condition::Network => {
                 let metered =
                     signals.metered.filter(|_| !self.preferences.form().on_metered_network);
@@ -215,6 +215,14 @@ impl Pacer {
         let idle_ms = signals.idle_ms.filter(|_| !form.while_in_use)?;
         let left_ms = (u64::from(form.idle_minutes) * 60_000).saturating_sub(idle_ms);
         Some(Seen::at_once(Reading::of(left_ms > 0), Reason::Input { left_ms }))
+    }
+
+    /// Only if it is too much: otherwise others' memory is looked at.
+    fn own_memory(&self, signals: &Signals) -> Option<Seen> {
+        let (used, all) = signals.memory_own?;
+        let allowed = self.preferences.memory(all);
+        let reason = Reason::OwnMemory { used, allowed };
+        (used > allowed).then_some(Seen { reading: Reading::Bad, dwell: LOAD, reason })
     }
 
     fn load(&self, signals: &Signals) -> Option<Seen> {

@@ -20,8 +20,9 @@ pub struct PreferencesForm {
     pub while_in_use: bool,
     /// Minutes without input after which it is not in use; 1 to 1440.
     pub idle_minutes: u32,
-    /// Share of the cores that training may use, in percent; 1 to 100.
-    pub cores_percent: u8,
+    /// Share of the whole processor that training may use, in percent; 1 to 100. Training is one
+    /// thread: on two cores and more, 50 is no limit, on one core it rests half of the time.
+    pub processor_percent: u8,
     /// Share of the memory that training may use, in percent; 1 to 100.
     pub memory_percent: u8,
     /// Pause if other programs use more of the processor than this, in percent; 10 to 100, and 100
@@ -44,7 +45,7 @@ impl Default for PreferencesForm {
             battery_min_percent: 50,
             while_in_use: false,
             idle_minutes: 5,
-            cores_percent: 50,
+            processor_percent: 50,
             memory_percent: 25,
             others_max_percent: 50,
             // Below the 95 to 105 °C at which processors slow themselves down.
@@ -99,7 +100,7 @@ impl Preferences {
         for (name, got, min, max) in [
             ("battery_min_percent", f64::from(form.battery_min_percent), 0.0, 90.0),
             ("idle_minutes", f64::from(form.idle_minutes), 1.0, 1_440.0),
-            ("cores_percent", f64::from(form.cores_percent), 1.0, 100.0),
+            ("processor_percent", f64::from(form.processor_percent), 1.0, 100.0),
             ("memory_percent", f64::from(form.memory_percent), 1.0, 100.0),
             ("others_max_percent", f64::from(form.others_max_percent), 10.0, 100.0),
             ("temperature_max", form.temperature_max, 40.0, 110.0),
@@ -119,7 +120,7 @@ impl Preferences {
             on_battery: true,
             battery_min_percent: 0,
             while_in_use: true,
-            cores_percent: 100,
+            processor_percent: 100,
             memory_percent: 100,
             others_max_percent: 100,
             temperature_max: 110.0,
@@ -142,11 +143,12 @@ impl Preferences {
         &self.hours
     }
 
-    /// How many of `cores` training may use: rounded down, and at least 1.
+    /// The share of its time that one thread may work, above 0 and at most 1.
+    ///
+    /// * `cores` — of the machine.
     #[must_use]
-    pub const fn threads(&self, cores: usize) -> usize {
-        let threads = cores * self.form.cores_percent as usize / 100;
-        if threads == 0 { 1 } else { threads }
+    pub fn duty(&self, cores: usize) -> f64 {
+        (f64::from(self.form.processor_percent) / 100.0 * cores.max(1) as f64).min(1.0)
     }
 
     /// What of `bytes` of memory training may use.
@@ -205,11 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn half_of_one_core_is_one() {
+    fn half_of_a_processor_limits_one_thread_only_on_one_core() {
         let half = Preferences::default();
-        assert_eq!([1, 2, 3, 16].map(|cores| half.threads(cores)), [1, 1, 1, 8]);
+        assert_eq!(
+            [1, 2, 16].map(|cores| half.duty(cores).to_bits()),
+            [0.5, 1.0, 1.0].map(f64::to_bits)
+        );
         assert_eq!(half.memory(400), 100);
-        assert_eq!(Preferences::dedicated().threads(16), 16);
     }
 
     #[test]

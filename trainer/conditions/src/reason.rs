@@ -21,7 +21,7 @@ pub enum Condition {
     Input,
     /// Other programs need its cores.
     Load,
-    /// Other programs need its memory.
+    /// Other programs need its memory, or training takes too much of it.
     Memory,
     /// The network is paid for by volume.
     Network,
@@ -125,6 +125,13 @@ pub enum Reason {
         /// Bytes needed.
         needed: u64,
     },
+    /// Training needs more memory than the owner gives it.
+    OwnMemory {
+        /// Bytes used.
+        used: u64,
+        /// Bytes allowed.
+        allowed: u64,
+    },
     /// Paid for by volume.
     Network,
 }
@@ -141,7 +148,7 @@ impl Reason {
             Self::Battery { .. } => Condition::Battery,
             Self::Input { .. } => Condition::Input,
             Self::Load { .. } => Condition::Load,
-            Self::Memory { .. } => Condition::Memory,
+            Self::Memory { .. } | Self::OwnMemory { .. } => Condition::Memory,
             Self::Network => Condition::Network,
         }
     }
@@ -199,6 +206,12 @@ impl fmt::Display for Reason {
                 "Paused as memory is short: {} free, {} needed",
                 Bytes(free),
                 Bytes(needed)
+            ),
+            Self::OwnMemory { used, allowed } => write!(
+                f,
+                "Paused as training uses {} of memory, and your settings allow {}",
+                Bytes(used),
+                Bytes(allowed)
             ),
             Self::Network => f.write_str("Paused as this network is paid for by volume"),
         }

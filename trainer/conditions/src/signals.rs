@@ -32,6 +32,8 @@ pub struct Signals {
     pub metered: Option<bool>,
     /// Bytes of memory that programs can still have.
     pub memory_free: Option<u64>,
+    /// Bytes of memory that this program has, and those of the whole machine.
+    pub memory_own: Option<(u64, u64)>,
     /// Bytes free on the disk of the trainer's state.
     pub disk_free: Option<u64>,
 }

@@ -1,4 +1,5 @@
 //! A reading that wavers around one threshold changes the pace at most once.
+#![expect(clippy::unwrap_used, reason = "test")]
 
 use proptest::prelude::*;
 use trainer_conditions::{Pace, Pacer, Power, Preferences, PreferencesForm, Signals};

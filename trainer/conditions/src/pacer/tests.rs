@@ -13,6 +13,7 @@ fn quiet() -> Signals {
         temperature: Some(50.0),
         metered: Some(false),
         memory_free: Some(8 << 30),
+        memory_own: Some((1 << 30, 16 << 30)),
         disk_free: Some(100 << 30),
     }
 }
@@ -45,6 +46,7 @@ fn each_signal_pauses_for_its_own_reason() {
         (Condition::Input, Signals { idle_ms: Some(0), ..quiet() }),
         (Condition::Load, Signals { others_load: Some(0.9), ..quiet() }),
         (Condition::Memory, Signals { memory_free: Some(1 << 20), ..quiet() }),
+        (Condition::Memory, Signals { memory_own: Some((5 << 30, 16 << 30)), ..quiet() }),
         (Condition::Network, Signals { metered: Some(true), ..quiet() }),
     ];
     for (expected, signals) in bad {
