@@ -101,7 +101,7 @@ pub(crate) fn train(
     let values = unpack(&engine, &descent.parameters, parameters.count());
     let parameters =
         Parameters::new(&architecture.layout(), values).map_err(ModelError::Diverged)?;
-    Ok(TrainingOutcome { parameters, loss, steps: telling.steps() })
+    Ok(TrainingOutcome { parameters, loss, steps: telling.taken() })
 }
 
 /// The outputs of a model before the softmax, `[rows, classes]`, row-major.

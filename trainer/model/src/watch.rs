@@ -59,7 +59,7 @@ impl<'a> Telling<'a> {
     }
 
     /// Steps taken.
-    pub(crate) const fn steps(&self) -> u64 {
+    pub(crate) const fn taken(&self) -> u64 {
         self.progress.step
     }
 }

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod demo;
 pub mod link_metrics;
 pub mod measure;
+pub mod pacing;
 pub mod process;
 pub mod rest;
 pub mod serve;

@@ -8,7 +8,7 @@ use trainer_agent::{Agent, AgentConfig, Behaviour, Brake, Invitation};
 use trainer_model::DeviceChoice;
 
 use crate::{
-    link_metrics,
+    link_metrics, pacing,
     process::{Events, stop_signal},
 };
 
@@ -33,6 +33,10 @@ pub struct TrainerArgs {
     /// Makes training repeatable; never used for encryption
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Train only when this file allows it (TOML; every line is optional): on battery, in use, hot,
+    /// busy, at these hours … Without it: always
+    #[arg(long, value_name = "FILE")]
+    pub preferences: Option<PathBuf>,
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -54,6 +58,10 @@ pub struct TrainerArgs {
 /// another trainer uses.
 pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
+    let brake = Brake::default();
+    let keep = |file| pacing::keep(file, &args.state, brake.clone(), events);
+    // Kept until the trainer ends.
+    let _keeper = args.preferences.as_deref().map(keep).transpose()?;
     let config = AgentConfig {
         state_dir: args.state,
         invitation: args.join,
@@ -62,7 +70,7 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         behaviour: args.behaviour,
         label: args.label,
         seed: args.seed,
-        brake: Brake::default(),
+        brake,
     };
     let (link, linked) = watch::channel(None);
     let linking = move |running| drop(link.send(Some(running)));

@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
+    io::{BufRead as _, BufReader},
     net::TcpListener,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use aggregator_network::{ListenAddress, Transport};
@@ -176,4 +177,55 @@ fn the_sample_configuration_of_the_readme_is_understood() {
     let config: sahakar::serve::ServeConfig = toml::from_str(sample).unwrap();
     assert_eq!(config.federation.name, "wine");
     assert_eq!(config.federation.aggregators.len(), 2);
+}
+
+/// A trainer with `preferences`, whose coordinator does not answer.
+fn trainer_with(preferences: &str) -> (tempfile::TempDir, Command) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let peer = aggregator_network::PeerKey::from_secret(&[7; 32]);
+    let nobody = ListenAddress::loopback(Transport::Tcp, 9).with_peer(peer);
+    let federation = "ab".repeat(32);
+    let join = format!("sahakar://join?federation={federation}&coordinator={nobody}&token=grape");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sahakar"));
+    command.args(["trainer", "--json", "--join", &join, "--state"]).arg(dir.path().join("state"));
+    command.arg("--data").arg(file("data.csv", "a,b\n1,2\n"));
+    command.arg("--preferences").arg(file("preferences.toml", preferences));
+    (dir, command)
+}
+
+#[test]
+fn a_trainer_says_in_one_line_why_it_does_not_train() {
+    // More than any disk has.
+    let (_dir, mut command) = trainer_with("disk_free_min_mib = 1_000_000_000_000");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let paused = lines
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
+        .find(|event| event["event"] == "paused")
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(paused["condition"], "disk");
+    let reason = paused["reason"].as_str().unwrap();
+    assert!(reason.starts_with("Paused as the disk is full: "), "{reason}");
+}
+
+#[test]
+fn preferences_that_make_no_sense_are_refused_by_name() {
+    for (preferences, words) in [
+        ("idle_minutes = 0", "`idle_minutes` is 0, expected 1 to 1440"),
+        ("hours = \"never\"", "\"never\" names no hours"),
+        ("idle_minute = 5", "unknown field `idle_minute`"),
+    ] {
+        let (_dir, mut command) = trainer_with(preferences);
+        let output = command.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("preferences.toml") && error.contains(words), "{error}");
+    }
 }

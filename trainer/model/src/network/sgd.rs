@@ -67,7 +67,7 @@ pub(crate) fn train(
     let losses = values(Tensor::cat(losses, 0))?;
     let loss = mean_loss(losses.iter().copied().map(f64::from).zip(counts));
     let parameters = descent.network.download_parameters(&architecture.layout())?;
-    Ok(TrainingOutcome { parameters, loss, steps: telling.steps() })
+    Ok(TrainingOutcome { parameters, loss, steps: telling.taken() })
 }
 
 /// SGD between two steps.
