@@ -11,6 +11,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("privacy-identity", 0),
     ("privacy-dp", 0),
     ("trainer-conditions", 0),
+    ("trainer-machine", 1),
     ("privacy-fhe", 1),
     ("privacy-cohort", 1),
     ("privacy-pine", 1),

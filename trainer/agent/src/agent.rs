@@ -5,17 +5,18 @@ use std::{path::PathBuf, sync::Arc};
 use aggregator_network::Link;
 use aggregator_protocol::FederationTerms;
 use privacy_identity::{Digest, SigningKey, Verified, VerifyingKey};
-use trainer_model::DeviceChoice;
+use trainer_model::{ComputeDevice, DeviceChoice};
 
 use crate::{
-    AgentError, AgentEvent, Behaviour, Invitation,
+    AgentError, AgentEvent, Behaviour, Brake, Invitation,
+    brake::Gate,
     caller::Caller,
     contributor::{Contributor, blocking},
     custody::Custody,
     enrolment::{invited_terms, join},
     learner::{Learner, check_readable},
     randomness::Randomness,
-    session::Session,
+    session::{Pacing, Session},
     state_dir::StateDir,
     ways::Ways,
 };
@@ -41,6 +42,8 @@ pub struct AgentConfig {
     /// Makes what is learned repeatable (never what hides it); none for the operating system's
     /// randomness.
     pub seed: Option<u64>,
+    /// Holds its training back and limits it; keep a clone to use it.
+    pub brake: Brake,
 }
 
 /// What an agent did in one run.
@@ -101,7 +104,8 @@ impl Agent {
         events(AgentEvent::Started { member: key.verifying_key() });
 
         let terms = invited_terms(&state, &mut caller, &config.invitation).await?;
-        let learner = prepare(&terms, &config).await?;
+        let (gate, progress) = Gate::new(config.brake.clone());
+        let learner = prepare(&terms, &config, gate).await?;
         let (samples, device) = (learner.samples(), learner.device().to_owned());
         let federation = config.invitation.federation;
         events(AgentEvent::Ready { federation, samples, device });
@@ -116,7 +120,8 @@ impl Agent {
         let terms = terms.body().clone();
         let custody = Custody::open(&terms, &key, &state)?;
         let contributor = Contributor { terms, key, state, custody, learner, randomness };
-        Session::new(Arc::new(contributor), caller, events)?.run().await
+        let pacing = Pacing { brake: config.brake, progress };
+        Session::new(Arc::new(contributor), caller, pacing, events)?.run().await
     }
 }
 
@@ -131,8 +136,10 @@ fn check(config: &AgentConfig) -> Result<(), AgentError> {
 async fn prepare(
     terms: &Verified<FederationTerms>,
     config: &AgentConfig,
+    gate: Gate,
 ) -> Result<Learner, AgentError> {
     let terms = terms.body().clone();
     let (data, device, behaviour) = (config.data.clone(), config.device, config.behaviour);
+    let device = move || Ok(ComputeDevice::open(device)?.watched(Arc::new(gate)));
     blocking(move || Learner::prepare(&terms, &data, device, behaviour)).await?
 }

@@ -41,6 +41,19 @@ pub enum AgentEvent {
         /// The round.
         round: RoundId,
     },
+    /// Training is under way; told a few times a second.
+    Training {
+        /// The round.
+        round: RoundId,
+        /// Steps taken.
+        step: u64,
+        /// Steps that the round takes.
+        steps: u64,
+        /// Examples that they took, repeated ones counted again.
+        examples: u64,
+        /// Mean loss of the epoch so far, where it is at hand.
+        loss: Option<f64>,
+    },
     /// Training is done.
     Trained {
         /// The round.
@@ -122,6 +135,10 @@ impl AgentEvent {
             }
             Self::Ordered { round } => json!({"event": "ordered", "round": round.0}),
             Self::NotDrawn { round } => json!({"event": "not-drawn", "round": round.0}),
+            Self::Training { round, step, steps, examples, loss } => json!({
+                "event": "training", "round": round.0, "step": step, "steps": steps,
+                "examples": examples, "loss": loss,
+            }),
             Self::Trained { round, loss, seconds, steps } => json!({
                 "event": "trained", "round": round.0,
                 "loss": loss, "seconds": seconds, "steps": steps,
@@ -169,6 +186,10 @@ mod tests {
         let cohort = r#"{"event":"cohort","epoch":2,"members":8}"#;
         check(&AgentEvent::Cohort { epoch: 2, members: 8 }, cohort);
         check(&AgentEvent::Ordered { round }, r#"{"event":"ordered","round":3}"#);
+        check(
+            &AgentEvent::Training { round, step: 2, steps: 7, examples: 64, loss: None },
+            r#"{"event":"training","round":3,"step":2,"steps":7,"examples":64,"loss":null}"#,
+        );
         check(
             &AgentEvent::Trained { round, loss: Some(0.5), seconds: 0.25, steps: 7 },
             r#"{"event":"trained","round":3,"loss":0.5,"seconds":0.25,"steps":7}"#,

@@ -8,8 +8,8 @@ use datasets::{CsvReadError, Schema, Standardiser, read_csv};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::Digest;
 use trainer_model::{
-    Architecture, ComputeDevice, DeviceChoice, Examples, LocalWork, ModelError, Parameters,
-    TrainingPlan, TrainingSettings, model_digest, model_from_wire, train,
+    Architecture, ComputeDevice, Examples, LocalWork, ModelError, Parameters, TrainingPlan,
+    TrainingSettings, model_digest, model_from_wire, train,
 };
 
 use crate::{AgentError, Behaviour, behaviour::noise, randomness::Randomness};
@@ -52,7 +52,7 @@ impl Learner {
     pub(crate) fn prepare(
         terms: &FederationTerms,
         data: &Path,
-        device: DeviceChoice,
+        device: impl FnOnce() -> Result<ComputeDevice, AgentError>,
         behaviour: Behaviour,
     ) -> Result<Self, AgentError> {
         let architecture = architecture_from_terms(terms)?;
@@ -70,7 +70,7 @@ impl Learner {
         })?;
         let examples = Examples::from_table(&table, &standardiser)
             .map_err(AgentError::unfit("mean and deviation"))?;
-        let device = ComputeDevice::open(device)?;
+        let device = device()?;
         let clip_norm = terms.encoding.clip_norm();
         let optimizer = terms.optimizer;
         Ok(Self { architecture, examples, training, device, clip_norm, optimizer, behaviour })

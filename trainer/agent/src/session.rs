@@ -3,7 +3,7 @@
 mod cohort;
 mod values;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aggregator_protocol::{
     Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms,
@@ -13,14 +13,17 @@ use aggregator_round::{
     Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError,
 };
 use privacy_identity::{Signed, VerifyingKey};
-use trainer_model::ModelError;
+use tokio::sync::watch;
+use trainer_model::{ModelError, Parameters, Progress};
 
 use crate::{
-    AgentError, AgentEvent, Behaviour, Summary,
+    AgentError, AgentEvent, Behaviour, Brake, Summary,
     backoff::{self, Backoff},
     behaviour::GlobalMemory,
     caller::{Caller, Question},
+    clock::Stopwatch,
     contributor::{Contributor, Submission},
+    learner::Learned,
     stored_round::StoredRound,
 };
 use cohort::Cohort;
@@ -28,10 +31,20 @@ use cohort::Cohort;
 /// Bytes of a parameter in the plain vector.
 const PARAMETER_BYTES: usize = size_of::<f32>();
 
+/// How often training is told of.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// What holds training back, and how far it got.
+pub(crate) struct Pacing {
+    pub(crate) brake: Brake,
+    pub(crate) progress: watch::Receiver<Option<Progress>>,
+}
+
 /// A contributor at work.
 pub(crate) struct Session<F> {
     contributor: Arc<Contributor>,
     caller: Caller,
+    pacing: Pacing,
     events: F,
     /// The last round for which an update was sealed.
     last: Option<RoundId>,
@@ -52,6 +65,13 @@ struct Order {
     model: Vec<u8>,
 }
 
+impl Order {
+    /// The round that it names; nothing in it was checked.
+    fn round(&self) -> RoundId {
+        self.order.unverified_body().grant.unverified_body().round
+    }
+}
+
 /// On what grounds a receipt is asked for.
 enum Claim {
     /// The coordinator promised to hold the update.
@@ -65,6 +85,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     pub(crate) fn new(
         contributor: Arc<Contributor>,
         caller: Caller,
+        pacing: Pacing,
         events: F,
     ) -> Result<Self, AgentError> {
         let cohort = Cohort::open(&contributor)?;
@@ -81,6 +102,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             cohort,
             contributor,
             caller,
+            pacing,
             events,
             last: None,
             known: None,
@@ -133,17 +155,25 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         self.known = Some(round);
     }
 
-    /// Waits for an order; none once all rounds were run.
+    /// Waits for an order, and for a brake that holds; none once all rounds were run.
     async fn next_order(&mut self) -> Result<Option<Order>, AgentError> {
+        // What came while the brake held, and when. It is asked on meanwhile: a custodian answers.
+        let mut kept: Option<(Order, Stopwatch)> = None;
         loop {
-            let request = ContributorRequest::Fetch { known: self.known };
+            let late = self.contributor.terms.round_deadline_ms as f64 / 1e3;
+            kept = kept.filter(|(_, came)| came.seconds() < late);
+            if let Some((order, _)) = kept.take_if(|_| !self.pacing.brake.holds()) {
+                return Ok(Some(order));
+            }
+            let known = kept.as_ref().map(|(order, _)| order.round()).or(self.known);
+            let request = ContributorRequest::Fetch { known };
             match self.ask(Question::Fetch, &request).await? {
                 ContributorReply::Wait { retry_ms } => {
                     self.tend_cohort().await?;
                     backoff::wait(retry_ms).await;
                 }
                 ContributorReply::Order { order, model } => {
-                    return Ok(Some(Order { order, model }));
+                    kept = Some((Order { order, model }, Stopwatch::start()));
                 }
                 ContributorReply::Finished => return Ok(None),
                 other => return Err(Question::Fetch.unanswered(&other)),
@@ -211,9 +241,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         }
         // Before anything can change the cohort: the tags of this round belong to this epoch.
         let secret = self.cohort.as_mut().map(|cohort| cohort.enter(round, &model)).transpose()?;
-        let watch = crate::clock::Stopwatch::start();
-        let last_global = self.global.last_update();
-        let learned = match self.contributor.learn(round, model, last_global).await? {
+        let watch = Stopwatch::start();
+        let learned = match self.learn(round, model).await? {
             Ok(learned) => learned,
             // A matter of this model and these data: the next round may be another.
             Err(error @ ModelError::Diverged(_)) => {
@@ -225,18 +254,42 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         let (loss, steps) = (learned.loss, learned.steps);
         (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
 
-        let watch = crate::clock::Stopwatch::start();
+        let watch = Stopwatch::start();
         let submission = self.contributor.seal(ordered, learned.update, secret).await?;
         self.note_sealed(round);
         (self.events)(AgentEvent::Sealed { round, seconds: watch.seconds() });
         self.deliver(submission).await
     }
 
+    /// Trains, and tells of it.
+    async fn learn(
+        &mut self,
+        round: RoundId,
+        model: Parameters,
+    ) -> Result<Result<Learned, ModelError>, AgentError> {
+        let learning = self.contributor.learn(round, model, self.global.last_update());
+        let mut learning = std::pin::pin!(learning);
+        let mut every = tokio::time::interval(PROGRESS_EVERY);
+        self.pacing.progress.mark_unchanged();
+        loop {
+            tokio::select! {
+                learned = &mut learning => return learned,
+                _ = every.tick() => {}
+            }
+            if self.pacing.progress.has_changed().unwrap_or(false)
+                && let Some(progress) = *self.pacing.progress.borrow_and_update()
+            {
+                let Progress { step, steps, examples, loss } = progress;
+                (self.events)(AgentEvent::Training { round, step, steps, examples, loss });
+            }
+        }
+    }
+
     /// The round of a true order for which this contributor was not drawn.
     fn not_drawn(&self, order: &Order) -> Option<RoundId> {
         let Contributor { terms, key, .. } = &*self.contributor;
         let checked = Ordered::check(terms, key, self.last, &order.order);
-        let round = order.order.unverified_body().grant.unverified_body().round;
+        let round = order.round();
         (checked == Err(OrderRefusal::NotDrawn)).then_some(round)
     }
 

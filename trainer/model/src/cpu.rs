@@ -21,6 +21,7 @@ use crate::{
     augmentation::Augmenter,
     schedule::Schedule,
     training::{Task, mean_loss},
+    watch::Telling,
 };
 
 use self::{
@@ -52,7 +53,7 @@ pub(crate) fn train(
     architecture: &Architecture,
     parameters: &Parameters,
     examples: &Examples,
-    Task { plan, correction, pull }: Task<'_>,
+    Task { plan, correction, pull, watch }: Task<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<TrainingOutcome, ModelError> {
     let settings = plan.settings();
@@ -69,12 +70,14 @@ pub(crate) fn train(
     let mut private = settings.privacy.map(|privacy| Private::new(privacy, batch_max));
     let augmenter = |augmentation| Augmenter::new(augmentation, examples, batch_max);
     let mut augmenter = settings.augmentation.map(augmenter);
-    let (mut steps, mut loss, mut count) = (0, 0.0, 0);
+    let mut telling = Telling::new(watch, plan.steps(examples.count()));
+    let (mut loss, mut count) = (0.0, 0);
     while let Some(step) = schedule.next(rng) {
         if step.opens_epoch {
             (loss, count) = (0.0, 0);
         }
-        count += step.batch.len();
+        let taken = step.batch.len();
+        count += taken;
         let (examples, batch) = match &mut augmenter {
             Some(augmenter) => augmenter.changed(examples, step.batch, rng),
             None => (examples, step.batch),
@@ -89,13 +92,16 @@ pub(crate) fn train(
             None => batch_gradient(&mut engine, parameters, examples, batch, gradient),
         };
         descent.step();
-        steps += 1;
+        let mean = loss / count.max(1) as f64;
+        if telling.step(taken, Some(mean)).is_break() {
+            return Err(ModelError::BrokenOff);
+        }
     }
     let loss = mean_loss(std::iter::once((loss / count.max(1) as f64, count)));
     let values = unpack(&engine, &descent.parameters, parameters.count());
     let parameters =
         Parameters::new(&architecture.layout(), values).map_err(ModelError::Diverged)?;
-    Ok(TrainingOutcome { parameters, loss, steps })
+    Ok(TrainingOutcome { parameters, loss, steps: telling.steps() })
 }
 
 /// The outputs of a model before the softmax, `[rows, classes]`, row-major.

@@ -1,10 +1,13 @@
 //! Where models are computed.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use burn::tensor::Device;
 
-use crate::adapter::{Adapter, hardware_is_possible};
+use crate::{
+    adapter::{Adapter, hardware_is_possible},
+    watch::{Watch, Watched},
+};
 
 /// Which device to compute on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +77,7 @@ pub enum DeviceError {
 pub struct ComputeDevice {
     engine: Engine,
     description: String,
+    watch: Option<Watched>,
 }
 
 /// What computes.
@@ -106,20 +110,32 @@ impl ComputeDevice {
     /// The CPU, which is always there.
     #[must_use]
     pub fn cpu() -> Self {
-        Self { engine: Engine::Cpu, description: "CPU".to_string() }
+        Self { engine: Engine::Cpu, description: "CPU".to_string(), watch: None }
     }
 
     /// The CPU through burn's backend `flex`: slower, and an independent implementation to check
     /// results against.
     #[must_use]
     pub fn cpu_reference() -> Self {
-        Self { engine: Engine::Burn(Device::flex()), description: "CPU (burn, flex)".to_string() }
+        let description = "CPU (burn, flex)".to_string();
+        Self { engine: Engine::Burn(Device::flex()), description, watch: None }
     }
 
     /// What the device is, for people.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// The same device, on which every local training is told to `watch` and waits for it. What is
+    /// learned does not depend on it.
+    #[must_use]
+    pub fn watched(self, watch: Arc<dyn Watch>) -> Self {
+        Self { watch: Some(Watched(watch)), ..self }
+    }
+
+    pub(crate) const fn watch(&self) -> Option<&Watched> {
+        self.watch.as_ref()
     }
 
     pub(crate) const fn engine(&self) -> &Engine {
@@ -141,7 +157,8 @@ impl ComputeDevice {
     }
 
     fn from_adapter(adapter: &Adapter) -> Self {
-        Self { engine: Engine::Burn(adapter.device().clone()), description: adapter.description() }
+        let (device, description) = (adapter.device().clone(), adapter.description());
+        Self { engine: Engine::Burn(device), description, watch: None }
     }
 }
 

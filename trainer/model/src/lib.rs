@@ -32,6 +32,7 @@ mod scaffold;
 mod schedule;
 mod training;
 mod training_plan;
+mod watch;
 mod wire;
 
 pub use architecture::{
@@ -61,4 +62,5 @@ pub use training_plan::{
     LOCAL_STEPS_MAX, LocalWork, NOISE_MULTIPLIER_MAX, PROXIMAL_MAX, TrainingPlan,
     TrainingPlanError, TrainingSettings, WEIGHT_DECAY_MAX,
 };
+pub use watch::{Progress, Watch};
 pub use wire::{ModelWireError, model_from_wire, model_to_wire};

@@ -48,6 +48,9 @@ pub enum ModelError {
         /// Why not.
         reason: &'static str,
     },
+    /// Whoever watched the training broke it off.
+    #[error("the training was broken off")]
+    BrokenOff,
     /// The device failed.
     #[error("the compute device failed")]
     Device(#[source] Box<dyn Error + Send + Sync>),

@@ -7,6 +7,7 @@ use crate::{
     device::Engine,
     model_error::{check_classes, check_fit},
     network,
+    watch::Watched,
 };
 
 /// What training gave.
@@ -33,7 +34,8 @@ pub struct TrainingOutcome {
 /// the parts do not fit each other, [`ModelError::Diverged`] if a parameter or the loss is no
 /// longer finite, [`ModelError::NotACategory`] if an input that stands for a category is none,
 /// [`ModelError::PlanUnsupported`] if the device cannot do what the plan asks for,
-/// [`ModelError::Device`] if it fails.
+/// [`ModelError::Device`] if it fails, [`ModelError::BrokenOff`] if a [`Watch`](crate::Watch) of the
+/// device broke it off.
 pub fn train(
     device: &ComputeDevice,
     architecture: &Architecture,
@@ -53,12 +55,14 @@ pub(crate) struct Task<'a> {
     pub(crate) correction: Option<&'a [f32]>,
     /// Draws parameters to others after every step.
     pub(crate) pull: Option<Pull<'a>>,
+    /// Is told of every step.
+    pub(crate) watch: Option<&'a Watched>,
 }
 
 impl<'a> Task<'a> {
     /// The plan alone.
     pub(crate) const fn plain(plan: &'a TrainingPlan) -> Self {
-        Self { plan, correction: None, pull: None }
+        Self { plan, correction: None, pull: None, watch: None }
     }
 }
 
@@ -76,6 +80,7 @@ pub(crate) fn train_task(
     if let Some(augmentation) = task.plan.settings().augmentation {
         augmentation.check_fit(architecture)?;
     }
+    let task = Task { watch: device.watch(), ..task };
     match device.engine() {
         Engine::Cpu => cpu::train(architecture, parameters, examples, task, rng),
         Engine::Burn(_) if task.plan.settings().privacy.is_some() => {

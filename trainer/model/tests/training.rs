@@ -1,13 +1,18 @@
 //! Training on the CPU: it learns, it is reproducible, and what does not fit is refused.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
+};
+
 use datasets::{HoldOut, Standardiser, Table, hold_out, wine};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 use trainer_model::{
     Architecture, Augmentation, BatchSampling, Categorical, CharGruShape, Cnn, ComputeDevice,
-    DpSgd, Examples, Features, MlpShape, ModelError, Parameters, TableMlpShape, TrainingOutcome,
-    TrainingPlan, TrainingSettings, evaluate, train,
+    DpSgd, Examples, Features, MlpShape, ModelError, Parameters, Progress, TableMlpShape,
+    TrainingOutcome, TrainingPlan, TrainingSettings, Watch, evaluate, train,
 };
 
 fn rng(seed: u64) -> ChaCha20Rng {
@@ -265,4 +270,62 @@ fn changes_that_do_not_fit_the_images_are_refused() {
         let refused = train(&device, &model, &start, &examples, &plan, &mut rng(1)).unwrap_err();
         assert!(refused.to_string().contains("categories"), "{refused}");
     }
+}
+
+/// Counts what it is told, and breaks training off at a step.
+struct Counting {
+    told: Mutex<Vec<Progress>>,
+    breaks_at: u64,
+}
+
+impl Watch for Counting {
+    fn after_step(&self, progress: &Progress) -> ControlFlow<()> {
+        self.told.lock().unwrap().push(*progress);
+        if progress.step == self.breaks_at {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+#[test]
+fn a_watch_is_told_of_every_step_and_changes_nothing() {
+    let examples = wine_examples(&(0..50).collect::<Vec<_>>());
+    let (model, plan) = (wine_model(), plan(2, 16, 0.1));
+    let start = Parameters::initial(&model, &mut rng(1));
+    for device in [ComputeDevice::cpu(), ComputeDevice::cpu_reference()] {
+        let run = |breaks_at| {
+            let counting = Arc::new(Counting { told: Mutex::default(), breaks_at });
+            let watched = device.clone().watched(counting.clone());
+            let outcome = train(&watched, &model, &start, &examples, &plan, &mut rng(2));
+            let told = std::mem::take(&mut *counting.told.lock().unwrap());
+            (outcome, told)
+        };
+        let unwatched = train(&device, &model, &start, &examples, &plan, &mut rng(2)).unwrap();
+        let (outcome, told) = run(u64::MAX);
+        assert_eq!(outcome.unwrap(), unwatched);
+        let steps: Vec<(u64, u64, u64)> =
+            told.iter().map(|p| (p.step, p.steps, p.examples)).collect();
+        let examples = [16, 32, 48, 50, 66, 82, 98, 100];
+        assert_eq!(
+            steps,
+            (1..).zip(examples).map(|(step, seen)| (step, 8, seen)).collect::<Vec<_>>()
+        );
+        let (outcome, told) = run(3);
+        assert!(matches!(outcome, Err(ModelError::BrokenOff)));
+        assert_eq!(told.len(), 3);
+    }
+}
+
+#[test]
+fn the_last_loss_that_a_watch_is_told_is_the_outcome_s() {
+    let examples = wine_examples(&(0..50).collect::<Vec<_>>());
+    let counting = Arc::new(Counting { told: Mutex::default(), breaks_at: u64::MAX });
+    let device = ComputeDevice::cpu().watched(counting.clone());
+    let (model, plan) = (wine_model(), plan(2, 16, 0.1));
+    let start = Parameters::initial(&model, &mut rng(1));
+    let outcome = train(&device, &model, &start, &examples, &plan, &mut rng(2)).unwrap();
+    let told = counting.told.lock().unwrap().last().unwrap().loss.unwrap();
+    assert!((told - f64::from(outcome.loss)).abs() < 1e-6);
 }

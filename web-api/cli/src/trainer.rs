@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use tokio::sync::watch;
-use trainer_agent::{Agent, AgentConfig, Behaviour, Invitation};
+use trainer_agent::{Agent, AgentConfig, Behaviour, Brake, Invitation};
 use trainer_model::DeviceChoice;
 
 use crate::{
@@ -62,6 +62,7 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         behaviour: args.behaviour,
         label: args.label,
         seed: args.seed,
+        brake: Brake::default(),
     };
     let (link, linked) = watch::channel(None);
     let linking = move |running| drop(link.send(Some(running)));

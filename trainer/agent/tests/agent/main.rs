@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it failed")]
 
+mod brake;
 mod rounds;
 mod start;
 mod support;

@@ -20,7 +20,9 @@ use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{AggregatorKeys, EncodingParameters, SealedUpdate};
 use tempfile::TempDir;
-use trainer_agent::{Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Invitation, Summary};
+use trainer_agent::{
+    Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Brake, Invitation, Summary,
+};
 use trainer_model::{Architecture, DeviceChoice, Parameters, model_to_wire};
 
 /// Longer than anything here takes, so that a hang is a failure and not a wait.
@@ -111,6 +113,8 @@ pub(crate) struct Script {
     pub(crate) order: Option<RoundId>,
     pub(crate) submit: OnSubmit,
     pub(crate) receipt: OnReceipt,
+    /// Whether it lets wait whoever knows of the order, instead of being finished.
+    pub(crate) waits: bool,
 }
 
 impl Default for Script {
@@ -121,6 +125,7 @@ impl Default for Script {
             order: Some(RoundId(0)),
             submit: OnSubmit::Acknowledge,
             receipt: OnReceipt::Settled,
+            waits: false,
         }
     }
 }
@@ -132,6 +137,8 @@ pub(crate) struct Heard {
     pub(crate) submissions: Vec<Vec<u8>>,
     /// How often it was asked for a receipt.
     pub(crate) receipts: usize,
+    /// How often it was asked for an order.
+    pub(crate) fetches: usize,
     taken: Option<SealedUpdate>,
 }
 
@@ -212,11 +219,14 @@ fn answer(
             assert_eq!(request.verify(Tag::Join).unwrap().signer(), &member);
             script.join.clone()
         }
-        ContributorRequest::Fetch { known } => match script.order {
-            Some(round) if Some(round) > known => order(round, member),
-            Some(_) => ContributorReply::Finished,
-            None => ContributorReply::Wait { retry_ms: 1 },
-        },
+        ContributorRequest::Fetch { known } => {
+            heard.fetches += 1;
+            match script.order {
+                Some(round) if Some(round) > known => order(round, member),
+                Some(_) if !script.waits => ContributorReply::Finished,
+                _ => ContributorReply::Wait { retry_ms: 1 },
+            }
+        }
         ContributorRequest::Submit { update, .. } => {
             heard.submissions.push(body.to_vec());
             match script.submit {
@@ -370,6 +380,7 @@ impl Machine {
             behaviour: Behaviour::Honest,
             label: "winery 1".to_owned(),
             seed: Some(1),
+            brake: Brake::default(),
         }
     }
 

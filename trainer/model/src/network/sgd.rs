@@ -9,10 +9,15 @@ use crate::{
     augmentation::Augmenter,
     schedule::Schedule,
     training::{Task, mean_loss},
+    watch::Telling,
 };
 
 /// Keeps the norm in the denominator of clipping above zero, as `PyTorch` does.
 const CLIP_EPSILON: f64 = 1e-6;
+
+/// How often the loss is read back if somebody watches. The queue of an adapter runs ahead of the
+/// program by as many steps, which take an adapter milliseconds.
+const WATCH_STEPS: u64 = 16;
 
 /// Trains on `device`: data are copied there once, or batch by batch if images are changed, and
 /// nothing is copied back until the end.
@@ -20,7 +25,7 @@ pub(crate) fn train(
     (device, architecture): (&Device, &Architecture),
     parameters: &Parameters,
     examples: &Examples,
-    Task { plan, correction, pull }: Task<'_>,
+    Task { plan, correction, pull, watch }: Task<'_>,
     rng: &mut impl Rng,
 ) -> Result<TrainingOutcome, ModelError> {
     let data = Batch::upload(device, examples);
@@ -34,13 +39,15 @@ pub(crate) fn train(
     let mut schedule = Schedule::new(plan, examples.count());
     let augmenter = |augmentation| Augmenter::new(augmentation, examples, schedule.batch_max());
     let mut augmenter = plan.settings().augmentation.map(augmenter);
-    let (mut steps, mut losses, mut counts) = (0, Vec::new(), Vec::new());
+    let mut telling = Telling::new(watch, plan.steps(examples.count()));
+    let (mut losses, mut counts) = (Vec::new(), Vec::new());
     while let Some(step) = schedule.next(rng) {
         if step.opens_epoch {
             losses.clear();
             counts.clear();
         }
-        counts.push(step.batch.len());
+        let taken = step.batch.len();
+        counts.push(taken);
         let batch = match &mut augmenter {
             Some(augmenter) => {
                 Batch::upload(device, augmenter.changed(examples, step.batch, rng).0)
@@ -48,14 +55,19 @@ pub(crate) fn train(
             None => data.select(step.batch),
         };
         let (loss, gradient) = descent.network.loss_and_gradient(batch);
+        let told = telling.reads_next(WATCH_STEPS).then(|| loss.clone());
         losses.push(loss);
         descent = descent.step(gradient);
-        steps += 1;
+        // Reading waits for what was queued, so that the device is at rest while it is held back.
+        let told = told.map(|loss| values(loss).map(|loss| f64::from(loss[0]))).transpose()?;
+        if telling.step(taken, told).is_break() {
+            return Err(ModelError::BrokenOff);
+        }
     }
     let losses = values(Tensor::cat(losses, 0))?;
     let loss = mean_loss(losses.iter().copied().map(f64::from).zip(counts));
     let parameters = descent.network.download_parameters(&architecture.layout())?;
-    Ok(TrainingOutcome { parameters, loss, steps })
+    Ok(TrainingOutcome { parameters, loss, steps: telling.steps() })
 }
 
 /// SGD between two steps.
