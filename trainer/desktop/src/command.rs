@@ -1,0 +1,101 @@
+//! What the person does in the window.
+
+use std::path::PathBuf;
+
+use trainer_conditions::PreferencesForm;
+
+use crate::{
+    screen::Screen,
+    secret::Secret,
+    settings::{Language, Look},
+};
+
+/// What the person does; applied in one place, after the frame in which it was done.
+#[derive(Clone)]
+pub enum Command {
+    /// Look at another screen.
+    Show(Screen),
+    /// Make a new key.
+    MakeKey,
+    /// Take the key that these words name.
+    RestoreKey(Secret),
+    /// The words are written down: ask for three of them.
+    WordsWritten,
+    /// The three words asked for.
+    ProveWords([String; 3]),
+    /// Look at the words again before they are asked for.
+    WordsAgain,
+    /// Ask what this invitation is to.
+    Invite(String),
+    /// Take another invitation.
+    ForgetInvitation,
+    /// Choose a file in the desktop's own dialog.
+    Browse,
+    /// Look at this file of examples.
+    Preview(PathBuf),
+    /// Agree to the terms: the consent.
+    Agree,
+    /// Take the consent back: training stops at once.
+    Withdraw,
+    /// Train.
+    Start,
+    /// Stop training.
+    Stop,
+    /// Pause for milliseconds, or until told otherwise.
+    Pause(Option<u64>),
+    /// Go on after a pause.
+    Resume,
+    /// Train in spite of what holds it back.
+    Anyway,
+    /// What the owner allows.
+    Prefer(Box<PreferencesForm>),
+    /// How the window looks.
+    Look(Look),
+    /// In which language it speaks.
+    Speak(Language),
+    /// The name that others see.
+    Name(String),
+    /// Where the co-operative is asked about credits and votes.
+    Node(String),
+    /// Ask the co-operative anew.
+    Refresh,
+    /// Write what left this computer to a file.
+    Export(PathBuf),
+    /// Vote.
+    Vote {
+        /// The proposal's id.
+        proposal: String,
+        /// The choice.
+        choice: Choice,
+    },
+    /// Erase everything that this program keeps; `confirmed` is what the person typed.
+    Erase {
+        /// What the person typed.
+        confirmed: String,
+    },
+    /// Close the notice.
+    Dismiss,
+}
+
+/// A vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// For.
+    For,
+    /// Against.
+    Against,
+    /// Neither.
+    Abstain,
+}
+
+impl Choice {
+    /// As the command line and the co-operative write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::For => "for",
+            Self::Against => "against",
+            Self::Abstain => "abstain",
+        }
+    }
+}

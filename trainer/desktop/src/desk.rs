@@ -1,0 +1,205 @@
+//! The state of the window, without a window: what it knows, and what it wants done.
+//!
+//! ```text
+//!   person ─Command─► Desk::act ──────┐
+//!                                     ├─► Effects ─► runner (threads, the trainer as a process)
+//!   runner ─News────► Desk::apply ────┘                 │
+//!      ▲────────────────────────────────────────────────┘
+//! ```
+
+mod acting;
+mod applying;
+
+use std::path::PathBuf;
+
+use trainer_conditions::{Preferences, PreferencesError};
+
+use crate::{
+    co_operative::CoOperative,
+    effect::Effect,
+    news::Failure,
+    preview::Preview,
+    screen::Screen,
+    secret::Secret,
+    sent::Sent,
+    settings::Settings,
+    terms::Terms,
+    training::Training,
+};
+
+/// The first thing that has to be typed to erase everything.
+pub const ERASE_WORD: &str = "ERASE";
+
+/// Words of a key.
+pub const WORDS: usize = 24;
+
+/// The person's key.
+#[derive(Clone, Default)]
+pub enum Key {
+    /// Not looked for yet.
+    #[default]
+    Unknown,
+    /// There is none.
+    Missing,
+    /// It is being made or read.
+    Working,
+    /// There is one, and its words are not known to be written down.
+    Unsaved {
+        /// Its public part.
+        member: String,
+        /// Its words.
+        words: Secret,
+        /// Whether three of them are asked for, instead of all being shown.
+        asked: bool,
+    },
+    /// There is one, backed up.
+    Ready {
+        /// Its public part.
+        member: String,
+    },
+}
+
+/// The invitation's terms.
+#[derive(Debug, Clone, Default)]
+pub enum Offer {
+    /// No invitation.
+    #[default]
+    None,
+    /// Asked for.
+    Asking,
+    /// Here.
+    Here(Box<Terms>),
+}
+
+/// The table.
+#[derive(Debug, Clone, Default)]
+pub enum Table {
+    /// None chosen.
+    #[default]
+    None,
+    /// Being read.
+    Reading(PathBuf),
+    /// Read.
+    Read(Box<Preview>),
+}
+
+/// Something to be told at the top of the window.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// Something was not done.
+    Failed {
+        /// What.
+        what: Failure,
+        /// Why.
+        reason: String,
+    },
+    /// The words were not those written down.
+    WordsWrong,
+    /// What was typed does not confirm it.
+    EraseUnconfirmed,
+    /// The name is too long.
+    NameTooLong,
+    /// Preferences are refused.
+    Preferences(PreferencesError),
+    /// The terms are others than those agreed to.
+    TermsChanged,
+    /// A file was written.
+    Exported(PathBuf),
+    /// A vote was counted.
+    Voted,
+    /// Everything was erased.
+    Erased,
+}
+
+/// The state of the window.
+#[derive(Clone, Default)]
+pub struct Desk {
+    /// What it remembers.
+    pub settings: Settings,
+    /// Which screen is shown.
+    pub screen: Screen,
+    /// The key.
+    pub key: Key,
+    /// The terms.
+    pub offer: Offer,
+    /// The table.
+    pub table: Table,
+    /// Training.
+    pub training: Training,
+    /// What left this computer.
+    pub sent: Sent,
+    /// What the co-operative says, once it was asked.
+    pub co_operative: Option<CoOperative>,
+    /// What is told at the top.
+    pub notice: Option<Notice>,
+}
+
+impl Desk {
+    /// A desk that remembers `settings`, and what it wants done first.
+    #[must_use]
+    pub fn open(settings: Settings) -> (Self, Vec<Effect>) {
+        let mut effects = vec![Effect::ReadKey { with_words: !settings.backed_up }, Effect::ReadSent];
+        if let Ok(preferences) = Preferences::new(settings.preferences.clone()) {
+            effects.push(Effect::Prefer(Box::new(preferences)));
+        }
+        let mut desk = Self { settings, key: Key::Working, ..Self::default() };
+        if let Some(invitation) = desk.settings.invitation.clone() {
+            desk.offer = Offer::Asking;
+            effects.push(Effect::AskTerms(invitation));
+        }
+        (desk, effects)
+    }
+
+    /// The member's public key, if there is a key.
+    #[must_use]
+    pub fn member(&self) -> Option<&str> {
+        match &self.key {
+            Key::Unsaved { member, .. } | Key::Ready { member } => Some(member),
+            _ => None,
+        }
+    }
+
+    /// The terms, if they are here.
+    #[must_use]
+    pub fn terms(&self) -> Option<&Terms> {
+        match &self.offer {
+            Offer::Here(terms) => Some(terms),
+            _ => None,
+        }
+    }
+
+    /// Whether the terms that are here were agreed to.
+    #[must_use]
+    pub fn agreed(&self) -> bool {
+        let agreed = self.settings.agreed.as_ref();
+        self.terms().is_some_and(|terms| agreed == Some(&terms.digest))
+    }
+
+    /// Which words are asked for, counted from 0: three different ones, other ones for other keys.
+    ///
+    /// No secret: who wrote down only these has not written down a key.
+    #[must_use]
+    pub fn asked_words(&self) -> [usize; 3] {
+        let member = self.member().unwrap_or_default();
+        let sum = member.bytes().fold(0, |sum: usize, byte| sum * 31 % 1_009 + usize::from(byte));
+        // One of each third.
+        let third = WORDS / 3;
+        [sum % third, third + sum / third % third, 2 * third + sum / (third * third) % third]
+    }
+
+    /// Whether training can be started: the first thing that it lacks.
+    #[must_use]
+    pub fn lacking(&self) -> Option<Screen> {
+        if !matches!(self.key, Key::Ready { .. }) || self.terms().is_none() {
+            return Some(Screen::Start);
+        }
+        match &self.table {
+            Table::Read(preview) if preview.rows_that_fit().is_some() => {}
+            _ => return Some(Screen::Data),
+        }
+        (!self.agreed()).then_some(Screen::Consent)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! What the person does, applied.
+
+use std::path::PathBuf;
+
+use trainer_conditions::{Command as PaceCommand, Preferences, PreferencesForm};
+
+use super::{Desk, ERASE_WORD, Key, Notice, Offer, Table};
+use crate::{
+    command::Command,
+    effect::{Effect, Run},
+    screen::Screen,
+    training::Running,
+};
+
+/// The longest public name, in bytes: what a request to join allows.
+const LABEL_BYTES_MAX: usize = 64;
+
+impl Desk {
+    /// Applies what the person does. Returns what has to be done for it.
+    pub fn act(&mut self, command: Command) -> Vec<Effect> {
+        match command {
+            Command::Show(screen) => self.show(screen),
+            Command::MakeKey => self.work_on_key(Effect::MakeKey),
+            Command::RestoreKey(words) => self.work_on_key(Effect::RestoreKey(words)),
+            Command::WordsWritten => self.ask_words(true),
+            Command::WordsAgain => self.ask_words(false),
+            Command::ProveWords(answers) => self.prove(&answers),
+            Command::Invite(text) => self.invite(text.trim().to_owned()),
+            Command::ForgetInvitation => self.forget_invitation(),
+            Command::Browse => vec![Effect::Browse],
+            Command::Preview(path) => self.preview(path),
+            Command::Agree => self.agree(),
+            Command::Withdraw => self.withdraw(),
+            Command::Start => self.start(),
+            Command::Stop => self.stop(),
+            Command::Pause(for_ms) => vec![Effect::Pace(PaceCommand::Pause { for_ms })],
+            Command::Resume => vec![Effect::Pace(PaceCommand::Resume)],
+            Command::Anyway => vec![Effect::Pace(PaceCommand::Anyway)],
+            Command::Prefer(form) => self.prefer(*form),
+            Command::Look(look) => {
+                self.settings.look = look;
+                self.save()
+            }
+            Command::Speak(language) => {
+                self.settings.language = language;
+                self.save()
+            }
+            Command::Name(name) => self.name(name),
+            Command::Node(node) => {
+                self.settings.node = node.trim().trim_end_matches('/').to_owned();
+                [self.save(), self.refresh()].concat()
+            }
+            Command::Refresh => self.refresh(),
+            Command::Export(path) => vec![Effect::Export(path)],
+            Command::Vote { proposal, choice } => {
+                vec![Effect::Vote { node: self.settings.node.clone(), proposal, choice }]
+            }
+            Command::Erase { confirmed } => self.erase(&confirmed),
+            Command::Dismiss => {
+                self.notice = None;
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn save(&self) -> Vec<Effect> {
+        vec![Effect::Save(Box::new(self.settings.clone()))]
+    }
+
+    fn show(&mut self, screen: Screen) -> Vec<Effect> {
+        self.screen = screen;
+        match screen {
+            Screen::Sent => vec![Effect::ReadSent],
+            Screen::Earnings | Screen::Votes => self.refresh(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn work_on_key(&mut self, effect: Effect) -> Vec<Effect> {
+        if !matches!(self.key, Key::Missing) {
+            return Vec::new();
+        }
+        self.key = Key::Working;
+        vec![effect]
+    }
+
+    fn ask_words(&mut self, ask: bool) -> Vec<Effect> {
+        if let Key::Unsaved { asked, .. } = &mut self.key {
+            *asked = ask;
+        }
+        Vec::new()
+    }
+
+    fn prove(&mut self, answers: &[String; 3]) -> Vec<Effect> {
+        let positions = self.asked_words();
+        let Key::Unsaved { member, words, asked: true } = &self.key else { return Vec::new() };
+        let list: Vec<&str> = words.expose().split_whitespace().collect();
+        let right = positions.iter().zip(answers).all(|(position, answer)| {
+            list.get(*position).is_some_and(|word| *word == answer.trim().to_lowercase())
+        });
+        if !right {
+            self.notice = Some(Notice::WordsWrong);
+            return Vec::new();
+        }
+        self.notice = None;
+        self.key = Key::Ready { member: member.clone() };
+        self.settings.backed_up = true;
+        self.save()
+    }
+
+    fn invite(&mut self, invitation: String) -> Vec<Effect> {
+        if self.training.running != Running::Off {
+            return Vec::new();
+        }
+        self.notice = None;
+        self.offer = Offer::Asking;
+        self.settings.invitation = Some(invitation.clone());
+        vec![Effect::AskTerms(invitation)]
+    }
+
+    fn forget_invitation(&mut self) -> Vec<Effect> {
+        self.offer = Offer::None;
+        self.settings.invitation = None;
+        self.settings.agreed = None;
+        [self.stop(), self.save()].concat()
+    }
+
+    fn preview(&mut self, path: PathBuf) -> Vec<Effect> {
+        let Some(terms) = self.terms() else { return Vec::new() };
+        let effect = Effect::Preview { path: path.clone(), terms: Box::new(terms.clone()) };
+        self.notice = None;
+        self.table = Table::Reading(path);
+        vec![effect]
+    }
+
+    fn agree(&mut self) -> Vec<Effect> {
+        let Some(digest) = self.terms().map(|terms| terms.digest.clone()) else {
+            return Vec::new();
+        };
+        self.settings.agreed = Some(digest);
+        self.screen = Screen::Training;
+        self.save()
+    }
+
+    fn withdraw(&mut self) -> Vec<Effect> {
+        self.settings.agreed = None;
+        [self.stop(), self.save()].concat()
+    }
+
+    fn start(&mut self) -> Vec<Effect> {
+        if let Some(screen) = self.lacking() {
+            self.screen = screen;
+            return Vec::new();
+        }
+        let (Some(invitation), Table::Read(preview)) = (&self.settings.invitation, &self.table)
+        else {
+            return Vec::new();
+        };
+        if self.training.running != Running::Off {
+            return Vec::new();
+        }
+        let run = Run {
+            invitation: invitation.clone(),
+            data: preview.path.clone(),
+            label: self.settings.label.clone(),
+            device: self.settings.device.clone(),
+        };
+        self.notice = None;
+        self.training.start();
+        vec![Effect::Start(run)]
+    }
+
+    pub(super) fn stop(&mut self) -> Vec<Effect> {
+        if self.training.running == Running::Off {
+            return Vec::new();
+        }
+        self.training.running = Running::Stopping;
+        vec![Effect::Stop]
+    }
+
+    fn prefer(&mut self, form: PreferencesForm) -> Vec<Effect> {
+        match Preferences::new(form.clone()) {
+            Ok(preferences) => {
+                self.notice = None;
+                self.settings.preferences = form;
+                let mut effects = self.save();
+                effects.push(Effect::Prefer(Box::new(preferences)));
+                effects
+            }
+            Err(error) => {
+                self.notice = Some(Notice::Preferences(error));
+                Vec::new()
+            }
+        }
+    }
+
+    fn name(&mut self, name: String) -> Vec<Effect> {
+        if name.len() > LABEL_BYTES_MAX {
+            self.notice = Some(Notice::NameTooLong);
+            return Vec::new();
+        }
+        self.settings.label = name;
+        self.save()
+    }
+
+    pub(super) fn refresh(&self) -> Vec<Effect> {
+        let (Some(terms), Some(member)) = (self.terms(), self.member()) else { return Vec::new() };
+        let node = self.settings.node.clone();
+        if node.is_empty() {
+            return Vec::new();
+        }
+        vec![Effect::Ask { node, federation: terms.name.clone(), member: member.to_owned() }]
+    }
+
+    fn erase(&mut self, confirmed: &str) -> Vec<Effect> {
+        if confirmed.trim() != ERASE_WORD {
+            self.notice = Some(Notice::EraseUnconfirmed);
+            return Vec::new();
+        }
+        let mut effects = self.stop();
+        effects.push(Effect::Erase);
+        effects
+    }
+}

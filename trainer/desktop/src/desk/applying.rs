@@ -1,0 +1,124 @@
+//! What the runner tells, applied.
+
+use super::{Desk, Key, Notice, Offer, Table};
+use crate::{
+    effect::Effect,
+    news::{Failure, News},
+    screen::Screen,
+    secret::Secret,
+    sent::Sent,
+    terms::Terms,
+    training::{Running, Training},
+};
+
+impl Desk {
+    /// Applies what happened. Returns what has to be done next.
+    pub fn apply(&mut self, news: News) -> Vec<Effect> {
+        match news {
+            News::KeyMissing => {
+                self.key = Key::Missing;
+                self.settings.backed_up = false;
+                Vec::new()
+            }
+            News::Key { member, words } => self.key_is(member, words),
+            News::Terms(terms) => self.terms_are(*terms),
+            News::Picked(path) => self.act(crate::command::Command::Preview(path)),
+            News::Table(preview) => {
+                self.settings.data = Some(preview.path.display().to_string());
+                self.table = Table::Read(preview);
+                self.save()
+            }
+            News::Trainer(event) => {
+                self.training.apply(&event);
+                if event["event"] == "counted" { self.refresh() } else { Vec::new() }
+            }
+            News::TrainerEnded { error } => self.trainer_ended(error),
+            News::Pace(pace) => {
+                self.training.pace = Some(pace);
+                Vec::new()
+            }
+            News::Unwatched(conditions) => {
+                self.training.unwatched = conditions;
+                Vec::new()
+            }
+            News::Sent { lines, messages, bytes } => {
+                self.sent = Sent { lines, messages, bytes };
+                Vec::new()
+            }
+            News::Exported(path) => self.tell(Notice::Exported(path)),
+            News::CoOperative(said) => {
+                self.co_operative = Some(*said);
+                Vec::new()
+            }
+            News::Voted { .. } => {
+                self.notice = Some(Notice::Voted);
+                self.refresh()
+            }
+            News::Erased => {
+                let kept = (self.settings.look, self.settings.language);
+                *self = Self { key: Key::Missing, ..Self::default() };
+                (self.settings.look, self.settings.language) = kept;
+                self.tell(Notice::Erased)
+            }
+            News::Failed { what, reason } => self.failed(what, reason),
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) -> Vec<Effect> {
+        self.notice = Some(notice);
+        Vec::new()
+    }
+
+    fn key_is(&mut self, member: String, words: Option<Secret>) -> Vec<Effect> {
+        self.key = match words {
+            Some(words) if !self.settings.backed_up => Key::Unsaved { member, words, asked: false },
+            _ => Key::Ready { member },
+        };
+        Vec::new()
+    }
+
+    fn terms_are(&mut self, terms: Terms) -> Vec<Effect> {
+        if self.settings.agreed.as_ref().is_some_and(|agreed| *agreed != terms.digest) {
+            // Nothing carries over: other terms are another consent.
+            self.settings.agreed = None;
+            self.notice = Some(Notice::TermsChanged);
+        }
+        self.offer = Offer::Here(Box::new(terms));
+        let mut effects = self.save();
+        if let Some(path) = self.settings.data.clone() {
+            effects.extend(self.act(crate::command::Command::Preview(path.into())));
+        }
+        effects.extend(self.refresh());
+        effects
+    }
+
+    fn trainer_ended(&mut self, error: Option<String>) -> Vec<Effect> {
+        let told = self.training.running == Running::Stopping;
+        self.training.running = Running::Off;
+        self.training.pace = None;
+        if let Some(reason) = error.filter(|_| !told) {
+            self.notice = Some(Notice::Failed { what: Failure::Trainer, reason });
+        }
+        vec![Effect::ReadSent]
+    }
+
+    fn failed(&mut self, what: Failure, reason: String) -> Vec<Effect> {
+        match what {
+            Failure::Key => self.key = Key::Missing,
+            Failure::Terms => {
+                // It stays among the settings: a coordinator that does not answer now may later.
+                self.offer = Offer::None;
+                self.screen = Screen::Start;
+            }
+            Failure::Table => {
+                self.table = Table::None;
+                self.screen = Screen::Data;
+            }
+            Failure::Trainer => self.training = Training::default(),
+            Failure::Settings | Failure::Sent | Failure::Vote | Failure::Erase => {}
+            Failure::CoOperative => self.co_operative = None,
+        }
+        self.notice = Some(Notice::Failed { what, reason });
+        Vec::new()
+    }
+}

@@ -1,0 +1,169 @@
+use serde_json::json;
+use trainer_conditions::PreferencesForm;
+
+use super::*;
+use crate::{
+    command::Command,
+    news::News,
+    preview::Fit,
+    training::{Phase, Running},
+};
+
+const SEED_WORDS: &str = "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20 w21 w22 w23 w24";
+
+fn terms() -> Terms {
+    serde_json::from_str(include_str!("../../tests/terms.json")).unwrap()
+}
+
+fn table(rows: usize) -> News {
+    let classes = vec![("ordinary".to_owned(), rows)];
+    let fit = Fit::Fits { rows, classes };
+    let preview = Preview { path: "t.csv".into(), columns: Vec::new(), rows: Vec::new(), fit };
+    News::Table(Box::new(preview))
+}
+
+fn with_key() -> Desk {
+    let (mut desk, _) = Desk::open(Settings::default());
+    desk.apply(News::KeyMissing);
+    let effects = desk.act(Command::MakeKey);
+    assert!(matches!(effects[..], [Effect::MakeKey]));
+    let words = Some(Secret::new(SEED_WORDS.to_owned()));
+    desk.apply(News::Key { member: "abcd".to_owned(), words });
+    desk
+}
+
+fn backed_up() -> Desk {
+    let mut desk = with_key();
+    desk.act(Command::WordsWritten);
+    let answers = desk.asked_words().map(|index| format!(" W{} ", index + 1));
+    let effects = desk.act(Command::ProveWords(answers));
+    assert!(matches!(&effects[..], [Effect::Save(settings)] if settings.backed_up));
+    desk
+}
+
+fn ready() -> Desk {
+    let mut desk = backed_up();
+    desk.act(Command::Invite("sahakar://join?x".to_owned()));
+    desk.apply(News::Terms(Box::new(terms())));
+    desk.apply(table(9));
+    desk.act(Command::Agree);
+    desk
+}
+
+#[test]
+fn a_key_is_not_ready_until_three_of_its_words_were_proven() {
+    let mut desk = with_key();
+    assert!(matches!(desk.key, Key::Unsaved { asked: false, .. }));
+    let right = desk.asked_words().map(|index| format!("w{}", index + 1));
+    desk.act(Command::ProveWords(right.clone()));
+    assert!(matches!(desk.key, Key::Unsaved { .. }), "they were not asked for");
+    desk.act(Command::WordsWritten);
+    let [first, second, _] = right;
+    desk.act(Command::ProveWords([first, second, "w0".to_owned()]));
+    assert_eq!(desk.notice, Some(Notice::WordsWrong));
+    assert_eq!(desk.lacking(), Some(Screen::Start));
+    desk.act(Command::WordsAgain);
+    assert!(matches!(desk.key, Key::Unsaved { asked: false, .. }));
+    assert!(matches!(backed_up().key, Key::Ready { .. }));
+}
+
+#[test]
+fn the_words_asked_for_are_three_different_ones() {
+    let mut desk = Desk::default();
+    for member in ["", "a", "abcdef", "0123456789"] {
+        desk.key = Key::Ready { member: member.to_owned() };
+        let [first, second, third] = desk.asked_words();
+        assert!(first < second && second < third && third < WORDS, "{member}");
+    }
+}
+
+#[test]
+fn nothing_is_trained_without_key_terms_data_and_consent() {
+    let mut desk = backed_up();
+    let mut lacking = vec![desk.lacking()];
+    desk.act(Command::Invite("sahakar://join?x".to_owned()));
+    desk.apply(News::Terms(Box::new(terms())));
+    lacking.push(desk.lacking());
+    desk.apply(table(9));
+    lacking.push(desk.lacking());
+    assert!(desk.act(Command::Start).is_empty());
+    desk.act(Command::Agree);
+    lacking.push(desk.lacking());
+    assert_eq!(lacking, [Some(Screen::Start), Some(Screen::Data), Some(Screen::Consent), None]);
+    let effects = desk.act(Command::Start);
+    assert!(matches!(&effects[..], [Effect::Start(run)] if run.data.ends_with("t.csv")));
+    assert!(desk.act(Command::Start).is_empty(), "it runs already");
+}
+
+#[test]
+fn consent_is_to_these_terms_and_no_others() {
+    let mut desk = ready();
+    let other = Terms { digest: "other".to_owned(), ..terms() };
+    desk.apply(News::Terms(Box::new(other)));
+    assert!(!desk.agreed());
+    assert_eq!(desk.notice, Some(Notice::TermsChanged));
+    assert!(desk.act(Command::Start).iter().all(|effect| !matches!(effect, Effect::Start(_))));
+}
+
+#[test]
+fn taking_consent_back_stops_training_at_once() {
+    let mut desk = ready();
+    desk.act(Command::Start);
+    let effects = desk.act(Command::Withdraw);
+    assert!(matches!(effects[..], [Effect::Stop, Effect::Save(_)]));
+    assert_eq!(desk.training.running, Running::Stopping);
+    desk.apply(News::TrainerEnded { error: Some("killed".to_owned()) });
+    assert_eq!((desk.training.running, &desk.notice), (Running::Off, &None));
+    assert_eq!(desk.lacking(), Some(Screen::Consent));
+}
+
+#[test]
+fn a_trainer_that_ends_by_itself_is_told_with_its_reason() {
+    let mut desk = ready();
+    desk.act(Command::Start);
+    desk.apply(News::Trainer(json!({"event": "joined"})));
+    assert_eq!(desk.training.phase, Phase::Waiting);
+    desk.apply(News::TrainerEnded { error: Some("no way".to_owned()) });
+    let reason = "no way".to_owned();
+    assert_eq!(desk.notice, Some(Notice::Failed { what: Failure::Trainer, reason }));
+}
+
+#[test]
+fn contradictory_preferences_are_refused_and_change_nothing() {
+    let mut desk = ready();
+    let form = PreferencesForm { hours: "mon 09:00-09:00".to_owned(), ..PreferencesForm::default() };
+    assert!(desk.act(Command::Prefer(Box::new(form))).is_empty());
+    assert!(matches!(desk.notice, Some(Notice::Preferences(_))));
+    assert_eq!(desk.settings.preferences, PreferencesForm::default());
+}
+
+#[test]
+fn erasing_takes_the_word_and_leaves_nothing_of_a_person() {
+    let mut desk = ready();
+    desk.act(Command::Start);
+    assert!(desk.act(Command::Erase { confirmed: "yes".to_owned() }).is_empty());
+    assert_eq!(desk.notice, Some(Notice::EraseUnconfirmed));
+    let effects = desk.act(Command::Erase { confirmed: ERASE_WORD.to_owned() });
+    assert!(matches!(effects[..], [Effect::Stop, Effect::Erase]));
+    desk.apply(News::Erased);
+    assert!(matches!(desk.key, Key::Missing));
+    assert!(desk.settings.invitation.is_none() && desk.settings.agreed.is_none());
+    assert!(!desk.settings.backed_up);
+}
+
+#[test]
+fn the_co_operative_is_asked_only_where_it_was_named() {
+    let mut desk = ready();
+    assert!(desk.act(Command::Refresh).is_empty());
+    let effects = desk.act(Command::Node(" https://wine.example/ ".to_owned()));
+    let asked = |effect: &Effect| matches!(effect, Effect::Ask { node, .. } if node == "https://wine.example");
+    assert!(effects.iter().any(asked));
+}
+
+#[test]
+fn a_name_that_no_request_can_carry_is_refused() {
+    let mut desk = ready();
+    assert!(desk.act(Command::Name("ñ".repeat(33))).is_empty());
+    assert_eq!(desk.notice, Some(Notice::NameTooLong));
+    assert_eq!(desk.act(Command::Name("ñ".repeat(32))).len(), 1);
+}

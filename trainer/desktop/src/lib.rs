@@ -1,0 +1,41 @@
+//! The data owner's window over the trainer.
+//!
+//! ```text
+//!   window (egui) ─Command─► desk (pure) ─Effect─► runner ─► `sahakar trainer` (a process), files, REST
+//!        ▲───────────────────── desk ◄──News──────── runner
+//! ```
+//! The window decides nothing about a federation: what may be trained for, what is sealed and what is
+//! believed is the trainer's, which is a process of its own, so that its memory is given back when it
+//! stops, a driver that crashes takes no window with it, and the window builds without burn and libp2p.
+
+mod co_operative;
+mod command;
+mod desk;
+mod effect;
+mod news;
+mod preview;
+mod runner;
+mod screen;
+mod secret;
+mod sent;
+mod settings;
+mod terms;
+mod training;
+mod ui;
+mod words;
+
+pub use co_operative::{Account, CoOperative, Earned, Privacy, Proposal};
+pub use command::{Choice, Command};
+pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, Table, WORDS};
+pub use effect::{Effect, Run};
+pub use news::{Failure, News};
+pub use preview::{Fit, Preview, PreviewError};
+pub use runner::{Home, HomeError, Runner};
+pub use screen::Screen;
+pub use secret::Secret;
+pub use sent::{LINES_SHOWN_MAX, Sent, SentLine};
+pub use settings::{Language, Look, Place, Settings, SettingsError, Shade, VERSION};
+pub use terms::{Noise, Terms};
+pub use training::{End, Phase, Round, Running, Steps, Training};
+pub use ui::Window;
+pub use words::Words;

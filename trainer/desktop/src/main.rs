@@ -1,0 +1,104 @@
+//! `sahakar-desktop`: the data owner's window.
+
+use std::{path::PathBuf, process::ExitCode, sync::mpsc};
+
+use anyhow::Context as _;
+use clap::Parser;
+use eframe::egui;
+use trainer_desktop::{Command, Home, HomeError, Runner, Window};
+
+/// Effects that wait for the runner.
+const EFFECTS_MAX: usize = 256;
+/// News that wait for the window.
+const NEWS_MAX: usize = 1_024;
+
+/// Sahakar on the desktop: train on your own data, see what leaves, and be credited for what it was worth.
+#[derive(Debug, Parser)]
+#[command(name = "sahakar-desktop", version)]
+struct Args {
+    /// An invitation, `sahakar://join?…`
+    invitation: Option<String>,
+    /// Where everything is kept
+    #[arg(long, env = "SAHAKAR_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Where data of programs are kept, if `--home` is not given
+    #[arg(long, env = "XDG_DATA_HOME", hide = true)]
+    data_home: Option<PathBuf>,
+    /// The command line, if it is not beside this program
+    #[arg(long, env = "SAHAKAR_PROGRAM", value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+impl Args {
+    fn home(&self) -> anyhow::Result<PathBuf> {
+        if let Some(home) = &self.home {
+            return Ok(home.clone());
+        }
+        let data = match &self.data_home {
+            Some(data) => data.clone(),
+            None => std::env::home_dir().context("no home folder: give --home DIR")?.join(".local/share"),
+        };
+        Ok(data.join("sahakar"))
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sahakar-desktop: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    let home = match Home::open(&args.home()?) {
+        Ok(home) => home,
+        Err(error @ HomeError::InUse { .. }) => {
+            // Where nobody reads a terminal.
+            notify(&error.to_string());
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let settings = home.settings()?;
+    let place = settings.place;
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Sahakar")
+        .with_app_id("sahakar-desktop")
+        .with_inner_size([place.width, place.height])
+        .with_min_inner_size([640.0, 420.0]);
+    let options = eframe::NativeOptions {
+        viewport,
+        renderer: eframe::Renderer::Glow,
+        ..eframe::NativeOptions::default()
+    };
+    let (invitation, program) = (args.invitation.clone(), args.program.clone());
+    let (effects, effects_to_do) = mpsc::sync_channel(EFFECTS_MAX);
+    let (news, news_to_hear) = mpsc::sync_channel(NEWS_MAX);
+    let (runner, started) = mpsc::sync_channel(1);
+    let create: eframe::AppCreator<'_> = Box::new(move |cc| {
+        let ctx = cc.egui_ctx.clone();
+        let thread =
+            Runner::start(home, program, effects_to_do, news, move || ctx.request_repaint())?;
+        runner.send(thread)?;
+        let mut window = Window::new(&cc.egui_ctx, settings, news_to_hear, effects);
+        if let Some(invitation) = invitation {
+            window.act(Command::Invite(invitation));
+        }
+        Ok(Box::new(window))
+    });
+    let shown = eframe::run_native("sahakar-desktop", options, create);
+    // The window is gone, and with it the sender of effects: the runner writes the last settings and stops the trainer.
+    if let Ok(thread) = started.recv() {
+        let _panicked = thread.join().is_err();
+    }
+    shown.map_err(|error| anyhow::anyhow!("no window: {error}"))
+}
+
+/// Says it in a dialog, where the desktop has one.
+fn notify(text: &str) {
+    let dialog = rfd::MessageDialog::new().set_title("Sahakar").set_description(text);
+    dialog.set_level(rfd::MessageLevel::Info).show();
+}

@@ -1,0 +1,109 @@
+//! What the runner tells the desk.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use trainer_conditions::{Condition, Pace};
+
+use crate::{
+    co_operative::CoOperative, preview::Preview, secret::Secret, sent::SentLine, terms::Terms,
+};
+
+/// What happened outside of the desk.
+#[derive(Clone)]
+pub enum News {
+    /// There is no key yet.
+    KeyMissing,
+    /// There is a key.
+    Key {
+        /// Its public part.
+        member: String,
+        /// Its words, if they were asked for.
+        words: Option<Secret>,
+    },
+    /// The coordinator's terms.
+    Terms(Box<Terms>),
+    /// A file was chosen.
+    Picked(PathBuf),
+    /// A table was read.
+    Table(Box<Preview>),
+    /// A line of the trainer.
+    Trainer(Value),
+    /// The trainer ended.
+    TrainerEnded {
+        /// Why, if it was not told to.
+        error: Option<String>,
+    },
+    /// Whether the pacer lets it train.
+    Pace(Pace),
+    /// What the pacer cannot see on this machine.
+    Unwatched(Vec<Condition>),
+    /// What left this computer: the newest lines, and how many messages and bytes there are in all.
+    Sent {
+        /// The newest, the newest first.
+        lines: Vec<SentLine>,
+        /// All messages.
+        messages: u64,
+        /// All bytes.
+        bytes: u64,
+    },
+    /// What left this computer was written to a file.
+    Exported(PathBuf),
+    /// What the co-operative says.
+    CoOperative(Box<CoOperative>),
+    /// A vote was counted.
+    Voted {
+        /// The proposal's id.
+        proposal: String,
+    },
+    /// Everything was erased.
+    Erased,
+    /// Something was not done.
+    Failed {
+        /// What.
+        what: Failure,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Making, reading or restoring the key.
+    Key,
+    /// Asking for the terms.
+    Terms,
+    /// Reading the table.
+    Table,
+    /// Starting the trainer.
+    Trainer,
+    /// Reading or writing what left.
+    Sent,
+    /// Asking the co-operative.
+    CoOperative,
+    /// Voting.
+    Vote,
+    /// Writing the settings.
+    Settings,
+    /// Erasing.
+    Erase,
+}
+
+impl Failure {
+    /// The key of its text in files of translations.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Key => "failed_key",
+            Self::Terms => "failed_terms",
+            Self::Table => "failed_table",
+            Self::Trainer => "failed_trainer",
+            Self::Sent => "failed_sent",
+            Self::CoOperative => "failed_node",
+            Self::Vote => "failed_vote",
+            Self::Settings => "failed_settings",
+            Self::Erase => "failed_erase",
+        }
+    }
+}

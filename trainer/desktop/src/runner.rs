@@ -1,0 +1,247 @@
+//! What is done outside of the window: files, the trainer's process, the co-operative's REST interface.
+//!
+//! One thread takes effects in order; what may take long (a coordinator that does not answer, a large table) has a thread of
+//! its own, of which there are at most [`SLOW_MAX`].
+
+mod home;
+mod node;
+mod pacing;
+mod program;
+mod trainer;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use trainer_conditions::Preferences;
+
+use crate::{
+    effect::Effect,
+    news::{Failure, News},
+    preview::Preview,
+    sent::Sent,
+};
+pub use home::{Home, HomeError};
+use pacing::Pacing;
+use program::Program;
+use trainer::Trainer;
+
+/// Most long tasks at a time.
+const SLOW_MAX: usize = 8;
+
+/// How often the machine is looked at while a trainer runs: the person is yielded to within this time and
+/// one step of training.
+const LOOK_MS: u64 = 150;
+
+/// Where news go, and what wakes the window for them. Cheap to clone.
+#[derive(Clone)]
+struct Teller {
+    news: SyncSender<News>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Teller {
+    /// Waits while the window is behind. A window that is gone needs no news.
+    fn tell(&self, news: News) {
+        if self.news.send(news).is_ok() {
+            (self.wake)();
+        }
+    }
+
+    fn failed(&self, what: Failure, error: &anyhow::Error) {
+        self.tell(News::Failed { what, reason: format!("{error:#}") });
+    }
+}
+
+/// Does what the desk wants done.
+pub struct Runner {
+    home: Arc<Home>,
+    program: Program,
+    teller: Teller,
+    slow: Arc<AtomicUsize>,
+    trainer: Option<Trainer>,
+    pacing: Pacing,
+}
+
+impl Runner {
+    /// Starts a thread that does what comes by `effects`, until that closes; then the trainer is stopped.
+    ///
+    /// * `wake` — called after each piece of news.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub fn start(
+        home: Home,
+        program: Option<std::path::PathBuf>,
+        effects: Receiver<Effect>,
+        news: SyncSender<News>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let runner = Self {
+            home: Arc::new(home),
+            program: Program::new(program),
+            teller: Teller { news, wake: Arc::new(wake) },
+            slow: Arc::default(),
+            trainer: None,
+            pacing: Pacing::new(Preferences::default()),
+        };
+        std::thread::Builder::new().name("runner".to_owned()).spawn(move || runner.run(&effects))
+    }
+
+    fn run(mut self, effects: &Receiver<Effect>) {
+        loop {
+            let effect = if self.trainer.is_some() {
+                match effects.recv_timeout(Duration::from_millis(LOOK_MS)) {
+                    Ok(effect) => Some(effect),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                match effects.recv() {
+                    Ok(effect) => Some(effect),
+                    Err(_) => break,
+                }
+            };
+            if let Some(effect) = effect {
+                self.perform(effect);
+            }
+            self.look();
+        }
+        // Dropping the trainer closes its input, which it takes as the word to stop.
+    }
+
+    /// Looks at the machine, and holds training back or lets it go on.
+    fn look(&mut self) {
+        if self.trainer.as_ref().is_some_and(Trainer::has_ended) {
+            self.trainer = None;
+        }
+        let Some(trainer) = &mut self.trainer else { return };
+        if let Some(pace) = self.pacing.look() {
+            trainer.set_held(matches!(pace, trainer_conditions::Pace::Pause(_)));
+            self.teller.tell(News::Pace(pace));
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::ReadKey { with_words } => self.slowly(Failure::Key, move |home, program| {
+                if !home.key().exists() {
+                    return Ok(News::KeyMissing);
+                }
+                program.key(home, with_words)
+            }),
+            Effect::MakeKey => self.slowly(Failure::Key, |home, program| program.make_key(home)),
+            Effect::RestoreKey(words) => {
+                self.slowly(Failure::Key, move |home, program| program.restore_key(home, &words));
+            }
+            Effect::AskTerms(invitation) => self.slowly(Failure::Terms, move |home, program| {
+                Ok(News::Terms(Box::new(program.terms(home, &invitation)?)))
+            }),
+            Effect::Browse => self.browse(),
+            Effect::Preview { path, terms } => self.slowly(Failure::Table, move |_, _| {
+                Ok(News::Table(Box::new(Preview::read(&path, &terms)?)))
+            }),
+            Effect::Start(run) => self.start_trainer(&run),
+            Effect::Stop => {
+                if let Some(trainer) = &mut self.trainer {
+                    trainer.stop();
+                }
+            }
+            Effect::Pace(command) => self.pacing.obey(command),
+            Effect::Prefer(preferences) => {
+                self.pacing.prefer(*preferences);
+                self.teller.tell(News::Unwatched(self.pacing.unwatched()));
+            }
+            Effect::ReadSent => self.slowly(Failure::Sent, |home, _| {
+                let Sent { lines, messages, bytes } = home.sent()?;
+                Ok(News::Sent { lines, messages, bytes })
+            }),
+            Effect::Export(path) => self.slowly(Failure::Sent, move |home, _| {
+                Ok(News::Exported(home.export(&path)?))
+            }),
+            Effect::Ask { node, federation, member } => {
+                self.slowly(Failure::CoOperative, move |_, _| {
+                    Ok(News::CoOperative(Box::new(node::ask(&node, &federation, &member)?)))
+                });
+            }
+            Effect::Vote { node, proposal, choice } => {
+                self.slowly(Failure::Vote, move |home, program| {
+                    program.vote(home, &node, &proposal, choice)?;
+                    Ok(News::Voted { proposal })
+                });
+            }
+            Effect::Save(settings) => {
+                if let Err(error) = self.home.save(&settings) {
+                    self.teller.failed(Failure::Settings, &error);
+                }
+            }
+            Effect::Erase => self.erase(),
+        }
+    }
+
+    /// Does `task` on a thread of its own.
+    fn slowly(
+        &self,
+        what: Failure,
+        task: impl FnOnce(&Home, &Program) -> anyhow::Result<News> + Send + 'static,
+    ) {
+        let (home, program, teller) =
+            (Arc::clone(&self.home), self.program.clone(), self.teller.clone());
+        let slow = Arc::clone(&self.slow);
+        if slow.fetch_add(1, Ordering::Relaxed) >= SLOW_MAX {
+            slow.fetch_sub(1, Ordering::Relaxed);
+            teller.failed(what, &anyhow::anyhow!("too much is under way; try again in a moment"));
+            return;
+        }
+        let work = move || {
+            match task(&home, &program) {
+                Ok(news) => teller.tell(news),
+                Err(error) => teller.failed(what, &error),
+            }
+            slow.fetch_sub(1, Ordering::Relaxed);
+        };
+        // The handle is let go: the task ends by itself, its time is bounded, and the window is told.
+        drop(std::thread::spawn(work));
+    }
+
+    /// The dialog may stay open for as long as the person likes: it counts as no task.
+    fn browse(&self) {
+        let teller = self.teller.clone();
+        let work = move || {
+            let dialog = rfd::FileDialog::new().add_filter("CSV", &["csv", "tsv", "txt", "data"]);
+            if let Some(path) = dialog.pick_file() {
+                teller.tell(News::Picked(path));
+            }
+        };
+        drop(std::thread::spawn(work));
+    }
+
+    fn start_trainer(&mut self, run: &crate::effect::Run) {
+        match Trainer::start(&self.program, &self.home, run, self.teller.clone()) {
+            Ok(trainer) => {
+                self.trainer = Some(trainer);
+                self.pacing.forget();
+                self.teller.tell(News::Unwatched(self.pacing.unwatched()));
+            }
+            Err(error) => self.teller.failed(Failure::Trainer, &error),
+        }
+    }
+
+    /// Stops the trainer, waits until it is gone, and erases: it would write again otherwise.
+    fn erase(&mut self) {
+        if let Some(mut trainer) = self.trainer.take() {
+            trainer.stop();
+            trainer.wait();
+        }
+        match self.home.erase() {
+            Ok(()) => self.teller.tell(News::Erased),
+            Err(error) => self.teller.failed(Failure::Erase, &error),
+        }
+    }
+}

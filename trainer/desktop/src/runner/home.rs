@@ -1,0 +1,226 @@
+//! The folder in which everything is kept.
+//!
+//! ```text
+//!   lock            held while a window is open on this folder
+//!   settings.toml   what the window remembers, readable by its owner alone
+//!   trainer/        the trainer's state directory: key, terms, receipts, sent.jsonl …
+//! ```
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, BufReader, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use crate::{sent::Sent, settings::Settings};
+
+/// A folder that no other window uses until this value is dropped.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    /// Locked; the operating system frees it with the process, however that ends.
+    _lock: File,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HomeError {
+    /// Another window is open on it.
+    #[error("Sahakar is open already on {path}: look for its window, or name another folder")]
+    InUse {
+        /// The folder.
+        path: String,
+    },
+    /// It cannot be made or written.
+    #[error("cannot use {path}: {source}")]
+    Unusable {
+        /// The folder.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Home {
+    /// Makes the folder if it is not there, and locks it.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn open(path: &Path) -> Result<Self, HomeError> {
+        let text = || path.display().to_string();
+        let unusable = |source| HomeError::Unusable { path: text(), source };
+        create_dir(path).map_err(unusable)?;
+        let lock = OpenOptions::new().create(true).append(true).open(path.join("lock"));
+        let lock = lock.map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(HomeError::InUse { path: text() }),
+            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
+
+    /// The trainer's state directory.
+    #[must_use]
+    pub fn trainer(&self) -> PathBuf {
+        self.path.join("trainer")
+    }
+
+    /// The key's file.
+    #[must_use]
+    pub fn key(&self) -> PathBuf {
+        self.trainer().join("key")
+    }
+
+    /// Makes the trainer's directory, so that a key can be written there.
+    pub(super) fn make_trainer(&self) -> anyhow::Result<()> {
+        create_dir(&self.trainer()).context("making the folder of the trainer")
+    }
+
+    /// What the window remembers; the defaults at the first start.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds something else.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let path = self.settings_path();
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                Settings::from_text(&text).with_context(|| format!("reading {}", path.display()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+
+    /// Writes the settings, wholly or not at all.
+    pub(super) fn save(&self, settings: &Settings) -> anyhow::Result<()> {
+        let path = self.settings_path();
+        let new = path.with_extension("new");
+        let write = || {
+            let mut options = OpenOptions::new();
+            options.create(true).write(true).truncate(true);
+            // The invitation in it holds a secret.
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&new)?;
+            file.write_all(settings.to_text().as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&new, &path)
+        };
+        write().with_context(|| format!("writing {}", path.display()))
+    }
+
+    fn settings_path(&self) -> PathBuf {
+        self.path.join("settings.toml")
+    }
+
+    /// What left this computer.
+    pub(super) fn sent(&self) -> anyhow::Result<Sent> {
+        match File::open(self.sent_path()) {
+            Ok(file) => Sent::read(BufReader::new(file)).context("reading what left"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sent::default()),
+            Err(error) => Err(error).context("reading what left"),
+        }
+    }
+
+    /// Copies what left this computer to a new file.
+    pub(super) fn export(&self, path: &Path) -> anyhow::Result<PathBuf> {
+        let target = || format!("writing {}", path.display());
+        let mut new = File::create_new(path).with_context(target)?;
+        // The earlier part of a long log is set aside by the trainer.
+        for part in [self.trainer().join("sent.1.jsonl"), self.sent_path()] {
+            match File::open(&part) {
+                Ok(mut part) => drop(io::copy(&mut part, &mut new).with_context(target)?),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).with_context(target),
+            }
+        }
+        new.sync_all().with_context(target)?;
+        Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    fn sent_path(&self) -> PathBuf {
+        self.trainer().join("sent.jsonl")
+    }
+
+    /// Erases the trainer's state, the key in it, and the settings.
+    pub(super) fn erase(&self) -> anyhow::Result<()> {
+        for gone in [fs::remove_dir_all(self.trainer()), fs::remove_file(self.settings_path())] {
+            match gone {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("erasing {}", self.path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn create_dir(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_window_on_the_same_folder_is_refused_politely() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Home::open(dir.path()).unwrap();
+        let refused = Home::open(dir.path()).unwrap_err().to_string();
+        assert!(refused.starts_with("Sahakar is open already on "), "{refused}");
+        drop(first);
+        assert!(Home::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn settings_are_kept_for_their_owner_alone_and_damaged_ones_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        assert!(home.settings().unwrap() == Settings::default());
+        let settings = Settings { label: "kamala".to_owned(), ..Settings::default() };
+        home.save(&settings).unwrap();
+        assert!(home.settings().unwrap() == settings);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(home.settings_path()).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        fs::write(home.settings_path(), "label = 3").unwrap();
+        assert!(home.settings().is_err());
+    }
+
+    #[test]
+    fn an_export_has_everything_and_overwrites_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        home.make_trainer().unwrap();
+        fs::write(home.trainer().join("sent.1.jsonl"), "a\n").unwrap();
+        fs::write(home.sent_path(), "b\n").unwrap();
+        let target = dir.path().join("out.jsonl");
+        home.export(&target).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "a\nb\n");
+        assert!(home.export(&target).is_err());
+    }
+
+    #[test]
+    fn erasing_leaves_no_key_and_no_settings() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        home.make_trainer().unwrap();
+        fs::write(home.key(), "secret").unwrap();
+        home.save(&Settings::default()).unwrap();
+        home.erase().unwrap();
+        assert!(!home.key().exists() && !home.settings_path().exists());
+        home.erase().unwrap();
+    }
+}

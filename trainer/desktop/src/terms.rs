@@ -1,0 +1,60 @@
+//! A federation's terms, as the trainer prints them.
+
+use serde::Deserialize;
+
+/// What a federation asks of a contributor: the part of its terms that a person agrees to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Terms {
+    /// The digest of all of them: the federation's id.
+    pub digest: String,
+    /// The federation's name.
+    pub name: String,
+    /// What the model is for.
+    pub purpose: String,
+    /// How updates are sealed: `mpc`, `mpc-verified` or `fhe`.
+    pub seal: String,
+    /// Keys of the aggregators.
+    pub aggregators: Vec<String>,
+    /// How many custodians hold parts of the keys, in FHE mode.
+    pub custodians: Option<u32>,
+    /// How many of them it takes.
+    pub custodian_threshold: Option<u32>,
+    /// Numbers in the model.
+    pub parameters: u64,
+    /// The noise that hides each contributor; none without differential privacy.
+    pub noise: Option<Noise>,
+    /// Columns that the model learns from.
+    pub features: Vec<String>,
+    /// The column that it learns to tell.
+    pub label: String,
+    /// What is told apart.
+    pub classes: Vec<String>,
+    /// How many rounds there are.
+    pub rounds: u64,
+    /// Fewest contributors of a round.
+    pub minimum_cohort: u32,
+}
+
+/// Noise of differential privacy.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Noise {
+    /// The noise multiplier.
+    pub multiplier: f64,
+    /// How many honest contributors the guarantee counts on.
+    pub honest_minimum: u32,
+    /// The probability with which the guarantee may fail.
+    pub delta: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_read_as_the_trainer_prints_them() {
+        let text = include_str!("../tests/terms.json");
+        let terms: Terms = serde_json::from_str(text).unwrap();
+        assert_eq!((terms.name.as_str(), terms.features.len()), ("wine", 11));
+        assert_eq!(terms.noise, None);
+    }
+}

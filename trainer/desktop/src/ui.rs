@@ -1,0 +1,22 @@
+//! The window. Functions that end in `_ui` draw and send commands; they change nothing but the fields
+//! that the person types into.
+
+mod consent_ui;
+mod data_ui;
+mod drafts;
+mod earnings_ui;
+mod figures;
+mod leave_ui;
+mod notice_ui;
+mod parts;
+mod pause_text;
+mod sent_ui;
+mod settings_ui;
+mod start_ui;
+mod style;
+mod training_ui;
+mod view;
+mod votes_ui;
+mod window;
+
+pub use window::Window;

@@ -1,0 +1,61 @@
+//! Parts that all screens are made of.
+
+use eframe::egui::{self, Button, Frame, Margin, Response, RichText, Stroke, Ui};
+
+use super::{style, view::View};
+
+/// The title of a screen and the sentence under it.
+pub(super) fn heading(ui: &mut Ui, view: &View<'_>, title: &'static str, under: &'static str) {
+    ui.heading(view.t(title));
+    ui.label(RichText::new(view.t(under)).weak());
+    ui.add_space(6.0);
+}
+
+/// A card with a title.
+pub(super) fn card_ui(ui: &mut Ui, title: Option<&str>, content: impl FnOnce(&mut Ui)) {
+    let visuals = ui.visuals();
+    let line = visuals.widgets.noninteractive.bg_stroke.color;
+    let frame = Frame::new()
+        .fill(visuals.faint_bg_color)
+        .stroke(Stroke::new(1.0, line))
+        .corner_radius(8)
+        .inner_margin(Margin::symmetric(16, 12));
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        if let Some(title) = title {
+            ui.label(RichText::new(title).strong().size(16.0));
+            ui.add_space(2.0);
+        }
+        content(ui);
+    });
+    ui.add_space(4.0);
+}
+
+/// The one button that a screen is there for.
+pub(super) fn main_button(ui: &mut Ui, enabled: bool, text: &str) -> Response {
+    let button = Button::new(RichText::new(text).color(egui::Color32::WHITE).strong()).fill(style::ACCENT);
+    ui.add_enabled(enabled, button)
+}
+
+/// A name and what it is, in a grid of two columns.
+pub(super) fn row_ui(ui: &mut Ui, name: &str, value: &str) {
+    ui.label(RichText::new(name).weak());
+    ui.add(egui::Label::new(value).wrap());
+    ui.end_row();
+}
+
+/// A grid of rows of two columns.
+pub(super) fn rows_ui(ui: &mut Ui, id: &str, rows: &[(&str, String)]) {
+    egui::Grid::new(id).num_columns(2).spacing([24.0, 6.0]).show(ui, |ui| {
+        for (name, value) in rows {
+            row_ui(ui, name, value);
+        }
+    });
+}
+
+/// A field for text, with a label that screen readers read.
+pub(super) fn field_ui(ui: &mut Ui, label: &str, text: &mut String, hint: &str) -> Response {
+    let label = ui.label(label);
+    let field = egui::TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY);
+    ui.add(field).labelled_by(label.id)
+}

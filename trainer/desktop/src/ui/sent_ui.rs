@@ -1,0 +1,86 @@
+//! What left this computer.
+
+use eframe::egui::{self, RichText, Ui};
+
+use super::{
+    drafts::Drafts,
+    figures,
+    parts::{card_ui, field_ui, heading, main_button},
+    style,
+    view::View,
+};
+use crate::{command::Command, screen::Screen, sent::SentLine};
+
+pub(super) fn sent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
+    heading(ui, view, "sent_title", "sent_under");
+    let sent = &view.desk.sent;
+    card_ui(ui, None, |ui| {
+        let text = view.fill(
+            "sent_sum",
+            &[("messages", &sent.messages.to_string()), ("bytes", &figures::bytes(sent.bytes))],
+        );
+        ui.label(RichText::new(text).strong());
+        ui.add(egui::Label::new(view.t("sent_to")).wrap());
+        field_ui(ui, view.t("sent_export_to"), &mut drafts.export, "sent.jsonl");
+        ui.horizontal(|ui| {
+            let some = !drafts.export.trim().is_empty();
+            if main_button(ui, some, view.t("sent_export")).clicked() {
+                view.send(Command::Export(drafts.export.trim().into()));
+            }
+            if ui.button(view.t("sent_again")).clicked() {
+                view.send(Command::Show(Screen::Sent));
+            }
+        });
+    });
+    if sent.lines.is_empty() {
+        card_ui(ui, None, |ui| {
+            ui.label(view.t("sent_nothing"));
+        });
+        return;
+    }
+    card_ui(ui, None, |ui| table_ui(ui, view, &sent.lines));
+}
+
+fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine]) {
+    let columns = [
+        (view.t("sent_time"), 170.0),
+        (view.t("sent_kind"), 110.0),
+        (view.t("sent_bytes"), 90.0),
+        (view.t("sent_sealed"), 170.0),
+        (view.t("sent_digest"), 130.0),
+    ];
+    let cells_ui = |ui: &mut Ui, cells: [RichText; 5]| {
+        ui.horizontal(|ui| {
+            for (cell, (_, width)) in cells.into_iter().zip(columns) {
+                let (_, rect) = ui.allocate_space(egui::vec2(width, 18.0));
+                ui.put(rect, egui::Label::new(cell).truncate().halign(egui::Align::LEFT));
+            }
+        });
+    };
+    cells_ui(ui, columns.map(|(name, _)| RichText::new(name).strong()));
+    ui.separator();
+    let good = style::good(ui.visuals().dark_mode);
+    egui::ScrollArea::vertical().auto_shrink([false, false]).show_rows(
+        ui,
+        18.0,
+        lines.len(),
+        |ui, range| {
+            for line in &lines[range] {
+                let sealed = match line.round {
+                    Some(round) if line.sealed => {
+                        let round = (round + 1).to_string();
+                        RichText::new(view.fill("sent_sealed_round", &[("round", &round)])).color(good)
+                    }
+                    _ => RichText::new(view.t("sent_no_update")).weak(),
+                };
+                cells_ui(ui, [
+                    RichText::new(figures::time(line.time_ms)).monospace(),
+                    RichText::new(&line.kind),
+                    RichText::new(figures::bytes(line.bytes)),
+                    sealed,
+                    RichText::new(figures::short(&line.digest)).monospace(),
+                ]);
+            }
+        },
+    );
+}
