@@ -19,6 +19,7 @@ mod idx;
 mod image_set;
 mod mapping;
 mod named;
+mod parquet;
 mod partition;
 mod pixel_columns;
 mod plain;

@@ -14,7 +14,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{plain::plain, watched_file::State};
+use crate::{
+    parquet::{self, Footer},
+    plain::plain,
+    watched_file::State,
+};
 
 mod cell;
 mod csv_rows;
@@ -77,6 +81,7 @@ pub struct DataSource {
 pub(crate) enum SourceKind {
     Csv(TextEncoding, CsvDialect),
     JsonLines(TextEncoding),
+    Parquet(Box<Footer>),
     Idx(IdxPair),
     Pictures(ImageFolder),
 }
@@ -150,6 +155,7 @@ impl DataSource {
                 format!("CSV, separated by {}{header}{comma}, {encoding}", dialect.delimiter_name())
             }
             SourceKind::JsonLines(encoding) => format!("JSON lines, {encoding}"),
+            SourceKind::Parquet(_) => "Parquet".to_owned(),
             SourceKind::Idx(pair) => format!("IDX images, labels in {}", pair.labels.display()),
             SourceKind::Pictures(folder) => {
                 format!("pictures in {} class folders", folder.classes.len())
@@ -171,6 +177,9 @@ impl DataSource {
             }),
             SourceKind::JsonLines(encoding) => {
                 text(path, *encoding, |source| json_rows::scan(path, source, &self.columns, visit))
+            }
+            SourceKind::Parquet(footer) => {
+                unchanged(path, |file| parquet::scan(path, file, footer, visit))
             }
             SourceKind::Idx(pair) => pair.scan(visit),
             SourceKind::Pictures(folder) => folder.scan(path, visit),
@@ -209,6 +218,12 @@ fn of_file(path: &Path) -> Result<(SourceKind, Vec<String>), SourceError> {
     let whole = (head.len() as u64) < HEAD_BYTES;
     if head.is_empty() {
         return Err(SourceError::format(path, "empty", "choose a file with rows"));
+    }
+    if head.starts_with(b"PAR1") {
+        let read = |file: &File| Footer::read(file).map_err(|e| e.refused(path, Place::Row(1)));
+        let footer = unchanged(path, read)?;
+        let columns = footer.names();
+        return Ok((SourceKind::Parquet(Box::new(footer)), columns));
     }
     if let Some(idx) = IdxHead::of(&head) {
         return Ok((SourceKind::Idx(IdxPair::of_file(path, idx)?), Vec::new()));

@@ -41,6 +41,17 @@ pub enum AgentEvent {
         /// The round.
         round: RoundId,
     },
+    /// The model that came was tried on the owner's rows that are held out. It is told to nobody else.
+    HeldOut {
+        /// The round.
+        round: RoundId,
+        /// The share of rows whose class it predicts, 0 to 1.
+        accuracy: f64,
+        /// The mean cross-entropy, in nats.
+        loss: f64,
+        /// The rows.
+        rows: usize,
+    },
     /// Training is done.
     Trained {
         /// The round.
@@ -129,6 +140,10 @@ impl AgentEvent {
             Self::Sealed { round, seconds } => {
                 json!({"event": "sealed", "round": round.0, "seconds": seconds})
             }
+            Self::HeldOut { round, accuracy, loss, rows } => json!({
+                "event": "held_out", "round": round.0,
+                "accuracy": accuracy, "loss": loss, "rows": rows,
+            }),
             Self::Submitted { round, bytes, plain_bytes } => json!({
                 "event": "submitted", "round": round.0,
                 "bytes": bytes, "plain_bytes": plain_bytes,
@@ -169,6 +184,10 @@ mod tests {
         let cohort = r#"{"event":"cohort","epoch":2,"members":8}"#;
         check(&AgentEvent::Cohort { epoch: 2, members: 8 }, cohort);
         check(&AgentEvent::Ordered { round }, r#"{"event":"ordered","round":3}"#);
+        check(
+            &AgentEvent::HeldOut { round, accuracy: 0.75, loss: 0.5, rows: 8 },
+            r#"{"event":"held_out","round":3,"accuracy":0.75,"loss":0.5,"rows":8}"#,
+        );
         check(
             &AgentEvent::Trained { round, loss: Some(0.5), seconds: 0.25, steps: 7 },
             r#"{"event":"trained","round":3,"loss":0.5,"seconds":0.25,"steps":7}"#,

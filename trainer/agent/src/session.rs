@@ -13,7 +13,7 @@ use aggregator_round::{
     Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError,
 };
 use privacy_identity::{Signed, VerifyingKey};
-use trainer_model::ModelError;
+use trainer_model::{Evaluation, ModelError};
 
 use crate::{
     AgentError, AgentEvent, Behaviour, Summary,
@@ -223,6 +223,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             Err(error) => return Err(error.into()),
         };
         let (loss, steps) = (learned.loss, learned.steps);
+        if let Some(Evaluation { accuracy, loss, examples, .. }) = learned.held_out {
+            (self.events)(AgentEvent::HeldOut { round, accuracy, loss, rows: examples });
+        }
         (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
 
         let watch = crate::clock::Stopwatch::start();

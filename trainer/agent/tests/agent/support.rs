@@ -20,7 +20,9 @@ use privacy_dp::ClipNorm;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{AggregatorKeys, EncodingParameters, SealedUpdate};
 use tempfile::TempDir;
-use trainer_agent::{Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Invitation, Summary};
+use trainer_agent::{
+    Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Invitation, OwnData, Summary,
+};
 use trainer_model::{Architecture, DeviceChoice, Parameters, model_to_wire};
 
 /// Longer than anything here takes, so that a hang is a failure and not a wait.
@@ -365,7 +367,7 @@ impl Machine {
                 relays: Vec::new(),
                 token: "grape".to_owned(),
             },
-            data: self.path().join("data.csv"),
+            data: OwnData::plain(self.path().join("data.csv")),
             device: DeviceChoice::Cpu,
             behaviour: Behaviour::Honest,
             label: "winery 1".to_owned(),
