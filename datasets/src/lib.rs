@@ -13,6 +13,8 @@ mod column_plan;
 mod csv_reader;
 mod csv_writer;
 mod deal;
+#[cfg(feature = "download")]
+mod download;
 mod fit;
 mod hold_out;
 mod idx;
@@ -31,6 +33,8 @@ mod source;
 mod standardiser;
 mod table;
 mod table_source;
+#[cfg(feature = "download")]
+mod tar_members;
 mod watched_file;
 pub mod wine;
 
@@ -42,6 +46,8 @@ pub use csv_reader::{
 };
 pub use csv_writer::{CsvWriteError, table_to_csv, write_csv};
 pub use deal::{Deal, DealError, SKEW_MAX, deal};
+#[cfg(feature = "download")]
+pub use download::{DownloadError, Downloader, Progress};
 pub use fit::{Finding, Weight};
 pub use hold_out::{HeldOut, HoldOut, HoldOutError, hold_out};
 pub use idx::{
