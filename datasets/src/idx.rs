@@ -98,19 +98,53 @@ pub enum IdxError {
     },
 }
 
-/// The height and width of an image in pixels; 1 to [`FEATURES_MAX`] pixels.
+/// Which colours an image has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Channels {
+    /// One value a pixel.
+    #[default]
+    Grey,
+    /// Red, green, blue: three planes, one after the other.
+    Colour,
+}
+
+impl Channels {
+    /// Values a pixel: 1 or 3.
+    #[must_use]
+    pub const fn count(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Colour => 3,
+        }
+    }
+}
+
+/// The colours, height and width of an image; 1 to [`FEATURES_MAX`] values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageShape {
+    channels: Channels,
     height: usize,
     width: usize,
 }
 
 impl ImageShape {
-    /// Checks a shape; `None` if it has no pixel or more than [`FEATURES_MAX`].
+    /// Checks the shape of a grey image; `None` if it has no pixel or more than [`FEATURES_MAX`].
     #[must_use]
     pub fn new(height: usize, width: usize) -> Option<Self> {
-        let pixels = height.checked_mul(width)?;
-        (1..=FEATURES_MAX).contains(&pixels).then_some(Self { height, width })
+        Self::with_channels(Channels::Grey, height, width)
+    }
+
+    /// Checks a shape; `None` if it has no pixel or more values than [`FEATURES_MAX`].
+    #[must_use]
+    pub fn with_channels(channels: Channels, height: usize, width: usize) -> Option<Self> {
+        let values = height.checked_mul(width)?.checked_mul(channels.count())?;
+        (1..=FEATURES_MAX).contains(&values).then_some(Self { channels, height, width })
+    }
+
+    /// Which colours.
+    #[must_use]
+    pub const fn channels(self) -> Channels {
+        self.channels
     }
 
     /// Pixel rows.
@@ -125,19 +159,19 @@ impl ImageShape {
         self.width
     }
 
-    /// Height times width, 1 to [`FEATURES_MAX`].
+    /// Channels times height times width, 1 to [`FEATURES_MAX`]: the values of an image.
     #[must_use]
-    pub const fn pixels(self) -> usize {
-        self.height * self.width
+    pub const fn values(self) -> usize {
+        self.channels.count() * self.height * self.width
     }
 }
 
-/// Grey images of one shape, at least one.
+/// Images of one shape, at least one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdxImages {
-    /// The shape of each.
+    /// The shape of each; what is read from IDX is grey.
     pub shape: ImageShape,
-    /// `[count, height, width]`, 0 to 255.
+    /// `[count, channels, height, width]`, 0 to 255.
     pub pixels: Vec<u8>,
 }
 
@@ -155,7 +189,7 @@ pub fn images_from_idx(source: impl Read) -> Result<IdxImages, IdxError> {
     let Some(shape) = ImageShape::new(high, wide) else {
         return Err(unfit);
     };
-    let bytes = u64::from(count) * shape.pixels() as u64;
+    let bytes = u64::from(count) * shape.values() as u64;
     if bytes > PIXEL_BYTES_MAX {
         return Err(IdxError::BytesTooMany { got: bytes });
     }

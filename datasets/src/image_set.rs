@@ -1,4 +1,4 @@
-//! Grey images with a label each, a byte a pixel.
+//! Images with a label each, a byte a value.
 
 use std::fmt;
 
@@ -61,10 +61,10 @@ pub enum ImageTableError {
     Table(#[from] TableError),
 }
 
-/// Grey images of one shape with a label each.
+/// Images of one shape with a label each.
 ///
 /// Invariants: at least one image, every image whole, every label the index of a class. It takes
-/// `count · (height · width + 4)` bytes, a quarter of the same images as a [`Table`].
+/// `count · (channels · height · width + 4)` bytes, a quarter of the same images as a [`Table`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageSet {
     shape: ImageShape,
@@ -74,9 +74,12 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
+    /// What a pixel is divided by: 0 to 255 become 0 to 1.
+    pub(crate) const BRIGHTEST: f32 = 255.0;
+
     /// Puts images and labels together.
     ///
-    /// * `images` — `[count, height, width]`, as of [`images_from_idx`](crate::images_from_idx).
+    /// * `images` — `[count, channels, height, width]`, as of [`images_from_idx`](crate::images_from_idx).
     /// * `labels` — `[count]`, indices into `classes`.
     /// * `classes` — their names, in the order of a model's outputs.
     ///
@@ -94,7 +97,7 @@ impl ImageSet {
         if labels.len() > ROWS_MAX {
             return Err(ImageSetError::RowsTooMany { got: labels.len() });
         }
-        let expected = labels.len().saturating_mul(shape.pixels());
+        let expected = labels.len().saturating_mul(shape.values());
         if pixels.len() != expected {
             return Err(ImageSetError::PixelCount { expected, got: pixels.len() });
         }
@@ -115,7 +118,7 @@ impl ImageSet {
         self.shape
     }
 
-    /// All pixels, `[count, height, width]`, 0 to 255.
+    /// All pixels, `[count, channels, height, width]`, 0 to 255.
     #[must_use]
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
@@ -128,15 +131,14 @@ impl ImageSet {
     }
 
     /// The images at `indices` as a [`Table`] of pixels from 0 to 1, for what wants a schema, a
-    /// digest or a standardiser. The column of pixel `(row, column)` is called `p{row}.{column}`.
+    /// digest or a standardiser. The columns are called as [`ImageShape::columns`] says.
     ///
     /// # Errors
     /// [`ImageTableError`] if an index is past the last image, there is none, or a class has a name
     /// that a schema refuses.
     pub fn table(&self, indices: &[u32]) -> Result<Table, ImageTableError> {
-        let (height, width) = (self.shape.height(), self.shape.width());
-        let columns = (0..height).flat_map(|y| (0..width).map(move |x| format!("p{y}.{x}")));
-        let schema = Schema::new(columns.collect(), "class".to_string(), self.classes.clone())?;
+        let columns = self.shape.columns();
+        let schema = Schema::new(columns, "class".to_string(), self.classes.clone())?;
         let TakenRows { values, labels } = self.take(indices)?;
         Ok(Table::new(schema, values, labels)?)
     }
@@ -153,14 +155,14 @@ impl RowSource for ImageSet {
     }
 
     fn width(&self) -> usize {
-        self.shape.pixels()
+        self.shape.values()
     }
 
     fn take(&self, indices: &[u32]) -> Result<TakenRows, RowOutOfRange> {
         let width = self.width();
         take_by(self, indices, |at, values| {
             let image = &self.pixels[at * width..][..width];
-            values.extend(image.iter().map(|&pixel| f32::from(pixel) / 255.0));
+            values.extend(image.iter().map(|&pixel| f32::from(pixel) / Self::BRIGHTEST));
         })
     }
 }

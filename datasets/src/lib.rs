@@ -9,20 +9,32 @@
 mod adult;
 mod categorical_table;
 mod character_windows;
+mod column_plan;
 mod csv_reader;
 mod csv_writer;
 mod deal;
+#[cfg(feature = "download")]
+mod download;
+mod fit;
 mod hold_out;
 mod idx;
 mod image_set;
+mod mapping;
 mod named;
+mod parquet;
 mod partition;
+mod pixel_columns;
 mod plain;
+mod profile;
 mod record_bound;
 mod row_source;
 mod schema;
+mod source;
 mod standardiser;
 mod table;
+mod table_source;
+#[cfg(feature = "download")]
+mod tar_members;
 mod watched_file;
 pub mod wine;
 
@@ -34,16 +46,28 @@ pub use csv_reader::{
 };
 pub use csv_writer::{CsvWriteError, table_to_csv, write_csv};
 pub use deal::{Deal, DealError, SKEW_MAX, deal};
+#[cfg(feature = "download")]
+pub use download::{DownloadError, Downloader, Progress};
+pub use fit::{Finding, Weight};
 pub use hold_out::{HeldOut, HoldOut, HoldOutError, hold_out};
-pub use idx::{IdxError, IdxImages, ImageShape, PIXEL_BYTES_MAX, images_from_idx, labels_from_idx};
+pub use idx::{
+    Channels, IdxError, IdxImages, ImageShape, PIXEL_BYTES_MAX, images_from_idx, labels_from_idx,
+};
 pub use image_set::{ImageSet, ImageSetError, ImageTableError};
+pub use mapping::{Mapping, MissingRule};
 pub use named::{DataFile, Dataset, LoadError, Loaded, NamedDataset, NamedDatasetUnknown};
 pub use partition::{
     ALPHA_MIN, Alpha, ClassChoice, ClassLabels, Dirichlet, PartitionError, PartitionFileError,
     Partitioner, Shortfall, SkewSummary, natural, natural_grouped, partition_from_json,
     partition_to_json,
 };
+pub use profile::{ColumnProfile, ColumnType, Duplicates, Numbers, Odd, Profile};
 pub use row_source::{RowOutOfRange, RowSource, TakenRows};
 pub use schema::{CLASSES_MAX, FEATURES_MAX, NAME_BYTES_MAX, Schema, SchemaError};
+pub use source::{
+    Cell, CsvDialect, DataSource, PICTURE_BYTES_MAX, PICTURE_PIXELS_MAX, PICTURES_MAX, Place,
+    SourceError, TextEncoding, open,
+};
 pub use standardiser::{Standardiser, StandardiserError};
 pub use table::{ROWS_MAX, Table, TableError};
+pub use table_source::TableRead;

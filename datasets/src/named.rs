@@ -1,7 +1,7 @@
 //! Published data sets by name: what they consist of, and where.
 //!
-//! Nothing is downloaded: the files are looked for in a folder that the caller names. A file is
-//! known by the SHA-256 of what it holds once unpacked, so that a copy that was compressed anew is
+//! Nothing is downloaded here: the files are looked for in a folder that the caller names, which
+//! the feature `download` can fill. A file is known by the SHA-256 of what it holds once unpacked, so that a copy that was compressed anew is
 //! still the same file.
 
 use std::{fmt, path::Path, str::FromStr};
@@ -12,7 +12,9 @@ use crate::{
 };
 
 mod adult_file;
+mod cifar_files;
 mod data_file;
+mod heart_file;
 mod image_files;
 mod load_error;
 mod play_file;
@@ -36,6 +38,12 @@ pub enum NamedDataset {
     /// categories, two classes; see [`adult_from_csv`](crate::adult_from_csv). The published test
     /// rows are not part of it.
     Adult,
+    /// `cifar-10`: 50 000 and 10 000 coloured images, 32 × 32, ten classes (Krizhevsky 2009, "Learning Multiple Layers of
+    /// Features from Tiny Images").
+    Cifar10,
+    /// `heart`: 297 patients of the Cleveland Clinic whose rows are whole, 13 measurements, two classes (Detrano et al. 1989,
+    /// "International application of a new probability algorithm for the diagnosis of coronary artery disease").
+    Heart,
     /// `shakespeare`: 1 115 394 characters of plays, 65 of them different; see [`CharacterWindows`].
     Shakespeare,
 }
@@ -50,8 +58,15 @@ pub struct NamedDatasetUnknown {
 
 impl NamedDataset {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Wine, Self::FashionMnist, Self::Mnist, Self::Adult, Self::Shakespeare];
+    pub const ALL: [Self; 7] = [
+        Self::Wine,
+        Self::FashionMnist,
+        Self::Mnist,
+        Self::Cifar10,
+        Self::Adult,
+        Self::Heart,
+        Self::Shakespeare,
+    ];
 
     /// The name, by which it is asked for and by which its folder is called.
     #[must_use]
@@ -60,7 +75,9 @@ impl NamedDataset {
             Self::Wine => "wine",
             Self::FashionMnist => "fashion-mnist",
             Self::Mnist => "mnist",
+            Self::Cifar10 => "cifar-10",
             Self::Adult => "adult",
+            Self::Heart => "heart",
             Self::Shakespeare => "shakespeare",
         }
     }
@@ -69,7 +86,9 @@ impl NamedDataset {
     #[must_use]
     pub const fn licence(self) -> &'static str {
         match self {
-            Self::Wine | Self::Adult => "CC BY 4.0",
+            Self::Wine | Self::Adult | Self::Heart => "CC BY 4.0",
+            // Its page asks for the report to be cited, and says nothing else.
+            Self::Cifar10 => "none stated",
             Self::FashionMnist => "MIT",
             Self::Mnist => "CC BY-SA 3.0",
             Self::Shakespeare => "public domain",
@@ -84,7 +103,9 @@ impl NamedDataset {
             Self::FashionMnist => {
                 "https://github.com/zalandoresearch/fashion-mnist, folder data/fashion"
             }
+            Self::Cifar10 => "https://www.cs.toronto.edu/~kriz/cifar.html, binary version",
             Self::Adult => "https://archive.ics.uci.edu/dataset/2/adult",
+            Self::Heart => "https://archive.ics.uci.edu/dataset/45/heart+disease",
             Self::Shakespeare => {
                 "https://github.com/karpathy/char-rnn, folder data/tinyshakespeare"
             }
@@ -99,7 +120,9 @@ impl NamedDataset {
             Self::Wine => &[],
             Self::FashionMnist => &image_files::FASHION_MNIST,
             Self::Mnist => &image_files::MNIST,
+            Self::Cifar10 => &cifar_files::FILES,
             Self::Adult => &adult_file::FILES,
+            Self::Heart => &heart_file::FILES,
             Self::Shakespeare => &play_file::FILES,
         }
     }
@@ -115,7 +138,9 @@ impl NamedDataset {
             Self::Wine => Ok(Loaded { rows: Dataset::Table(wine::table()), test: None }),
             Self::FashionMnist => image_files::load(self, data_dir, &image_files::CLOTHES),
             Self::Mnist => image_files::load(self, data_dir, &image_files::DIGITS),
+            Self::Cifar10 => cifar_files::load(data_dir),
             Self::Adult => adult_file::load(data_dir),
+            Self::Heart => heart_file::load(data_dir),
             Self::Shakespeare => Self::load_plays(data_dir, Windowing::LEAF),
         }
     }

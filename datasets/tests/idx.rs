@@ -206,7 +206,7 @@ fn a_log_shows_no_pixel() {
 
 #[test]
 fn a_shape_has_a_pixel_and_not_too_many() {
-    assert_eq!(ImageShape::new(28, 28).unwrap().pixels(), 784);
+    assert_eq!(ImageShape::new(28, 28).unwrap().values(), 784);
     assert!(ImageShape::new(256, 256).is_some());
     for (height, width) in [(0, 1), (1, 0), (257, 256), (usize::MAX, 2)] {
         assert_eq!(ImageShape::new(height, width), None);
@@ -219,7 +219,7 @@ proptest! {
         for magic in [&[][..], &[0, 0, 8, 3, 0, 0, 0], &[0, 0, 8, 1, 0, 0, 0], &[0x1f, 0x8b, 8]] {
             let file = [magic, &bytes].concat();
             if let Ok(images) = images_from_idx(&file[..]) {
-                prop_assert!(images.pixels.len().is_multiple_of(images.shape.pixels()));
+                prop_assert!(images.pixels.len().is_multiple_of(images.shape.values()));
             }
             if let Ok(labels) = labels_from_idx(&file[..]) {
                 prop_assert!(!labels.is_empty());

@@ -61,7 +61,7 @@ fn both(plain: Vec<u8>) -> Vec<Vec<u8>> {
 
 fn idx_of(images: &IdxImages) -> Vec<u8> {
     let (shape, pixels) = (images.shape, &images.pixels);
-    let dimensions = [pixels.len() / shape.pixels(), shape.height(), shape.width()];
+    let dimensions = [pixels.len() / shape.values(), shape.height(), shape.width()];
     let dimensions = dimensions.map(|dimension| u32::try_from(dimension).expect("as read"));
     [&[0, 0, 8, 3][..], dimensions.map(u32::to_be_bytes).as_flattened(), pixels].concat()
 }
@@ -77,7 +77,7 @@ fn images(bytes: &[u8]) -> Verdict {
         return Verdict::Refused;
     }
     let Some(images) = told(images_from_idx(bytes)) else { return Verdict::Refused };
-    assert!(!images.pixels.is_empty() && images.pixels.len() % images.shape.pixels() == 0);
+    assert!(!images.pixels.is_empty() && images.pixels.len() % images.shape.values() == 0);
     assert!(bytes.starts_with(&[0x1f, 0x8b]) || idx_of(&images) == bytes);
     Verdict::Taken
 }

@@ -1,6 +1,9 @@
 //! The contributor as a whole.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aggregator_network::Link;
 use aggregator_protocol::FederationTerms;
@@ -8,13 +11,13 @@ use privacy_identity::{Digest, SigningKey, Verified, VerifyingKey};
 use trainer_model::{ComputeDevice, DeviceChoice};
 
 use crate::{
-    AgentError, AgentEvent, Behaviour, Brake, Invitation,
+    AgentError, AgentEvent, Behaviour, Brake, Invitation, OwnData,
     brake::Gate,
     caller::Caller,
     contributor::{Contributor, blocking},
     custody::Custody,
     enrolment::{invited_terms, join},
-    learner::{Learner, check_readable},
+    learner::Learner,
     randomness::Randomness,
     session::{Pacing, Session},
     state_dir::StateDir,
@@ -31,8 +34,8 @@ pub struct AgentConfig {
     pub state_dir: PathBuf,
     /// The federation, its coordinator, and the secret that admits this contributor.
     pub invitation: Invitation,
-    /// The examples: a CSV file with the columns of the terms' schema.
-    pub data: PathBuf,
+    /// The examples.
+    pub data: OwnData,
     /// What to train on.
     pub device: DeviceChoice,
     /// [`Behaviour::Honest`], except in demonstrations and tests.
@@ -96,7 +99,8 @@ impl Agent {
     {
         check(&config)?;
         let state = StateDir::open(&config.state_dir)?;
-        check_readable(&config.data)?;
+        let data = config.data.clone();
+        blocking(move || data.opened().map(drop)).await??;
         let seed = state.key()?;
         let key = SigningKey::from_seed(&seed);
         let ways = Ways::to(&config.invitation)?;
@@ -122,6 +126,27 @@ impl Agent {
         let contributor = Contributor { terms, key, state, custody, learner, randomness };
         let pacing = Pacing { brake: config.brake, progress };
         Session::new(Arc::new(contributor), caller, pacing, events)?.run().await
+    }
+
+    /// The terms that an invitation names, checked, so that data can be held against them before anything is agreed to.
+    /// Asks the coordinator, unless `state_dir` knows terms; agrees to nothing.
+    ///
+    /// * `state_dir` — as of [`AgentConfig`]; made if it is not there.
+    ///
+    /// # Errors
+    /// [`AgentError`]: an invitation that leads to other terms, a directory that is in use.
+    ///
+    /// # Panics
+    /// As [`Agent::run`].
+    pub async fn terms(
+        state_dir: &Path,
+        invitation: &Invitation,
+    ) -> Result<FederationTerms, AgentError> {
+        invitation.check()?;
+        let state = StateDir::open(state_dir)?;
+        let ways = Ways::to(invitation)?;
+        let mut caller = Caller::start(state.key()?, ways, drop, state.sent_log()?).await?;
+        Ok(invited_terms(&state, &mut caller, invitation).await?.body().clone())
     }
 }
 

@@ -5,11 +5,11 @@ use std::{error::Error, io, path::Path};
 use aggregator_network::{KeyFileError, LinkError, RequestError};
 use aggregator_protocol::Refusal;
 use aggregator_round::{MembershipError, OrderRefusal};
-use datasets::CsvReadError;
+use datasets::SourceError;
 use privacy_identity::{DecodeError, Digest};
 use trainer_model::{DeviceError, ModelError, ModelWireError};
 
-use crate::{InvitationError, LABEL_BYTES_MAX};
+use crate::{HOLD_OUT_PERCENT_MAX, InvitationError, LABEL_BYTES_MAX};
 
 /// Why an agent stopped. What heals by itself (an unreachable coordinator, a round that was aborted)
 /// does not stop it.
@@ -71,20 +71,26 @@ pub enum AgentError {
     /// The data cannot be read.
     #[error("cannot read the data in {path}")]
     Data {
-        /// The file.
+        /// The file or folder.
         path: String,
         /// Why.
         #[source]
-        source: io::Error,
+        source: SourceError,
+    },
+    /// More of the data would be held out than may be.
+    #[error("{got} % of the rows are to be held out, at most {HOLD_OUT_PERCENT_MAX} % can be")]
+    HoldOut {
+        /// The share asked for, in percent.
+        got: u8,
     },
     /// The data are not a table as the terms describe it.
     #[error("the data in {path} do not fit the federation's terms")]
     Table {
-        /// The file.
+        /// The file or folder.
         path: String,
-        /// Where and why.
+        /// Where and why, and what to do.
         #[source]
-        source: CsvReadError,
+        source: SourceError,
     },
     /// The link cannot be started.
     #[error("cannot start the link")]

@@ -54,6 +54,17 @@ pub enum AgentEvent {
         /// Mean loss of the epoch so far, where it is at hand.
         loss: Option<f64>,
     },
+    /// The model that came was tried on the owner's rows that are held out. It is told to nobody else.
+    HeldOut {
+        /// The round.
+        round: RoundId,
+        /// The share of rows whose class it predicts, 0 to 1.
+        accuracy: f64,
+        /// The mean cross-entropy, in nats.
+        loss: f64,
+        /// The rows.
+        rows: usize,
+    },
     /// Training is done.
     Trained {
         /// The round.
@@ -146,6 +157,10 @@ impl AgentEvent {
             Self::Sealed { round, seconds } => {
                 json!({"event": "sealed", "round": round.0, "seconds": seconds})
             }
+            Self::HeldOut { round, accuracy, loss, rows } => json!({
+                "event": "held_out", "round": round.0,
+                "accuracy": accuracy, "loss": loss, "rows": rows,
+            }),
             Self::Submitted { round, bytes, plain_bytes } => json!({
                 "event": "submitted", "round": round.0,
                 "bytes": bytes, "plain_bytes": plain_bytes,
@@ -189,6 +204,10 @@ mod tests {
         check(
             &AgentEvent::Training { round, step: 2, steps: 7, examples: 64, loss: None },
             r#"{"event":"training","round":3,"step":2,"steps":7,"examples":64,"loss":null}"#,
+        );
+        check(
+            &AgentEvent::HeldOut { round, accuracy: 0.75, loss: 0.5, rows: 8 },
+            r#"{"event":"held_out","round":3,"accuracy":0.75,"loss":0.5,"rows":8}"#,
         );
         check(
             &AgentEvent::Trained { round, loss: Some(0.5), seconds: 0.25, steps: 7 },

@@ -1,23 +1,22 @@
 //! What a contributor learns from: its examples, by the terms' schema, and how it learns.
 
-use std::{fs::File, path::Path};
-
 use aggregator_protocol::{FederationTerms, RoundId, SchemaTerms, TrainingTerms};
 use aggregator_strategy::{OptimizerState, ServerOptimizer};
-use datasets::{CsvReadError, Schema, Standardiser, read_csv};
+use datasets::{Schema, Standardiser};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::Digest;
 use trainer_model::{
-    Architecture, ComputeDevice, Examples, LocalWork, ModelError, Parameters, TrainingPlan,
-    TrainingSettings, model_digest, model_from_wire, train,
+    Architecture, ComputeDevice, Evaluation, Examples, LocalWork, ModelError,
+    Parameters, TrainingPlan, TrainingSettings, evaluate, model_digest, model_from_wire, train,
 };
 
-use crate::{AgentError, Behaviour, behaviour::noise, randomness::Randomness};
+use crate::{AgentError, Behaviour, OwnData, behaviour::noise, randomness::Randomness};
 
 /// Everything that training needs but the model.
 pub(crate) struct Learner {
     architecture: Architecture,
     examples: Examples,
+    held_out: Option<Examples>,
     training: TrainingTerms,
     device: ComputeDevice,
     clip_norm: ClipNorm,
@@ -31,27 +30,16 @@ pub(crate) struct Learned {
     /// Mean loss of the last epoch, if there was training.
     pub(crate) loss: Option<f64>,
     pub(crate) steps: u64,
-}
-
-/// Refuses data that cannot be read at all, before anybody is asked anything.
-pub(crate) fn check_readable(data: &Path) -> Result<(), AgentError> {
-    let opened = File::open(data).and_then(|file| file.metadata());
-    let unreadable = |source| AgentError::Data { path: data.display().to_string(), source };
-    match opened {
-        Ok(metadata) if metadata.is_dir() => {
-            Err(unreadable(std::io::Error::from(std::io::ErrorKind::IsADirectory)))
-        }
-        Ok(_) => Ok(()),
-        Err(source) => Err(unreadable(source)),
-    }
+    /// How good the model that came is on the rows that are held out, if any are.
+    pub(crate) held_out: Option<Evaluation>,
 }
 
 impl Learner {
-    /// Reads the table in `data` as the terms describe it, and checks that this build can do what the
+    /// Reads `data` as the terms describe it, and checks that this build can do what the
     /// terms ask for. Blocks: reads a file, may start a graphics driver.
     pub(crate) fn prepare(
         terms: &FederationTerms,
-        data: &Path,
+        data: &OwnData,
         device: impl FnOnce() -> Result<ComputeDevice, AgentError>,
         behaviour: Behaviour,
     ) -> Result<Self, AgentError> {
@@ -63,20 +51,23 @@ impl Learner {
             plan_from_terms(terms.training, RoundId(round))?;
         }
         let training = terms.training;
-        let path = || data.display().to_string();
-        let table = read_csv(data, &schema).map_err(|source| match source {
-            CsvReadError::Open { source, .. } => AgentError::Data { path: path(), source },
-            source => AgentError::Table { path: path(), source },
-        })?;
-        let examples = Examples::from_table(&table, &standardiser)
-            .map_err(AgentError::unfit("mean and deviation"))?;
+        let (examples, held_out) = data.read(&schema, &standardiser)?;
         let device = device()?;
         let clip_norm = terms.encoding.clip_norm();
         let optimizer = terms.optimizer;
-        Ok(Self { architecture, examples, training, device, clip_norm, optimizer, behaviour })
+        Ok(Self {
+            architecture,
+            examples,
+            held_out,
+            training,
+            device,
+            clip_norm,
+            optimizer,
+            behaviour,
+        })
     }
 
-    /// Rows of the table.
+    /// Rows that are trained on.
     pub(crate) const fn samples(&self) -> usize {
         self.examples.count()
     }
@@ -134,7 +125,9 @@ impl Learner {
         };
         let update =
             LocalUpdate::new(delta).expect("a finite value for each parameter, at least 1");
-        Ok(Learned { update, loss, steps })
+        let tried = |rows| evaluate(&self.device, &self.architecture, model, rows);
+        let held_out = self.held_out.as_ref().map(tried).transpose()?;
+        Ok(Learned { update, loss, steps, held_out })
     }
 }
 
@@ -196,6 +189,7 @@ const fn f32_from_term(value: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use aggregator_protocol::SchemaTerms;
+    use datasets::read_csv;
     use tempfile::tempdir;
 
     use super::*;
@@ -224,6 +218,7 @@ mod tests {
         Learner {
             architecture: Architecture::from_json(json).unwrap(),
             examples: Examples::from_table(&table, &standardiser).unwrap(),
+            held_out: Some(Examples::from_table(&table, &standardiser).unwrap()),
             training: terms,
             device: ComputeDevice::cpu(),
             clip_norm: ClipNorm::new(2.0).unwrap(),
@@ -245,6 +240,8 @@ mod tests {
         let first = learned(Behaviour::Honest, 1, None);
         assert_eq!(first.steps, 4);
         assert!(first.loss.unwrap() < std::f64::consts::LN_2);
+        let held_out = first.held_out.unwrap();
+        assert!((held_out.loss - std::f64::consts::LN_2).abs() < 1e-6, "of the model that came");
         assert!(first.update == learned(Behaviour::Honest, 1, None).update);
     }
 
@@ -277,14 +274,5 @@ mod tests {
         let rate = |round| plan_from_terms(terms, RoundId(round)).unwrap().settings().learning_rate;
         assert_eq!([rate(0), rate(3)].map(f32::to_bits), [0.5_f32, 0.0625].map(f32::to_bits));
         assert!(plan_from_terms(terms, RoundId(1_000)).is_err(), "it vanishes in f32");
-    }
-
-    #[test]
-    fn data_that_cannot_be_read_are_named() {
-        let dir = tempdir().unwrap();
-        for path in [dir.path().join("none.csv"), dir.path().to_owned()] {
-            let refused = check_readable(&path).unwrap_err().to_string();
-            assert_eq!(refused, format!("cannot read the data in {}", path.display()));
-        }
     }
 }

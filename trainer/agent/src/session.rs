@@ -14,7 +14,7 @@ use aggregator_round::{
 };
 use privacy_identity::{Signed, VerifyingKey};
 use tokio::sync::watch;
-use trainer_model::{ModelError, Parameters, Progress};
+use trainer_model::{Evaluation, ModelError, Parameters, Progress};
 
 use crate::{
     AgentError, AgentEvent, Behaviour, Brake, Summary,
@@ -252,6 +252,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             Err(error) => return Err(error.into()),
         };
         let (loss, steps) = (learned.loss, learned.steps);
+        if let Some(Evaluation { accuracy, loss, examples, .. }) = learned.held_out {
+            (self.events)(AgentEvent::HeldOut { round, accuracy, loss, rows: examples });
+        }
         (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
 
         let watch = Stopwatch::start();

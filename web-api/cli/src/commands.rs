@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod buy;
+pub mod data;
 pub mod delegate;
 pub mod dispute;
 pub mod federation;
@@ -61,6 +62,9 @@ pub enum Command {
     /// Make and show a member's key
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Look at your data before you train on them
+    #[command(subcommand)]
+    Data(data::DataCommand),
     /// Show federations, and invite to them
     #[command(subcommand)]
     Federation(federation::FederationCommand),
@@ -104,6 +108,7 @@ impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Key(command) => command.run(),
+            Self::Data(command) => command.run(),
             Self::Federation(command) => command.run(),
             Self::Member(command) => command.run(),
             Self::Proposal(command) => command.run(),

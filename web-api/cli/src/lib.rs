@@ -6,6 +6,7 @@
 pub mod aggregator;
 pub mod cli;
 pub mod commands;
+pub mod data_args;
 pub mod demo;
 pub mod link_metrics;
 pub mod measure;

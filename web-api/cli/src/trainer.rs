@@ -8,6 +8,7 @@ use trainer_agent::{Agent, AgentConfig, Behaviour, Brake, Invitation};
 use trainer_model::DeviceChoice;
 
 use crate::{
+    data_args::OwnDataArgs,
     link_metrics, pacing,
     process::{Events, stop_signal},
 };
@@ -21,9 +22,9 @@ pub struct TrainerArgs {
     /// The invitation, `sahakar://join?…`; it holds a secret, which the environment hides from others
     #[arg(long, env = "SAHAKAR_JOIN", hide_env_values = true, value_name = "INVITATION")]
     pub join: Invitation,
-    /// The table to train on (CSV with a header); it is read here and never leaves this machine
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
+    /// What to train on
+    #[command(flatten)]
+    pub data: OwnDataArgs,
     /// A public name of your choice
     #[arg(long, default_value = "contributor")]
     pub label: String,
@@ -65,7 +66,7 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
     let config = AgentConfig {
         state_dir: args.state,
         invitation: args.join,
-        data: args.data,
+        data: args.data.own_data()?,
         device: args.device,
         behaviour: args.behaviour,
         label: args.label,

@@ -68,14 +68,18 @@ async fn data_that_do_not_fit_the_terms_are_refused_with_the_line() {
         assert!(text.contains(expected), "{text}");
         assert!(matches!(events[..], [AgentEvent::Started { .. }]), "{events:?}");
     };
-    check("acidity,quality\n1,good\n", "the header lacks the column \"sugar\"").await;
+    check("acidity,quality\n1,good\n", "the column \"sugar\" of the federation is missing").await;
     check("acidity,sugar,quality\n1,x,good\n", "line 2, column \"sugar\"").await;
-    check("acidity,sugar,quality\n1,1,superb\n", "line 2: expected a label among").await;
+    check(
+        "acidity,sugar,quality\n1,1,superb\n",
+        "line 2, column \"quality\": \"superb\" is none of the classes",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn data_that_cannot_be_read_are_refused_before_anybody_is_asked() {
-    let change = |config: &mut AgentConfig| config.data = config.data.with_extension("none");
+    let change = |config: &mut AgentConfig| assert!(config.data.path.set_extension("none"));
     let (error, events) = refused(Script::default(), GOOD_CSV, change).await;
     assert!(error.to_string().starts_with("cannot read the data in "), "{error}");
     assert_eq!(events, []);

@@ -21,7 +21,7 @@ use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey
 use privacy_secagg::{AggregatorKeys, EncodingParameters, SealedUpdate};
 use tempfile::TempDir;
 use trainer_agent::{
-    Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Brake, Invitation, Summary,
+    Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Brake, Invitation, OwnData, Summary,
 };
 use trainer_model::{Architecture, DeviceChoice, Parameters, model_to_wire};
 
@@ -375,7 +375,7 @@ impl Machine {
                 relays: Vec::new(),
                 token: "grape".to_owned(),
             },
-            data: self.path().join("data.csv"),
+            data: OwnData::plain(self.path().join("data.csv")),
             device: DeviceChoice::Cpu,
             behaviour: Behaviour::Honest,
             label: "winery 1".to_owned(),

@@ -1,0 +1,97 @@
+//! Records of a Parquet file: flat tables, unpacked page by page.
+//!
+//! ```text
+//! PAR1 │ group of rows: column, column … │ group … │ footer (Thrift) │ its length │ PAR1
+//!                       └ dictionary page? │ data page │ data page …
+//! ```
+//!
+//! Source: Apache Parquet, "File Format", "Encodings", "Thrift definition", and "Compression". Ours, and not the crate
+//! `parquet`: that one asks for other features of ahash, on which burn is built, may panic on damaged files by its own
+//! account, and takes memory before it looks whether there are bytes.
+//!
+//! One page of each column is in memory at a time: at most [`OPEN_BYTES_MAX`] in all.
+
+use std::{fs::File, io, path::Path};
+
+use crate::{Cell, Place, SourceError, source::Visit};
+
+mod column;
+mod footer;
+mod levels;
+mod page;
+mod thrift;
+mod unpack;
+mod value;
+
+pub(crate) use footer::Footer;
+
+use column::ColumnReader;
+
+/// The most bytes of unpacked pages that are open at once, over all columns.
+const OPEN_BYTES_MAX: usize = 1 << 30;
+
+/// Why a file is no Parquet file that is read here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ParquetError {
+    /// It ends within a value.
+    #[error("the file is cut off")]
+    Short,
+    /// It is not as Parquet is written.
+    #[error("the file is damaged: {0}")]
+    Damaged(&'static str),
+    /// It is Parquet, but more than is read here.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The disk.
+    #[error("cannot be read")]
+    Read(#[from] io::Error),
+}
+
+impl ParquetError {
+    /// The refusal that the owner sees.
+    pub(crate) fn refused(self, path: &Path, place: Place) -> SourceError {
+        match self {
+            Self::Read(source) => SourceError::read(path, place, source),
+            Self::Unsupported(what) => SourceError::whole(
+                path,
+                what,
+                "save it anew with plain columns and Snappy, or as CSV",
+            ),
+            other => {
+                SourceError::record(path, place, other.to_string(), "copy or download it again")
+            }
+        }
+    }
+}
+
+/// Gives each row to `visit`.
+pub(crate) fn scan(
+    path: &Path,
+    file: &File,
+    footer: &Footer,
+    visit: &mut impl Visit,
+) -> Result<(), SourceError> {
+    let mut row = 0_u64;
+    for group in &footer.groups {
+        let columns = footer.columns.iter().zip(&group.chunks);
+        let mut readers: Vec<ColumnReader<'_>> =
+            columns.map(|(column, chunk)| ColumnReader::new(column, *chunk)).collect();
+        for _ in 0..group.rows {
+            row += 1;
+            let refused = |error: ParquetError| error.refused(path, Place::Row(row));
+            let mut open = 0;
+            for reader in &mut readers {
+                reader.advance(file).map_err(refused)?;
+                open += reader.open_bytes();
+            }
+            if open > OPEN_BYTES_MAX {
+                let what = format!("its pages take more than {OPEN_BYTES_MAX} bytes");
+                return Err(ParquetError::Unsupported(what).refused(path, Place::Row(row)));
+            }
+            let cells = readers.iter().map(ColumnReader::cell);
+            let cells = cells.collect::<Result<Vec<Cell<'_>>, _>>().map_err(refused)?;
+            visit.record(&Place::Row(row), &cells)?;
+        }
+    }
+    Ok(())
+}
