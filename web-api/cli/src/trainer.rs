@@ -1,8 +1,12 @@
 //! `sahakar trainer`: the headless contributor.
 
+mod obeying;
+
 use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 use tokio::sync::watch;
 use trainer_agent::{Agent, AgentConfig, Behaviour, Brake, Invitation};
 use trainer_model::DeviceChoice;
@@ -10,6 +14,7 @@ use trainer_model::DeviceChoice;
 use crate::{
     link_metrics,
     process::{Events, stop_signal},
+    settlement::terms_json,
 };
 
 /// Arguments of `sahakar trainer`.
@@ -22,8 +27,8 @@ pub struct TrainerArgs {
     #[arg(long, env = "SAHAKAR_JOIN", hide_env_values = true, value_name = "INVITATION")]
     pub join: Invitation,
     /// The table to train on (CSV with a header); it is read here and never leaves this machine
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "terms")]
+    pub data: Option<PathBuf>,
     /// A public name of your choice
     #[arg(long, default_value = "contributor")]
     pub label: String,
@@ -45,6 +50,12 @@ pub struct TrainerArgs {
     /// Stop when standard input closes
     #[arg(long, hide = true)]
     pub with_parent: bool,
+    /// Obey lines on standard input (hold, release, limit SHARE), and stop when it closes
+    #[arg(long, conflicts_with = "with_parent")]
+    pub obey: bool,
+    /// Print the terms of the invitation as JSON and stop; agrees to nothing
+    #[arg(long)]
+    pub terms: bool,
 }
 
 /// Trains round after round until the federation has finished or it is told to stop.
@@ -53,16 +64,20 @@ pub struct TrainerArgs {
 /// Data that do not fit the federation, an invitation that is not accepted, a state directory that
 /// another trainer uses.
 pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
+    if args.terms {
+        return show_terms(&args).await;
+    }
     let events = Events::from_flag(args.json);
+    let brake = Brake::default();
     let config = AgentConfig {
         state_dir: args.state,
         invitation: args.join,
-        data: args.data,
+        data: args.data.context("--data FILE is needed")?,
         device: args.device,
         behaviour: args.behaviour,
         label: args.label,
         seed: args.seed,
-        brake: Brake::default(),
+        brake: brake.clone(),
     };
     let (link, linked) = watch::channel(None);
     let linking = move |running| drop(link.send(Some(running)));
@@ -73,5 +88,17 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         }
         result = link_metrics::serve(args.metrics, linked) => result,
         () = stop_signal(args.with_parent) => Ok(()),
+        () = obeying::obey(tokio::io::stdin(), &brake), if args.obey => Ok(()),
     }
+}
+
+async fn show_terms(args: &TrainerArgs) -> anyhow::Result<()> {
+    let terms = tokio::select! {
+        terms = Agent::offer(&args.state, &args.join) => terms?,
+        () = stop_signal(false) => return Ok(()),
+    };
+    let mut shown = terms_json(&terms);
+    shown["digest"] = json!(terms.id().to_string());
+    println!("{shown}");
+    Ok(())
 }
