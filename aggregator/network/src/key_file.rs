@@ -113,25 +113,32 @@ pub fn create_key(
     path: &Path,
     rng: &mut impl CryptoRng,
 ) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
+    let mut seed = Zeroizing::new([0; SEED_BYTES]);
+    rng.fill_bytes(seed.as_mut());
+    restore_key(path, &seed)?;
+    Ok(seed)
+}
+
+/// Writes a seed that was there before to a new file at `path`, which only its owner may read.
+///
+/// # Errors
+/// [`KeyFileError::Exists`] if there is a file already, [`KeyFileError::Write`] otherwise.
+///
+/// # Panics
+/// Never: hexadecimal of a seed fits its buffer.
+pub fn restore_key(path: &Path, seed: &[u8; SEED_BYTES]) -> Result<(), KeyFileError> {
     let text_of = |path: &Path| path.display().to_string();
     let mut file = new_file(path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: text_of(path) },
         _ => KeyFileError::Write { path: text_of(path), source },
     })?;
-    let mut seed = Zeroizing::new([0; SEED_BYTES]);
-    rng.fill_bytes(seed.as_mut());
     let mut text = Zeroizing::new([b'\n'; FILE_BYTES]);
-    hex::encode_to_slice(seed.as_ref(), &mut text[..2 * SEED_BYTES])
-        .expect("two digits for each byte fit");
-    let written = file.write_all(text.as_ref()).and_then(|()| file.sync_all());
-    match written {
-        Ok(()) => Ok(seed),
-        Err(source) => {
-            // Half a key would stand in the way of the next attempt; that it may stay is no worse.
-            let _removed = fs::remove_file(path).is_ok();
-            Err(KeyFileError::Write { path: text_of(path), source })
-        }
-    }
+    hex::encode_to_slice(seed, &mut text[..2 * SEED_BYTES]).expect("two digits for each byte fit");
+    file.write_all(text.as_ref()).and_then(|()| file.sync_all()).map_err(|source| {
+        // Half a key would stand in the way of the next attempt; that it may stay is no worse.
+        let _removed = fs::remove_file(path).is_ok();
+        KeyFileError::Write { path: text_of(path), source }
+    })
 }
 
 fn new_file(path: &Path) -> io::Result<File> {

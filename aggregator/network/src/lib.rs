@@ -51,7 +51,7 @@ pub use crate::{
     counters::Counters,
     decline::DeclineReason,
     inbox::{Inbound, Inbox, ReplyError, ReplySender},
-    key_file::{KeyFileError, create_key, load_key, load_or_create_key},
+    key_file::{KeyFileError, create_key, load_key, load_or_create_key, restore_key},
     link::{Link, LinkError},
     metrics::LinkMetrics,
     peer::{PeerKey, PeerKeyError},

@@ -127,27 +127,6 @@ impl Agent {
         let pacing = Pacing { brake: config.brake, progress };
         Session::new(Arc::new(contributor), caller, pacing, events)?.run().await
     }
-
-    /// The terms that an invitation names, checked, so that data can be held against them before anything is agreed to.
-    /// Asks the coordinator, unless `state_dir` knows terms; agrees to nothing.
-    ///
-    /// * `state_dir` — as of [`AgentConfig`]; made if it is not there.
-    ///
-    /// # Errors
-    /// [`AgentError`]: an invitation that leads to other terms, a directory that is in use.
-    ///
-    /// # Panics
-    /// As [`Agent::run`].
-    pub async fn terms(
-        state_dir: &Path,
-        invitation: &Invitation,
-    ) -> Result<FederationTerms, AgentError> {
-        invitation.check()?;
-        let state = StateDir::open(state_dir)?;
-        let ways = Ways::to(invitation)?;
-        let mut caller = Caller::start(state.key()?, ways, drop, state.sent_log()?).await?;
-        Ok(invited_terms(&state, &mut caller, invitation).await?.body().clone())
-    }
 }
 
 fn check(config: &AgentConfig) -> Result<(), AgentError> {

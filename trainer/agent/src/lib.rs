@@ -26,6 +26,7 @@ mod custody;
 mod enrolment;
 mod invitation;
 mod learner;
+mod offer;
 mod own_data;
 mod randomness;
 mod sent_log;

@@ -93,7 +93,8 @@ impl Proposal {
     pub fn from_json(shown: &serde_json::Value, member: &str) -> Option<Self> {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let own = shown["ballots"].as_array().into_iter().flatten();
-        let own = own.filter(|ballot| ballot["voter"] == member).map(|ballot| text(&ballot["choice"]));
+        let own =
+            own.filter(|ballot| ballot["voter"] == member).map(|ballot| text(&ballot["choice"]));
         let content = &shown["content"];
         Some(Self {
             id: shown["id"].as_str()?.to_owned(),

@@ -15,16 +15,8 @@ use std::path::PathBuf;
 use trainer_conditions::{Preferences, PreferencesError};
 
 use crate::{
-    co_operative::CoOperative,
-    effect::Effect,
-    news::Failure,
-    preview::Preview,
-    screen::Screen,
-    secret::Secret,
-    sent::Sent,
-    settings::Settings,
-    terms::Terms,
-    training::Training,
+    co_operative::CoOperative, effect::Effect, news::Failure, preview::Preview, screen::Screen,
+    secret::Secret, sent::Sent, settings::Settings, terms::Terms, training::Training,
 };
 
 /// The first thing that has to be typed to erase everything.
@@ -138,7 +130,8 @@ impl Desk {
     /// A desk that remembers `settings`, and what it wants done first.
     #[must_use]
     pub fn open(settings: Settings) -> (Self, Vec<Effect>) {
-        let mut effects = vec![Effect::ReadKey { with_words: !settings.backed_up }, Effect::ReadSent];
+        let mut effects =
+            vec![Effect::ReadKey { with_words: !settings.backed_up }, Effect::ReadSent];
         if let Ok(preferences) = Preferences::new(settings.preferences.clone()) {
             effects.push(Effect::Prefer(Box::new(preferences)));
         }

@@ -36,7 +36,9 @@ impl Args {
         }
         let data = match &self.data_home {
             Some(data) => data.clone(),
-            None => std::env::home_dir().context("no home folder: give --home DIR")?.join(".local/share"),
+            None => std::env::home_dir()
+                .context("no home folder: give --home DIR")?
+                .join(".local/share"),
         };
         Ok(data.join("sahakar"))
     }

@@ -138,8 +138,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("table.csv");
         std::fs::write(&path, text).unwrap();
-        let mut terms: Terms =
-            serde_json::from_str(include_str!("../tests/terms.json")).unwrap();
+        let mut terms: Terms = serde_json::from_str(include_str!("../tests/terms.json")).unwrap();
         terms.features = vec!["acidity".to_owned(), "sugar".to_owned()];
         terms.label = "quality".to_owned();
         terms.classes = vec!["poor".to_owned(), "good".to_owned()];
@@ -160,7 +159,10 @@ mod tests {
         else {
             panic!("it does not fit");
         };
-        assert_eq!((missing.as_slice(), unknown.as_slice()), (&["sugar".to_owned()][..], &["salt".to_owned()][..]));
+        assert_eq!(
+            (missing.as_slice(), unknown.as_slice()),
+            (&["sugar".to_owned()][..], &["salt".to_owned()][..])
+        );
         let Fit::Unfit { reason, .. } = preview(b"acidity,sugar,quality\n1,x,good\n").fit else {
             panic!("it does not fit");
         };

@@ -5,7 +5,6 @@
 
 mod home;
 mod node;
-mod pacing;
 mod program;
 mod trainer;
 
@@ -13,10 +12,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+        mpsc::{Receiver, SyncSender},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
 use trainer_conditions::Preferences;
@@ -28,16 +26,11 @@ use crate::{
     sent::Sent,
 };
 pub use home::{Home, HomeError};
-use pacing::Pacing;
 use program::Program;
 use trainer::Trainer;
 
 /// Most long tasks at a time.
 const SLOW_MAX: usize = 8;
-
-/// How often the machine is looked at while a trainer runs: the person is yielded to within this time and
-/// one step of training.
-const LOOK_MS: u64 = 150;
 
 /// Where news go, and what wakes the window for them. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +59,7 @@ pub struct Runner {
     teller: Teller,
     slow: Arc<AtomicUsize>,
     trainer: Option<Trainer>,
-    pacing: Pacing,
+    preferences: Preferences,
 }
 
 impl Runner {
@@ -89,43 +82,16 @@ impl Runner {
             teller: Teller { news, wake: Arc::new(wake) },
             slow: Arc::default(),
             trainer: None,
-            pacing: Pacing::new(Preferences::default()),
+            preferences: Preferences::default(),
         };
         std::thread::Builder::new().name("runner".to_owned()).spawn(move || runner.run(&effects))
     }
 
     fn run(mut self, effects: &Receiver<Effect>) {
-        loop {
-            let effect = if self.trainer.is_some() {
-                match effects.recv_timeout(Duration::from_millis(LOOK_MS)) {
-                    Ok(effect) => Some(effect),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
-            } else {
-                match effects.recv() {
-                    Ok(effect) => Some(effect),
-                    Err(_) => break,
-                }
-            };
-            if let Some(effect) = effect {
-                self.perform(effect);
-            }
-            self.look();
+        while let Ok(effect) = effects.recv() {
+            self.perform(effect);
         }
         // Dropping the trainer closes its input, which it takes as the word to stop.
-    }
-
-    /// Looks at the machine, and holds training back or lets it go on.
-    fn look(&mut self) {
-        if self.trainer.as_ref().is_some_and(Trainer::has_ended) {
-            self.trainer = None;
-        }
-        let Some(trainer) = &mut self.trainer else { return };
-        if let Some(pace) = self.pacing.look() {
-            trainer.set_held(matches!(pace, trainer_conditions::Pace::Pause(_)));
-            self.teller.tell(News::Pace(pace));
-        }
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -153,18 +119,24 @@ impl Runner {
                     trainer.stop();
                 }
             }
-            Effect::Pace(command) => self.pacing.obey(command),
+            Effect::Pace(command) => {
+                if let Some(trainer) = &self.trainer {
+                    trainer.obey(command);
+                }
+            }
             Effect::Prefer(preferences) => {
-                self.pacing.prefer(*preferences);
-                self.teller.tell(News::Unwatched(self.pacing.unwatched()));
+                self.preferences = *preferences;
+                if let Some(trainer) = &self.trainer {
+                    trainer.prefer(self.preferences.clone());
+                }
             }
             Effect::ReadSent => self.slowly(Failure::Sent, |home, _| {
                 let Sent { lines, messages, bytes } = home.sent()?;
                 Ok(News::Sent { lines, messages, bytes })
             }),
-            Effect::Export(path) => self.slowly(Failure::Sent, move |home, _| {
-                Ok(News::Exported(home.export(&path)?))
-            }),
+            Effect::Export(path) => {
+                self.slowly(Failure::Sent, move |home, _| Ok(News::Exported(home.export(&path)?)))
+            }
             Effect::Ask { node, federation, member } => {
                 self.slowly(Failure::CoOperative, move |_, _| {
                     Ok(News::CoOperative(Box::new(node::ask(&node, &federation, &member)?)))
@@ -223,12 +195,9 @@ impl Runner {
     }
 
     fn start_trainer(&mut self, run: &crate::effect::Run) {
-        match Trainer::start(&self.program, &self.home, run, self.teller.clone()) {
-            Ok(trainer) => {
-                self.trainer = Some(trainer);
-                self.pacing.forget();
-                self.teller.tell(News::Unwatched(self.pacing.unwatched()));
-            }
+        let preferences = self.preferences.clone();
+        match Trainer::start(&self.program, &self.home, run, preferences, self.teller.clone()) {
+            Ok(trainer) => self.trainer = Some(trainer),
             Err(error) => self.teller.failed(Failure::Trainer, &error),
         }
     }

@@ -269,7 +269,8 @@ mod tests {
             training.apply(&event);
         }
         assert_eq!((training.phase, training.round), (Phase::Learning, Some(4)));
-        let expected = Steps { done: 20, all: 50, examples_per_second: Some(320.0), left_seconds: Some(3.0) };
+        let expected =
+            Steps { done: 20, all: 50, examples_per_second: Some(320.0), left_seconds: Some(3.0) };
         assert_eq!(training.steps, expected);
         for event in [
             json!({"event": "trained", "round": 4, "loss": 0.7, "seconds": 5.0, "steps": 50}),

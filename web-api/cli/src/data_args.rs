@@ -75,8 +75,8 @@ impl MappingArgs {
 pub struct OwnDataArgs {
     /// What to train on: a table (CSV, JSON lines, Parquet), a folder with a folder of pictures for each class, or IDX
     /// files; it is read here and never leaves this machine
-    #[arg(long, value_name = "FILE|FOLDER")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "FILE|FOLDER", required_unless_present = "terms")]
+    pub data: Option<PathBuf>,
     /// How columns and words become the federation's
     #[command(flatten)]
     pub mapping: MappingArgs,
@@ -93,10 +93,10 @@ impl OwnDataArgs {
     /// The data that the flags name.
     ///
     /// # Errors
-    /// As [`MappingArgs::read`].
+    /// No data; else as [`MappingArgs::read`].
     pub fn own_data(&self) -> anyhow::Result<OwnData> {
         Ok(OwnData {
-            path: self.data.clone(),
+            path: self.data.clone().context("--data is needed")?,
             mapping: self.mapping.read()?,
             hold_out_percent: self.hold_out,
             hold_out_seed: self.hold_out_seed,

@@ -1,8 +1,12 @@
 //! `sahakar trainer`: the headless contributor.
 
+mod obeying;
+
 use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 use tokio::sync::watch;
 use trainer_agent::{Agent, AgentConfig, Behaviour, Brake, Invitation};
 use trainer_model::DeviceChoice;
@@ -11,6 +15,7 @@ use crate::{
     data_args::OwnDataArgs,
     link_metrics, pacing,
     process::{Events, stop_signal},
+    settlement::terms_json,
 };
 
 /// Arguments of `sahakar trainer`.
@@ -36,7 +41,7 @@ pub struct TrainerArgs {
     pub seed: Option<u64>,
     /// Train only when this file allows it (TOML; every line is optional): on battery, in use, hot,
     /// busy, at these hours … Without it: always
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "obey")]
     pub preferences: Option<PathBuf>,
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
@@ -50,6 +55,12 @@ pub struct TrainerArgs {
     /// Stop when standard input closes
     #[arg(long, hide = true)]
     pub with_parent: bool,
+    /// Obey lines on standard input (hold, release, limit SHARE), and stop when it closes
+    #[arg(long, conflicts_with = "with_parent")]
+    pub obey: bool,
+    /// Print the terms of the invitation as JSON and stop; agrees to nothing
+    #[arg(long)]
+    pub terms: bool,
 }
 
 /// Trains round after round until the federation has finished or it is told to stop.
@@ -58,6 +69,9 @@ pub struct TrainerArgs {
 /// Data that do not fit the federation, an invitation that is not accepted, a state directory that
 /// another trainer uses.
 pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
+    if args.terms {
+        return show_terms(&args).await;
+    }
     let events = Events::from_flag(args.json);
     let brake = Brake::default();
     let keep = |file| pacing::keep(file, &args.state, brake.clone(), events);
@@ -71,7 +85,7 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         behaviour: args.behaviour,
         label: args.label,
         seed: args.seed,
-        brake,
+        brake: brake.clone(),
     };
     let (link, linked) = watch::channel(None);
     let linking = move |running| drop(link.send(Some(running)));
@@ -82,5 +96,17 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         }
         result = link_metrics::serve(args.metrics, linked) => result,
         () = stop_signal(args.with_parent) => Ok(()),
+        () = obeying::obey(tokio::io::stdin(), &brake), if args.obey => Ok(()),
     }
+}
+
+async fn show_terms(args: &TrainerArgs) -> anyhow::Result<()> {
+    let terms = tokio::select! {
+        terms = Agent::offer(&args.state, &args.join) => terms?,
+        () = stop_signal(false) => return Ok(()),
+    };
+    let mut shown = terms_json(&terms);
+    shown["digest"] = json!(terms.id().to_string());
+    println!("{shown}");
+    Ok(())
 }

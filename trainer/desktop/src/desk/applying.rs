@@ -78,10 +78,11 @@ impl Desk {
     }
 
     fn terms_are(&mut self, terms: Terms) -> Vec<Effect> {
-        if self.settings.agreed.as_ref().is_some_and(|agreed| *agreed != terms.digest) {
+        let changed =
+            self.settings.agreed.as_ref().is_some_and(|agreed| *agreed != terms.digest);
+        if changed {
             // Nothing carries over: other terms are another consent.
             self.settings.agreed = None;
-            self.notice = Some(Notice::TermsChanged);
         }
         self.offer = Offer::Here(Box::new(terms));
         let mut effects = self.save();
@@ -89,6 +90,9 @@ impl Desk {
             effects.extend(self.act(crate::command::Command::Preview(path.into())));
         }
         effects.extend(self.refresh());
+        if changed {
+            self.notice = Some(Notice::TermsChanged);
+        }
         effects
     }
 

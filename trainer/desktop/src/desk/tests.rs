@@ -9,7 +9,8 @@ use crate::{
     training::{Phase, Running},
 };
 
-const SEED_WORDS: &str = "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20 w21 w22 w23 w24";
+const SEED_WORDS: &str =
+    "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20 w21 w22 w23 w24";
 
 fn terms() -> Terms {
     serde_json::from_str(include_str!("../../tests/terms.json")).unwrap()
@@ -131,7 +132,8 @@ fn a_trainer_that_ends_by_itself_is_told_with_its_reason() {
 #[test]
 fn contradictory_preferences_are_refused_and_change_nothing() {
     let mut desk = ready();
-    let form = PreferencesForm { hours: "mon 09:00-09:00".to_owned(), ..PreferencesForm::default() };
+    let form =
+        PreferencesForm { hours: "mon 09:00-09:00".to_owned(), ..PreferencesForm::default() };
     assert!(desk.act(Command::Prefer(Box::new(form))).is_empty());
     assert!(matches!(desk.notice, Some(Notice::Preferences(_))));
     assert_eq!(desk.settings.preferences, PreferencesForm::default());

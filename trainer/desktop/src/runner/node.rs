@@ -20,8 +20,7 @@ pub(super) fn ask(node: &str, federation: &str, member: &str) -> anyhow::Result<
     let federation = encoded(federation);
     // Who has no part yet has no account: that is no error.
     let account = node.get(&format!("/v1/members/{member}"))?.unwrap_or_default();
-    let rounds =
-        node.get(&format!("/v1/federations/{federation}/contributors/{member}/rounds"))?;
+    let rounds = node.get(&format!("/v1/federations/{federation}/contributors/{member}/rounds"))?;
     let shown = node.get(&format!("/v1/federations/{federation}"))?;
     let shown = shown.context("the co-operative has no such federation")?;
     let proposals = node.get("/v1/proposals")?.unwrap_or_default();

@@ -84,7 +84,8 @@ impl Program {
         // Not an argument: those are shown to every user of the machine.
         ask.env("SAHAKAR_JOIN", invitation);
         let answer = self.answer(ask, "")?;
-        serde_json::from_str(&answer).context("the terms are in a form that this window does not know")
+        serde_json::from_str(&answer)
+            .context("the terms are in a form that this window does not know")
     }
 
     pub(super) fn vote(

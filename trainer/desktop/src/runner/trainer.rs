@@ -13,8 +13,14 @@ use std::{
 };
 
 use anyhow::Context as _;
+use trainer_conditions::{Command as PaceCommand, Pace, Pacer, Preferences};
+use trainer_machine::{Keeper, Kept, Machine};
 
-use super::{Teller, home::Home, program::{Program, last_line}};
+use super::{
+    Teller,
+    home::Home,
+    program::{Program, last_line},
+};
 use crate::{effect::Run, news::News};
 
 /// How long it may take to stop by itself.
@@ -31,19 +37,23 @@ const LOG_LINES_MAX: usize = 20;
 
 /// A running trainer. Dropped, it stops: its input closes.
 pub(super) struct Trainer {
-    input: Option<ChildStdin>,
+    input: Input,
     child: Arc<Mutex<Child>>,
     ended: Arc<AtomicBool>,
-    held: bool,
+    keeper: Keeper,
     listener: Option<JoinHandle<()>>,
 }
 
+/// The trainer's input, shared with the keeper of its pace; none once it was told to stop.
+type Input = Arc<Mutex<Option<ChildStdin>>>;
+
 impl Trainer {
-    /// Starts it, held back until the pacer lets it go.
+    /// Starts it, and a keeper of its pace.
     pub(super) fn start(
         program: &Program,
         home: &Home,
         run: &Run,
+        preferences: Preferences,
         teller: Teller,
     ) -> anyhow::Result<Self> {
         let mut call = program.command();
@@ -52,11 +62,14 @@ impl Trainer {
         call.env("SAHAKAR_JOIN", &run.invitation);
         call.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = call.spawn().context("cannot start the trainer")?;
-        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let (input, output) = (Arc::new(Mutex::new(child.stdin.take())), child.stdout.take());
         let log = follow(child.stderr.take());
         let child = Arc::new(Mutex::new(child));
         let ended = Arc::new(AtomicBool::new(false));
         let (its, over) = (Arc::clone(&child), Arc::clone(&ended));
+        let (words, tells) = (Arc::clone(&input), teller.clone());
+        let (pacer, machine) = (Pacer::new(preferences), Machine::open(&home.trainer()));
+        let keeper = Keeper::start(pacer, machine, move |kept| keep(&words, &tells, kept));
         let listener = std::thread::spawn(move || {
             listen(output, &teller);
             let error = end(&its).err().map(|error| {
@@ -66,31 +79,24 @@ impl Trainer {
             over.store(true, Ordering::Release);
             teller.tell(News::TrainerEnded { error });
         });
-        Ok(Self { input, child, ended, held: false, listener: Some(listener) })
+        Ok(Self { input, child, ended, keeper, listener: Some(listener) })
     }
 
-    /// Whether it has ended, and that was told.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+    /// The owner's word about its pace.
+    pub(super) fn obey(&self, command: PaceCommand) {
+        self.keeper.obey(command);
     }
 
-    /// Holds training back, or lets it go on.
-    pub(super) fn set_held(&mut self, held: bool) {
-        if self.held == held {
-            return;
-        }
-        self.held = held;
-        let word: &[u8] = if held { b"hold\n" } else { b"release\n" };
-        if let Some(input) = &mut self.input {
-            // One that reads no more has ended or is about to; the listener tells.
-            let _gone = input.write_all(word).and_then(|()| input.flush()).is_err();
-        }
+    /// What the owner allows.
+    pub(super) fn prefer(&self, preferences: Preferences) {
+        self.keeper.prefer(preferences);
     }
 
     /// Tells it to stop; ends it by force if it does not.
     pub(super) fn stop(&mut self) {
-        if self.input.take().is_none() {
-            return;
+        match self.input.lock() {
+            Ok(mut input) if input.is_some() => drop(input.take()),
+            _ => return,
         }
         let (child, ended) = (Arc::clone(&self.child), Arc::clone(&self.ended));
         drop(std::thread::spawn(move || {
@@ -113,6 +119,29 @@ impl Trainer {
             // A listener that panicked has told nothing more; the process is looked at by nobody then.
             let _panicked = listener.join().is_err();
         }
+    }
+}
+
+impl Drop for Trainer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Passes a pace on: to the trainer as a word, to the window as news.
+fn keep(input: &Input, teller: &Teller, kept: &Kept) {
+    let word = match kept.pace {
+        Pace::Train => "release",
+        Pace::Pause(_) => "hold",
+    };
+    if let Ok(mut input) = input.lock()
+        && let Some(input) = input.as_mut()
+    {
+        let words = format!("limit {}\n{word}\n", kept.duty);
+        // One that reads no more has ended or is about to; the listener tells.
+        let _gone = input.write_all(words.as_bytes()).and_then(|()| input.flush()).is_err();
+        teller.tell(News::Pace(kept.pace));
+        teller.tell(News::Unwatched(kept.unwatched.clone()));
     }
 }
 

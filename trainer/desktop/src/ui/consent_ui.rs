@@ -27,12 +27,22 @@ pub(super) fn consent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         _ => None,
     };
     card_ui(ui, Some(view.t("consent_scope_title")), |ui| {
-        rows_ui(ui, "scope", &[
-            (view.t("join_federation"), terms.name.clone()),
-            (view.t("join_purpose"), terms.purpose.clone()),
-            (view.t("consent_data"), data.clone().unwrap_or_else(|| view.t("consent_no_data").to_owned())),
-            (view.t("consent_expiry"), view.fill("consent_rounds", &[("rounds", &terms.rounds.to_string())])),
-        ]);
+        rows_ui(
+            ui,
+            "scope",
+            &[
+                (view.t("join_federation"), terms.name.clone()),
+                (view.t("join_purpose"), terms.purpose.clone()),
+                (
+                    view.t("consent_data"),
+                    data.clone().unwrap_or_else(|| view.t("consent_no_data").to_owned()),
+                ),
+                (
+                    view.t("consent_expiry"),
+                    view.fill("consent_rounds", &[("rounds", &terms.rounds.to_string())]),
+                ),
+            ],
+        );
     });
     card_ui(ui, Some(view.t("consent_leaves_title")), |ui| {
         for line in leaves(view, terms) {
@@ -80,7 +90,9 @@ fn privacy(view: &View<'_>, terms: &Terms) -> String {
     };
     let said = view.desk.co_operative.as_ref();
     let limit = match said.and_then(|said| said.privacy.limit_micro) {
-        Some(limit) => view.fill("consent_limit", &[("epsilon", &format!("{:.3}", limit as f64 / 1e6))]),
+        Some(limit) => {
+            view.fill("consent_limit", &[("epsilon", &format!("{:.3}", limit as f64 / 1e6))])
+        }
         None => view.t("consent_no_limit").to_owned(),
     };
     format!("{noise} {limit}")

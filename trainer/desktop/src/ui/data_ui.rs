@@ -58,10 +58,13 @@ pub(super) fn data_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
 fn needed_ui(ui: &mut Ui, view: &View<'_>, terms: &Terms) {
     card_ui(ui, Some(view.t("data_needed_title")), |ui| {
         let features = terms.features.join(", ");
-        ui.add(egui::Label::new(view.fill(
-            "data_needed_features",
-            &[("count", &terms.features.len().to_string()), ("features", &features)],
-        )).wrap());
+        ui.add(
+            egui::Label::new(view.fill(
+                "data_needed_features",
+                &[("count", &terms.features.len().to_string()), ("features", &features)],
+            ))
+            .wrap(),
+        );
         let classes = terms.classes.join(", ");
         let label = [("label", terms.label.as_str()), ("classes", classes.as_str())];
         ui.label(view.fill("data_needed_label", &label));

@@ -57,11 +57,15 @@ fn account_ui(ui: &mut Ui, view: &View<'_>, said: &CoOperative) {
     let account = &said.account;
     card_ui(ui, Some(view.t("earnings_account")), |ui| {
         let or_none = |text: &String| if text.is_empty() { "0".to_owned() } else { text.clone() };
-        rows_ui(ui, "account", &[
-            (view.t("earnings_credits"), or_none(&account.credits)),
-            (view.t("earnings_pending"), or_none(&account.credits_pending)),
-            (view.t("earnings_money"), money(&account.earnings, account.currency.as_deref())),
-        ]);
+        rows_ui(
+            ui,
+            "account",
+            &[
+                (view.t("earnings_credits"), or_none(&account.credits)),
+                (view.t("earnings_pending"), or_none(&account.credits_pending)),
+                (view.t("earnings_money"), money(&account.earnings, account.currency.as_deref())),
+            ],
+        );
         ui.label(RichText::new(view.t("earnings_pending_why")).weak().small());
     });
 }
@@ -118,7 +122,9 @@ fn chart_ui(ui: &mut Ui, view: &View<'_>, rounds: &[Earned]) {
                 }
                 let line = Line::new(view.t("earnings_value"), PlotPoints::from(values.clone()));
                 plot.line(line.color(style::ACCENT).width(2.0));
-                plot.points(Points::new("", PlotPoints::from(values)).color(style::ACCENT).radius(3.0));
+                plot.points(
+                    Points::new("", PlotPoints::from(values)).color(style::ACCENT).radius(3.0),
+                );
             });
     });
 }
@@ -126,14 +132,19 @@ fn chart_ui(ui: &mut Ui, view: &View<'_>, rounds: &[Earned]) {
 fn earned_ui(ui: &mut Ui, view: &View<'_>, earned: &Earned) {
     let round = (earned.round + 1).to_string();
     let interval = match (earned.value_low, earned.value_high) {
-        (Some(low), Some(high)) => {
-            view.fill("earned_interval", &[("low", &figures::value(low)), ("high", &figures::value(high))])
-        }
+        (Some(low), Some(high)) => view.fill(
+            "earned_interval",
+            &[("low", &figures::value(low)), ("high", &figures::value(high))],
+        ),
         _ => view.t("earned_no_interval").to_owned(),
     };
     let text = view.fill(
         "earned_round",
-        &[("round", &round), ("credits", &earned.credits), ("value", &figures::value(earned.value))],
+        &[
+            ("round", &round),
+            ("credits", &earned.credits),
+            ("value", &figures::value(earned.value)),
+        ],
     );
     ui.label(RichText::new(text).strong());
     ui.add(egui::Label::new(&earned.sentence).wrap());

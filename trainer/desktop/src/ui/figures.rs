@@ -55,8 +55,14 @@ mod tests {
 
     #[test]
     fn figures_are_written_as_people_write_them() {
-        assert_eq!((bytes(12), bytes(2_048), bytes(3 << 20)), ("12 B".into(), "2.0 KiB".into(), "3.0 MiB".into()));
-        assert_eq!((span(12.0), span(600.0), span(7_200.0)), ("12 s".into(), "10 min".into(), "2.0 h".into()));
+        assert_eq!(
+            (bytes(12), bytes(2_048), bytes(3 << 20)),
+            ("12 B".into(), "2.0 KiB".into(), "3.0 MiB".into())
+        );
+        assert_eq!(
+            (span(12.0), span(600.0), span(7_200.0)),
+            ("12 s".into(), "10 min".into(), "2.0 h".into())
+        );
         assert_eq!((value(0.25), value(-0.5)), ("+0.25000".into(), "-0.50000".into()));
     }
 

@@ -8,12 +8,7 @@ use super::{
     style,
     view::View,
 };
-use crate::{
-    command::Command,
-    desk::ERASE_WORD,
-    screen::Screen,
-    training::Running,
-};
+use crate::{command::Command, desk::ERASE_WORD, screen::Screen, training::Running};
 
 pub(super) fn leave_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     heading(ui, view, "leave_title", "leave_under");
@@ -38,7 +33,9 @@ pub(super) fn leave_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         }
     });
     card_ui(ui, Some(view.t("leave_stays_title")), |ui| {
-        for line in [view.t("leave_stays_sum"), view.t("leave_stays_ledger"), view.t("leave_stays_key")] {
+        for line in
+            [view.t("leave_stays_sum"), view.t("leave_stays_ledger"), view.t("leave_stays_key")]
+        {
             ui.add(egui::Label::new(format!("•  {line}")).wrap());
         }
     });

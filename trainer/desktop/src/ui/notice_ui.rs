@@ -3,7 +3,10 @@
 use eframe::egui::{self, Frame, Margin, RichText, Ui};
 
 use super::{style, view::View};
-use crate::{command::Command, desk::{ERASE_WORD, Notice}};
+use crate::{
+    command::Command,
+    desk::{ERASE_WORD, Notice},
+};
 
 /// The notice, if there is one, with a button that closes it.
 pub(super) fn notice_ui(ui: &mut Ui, view: &View<'_>) {
@@ -37,7 +40,9 @@ fn sentence(view: &View<'_>, notice: &Notice) -> (String, bool) {
             (format!("{}: {reason}", view.words.text(what.key())), false)
         }
         Notice::WordsWrong => (view.t("words_wrong").to_owned(), false),
-        Notice::EraseUnconfirmed => (view.fill("erase_unconfirmed", &[("word", ERASE_WORD)]), false),
+        Notice::EraseUnconfirmed => {
+            (view.fill("erase_unconfirmed", &[("word", ERASE_WORD)]), false)
+        }
         Notice::NameTooLong => (view.t("name_too_long").to_owned(), false),
         Notice::Preferences(error) => (error.to_string(), false),
         Notice::TermsChanged => (view.t("terms_changed").to_owned(), false),

@@ -33,7 +33,8 @@ pub(super) fn card_ui(ui: &mut Ui, title: Option<&str>, content: impl FnOnce(&mu
 
 /// The one button that a screen is there for.
 pub(super) fn main_button(ui: &mut Ui, enabled: bool, text: &str) -> Response {
-    let button = Button::new(RichText::new(text).color(egui::Color32::WHITE).strong()).fill(style::ACCENT);
+    let button =
+        Button::new(RichText::new(text).color(egui::Color32::WHITE).strong()).fill(style::ACCENT);
     ui.add_enabled(enabled, button)
 }
 

@@ -69,17 +69,21 @@ fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine]) {
                 let sealed = match line.round {
                     Some(round) if line.sealed => {
                         let round = (round + 1).to_string();
-                        RichText::new(view.fill("sent_sealed_round", &[("round", &round)])).color(good)
+                        RichText::new(view.fill("sent_sealed_round", &[("round", &round)]))
+                            .color(good)
                     }
                     _ => RichText::new(view.t("sent_no_update")).weak(),
                 };
-                cells_ui(ui, [
-                    RichText::new(figures::time(line.time_ms)).monospace(),
-                    RichText::new(&line.kind),
-                    RichText::new(figures::bytes(line.bytes)),
-                    sealed,
-                    RichText::new(figures::short(&line.digest)).monospace(),
-                ]);
+                cells_ui(
+                    ui,
+                    [
+                        RichText::new(figures::time(line.time_ms)).monospace(),
+                        RichText::new(&line.kind),
+                        RichText::new(figures::bytes(line.bytes)),
+                        sealed,
+                        RichText::new(figures::short(&line.digest)).monospace(),
+                    ],
+                );
             }
         },
     );

@@ -23,12 +23,23 @@ pub(super) fn settings_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         });
         ui.checkbox(&mut form.on_battery, view.t("pref_on_battery"));
         ui.add_enabled_ui(form.on_battery, |ui| {
-            number_ui(ui, view.t("pref_battery_min"), DragValue::new(&mut form.battery_min_percent).suffix(" %"));
+            number_ui(
+                ui,
+                view.t("pref_battery_min"),
+                DragValue::new(&mut form.battery_min_percent).suffix(" %"),
+            );
         });
         ui.checkbox(&mut form.on_metered_network, view.t("pref_metered"));
-        field_ui(ui, view.t("pref_hours"), &mut form.hours, "mon-fri 22:00-06:00, sat-sun 00:00-24:00");
+        field_ui(
+            ui,
+            view.t("pref_hours"),
+            &mut form.hours,
+            "mon-fri 22:00-06:00, sat-sun 00:00-24:00",
+        );
     });
-    card_ui(ui, Some(view.t("settings_how_much")), |ui| how_much_ui(ui, view, &mut drafts.preferences));
+    card_ui(ui, Some(view.t("settings_how_much")), |ui| {
+        how_much_ui(ui, view, &mut drafts.preferences)
+    });
     ui.horizontal(|ui| {
         let changed = drafts.preferences != view.desk.settings.preferences;
         if main_button(ui, changed, view.t("settings_save")).clicked() {
@@ -78,7 +89,8 @@ fn look_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         ui.horizontal(|ui| {
             ui.label(view.t("settings_shade"));
             for shade in Shade::ALL {
-                if ui.selectable_label(look.shade == shade, view.words.text(shade.key())).clicked() {
+                if ui.selectable_label(look.shade == shade, view.words.text(shade.key())).clicked()
+                {
                     look.shade = shade;
                 }
             }

@@ -5,7 +5,8 @@ use zeroize::Zeroize as _;
 
 use super::{
     drafts::Drafts,
-    figures, parts::{card_ui, field_ui, heading, main_button, rows_ui},
+    figures,
+    parts::{card_ui, field_ui, heading, main_button, rows_ui},
     style,
     view::View,
 };
@@ -134,11 +135,15 @@ fn invitation_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
             });
         }
         Offer::Here(terms) => {
-            rows_ui(ui, "offer", &[
-                (view.t("join_federation"), terms.name.clone()),
-                (view.t("join_purpose"), terms.purpose.clone()),
-                (view.t("join_id"), figures::short(&terms.digest)),
-            ]);
+            rows_ui(
+                ui,
+                "offer",
+                &[
+                    (view.t("join_federation"), terms.name.clone()),
+                    (view.t("join_purpose"), terms.purpose.clone()),
+                    (view.t("join_id"), figures::short(&terms.digest)),
+                ],
+            );
             ui.horizontal(|ui| {
                 let next = view.desk.lacking().unwrap_or(Screen::Training);
                 if main_button(ui, true, view.t("next")).clicked() {

@@ -33,10 +33,17 @@ pub(super) fn set_up(ctx: &egui::Context) {
         fonts.families.entry(family).or_default().push(name.clone());
     }
     ctx.set_fonts(fonts);
-    ctx.set_visuals_of(Theme::Light, visuals(Visuals::light(), Color32::from_rgb(0xF7, 0xF5, 0xF1), Color32::WHITE));
+    ctx.set_visuals_of(
+        Theme::Light,
+        visuals(Visuals::light(), Color32::from_rgb(0xF7, 0xF5, 0xF1), Color32::WHITE),
+    );
     ctx.set_visuals_of(
         Theme::Dark,
-        visuals(Visuals::dark(), Color32::from_rgb(0x1C, 0x1B, 0x1A), Color32::from_rgb(0x27, 0x26, 0x24)),
+        visuals(
+            Visuals::dark(),
+            Color32::from_rgb(0x1C, 0x1B, 0x1A),
+            Color32::from_rgb(0x27, 0x26, 0x24),
+        ),
     );
     ctx.all_styles_mut(|style| {
         style.spacing.item_spacing = egui::vec2(10.0, 8.0);
@@ -62,6 +69,13 @@ fn visuals(mut visuals: Visuals, ground: Color32, card: Color32) -> Visuals {
     visuals.panel_fill = ground;
     visuals.faint_bg_color = card;
     visuals.hyperlink_color = ACCENT;
+    // Second thoughts have to be read, too.
+    visuals.weak_text_alpha = 0.8;
+    visuals.widgets.noninteractive.fg_stroke.color = if visuals.dark_mode {
+        Color32::from_gray(0xCC)
+    } else {
+        Color32::from_gray(0x33)
+    };
     visuals.selection.bg_fill = ACCENT.gamma_multiply(if visuals.dark_mode { 0.75 } else { 0.35 });
     visuals.selection.stroke = Stroke::new(1.0, visuals.strong_text_color());
     let round = CornerRadius::same(6);

@@ -129,15 +129,19 @@ fn now_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
             view.fill("training_speed_value", &[("speed", &format!("{speed:.0}"))])
         });
         let loss = training.losses.last().map_or_else(dash, |[_, loss]| format!("{loss:.4}"));
-        rows_ui(ui, "now", &[
-            (view.t("training_round"), round),
-            (view.t("training_phase"), view.words.text(training.phase.key()).to_owned()),
-            (view.t("training_loss"), loss),
-            (view.t("training_speed"), speed),
-            (view.t("training_left"), steps.left_seconds.map_or_else(dash, figures::span)),
-            (view.t("training_device"), training.device.clone().unwrap_or_else(dash)),
-            (view.t("training_samples"), training.samples.map_or_else(dash, |n| n.to_string())),
-        ]);
+        rows_ui(
+            ui,
+            "now",
+            &[
+                (view.t("training_round"), round),
+                (view.t("training_phase"), view.words.text(training.phase.key()).to_owned()),
+                (view.t("training_loss"), loss),
+                (view.t("training_speed"), speed),
+                (view.t("training_left"), steps.left_seconds.map_or_else(dash, figures::span)),
+                (view.t("training_device"), training.device.clone().unwrap_or_else(dash)),
+                (view.t("training_samples"), training.samples.map_or_else(dash, |n| n.to_string())),
+            ],
+        );
         if steps.all > 0 && training.phase == Phase::Learning {
             let text = view.fill(
                 "training_steps",

@@ -40,7 +40,11 @@ fn proposal_ui(ui: &mut Ui, view: &View<'_>, proposal: &Proposal) {
         let state = [("state", proposal.state.as_str()), ("ends", ends.as_str())];
         ui.label(RichText::new(view.fill("votes_state", &state)).weak());
         let [in_favour, against, abstain] = &proposal.tally;
-        let tally = [("for", in_favour.as_str()), ("against", against.as_str()), ("abstain", abstain.as_str())];
+        let tally = [
+            ("for", in_favour.as_str()),
+            ("against", against.as_str()),
+            ("abstain", abstain.as_str()),
+        ];
         ui.label(view.fill("votes_tally", &tally));
         if proposal.touches_privacy {
             let text = RichText::new(view.t("votes_privacy"));

@@ -20,6 +20,9 @@ use crate::{
     words::Words,
 };
 
+/// A column that is wider is hard to read.
+const COLUMN_WIDTH: f32 = 860.0;
+
 /// The window: draws the desk, passes on what the person does and what the runner tells.
 pub struct Window {
     desk: Desk,
@@ -93,7 +96,8 @@ impl Window {
         style::apply(ui.ctx(), self.desk.settings.look);
         let language = self.desk.settings.language;
         let view = View::new(&self.desk, &self.words);
-        Panel::left("navigation").resizable(false).exact_size(200.0).show(ui, |ui| {
+        let side = Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(14, 8));
+        Panel::left("navigation").frame(side).resizable(false).exact_size(200.0).show(ui, |ui| {
             navigation_ui(ui, &view);
         });
         let frame = Frame::central_panel(ui.style()).inner_margin(Margin::symmetric(24, 18));
@@ -153,7 +157,7 @@ fn screen_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         return;
     }
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        ui.set_max_width(860.0);
+        ui.set_max_width(ui.available_width().min(COLUMN_WIDTH));
         match view.desk.screen {
             Screen::Start => start_ui(ui, view, drafts),
             Screen::Data => data_ui(ui, view, drafts),
@@ -173,22 +177,29 @@ fn navigation_ui(ui: &mut Ui, view: &View<'_>) {
     ui.label(RichText::new("Sahakar").size(22.0).strong().color(style::ACCENT));
     ui.label(RichText::new(view.t("tagline")).weak().small());
     ui.add_space(10.0);
-    for screen in Screen::ALL {
-        let here = view.desk.screen == screen;
-        let done = is_done(view.desk, screen);
-        let name = view.words.text(screen.key());
-        let text = if done { format!("{name}  ✔") } else { name.to_owned() };
-        let button = egui::Button::selectable(here, RichText::new(text).size(15.5));
-        if ui.add_sized([ui.available_width(), 32.0], button).clicked() {
-            view.send(Command::Show(screen));
+    let left = egui::Layout::top_down_justified(egui::Align::LEFT);
+    ui.with_layout(left, |ui| {
+        for screen in Screen::ALL {
+            let here = view.desk.screen == screen;
+            let name = view.words.text(screen.key());
+            let text = if is_done(view.desk, screen) { format!("{name}  ✔") } else { name.to_owned() };
+            if ui.add(egui::Button::selectable(here, RichText::new(text).size(15.5))).clicked() {
+                view.send(Command::Show(screen));
+            }
         }
-    }
+    });
+    status_ui(ui, view);
+}
+
+fn status_ui(ui: &mut Ui, view: &View<'_>) {
     ui.with_layout(egui::Layout::bottom_up(egui::Align::LEFT), |ui| {
         ui.add_space(10.0);
         let (text, colour) = match view.desk.training.running {
             Running::Off => (view.t("status_off"), ui.visuals().weak_text_color()),
             Running::Stopping => (view.t("status_stopping"), ui.visuals().weak_text_color()),
-            Running::On if matches!(view.desk.training.pace, Some(trainer_conditions::Pace::Pause(_))) => {
+            Running::On
+                if matches!(view.desk.training.pace, Some(trainer_conditions::Pace::Pause(_))) =>
+            {
                 (view.t("status_paused"), ui.visuals().text_color())
             }
             Running::On => (view.t("status_on"), style::good(ui.visuals().dark_mode)),
@@ -201,7 +212,8 @@ fn navigation_ui(ui: &mut Ui, view: &View<'_>) {
 fn is_done(desk: &Desk, screen: Screen) -> bool {
     match screen {
         Screen::Start => {
-            matches!(desk.offer, Offer::Here(_)) && matches!(desk.key, crate::desk::Key::Ready { .. })
+            matches!(desk.offer, Offer::Here(_))
+                && matches!(desk.key, crate::desk::Key::Ready { .. })
         }
         Screen::Data => {
             matches!(&desk.table, Table::Read(preview) if preview.rows_that_fit().is_some())

@@ -1,5 +1,7 @@
 //! A member's key: an Ed25519 seed in a file that only its owner reads.
 
+mod words;
+
 use std::path::{Path, PathBuf};
 
 use aggregator_network::{create_key, load_key};
@@ -8,6 +10,7 @@ use privacy_identity::{SealingKey, SigningKey};
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 
 use super::output::print;
+pub use words::{key_file_from_words, words_of_key_file};
 
 /// `sahakar key`.
 #[derive(Debug, Subcommand)]
@@ -23,6 +26,17 @@ pub enum KeyCommand {
         /// The key file
         file: PathBuf,
     },
+    /// Print the 24 words that are this key (BIP-39): whoever has them has the key
+    Words {
+        /// The key file
+        file: PathBuf,
+    },
+    /// Write the key that 24 words name; they are read from standard input
+    Restore {
+        /// Where the seed is written; an existing file is never overwritten
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 impl KeyCommand {
@@ -34,6 +48,10 @@ impl KeyCommand {
         match self {
             Self::New { out } => print(public_keys(&new_key_file(&out)?)),
             Self::Show { file } => print(public_keys(&read_key_file(&file)?)),
+            Self::Words { file } => print(words_of_key_file(&file)?.as_str()),
+            Self::Restore { out } => {
+                print(public_keys(&key_file_from_words(std::io::stdin().lock(), &out)?))
+            }
         }
     }
 }
