@@ -1,9 +1,6 @@
 //! The contributor as a whole.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use aggregator_network::Link;
 use aggregator_protocol::FederationTerms;

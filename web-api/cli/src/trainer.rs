@@ -4,7 +4,6 @@ mod obeying;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 use tokio::sync::watch;
