@@ -141,6 +141,14 @@ fn mpc(setting: &mut Setting, contributors: usize) {
             assert_eq!(total, probes[which].product_with_sum(&opened.values));
         }
     });
+    let wire = probes.iter().map(Encode::to_bytes).collect::<Vec<_>>();
+    timed("probes from the wire, each party", &mut values, || {
+        for _ in 0..contributors + 2 {
+            for bytes in &wire {
+                std::hint::black_box(QuantizedProbe::from_bytes(bytes).unwrap());
+            }
+        }
+    });
     timed("own answers again, each contributor", &mut values, || {
         for (parts, binding) in sealed.iter().zip(&bindings) {
             for place in [0, 1] {
@@ -151,20 +159,23 @@ fn mpc(setting: &mut Setting, contributors: usize) {
             }
         }
     });
-    report("MPC, 2 aggregators", &round, &values, bytes(&encoding, &sealed, contributors));
+    let bytes = bytes(&encoding, &sealed, &probes);
+    report("MPC, 2 aggregators", &round, &values, bytes);
 }
 
-/// Uploads, and what everybody gets back: model and sum (4 bytes per parameter each); the probes (4 bytes per
-/// parameter each), and the answers.
+/// Uploads, and what everybody gets back: model and sum (4 bytes per parameter each); the probes, and the answers.
 fn bytes(
     encoding: &EncodingParameters,
     sealed: &[Vec<Vec<u8>>],
-    contributors: usize,
+    probes: &[QuantizedProbe],
 ) -> [usize; 2] {
     let uploads: usize = sealed.iter().flatten().map(Vec::len).sum();
-    let parties = sealed[0].len();
+    let (contributors, parties) = (sealed.len(), sealed[0].len());
     let round = uploads + contributors * 8 * encoding.dimension();
-    [round, contributors * (8 * encoding.dimension() + 16 * parties * contributors)]
+    let probes_bytes: usize = probes.iter().map(|probe| probe.to_bytes().len()).sum();
+    let per_parameter = probes_bytes as f64 / encoding.dimension() as f64;
+    println!("probes: {per_parameter:.2} bytes per parameter");
+    [round, contributors * (probes_bytes + 8 * probes.len() * parties * contributors)]
 }
 
 /// What the parties of an FHE round have.
@@ -282,7 +293,7 @@ fn fhe(setting: &mut Setting, contributors: usize) {
             assert!(matches!(output, Ok(CustodianOutput::Probed(_))));
         }
     });
-    let bytes = bytes(&encoding, &uploads, contributors);
+    let bytes = bytes(&encoding, &uploads, &setting.probes);
     report("FHE, 2 of 3 custodians", &without, &values, bytes);
 }
 

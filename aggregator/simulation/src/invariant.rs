@@ -370,8 +370,7 @@ impl Reading {
         let (exponent, rest) = bytes.split_first_chunk::<8>().ok_or("a probe has no exponent")?;
         let exponent = u32::try_from(i64::from_be_bytes(*exponent));
         let exponent = exponent.map_err(|_source| "a probe has a negative exponent")?;
-        let (words, _) = rest.get(4..).ok_or("a probe has no length")?.as_chunks::<4>();
-        let probe = words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect();
+        let probe = probe_coordinates(rest).ok_or("a probe ends early")?;
         let unit = 2_f64.powi(privacy_secagg::VALUE_SHIFT) / f64::from(exponent).exp2();
         let noise = if noisy { READING_ERROR_MAX * unit / count as f64 + 1.0 } else { 0.0 };
         let count = i64::try_from(count).map_err(|_source| "too many members")?;
@@ -389,6 +388,20 @@ impl Reading {
         let bound = self.bound * readings as f64 + rounding;
         if off as f64 <= bound { Ok(()) } else { Err(off) }
     }
+}
+
+/// The integers of a packed probe: count, k, length, then for each q ones, a zero and k low bits.
+fn probe_coordinates(packed: &[u8]) -> Option<Vec<i64>> {
+    let (count, rest) = packed.split_first_chunk::<4>()?;
+    let (k, packed) = (*rest.first()?, rest.get(5..)?);
+    let mut bits = packed.iter().flat_map(|byte| (0..8).map(move |bit| i64::from(byte >> bit & 1)));
+    let value = |_| {
+        let quotient = i64::try_from(bits.by_ref().take_while(|bit| *bit == 1).count()).ok()?;
+        let low = (0..k).try_fold(0, |low, bit| Some(low | bits.next()? << bit))?;
+        let code = quotient << k | low;
+        Some(if code % 2 == 0 { code / 2 } else { -(code + 1) / 2 })
+    };
+    (0..u32::from_be_bytes(*count)).map(value).collect()
 }
 
 /// What a member proved to itself is what the DAO node logged; no check of a published sum finds fault.

@@ -7,7 +7,9 @@ use aggregator_protocol::{
     DaoReply, DaoRequest, ProbeOrder, Refusal, RoundGrant, RoundId, RoundReceipt, RoundSum,
 };
 use privacy_dp::ClipNorm;
-use privacy_identity::{Decode as _, Digest, Encode as _, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_identity::{
+    Decode as _, Digest, Encode as _, Signed, SigningKey, Tag, VerifyingKey, Writer,
+};
 use privacy_secagg::{EncodingParameters, QuantizedProbe};
 use rand::RngExt as _;
 
@@ -168,9 +170,7 @@ pub(crate) fn wrong_probes(
     let body = probe_body(world, round, root, 0);
     let signed = |body, key: &SigningKey| Signed::new(body, Tag::Probe, key);
     let other = Digest([7; 32]);
-    let mut loud = body.value.to_bytes();
-    loud[12..16].copy_from_slice(&i32::MAX.to_be_bytes());
-    let loud = QuantizedProbe::from_bytes(&loud).unwrap();
+    let loud = loud_probe(body.value.values().len());
     let encoding = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 2, 16).unwrap();
     let rotation = encoding.rotation(&other, 0);
     let short = QuantizedProbe::quantise(&[0.1, 0.2], &rotation, &encoding).unwrap();
@@ -192,11 +192,40 @@ pub(crate) fn wrong_probes(
     orders
 }
 
+/// A probe of one huge coordinate, written bit by bit in its pinned wire form.
+fn loud_probe(dimension: usize) -> QuantizedProbe {
+    let written = |k: u8| {
+        let one = |code: usize| {
+            let low = (0..k).map(move |bit| code >> bit & 1 == 1);
+            std::iter::repeat_n(true, code >> k).chain([false]).chain(low)
+        };
+        let codes = std::iter::once(60_000).chain(std::iter::repeat_n(0, dimension - 1));
+        let bits: Vec<bool> = codes.flat_map(one).collect();
+        let byte =
+            |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+        let packed: Vec<u8> = bits.chunks(8).map(byte).collect();
+        let mut writer = Writer::default();
+        writer.i64(1);
+        writer.u32(u32::try_from(dimension).unwrap());
+        writer.u8(k);
+        writer.bytes(&packed);
+        writer.into_bytes()
+    };
+    (0..32).find_map(|k| QuantizedProbe::from_bytes(&written(k)).ok()).unwrap()
+}
+
 /// A probe's integers and exponent, read from its pinned wire form: no method of its own is trusted.
 pub(crate) fn probe_in_the_clear(probe: &QuantizedProbe) -> (Vec<i64>, i64) {
     let bytes = probe.to_bytes();
-    let exponent = i64::from_be_bytes(bytes[..8].try_into().unwrap());
-    let (words, rest) = bytes[12..].as_chunks::<4>();
-    assert!(rest.is_empty());
-    (words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect(), exponent)
+    let (exponent, rest) = bytes.split_first_chunk::<8>().unwrap();
+    let (count, rest) = rest.split_first_chunk::<4>().unwrap();
+    let (k, packed) = (rest[0], &rest[5..]);
+    let mut bits = packed.iter().flat_map(|byte| (0..8).map(move |bit| i64::from(byte >> bit & 1)));
+    let value = |_| {
+        let quotient = i64::try_from(bits.by_ref().take_while(|bit| *bit == 1).count()).unwrap();
+        let code = (0..k).fold(quotient << k, |code, bit| code | bits.next().unwrap() << bit);
+        if code % 2 == 0 { code / 2 } else { -(code + 1) / 2 }
+    };
+    let values = (0..u32::from_be_bytes(*count)).map(value).collect();
+    (values, i64::from_be_bytes(*exponent))
 }

@@ -3,7 +3,7 @@
 use aggregator_protocol::{RoundReceipt, RoundSum, ValueRecord};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, Writer};
 
-/// The record of a settled round: about 12 bytes per parameter. It tells nothing that the cohort was not
+/// The record of a settled round: about 5 bytes per parameter. It tells nothing that the cohort was not
 /// told; with the model before and the validation table everything that was paid for follows from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SettledRecord {
