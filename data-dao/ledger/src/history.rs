@@ -53,14 +53,14 @@ impl History {
     /// # Errors
     /// [`Refusal::ExistsWithOtherFields`] if any of its ids was used otherwise.
     pub(crate) fn contains(&self, first: TransferId, chain: Chain) -> Result<bool, Refusal> {
-        if self.chains.get(&first) == Some(chain) {
-            return Ok(true);
-        }
         let last = TransferId { index: first.index.saturating_add(chain.count - 1), ..first };
         // The last chain that begins within or before this one: does it reach into it?
         let Some((other, before)) = self.chains.last_up_to(&last) else {
             return Ok(false);
         };
+        if other == first && before == chain {
+            return Ok(true);
+        }
         let end = u64::from(other.index) + u64::from(before.count);
         if other.cause == first.cause && end > u64::from(first.index) {
             return Err(Refusal::ExistsWithOtherFields { id: first.max(other) });
@@ -68,8 +68,9 @@ impl History {
         Ok(false)
     }
 
+    /// Remembers a chain that did not happen before ([`Self::contains`]).
     pub(crate) fn insert(&mut self, first: TransferId, chain: Chain) {
-        self.chains.insert(first, chain);
+        self.chains.insert_new(first, chain);
         self.transfers += u64::from(chain.count);
     }
 

@@ -7,6 +7,7 @@ use rand::CryptoRng;
 use thiserror::Error;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::hex_text::write_hex;
 use crate::{Decode, DecodeError, Encode, Reader, Tag, Writer};
 
 /// Why a key, digest or signature was refused.
@@ -136,7 +137,7 @@ fn tagged(tag: Tag, message: &[u8]) -> Vec<u8> {
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        write_hex(&self.0, f)
     }
 }
 
@@ -197,7 +198,7 @@ impl FromStr for Signature {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        write_hex(&self.0, f)
     }
 }
 

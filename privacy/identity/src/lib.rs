@@ -9,6 +9,7 @@ mod digest;
 mod encoding;
 mod envelope;
 mod frontier;
+mod hex_text;
 mod keys;
 mod merkle;
 mod signed;
