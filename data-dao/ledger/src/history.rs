@@ -14,6 +14,9 @@ pub(crate) struct History {
     transfers: u64,
 }
 
+/// About as many bytes as a transfer's encoding has.
+const TRANSFER_BYTES: usize = 160;
+
 /// How many transfers follow the first, itself included, and what they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chain {
@@ -29,7 +32,7 @@ impl Chain {
     /// # Errors
     /// [`Refusal::BrokenChain`] if they are not of one cause, or leave out or repeat an index.
     pub(crate) fn of(transfers: &[Transfer]) -> Result<Self, Refusal> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::with_capacity(transfers.len() * TRANSFER_BYTES);
         let mut expected = transfers.first().map(|transfer| transfer.id);
         for transfer in transfers {
             let got = transfer.id;

@@ -11,6 +11,7 @@ mod envelope;
 mod frontier;
 mod hex_text;
 mod keys;
+mod known_points;
 mod merkle;
 mod signed;
 mod tag;
