@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 pub(crate) use append::Writer;
 
 use crate::database::{Database, EntryRow};
-use crate::personal::Names;
+use crate::personal::{Names, SaltedName};
 use crate::{AppendError, CheckpointError, Proof, StoreError, TilePath};
 
 /// Most entries that one page of [`Store::entries`] holds.
@@ -185,7 +185,15 @@ impl Store {
         name: &str,
         salt: &[u8; Digest::LEN],
     ) -> Result<String, StoreError> {
-        self.0.names.conceal(&self.0.database, name, salt).await
+        self.keep_name(&SaltedName::new(name.to_owned(), *salt)).await
+    }
+
+    /// As [`Self::conceal`], of a name that its owner salted.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; nothing is kept then.
+    pub async fn keep_name(&self, name: &SaltedName) -> Result<String, StoreError> {
+        self.0.names.conceal(&self.0.database, name).await
     }
 
     /// What a text of the log stands for: itself if it is no commitment, none if that was erased, or is another database's.
