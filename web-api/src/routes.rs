@@ -14,6 +14,7 @@ mod ledger;
 mod members;
 mod membership;
 mod models;
+mod names;
 mod oip;
 mod openapi_json;
 mod prices;
@@ -86,6 +87,7 @@ fn governance() -> OpenApiRouter<ApiState> {
         .routes(routes!(assembly::accept))
         .routes(routes!(membership::list, membership::join))
         .routes(routes!(membership::leave))
+        .routes(routes!(names::erase))
         .routes(routes!(membership::consent))
 }
 

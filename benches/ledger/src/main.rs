@@ -2,18 +2,16 @@
 
 mod co_operative;
 mod raw;
+mod timer;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 use co_operative::CoOperative;
 use data_dao_store::{Audit, ENTRIES_PAGE_MAX, Store};
 use privacy_identity::SigningKey;
+use timer::{Taken, Timer, now};
 
 const ORIGIN: &str = "bench.example/ledger";
 /// Entries of one append.
@@ -89,18 +87,13 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 async fn open(args: &Args) -> anyhow::Result<Store> {
     Ok(Store::open(&args.dir.join("ledger"), &key(), ORIGIN).await?)
 }
 
 async fn measure(args: &Args, what: What) -> anyhow::Result<()> {
     let url = || args.postgres.as_deref().context("--postgres is missing");
-    let began = now();
+    let timer = Timer::start()?;
     let entries = match what {
         What::Post => post(&open(args).await?, args.entries).await?,
         What::PostPostgres => {
@@ -112,9 +105,9 @@ async fn measure(args: &Args, what: What) -> anyhow::Result<()> {
         What::Prove => return prove(&open(args).await?),
         What::Tiles => {
             let store = open(args).await?;
-            let began = now();
+            let timer = Timer::start()?;
             store.export_tiles(&args.dir.join("tiles")).await?;
-            return report("write tiles", store.size(), began);
+            return timer.taken()?.report("write tiles", store.size());
         }
         What::Audit => {
             let (replay, ..) = Audit::default().run(&args.dir.join("tiles"))?;
@@ -124,26 +117,22 @@ async fn measure(args: &Args, what: What) -> anyhow::Result<()> {
     match what {
         // These report the posting alone.
         What::Post | What::PostPostgres => Ok(()),
-        what => report(&format!("{what:?}").to_lowercase(), entries, began),
+        what => timer.taken()?.report(&format!("{what:?}").to_lowercase(), entries),
     }
 }
 
 /// Posts a co-operative's life, and says how fast. What makes the entries is not counted, signing ballots above all.
 async fn post(store: &Store, entries: u64) -> anyhow::Result<u64> {
     let mut life = CoOperative::founded(store, &key()).await?;
-    let (mut seconds, from) = (0.0, store.size());
+    let (mut taken, from) = (Taken::default(), store.size());
     while store.size() < entries {
         let bodies = life.next(BATCH);
-        let began = now();
+        let timer = Timer::start()?;
         store.append(life.now_ms(), bodies).await?;
-        seconds += began.elapsed().as_secs_f64();
+        taken += timer.taken()?;
     }
     let posted = store.size() - from;
-    println!(
-        "post: {posted} entries in {seconds:.1} s, {} per second; {}",
-        rate(posted, seconds),
-        memory()?
-    );
+    taken.report("post", posted)?;
     store.close().await;
     Ok(posted)
 }
@@ -178,33 +167,4 @@ fn prove(store: &Store) -> anyhow::Result<()> {
         hashes as u64 / PROOFS,
     );
     Ok(())
-}
-
-fn rate(entries: u64, seconds: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a figure for people"
-    )]
-    let rate = (entries as f64 / seconds) as u64;
-    rate
-}
-
-fn report(what: &str, entries: u64, began: Instant) -> anyhow::Result<()> {
-    let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{what}: {entries} entries in {seconds:.1} s, {} per second; {}",
-        rate(entries, seconds),
-        memory()?
-    );
-    Ok(())
-}
-
-/// What the kernel says of this process.
-fn memory() -> anyhow::Result<String> {
-    let status = std::fs::read_to_string(Path::new("/proc/self/status"))?;
-    let of = |name: &str| {
-        status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned()
-    };
-    Ok(format!("memory {}, at most {}", of("VmRSS:"), of("VmHWM:")))
 }

@@ -8,7 +8,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::{BATCH, now, report};
+use crate::BATCH;
+use crate::timer::Timer;
 
 /// As the store: rows of one statement.
 const ROWS: usize = 512;
@@ -44,7 +45,7 @@ pub(crate) async fn sqlite(leaves: &[Vec<u8>], file: &Path) -> anyhow::Result<()
         .execute(include_str!("../../../data-dao/store/migrations/sqlite/0001_entries.sql"))
         .await?;
     let rows = rows(leaves);
-    let began = now();
+    let timer = Timer::start()?;
     for (number, batch) in (0_i64..).zip(rows.chunks(BATCH)) {
         let mut turn = connection.begin().await?;
         for rows in batch.chunks(ROWS) {
@@ -66,7 +67,7 @@ pub(crate) async fn sqlite(leaves: &[Vec<u8>], file: &Path) -> anyhow::Result<()
             .await?;
         turn.commit().await?;
     }
-    report("raw inserts, SQLite", leaves.len() as u64, began)
+    timer.taken()?.report("raw inserts, SQLite", leaves.len() as u64)
 }
 
 pub(crate) async fn postgres(leaves: &[Vec<u8>], url: &str) -> anyhow::Result<()> {
@@ -76,7 +77,7 @@ pub(crate) async fn postgres(leaves: &[Vec<u8>], url: &str) -> anyhow::Result<()
         .execute(include_str!("../../../data-dao/store/migrations/postgres/0001_entries.sql"))
         .await?;
     let rows = rows(leaves);
-    let began = now();
+    let timer = Timer::start()?;
     for (number, batch) in (0_i64..).zip(rows.chunks(BATCH)) {
         let mut turn = connection.begin().await?;
         for rows in batch.chunks(ROWS) {
@@ -99,5 +100,5 @@ pub(crate) async fn postgres(leaves: &[Vec<u8>], url: &str) -> anyhow::Result<()
             .await?;
         turn.commit().await?;
     }
-    report("raw inserts, PostgreSQL", leaves.len() as u64, began)
+    timer.taken()?.report("raw inserts, PostgreSQL", leaves.len() as u64)
 }

@@ -2,9 +2,16 @@
 
 /// `#[serde(with = "text")]`: a value as its `Display` text, read with `FromStr`.
 pub mod text {
-    use std::{fmt::Display, str::FromStr};
+    use std::{
+        fmt::{self, Display},
+        marker::PhantomData,
+        str::FromStr,
+    };
 
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
 
     /// Writes `value` as text.
     ///
@@ -23,7 +30,22 @@ pub mod text {
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
     {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+        from.deserialize_str(Text(PhantomData))
+    }
+
+    /// Parses a text where it stands: most of an entry is texts.
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err: Display>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
     }
 }
 

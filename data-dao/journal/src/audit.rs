@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use privacy_identity::{Digest, Frontier, TreeHead, leaf_hash};
+use privacy_identity::{Digest, Frontier, TreeHead};
 use thiserror::Error;
 
-use crate::{Entry, EntryError, Refusal, State};
+use crate::{Entry, EntryError, Leaf, Refusal, State};
 
 /// How a log differs from what it should be.
 #[derive(Debug, Error)]
@@ -106,25 +106,23 @@ impl Replay {
     /// [`AuditFailure`] with this leaf's index; the replay is unchanged.
     pub fn push(&mut self, leaf: &[u8]) -> Result<Entry, AuditFailure> {
         let index = Some(self.tree.size());
-        let entry = Entry::from_leaf(leaf)
+        let leaf = Leaf::read(leaf.to_vec())
             .map_err(|error| AuditFailure { index, difference: Difference::Leaf(error) })?;
-        self.push_entry(&entry, &leaf_hash(leaf))?;
-        Ok(entry)
+        self.push_leaf(&leaf)?;
+        Ok(leaf.into_parts().0)
     }
 
-    /// Takes the next entry, whose leaf was read elsewhere.
-    ///
-    /// * `hash` — the hash of the leaf that the entry was read from.
+    /// Takes the next leaf, which was read elsewhere.
     ///
     /// # Errors
-    /// [`AuditFailure`] with this entry's index; the replay is unchanged.
-    pub fn push_entry(&mut self, entry: &Entry, hash: &Digest) -> Result<(), AuditFailure> {
+    /// [`AuditFailure`] with this leaf's index; the replay is unchanged.
+    pub fn push_leaf(&mut self, leaf: &Leaf) -> Result<(), AuditFailure> {
         let index = Some(self.tree.size());
-        self.state.apply(entry).map_err(|refusal| AuditFailure {
+        self.state.apply_leaf(leaf).map_err(|refusal| AuditFailure {
             index,
             difference: Difference::Entry(Box::new(refusal)),
         })?;
-        self.tree.push_hash(hash);
+        self.tree.push_hash(leaf.hash());
         Ok(())
     }
 

@@ -8,6 +8,9 @@ use crate::body::Body;
 /// Longest leaf: an entry bundle of C2SP tlog-tiles carries a `u16` length.
 pub const LEAF_BYTES_MAX: usize = 65_535;
 
+/// Most leaves are not longer: a sale's with ten lines.
+const LEAF_BYTES_USUAL: usize = 1_536;
+
 /// Longest list of members that an entry carries where everybody recomputes it anyway: a longer one
 /// is left out. 256 lines of at most 140 bytes leave room in a leaf.
 pub const LIST_MAX: usize = 256;
@@ -58,7 +61,8 @@ impl Entry {
     /// # Panics
     /// Never: an entry has neither maps nor values that JSON cannot write.
     pub fn to_leaf(&self) -> Result<Vec<u8>, EntryError> {
-        let leaf = serde_json::to_vec(self).expect("entries have no maps and no floats");
+        let mut leaf = Vec::with_capacity(LEAF_BYTES_USUAL);
+        serde_json::to_writer(&mut leaf, self).expect("entries have no maps and no floats");
         check_length(&leaf)?;
         Ok(leaf)
     }

@@ -17,6 +17,7 @@ mod duplicates;
 mod entry;
 mod explain;
 mod federation;
+mod leaf;
 mod market;
 mod membership;
 mod parts;
@@ -42,6 +43,7 @@ pub use duplicates::{DUPLICATE_PER_MILLE, DUPLICATE_ROUNDS_MIN, duplicate_groups
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
 pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD, effect_on_loss};
 pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
+pub use leaf::Leaf;
 pub use market::{
     ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
 };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_dao_governance::{Delegations, Guardianship, Nonces, ProposalId, Role, Votes};
-use data_dao_ledger::Name;
+use data_dao_ledger::{Name, Shared};
 use privacy_identity::VerifyingKey;
 
 /// What a member may do now.
@@ -70,12 +70,12 @@ pub struct Witnesses {
 /// What members decide with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Assembly {
-    pub(crate) votes: Votes,
-    pub(crate) delegations: Delegations,
-    pub(crate) nonces: Nonces,
+    pub(crate) votes: Shared<Votes>,
+    pub(crate) delegations: Shared<Delegations>,
+    pub(crate) nonces: Shared<Nonces>,
     pub(crate) guardianship: Guardianship,
-    pub(crate) witnesses: Witnesses,
-    pub(crate) members: BTreeMap<VerifyingKey, Membership>,
+    pub(crate) witnesses: Shared<Witnesses>,
+    pub(crate) members: Shared<BTreeMap<VerifyingKey, Membership>>,
     /// Proposals that are not over: those to which something may fall due.
     pub(crate) live: BTreeSet<ProposalId>,
 }

@@ -17,12 +17,12 @@ mod voting;
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_dao_governance::{Charter, Proposal, ProposalId};
-use data_dao_ledger::{Accounts, Cause, Name, Runs};
-use privacy_identity::{Digest, Frontier};
+use data_dao_ledger::{Accounts, Cause, Name, Runs, Shared, SharedMap};
+use privacy_identity::{Digest, Frontier, leaf_hash};
 
 use crate::membership::Assembly;
 use crate::{
-    ApiKey, Body, Entry, Federation, Genesis, Model, Refusal, Reservation, ResolvedPrediction,
+    ApiKey, Body, Entry, Federation, Genesis, Leaf, Model, Refusal, Reservation, ResolvedPrediction,
 };
 
 /// Longest label, name or reason, in bytes.
@@ -61,32 +61,36 @@ pub struct Counts {
 }
 
 /// All that the log says, recomputed.
+///
+/// A clone shares with the original what neither changes afterwards ([`Shared`], [`SharedMap`], [`Runs`]): it costs the
+/// counters of the parts, whatever the length of the log. So a writer's state and the snapshot that readers see are one
+/// in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
-    dao: Option<Dao>,
+    dao: Option<Shared<Dao>>,
     time_ms: u64,
     entries: u64,
     /// The right edge of the log: proposals name its root at their snapshot.
     log: Frontier,
     counts: Counts,
     accounts: Accounts,
-    federations: BTreeMap<Name, Federation>,
-    models: BTreeMap<Name, Model>,
-    keys: BTreeMap<Name, ApiKey>,
-    key_hashes: BTreeMap<Digest, Name>,
-    reservations: BTreeMap<Digest, Reservation>,
+    federations: Shared<BTreeMap<Name, Federation>>,
+    models: Shared<BTreeMap<Name, Model>>,
+    keys: Shared<BTreeMap<Name, ApiKey>>,
+    key_hashes: Shared<BTreeMap<Digest, Name>>,
+    reservations: SharedMap<Digest, Reservation>,
     /// The predictions that were made or failed, by the names of their ids.
     resolved: Runs<Cause, ResolvedPrediction>,
     /// Each deposit and purchase by its API key and idempotency key, and the entry that booked it.
     requests: Runs<Cause, u64>,
-    proposals: BTreeMap<ProposalId, Proposal>,
+    proposals: SharedMap<ProposalId, Shared<Proposal>>,
     assembly: Assembly,
     /// Every sealed update that was paid, whatever its federation and round.
     updates: Runs<Digest, ()>,
     /// Every receipt that settled a round.
-    receipts: BTreeSet<Digest>,
+    receipts: Shared<BTreeSet<Digest>>,
     /// The settlement whose parts are being read.
-    settling: Option<parts::Settling>,
+    settling: Option<Shared<parts::Settling>>,
 }
 
 impl State {
@@ -99,13 +103,24 @@ impl State {
     /// # Errors
     /// [`Refusal`], with the state unchanged.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        self.apply_hashed(entry, &leaf_hash(&entry.to_leaf()?))
+    }
+
+    /// [`Self::apply`] of a leaf: what it says was read and hashed once.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_leaf(&mut self, leaf: &Leaf) -> Result<(), Refusal> {
+        self.apply_hashed(leaf.entry(), leaf.hash())
+    }
+
+    fn apply_hashed(&mut self, entry: &Entry, hash: &Digest) -> Result<(), Refusal> {
         let (last_ms, got_ms) = (self.time_ms, entry.time_ms);
         if got_ms < last_ms {
             return Err(Refusal::TimeBackwards { last_ms, got_ms });
         }
-        let leaf = entry.to_leaf()?;
         match &entry.body {
-            Body::Genesis(body) => self.found(entry, body)?,
+            Body::Genesis(body) => self.found(*hash, body)?,
             body if self.dao.is_none() => {
                 return Err(Refusal::NotFounded { got: body.kind() });
             }
@@ -116,7 +131,7 @@ impl State {
         }
         self.time_ms = got_ms;
         self.entries += 1;
-        self.log.push(&leaf);
+        self.log.push_hash(hash);
         self.forget_what_is_over();
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! All accounts, and the one step that changes them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::account::Restriction;
 use crate::draft::{Changes, Draft};
 use crate::history::{Chain, History};
-use crate::{Account, AccountId, Movement, Refusal, Resolution, Runs, Transfer, TransferId};
+use crate::{
+    Account, AccountId, Movement, Refusal, Resolution, Runs, SharedMap, Transfer, TransferId,
+};
 
 /// What became of a chain that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,18 +23,18 @@ pub(crate) struct OpenPending {
     pub(crate) expires_at_ms: Option<u64>,
 }
 
-/// The state of all books.
+/// The state of all books. A clone shares what neither changes afterwards, and so is cheap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
-    accounts: BTreeMap<AccountId, Account>,
+    accounts: SharedMap<AccountId, Account>,
     /// Of the accounts that are closed or limited.
-    restrictions: BTreeMap<AccountId, Restriction>,
+    restrictions: SharedMap<AccountId, Restriction>,
     /// All transfers, so that a repetition is recognised.
     history: History,
     /// The open pending transfers.
-    open: BTreeMap<TransferId, OpenPending>,
+    open: SharedMap<TransferId, OpenPending>,
     /// Those of `open` that expire, by the time of it.
-    expiries: BTreeSet<(u64, TransferId)>,
+    expiries: SharedMap<(u64, TransferId), ()>,
     /// How the other pending transfers ended.
     resolved: Runs<TransferId, Resolution>,
 }
@@ -89,7 +89,7 @@ impl Accounts {
         self.restrictions.extend(restrictions);
         for (id, pending) in opened {
             if let Some(expires_at_ms) = pending.expires_at_ms {
-                self.expiries.insert((expires_at_ms, id));
+                self.expiries.insert((expires_at_ms, id), ());
             }
             self.open.insert(id, pending);
         }
@@ -97,7 +97,8 @@ impl Accounts {
             if let Some(expires_at_ms) = self.open.remove(&id).and_then(|open| open.expires_at_ms) {
                 self.expiries.remove(&(expires_at_ms, id));
             }
-            self.resolved.insert(id, resolution);
+            // The draft saw that it was open.
+            self.resolved.insert_new(id, resolution);
         }
     }
 
@@ -112,11 +113,10 @@ impl Accounts {
     /// What the account can spend at `now_ms`: its balance less what is still reserved then.
     #[must_use]
     pub fn available(&self, id: &AccountId, now_ms: u64) -> u128 {
-        let expired = self.expiries.range(..=(now_ms, TransferId::LAST));
-        let released = expired
-            .filter_map(|(_, pending)| self.open.get(pending))
-            .filter(|pending| pending.movement.debit == *id)
-            .map(|pending| pending.movement.amount.0)
+        let released = self
+            .expired(now_ms)
+            .filter(|(_, movement)| movement.debit == *id)
+            .map(|(_, movement)| movement.amount.0)
             .sum::<u128>();
         let account = self.account(id);
         account.balance().saturating_sub(account.debits_pending - released)
@@ -165,8 +165,8 @@ impl Accounts {
 
     /// The open pending transfers whose time has come by `now_ms`.
     pub(crate) fn expired(&self, now_ms: u64) -> impl Iterator<Item = (TransferId, &Movement)> {
-        let expired = self.expiries.range(..=(now_ms, TransferId::LAST));
-        expired.filter_map(|(_, id)| Some((*id, &self.open.get(id)?.movement)))
+        let soon = self.expiries.iter().take_while(move |((at_ms, _), ())| *at_ms <= now_ms);
+        soon.filter_map(|((_, id), ())| Some((*id, &self.open.get(id)?.movement)))
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct History {
     transfers: u64,
 }
 
+/// About as many bytes as a transfer's encoding has.
+const TRANSFER_BYTES: usize = 160;
+
 /// How many transfers follow the first, itself included, and what they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chain {
@@ -29,7 +32,7 @@ impl Chain {
     /// # Errors
     /// [`Refusal::BrokenChain`] if they are not of one cause, or leave out or repeat an index.
     pub(crate) fn of(transfers: &[Transfer]) -> Result<Self, Refusal> {
-        let mut writer = Writer::default();
+        let mut writer = Writer::with_capacity(transfers.len() * TRANSFER_BYTES);
         let mut expected = transfers.first().map(|transfer| transfer.id);
         for transfer in transfers {
             let got = transfer.id;
@@ -53,14 +56,14 @@ impl History {
     /// # Errors
     /// [`Refusal::ExistsWithOtherFields`] if any of its ids was used otherwise.
     pub(crate) fn contains(&self, first: TransferId, chain: Chain) -> Result<bool, Refusal> {
-        if self.chains.get(&first) == Some(chain) {
-            return Ok(true);
-        }
         let last = TransferId { index: first.index.saturating_add(chain.count - 1), ..first };
         // The last chain that begins within or before this one: does it reach into it?
         let Some((other, before)) = self.chains.last_up_to(&last) else {
             return Ok(false);
         };
+        if other == first && before == chain {
+            return Ok(true);
+        }
         let end = u64::from(other.index) + u64::from(before.count);
         if other.cause == first.cause && end > u64::from(first.index) {
             return Err(Refusal::ExistsWithOtherFields { id: first.max(other) });
@@ -68,8 +71,9 @@ impl History {
         Ok(false)
     }
 
+    /// Remembers a chain that did not happen before ([`Self::contains`]).
     pub(crate) fn insert(&mut self, first: TransferId, chain: Chain) {
-        self.chains.insert(first, chain);
+        self.chains.insert_new(first, chain);
         self.transfers += u64::from(chain.count);
     }
 

@@ -20,6 +20,8 @@ mod history;
 mod name;
 mod refusal;
 mod runs;
+mod shared;
+mod shared_map;
 mod split;
 mod transfer;
 
@@ -30,5 +32,7 @@ pub use book::{Book, Currency};
 pub use name::{Name, NameError};
 pub use refusal::{Refusal, Resolution};
 pub use runs::Runs;
+pub use shared::Shared;
+pub use shared_map::SharedMap;
 pub use split::{SplitError, part, split};
 pub use transfer::{Amount, Cause, Code, Movement, Transfer, TransferId, TransferKind};

@@ -1,48 +1,55 @@
 //! A map that only grows, in little memory.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::SharedMap;
 
 /// Entries that are sorted into a run at once: few enough to be cheap, enough to make runs rare.
 const RECENT_MAX: usize = 4_096;
 
-/// A map from which nothing is removed and in which nothing is changed: the newest entries in a tree,
+/// A map from which nothing is removed and in which nothing is changed: the newest entries in chunks,
 /// all others in sorted runs, each more than twice as long as the next.
 ///
 /// An entry takes its own size, where a tree of the standard library takes half as much again; a
-/// look-up searches up to log₂(n / 4096) runs. For what a ledger has to remember of everything that
-/// ever happened.
+/// look-up searches up to log₂(n / 4096) runs; clones share the runs. For what a ledger has to remember of
+/// everything that ever happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runs<K, V> {
-    runs: Vec<Vec<(K, V)>>,
-    recent: BTreeMap<K, V>,
+    runs: Vec<Arc<Vec<(K, V)>>>,
+    recent: SharedMap<K, V>,
 }
 
 impl<K, V> Default for Runs<K, V> {
     fn default() -> Self {
-        Self { runs: Vec::new(), recent: BTreeMap::new() }
+        Self { runs: Vec::new(), recent: SharedMap::default() }
     }
 }
 
 impl<K: Ord + Copy, V: Copy> Runs<K, V> {
     /// Adds an entry. A key that is known keeps its value.
     pub fn insert(&mut self, key: K, value: V) {
-        if self.get(&key).is_some() {
-            return;
+        if self.get(&key).is_none() {
+            self.insert_new(key, value);
         }
+    }
+
+    /// Adds an entry whose key is not known: the caller has looked.
+    pub fn insert_new(&mut self, key: K, value: V) {
         self.recent.insert(key, value);
         if self.recent.len() >= RECENT_MAX {
-            let mut run: Vec<(K, V)> = std::mem::take(&mut self.recent).into_iter().collect();
+            let recent = std::mem::take(&mut self.recent);
+            let mut run: Vec<(K, V)> = recent.iter().map(|(key, value)| (*key, *value)).collect();
             while let Some(before) = self.runs.pop_if(|before| before.len() <= 2 * run.len()) {
                 run = merged(&before, &run);
             }
-            self.runs.push(run);
+            self.runs.push(Arc::new(run));
         }
     }
 
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<V> {
-        let in_run = |run: &Vec<(K, V)>| {
+        let in_run = |run: &Arc<Vec<(K, V)>>| {
             let at = run.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
             Some(run[at].1)
         };
@@ -52,18 +59,18 @@ impl<K: Ord + Copy, V: Copy> Runs<K, V> {
     /// The entry with the greatest key that is not above `key`.
     #[must_use]
     pub fn last_up_to(&self, key: &K) -> Option<(K, V)> {
-        let in_run = |run: &Vec<(K, V)>| {
+        let in_run = |run: &Arc<Vec<(K, V)>>| {
             let end = run.partition_point(|(known, _)| known <= key);
             run.get(end.checked_sub(1)?).copied()
         };
-        let recent = self.recent.range(..=*key).next_back().map(|(known, value)| (*known, *value));
+        let recent = self.recent.last_up_to(key).map(|(known, value)| (*known, *value));
         self.runs.iter().filter_map(in_run).chain(recent).max_by(|a, b| a.0.cmp(&b.0))
     }
 
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.runs.iter().map(Vec::len).sum::<usize>() + self.recent.len()
+        self.runs.iter().map(|run| run.len()).sum::<usize>() + self.recent.len()
     }
 
     /// Whether there is none.
@@ -88,6 +95,8 @@ fn merged<K: Ord + Copy, V: Copy>(a: &[(K, V)], b: &[(K, V)]) -> Vec<(K, V)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -108,7 +117,7 @@ mod tests {
         assert!((0..count).all(|number| runs.get(&scattered(number)) == Some(number)));
         assert_eq!(runs.get(&scattered(count)), None);
         assert!(runs.runs.len() <= 5, "{} runs", runs.runs.len());
-        let spare = |run: &Vec<(u64, u64)>| run.capacity() > run.len();
+        let spare = |run: &Arc<Vec<(u64, u64)>>| run.capacity() > run.len();
         assert!(!runs.runs.iter().skip(1).any(spare));
     }
 

@@ -52,11 +52,6 @@ pub struct TransferId {
     pub index: u32,
 }
 
-impl TransferId {
-    /// The greatest id.
-    pub(crate) const LAST: Self = Self { cause: Cause([u8::MAX; Cause::LEN]), index: u32::MAX };
-}
-
 impl fmt::Display for TransferId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for byte in self.cause.0 {

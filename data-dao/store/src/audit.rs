@@ -7,9 +7,7 @@ use std::{
     thread,
 };
 
-use data_dao_journal::{
-    AuditFailure, AuditReport, Difference, Entry, EntryError, Replay, TreeHead,
-};
+use data_dao_journal::{AuditFailure, AuditReport, Difference, EntryError, Leaf, Replay, TreeHead};
 use data_dao_log::{Checkpoint, ForkProof, Policy, Verifier, Witnessed};
 use privacy_identity::{Digest, MerkleTree, leaf_hash};
 
@@ -146,9 +144,9 @@ impl Audit {
                 readers.iter().cycle().take(usize::try_from(bundles).unwrap_or(usize::MAX))
             {
                 let read = receive.recv().expect("a reader sends each of its bundles, or an error");
-                for (leaf, entry) in read? {
+                for leaf in read? {
                     self.compare(&replay, dir, checkpoint, log)?;
-                    take(&mut replay, leaf, entry)?;
+                    take(&mut replay, leaf)?;
                 }
             }
             self.compare(&replay, dir, checkpoint, log)
@@ -214,27 +212,22 @@ fn fork_from_tiles(
     ForkProof::new(both, prefix, path, log).map_err(|_source| None)
 }
 
-fn take(
-    replay: &mut Replay,
-    leaf: Digest,
-    entry: Result<Entry, EntryError>,
-) -> Result<(), AuditFailure> {
+fn take(replay: &mut Replay, leaf: Result<Leaf, EntryError>) -> Result<(), AuditFailure> {
     let index = Some(replay.tree().size());
-    let entry =
-        entry.map_err(|error| AuditFailure { index, difference: Difference::Leaf(error) })?;
-    replay.push_entry(&entry, &leaf)
+    let leaf = leaf.map_err(|error| AuditFailure { index, difference: Difference::Leaf(error) })?;
+    replay.push_leaf(&leaf)
 }
 
-/// The decoded entries of a bundle with their hashes, or why it cannot be read.
-type Bundle = Result<Vec<(Digest, Result<Entry, EntryError>)>, TilesError>;
+/// The decoded leaves of a bundle, or why it cannot be read.
+type Bundle = Result<Vec<Result<Leaf, EntryError>>, TilesError>;
 
 /// Reads and decodes each `step`-th bundle, until nobody listens.
 fn read_every(dir: &Path, (first, step): (usize, usize), size: u64, send: &SyncSender<Bundle>) {
     let every = (0..size.div_ceil(TILE_WIDTH)).skip(first).step_by(step);
     for bundle in every {
         let read = read_bundle(dir, bundle, size);
-        let decode = |(leaf, hash): (Vec<u8>, Digest)| (hash, Entry::from_leaf(&leaf));
-        let read = read.map(|leaves| leaves.into_iter().map(decode).collect());
+        let read =
+            read.map(|leaves| leaves.into_iter().map(|(leaf, _)| Leaf::read(leaf)).collect());
         let failed = read.is_err();
         if send.send(read).is_err() || failed {
             return;

@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
 };
 
-use data_dao_journal::{Entry, LEAF_BYTES_MAX};
+use data_dao_journal::LEAF_BYTES_MAX;
 use data_dao_log::{Checkpoint, Verifier};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -308,7 +308,7 @@ impl Importing<'_> {
             previous_hash: self.writer.last_hash,
             leaf,
         };
-        let _entry: Entry = self.writer.replay(&row)?;
+        self.writer.replay(&row)?;
         if index == 0 {
             let genesis = self.writer.state.genesis().map(|genesis| genesis.dao_node);
             if genesis != Some(*self.log.key()) {

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub(crate) use turn::is_conflict;
+pub(crate) use turn::{Turn, is_conflict};
 
 use crate::StoreError;
 

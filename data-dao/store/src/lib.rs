@@ -24,6 +24,7 @@ pub use audit::{Audit, TileLog, audit_tiles, read_tiles};
 pub use checkpoint::{CheckpointError, checkpoint_head, log_vkey};
 pub use copy::{Copied, CopyError, Ledger, export_ledger, import_ledger};
 pub use error::{AppendError, StoreError};
+pub use personal::{SaltedName, is_commitment};
 pub use proof::Proof;
 pub use seen::{Seen, SeenError};
 pub use store::{Appended, ENTRIES_PAGE_MAX, Store, StoredEntry};

@@ -19,6 +19,47 @@ const PREFIX: &str = "salted:";
 /// Bytes of a salt: as many as the digest has.
 const SALT_BYTES: usize = 32;
 
+/// What somebody is called, and the salt with which the log commits to it.
+///
+/// Who signs what names itself salts its own name and hands both over; everybody else's name the node salts.
+#[derive(Clone)]
+pub struct SaltedName {
+    name: String,
+    salt: [u8; SALT_BYTES],
+}
+
+impl SaltedName {
+    /// * `salt` — random, secret, and used once.
+    #[must_use]
+    pub const fn new(name: String, salt: [u8; SALT_BYTES]) -> Self {
+        Self { name, salt }
+    }
+
+    /// What somebody is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The salt, to be handed over with the name.
+    #[must_use]
+    pub const fn salt(&self) -> &[u8; SALT_BYTES] {
+        &self.salt
+    }
+
+    /// What stands in the log instead of the name.
+    #[must_use]
+    pub fn commitment(&self) -> String {
+        format!("{PREFIX}{}", commitment(&self.salt, &self.name))
+    }
+}
+
+/// Whether a text of the log stands for a name instead of being one.
+#[must_use]
+pub fn is_commitment(text: &str) -> bool {
+    commitment_from_text(text).is_some_and(|digest| format!("{PREFIX}{digest}") == text)
+}
+
 /// What is known of the names that the log commits to.
 #[derive(Debug, Default)]
 pub(crate) struct Names(RwLock<BTreeMap<Digest, String>>);
@@ -61,17 +102,16 @@ impl Names {
         Ok(())
     }
 
-    /// Keeps `content` with a new salt, durably, and returns what is to stand in the log.
+    /// Keeps a name with its salt, durably, and returns what is to stand in the log.
     pub(crate) async fn conceal(
         &self,
         database: &Database,
-        content: &str,
-        salt: &[u8; SALT_BYTES],
+        SaltedName { name, salt }: &SaltedName,
     ) -> Result<String, StoreError> {
-        let digest = commitment(salt, content);
-        database.keep_personal_data(&digest, salt, content.as_bytes()).await?;
+        let digest = commitment(salt, name);
+        database.keep_personal_data(&digest, salt, name.as_bytes()).await?;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(digest, content.to_owned());
+        known.insert(digest, name.clone());
         Ok(format!("{PREFIX}{digest}"))
     }
 

@@ -1,4 +1,4 @@
-//! The store: one writer, one published copy for readers.
+//! The store: one writer, and the snapshot of its state that readers see.
 
 mod append;
 pub(crate) mod replay;
@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 pub(crate) use append::Writer;
 
 use crate::database::{Database, EntryRow};
-use crate::personal::Names;
+use crate::personal::{Names, SaltedName};
 use crate::{AppendError, CheckpointError, Proof, StoreError, TilePath};
 
 /// Most entries that one page of [`Store::entries`] holds.
@@ -73,7 +73,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct Published {
-    state: State,
+    /// A snapshot of the writer's: they share in memory what did not change since.
+    state: Arc<State>,
     tree: MerkleTree,
     checkpoint: Checkpoint,
     /// The newest checkpoint that enough witnesses have cosigned, if anybody asks for that.
@@ -123,7 +124,7 @@ impl Store {
         let vkey = key.verifier().to_string();
         let (replayed, tree) = replay::all(&database, &vkey).await?;
         let checkpoint = signed(&key.sign(&tree.head()))?;
-        let state = replayed.state.clone();
+        let state = Arc::new(replayed.state.clone());
         let published = Published { state, tree, checkpoint, cosigned: None };
         let names = Names::read(&database).await?;
         Ok(Self(Arc::new(Inner {
@@ -184,7 +185,15 @@ impl Store {
         name: &str,
         salt: &[u8; Digest::LEN],
     ) -> Result<String, StoreError> {
-        self.0.names.conceal(&self.0.database, name, salt).await
+        self.keep_name(&SaltedName::new(name.to_owned(), *salt)).await
+    }
+
+    /// As [`Self::conceal`], of a name that its owner salted.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; nothing is kept then.
+    pub async fn keep_name(&self, name: &SaltedName) -> Result<String, StoreError> {
+        self.0.names.conceal(&self.0.database, name).await
     }
 
     /// What a text of the log stands for: itself if it is no commitment, none if that was erased, or is another database's.
@@ -202,9 +211,10 @@ impl Store {
         self.0.names.erase(&self.0.database, commitment).await
     }
 
-    /// Lets `look` see the state. Keep it short: a finished append waits for it.
+    /// Lets `look` see the state as it is now. Nothing waits for it.
     pub fn view<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.0.published().state)
+        let state = Arc::clone(&self.0.published().state);
+        look(&state)
     }
 
     /// How many entries the log has.
@@ -345,14 +355,18 @@ impl Inner {
         self.published.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies to the readers' copy what the writer's took and the disk has.
-    fn publish(&self, entries: &[(Entry, EntryRow)], checkpoint: Checkpoint) {
+    /// Lets readers see what the writer took and the disk has.
+    fn publish(&self, writer: &Writer, rows: &[EntryRow], checkpoint: Checkpoint) {
+        let state = Arc::new(writer.state.clone());
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        for (entry, row) in entries {
-            published.state.apply(entry).expect("apply is deterministic and took it before");
+        for row in rows {
             published.tree.push_hash(&row.leaf_hash);
         }
         published.checkpoint = checkpoint;
+        let before = std::mem::replace(&mut published.state, state);
+        drop(published);
+        // Freed, where nobody looks at it any more, when no reader waits.
+        drop(before);
     }
 }
 

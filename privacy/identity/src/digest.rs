@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::hex_text::write_hex;
 use crate::{Decode, DecodeError, Encode, KeyError, Reader, Tag, Writer};
 
 /// A SHA-256 digest of tagged bytes: `SHA-256(len(tag) as u8 ‖ tag ‖ bytes)`.
@@ -59,7 +60,7 @@ impl DigestBuilder {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        write_hex(&self.0, f)
     }
 }
 

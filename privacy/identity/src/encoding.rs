@@ -89,6 +89,12 @@ pub trait Decode: Sized {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
+    /// A writer that has taken memory for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// The bytes written.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {

@@ -7,6 +7,8 @@ use rand::CryptoRng;
 use thiserror::Error;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::hex_text::write_hex;
+use crate::known_points::is_key;
 use crate::{Decode, DecodeError, Encode, Reader, Tag, Writer};
 
 /// Why a key, digest or signature was refused.
@@ -92,10 +94,11 @@ impl VerifyingKey {
     /// [`KeyError::NotAPoint`] if it is not on the curve or of small order (a key under which
     /// more than one signature verifies).
     pub fn from_bytes(bytes: [u8; Self::LEN]) -> Result<Self, KeyError> {
-        match ed25519_dalek::VerifyingKey::from_bytes(&bytes) {
-            Ok(point) if !point.is_weak() => Ok(Self(bytes)),
-            _ => Err(KeyError::NotAPoint),
-        }
+        let check = |bytes: &[u8; Self::LEN]| {
+            let point = ed25519_dalek::VerifyingKey::from_bytes(bytes);
+            point.is_ok_and(|point| !point.is_weak())
+        };
+        if is_key(&bytes, check) { Ok(Self(bytes)) } else { Err(KeyError::NotAPoint) }
     }
 
     /// The compressed point.
@@ -136,7 +139,7 @@ fn tagged(tag: Tag, message: &[u8]) -> Vec<u8> {
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        write_hex(&self.0, f)
     }
 }
 
@@ -197,7 +200,7 @@ impl FromStr for Signature {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        write_hex(&self.0, f)
     }
 }
 

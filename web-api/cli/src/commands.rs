@@ -9,6 +9,7 @@ pub mod federation;
 pub mod key;
 pub mod ledger;
 pub mod member;
+pub(crate) mod name;
 mod output;
 pub mod predict;
 pub mod privacy;

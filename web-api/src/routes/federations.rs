@@ -4,11 +4,13 @@ use axum::{Json, extract::State};
 use data_dao_governance::PrivacyPolicy;
 use data_dao_journal::{Federation, OpenRound, PayProgress, SettledRound, Standing};
 use data_dao_ledger::Name;
+use data_dao_store::Store;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::names;
 use crate::amount::{count, in_units, share, text};
 use crate::api_error::ApiError;
 use crate::extract::PathPart;
@@ -169,7 +171,7 @@ impl FederationSummary {
 }
 
 impl FederationView {
-    fn new(federation: &Federation) -> Self {
+    fn new(federation: &Federation, store: &Store) -> Self {
         let opened = federation.opened();
         let terms = serde_json::from_str(&opened.terms);
         Self {
@@ -185,7 +187,7 @@ impl FederationView {
             open_round: federation.open_round().map(OpenRoundView::new),
             settled: federation.settled().iter().map(RoundView::new).collect(),
             rounds_aborted: federation.aborted(),
-            contributors: contributors(federation),
+            contributors: contributors(federation, store),
             ledger_index: federation.index(),
         }
     }
@@ -219,14 +221,14 @@ impl RoundView {
 }
 
 /// The members of a federation, the highest credits first.
-pub(crate) fn contributors(federation: &Federation) -> Vec<ContributorView> {
+pub(crate) fn contributors(federation: &Federation, store: &Store) -> Vec<ContributorView> {
     let none = Standing::default();
     let standing = |key: &VerifyingKey| federation.standings().get(key).unwrap_or(&none);
     let mut members: Vec<_> = federation.members().iter().collect();
     members.sort_by_key(|(key, _)| std::cmp::Reverse(standing(key).credits()));
     let view = |(key, member): (&VerifyingKey, &data_dao_journal::Member)| ContributorView {
         member: key.to_string(),
-        label: member.label.clone(),
+        label: names::shown(store, key, &member.label),
         standing: StandingView::new(standing(key), federation),
     };
     members.into_iter().map(view).collect()
@@ -251,7 +253,8 @@ pub(crate) async fn show(
     PathPart(name): PathPart<String>,
 ) -> Result<Json<FederationView>, ApiError> {
     let view = Name::new(name.as_str()).ok().and_then(|name| {
-        state.store().view(|state| state.federation(&name).map(FederationView::new))
+        let store = state.store();
+        store.view(|ledger| ledger.federation(&name).map(|found| FederationView::new(found, store)))
     });
     view.map(Json).ok_or_else(|| ApiError::not_found("federation", name))
 }

@@ -2,12 +2,14 @@
 
 use axum::{Json, extract::State};
 use data_dao_journal::State as Ledger;
+use data_dao_store::Store;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::federations::StandingView;
 use super::membership::{self, DaoMemberView};
+use super::names;
 use crate::ApiState;
 use crate::amount::text;
 use crate::api_error::ApiError;
@@ -56,11 +58,17 @@ pub(crate) async fn show(
 ) -> Result<Json<MemberView>, ApiError> {
     let member = key.parse().ok();
     let now_ms = state.now_ms();
-    let view = member.and_then(|member| state.store().view(|state| view(state, &member, now_ms)));
+    let view = member.and_then(|member| {
+        state.store().view(|ledger| view((ledger, state.store()), &member, now_ms))
+    });
     view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
 }
 
-fn view(state: &Ledger, member: &VerifyingKey, now_ms: u64) -> Option<MemberView> {
+fn view(
+    (state, store): (&Ledger, &Store),
+    member: &VerifyingKey,
+    now_ms: u64,
+) -> Option<MemberView> {
     let memberships: Vec<_> = state
         .federations()
         .iter()
@@ -69,14 +77,15 @@ fn view(state: &Ledger, member: &VerifyingKey, now_ms: u64) -> Option<MemberView
             let standing = federation.standings().get(member).cloned();
             Some(MembershipView {
                 federation: name.to_string(),
-                label: admitted.label.clone(),
+                label: names::shown(store, member, &admitted.label),
                 standing: StandingView::new(&standing.unwrap_or_default(), federation),
                 ledger_index: admitted.index,
             })
         })
         .collect();
     let membership = state.membership(member);
-    let membership = membership.map(|found| membership::view(state, member, found, now_ms));
+    let membership =
+        membership.map(|found| membership::view((state, store), member, found, now_ms));
     if memberships.is_empty() && membership.is_none() {
         return None;
     }

@@ -3,10 +3,12 @@
 use axum::{Json, extract::State, http::StatusCode};
 use data_dao_governance::{Consent, Departure, Invitation, Joining, Role, text};
 use data_dao_journal::{Body, ConsentGiven, MemberJoined, MemberLeft, Membership, State as Ledger};
+use data_dao_store::Store;
 use privacy_identity::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::names::{self, NameRequest};
 use crate::ApiState;
 use crate::amount;
 use crate::api_error::ApiError;
@@ -25,7 +27,7 @@ pub(crate) struct MembershipList {
 pub(crate) struct DaoMemberView {
     /// The member's pseudonym.
     member: String,
-    /// What the member is called.
+    /// What the member is called; the first digits of its key, if nobody knows.
     label: String,
     /// As what it was taken in.
     #[schema(value_type = Vec<String>)]
@@ -56,13 +58,15 @@ pub(crate) struct JoiningRequest {
     #[serde(with = "text")]
     #[schema(value_type = String)]
     invitation_signature: Signature,
-    /// `dao`, `member`, `label`, `nonce`, `expires_ms`.
+    /// `dao`, `member`, `label`, `nonce`, `expires_ms`. The label is `salted:` and a commitment to the name.
     #[schema(value_type = Object)]
     joining: Joining,
     /// The invited's signature over it.
     #[serde(with = "text")]
     #[schema(value_type = String)]
     signature: Signature,
+    /// The name that the label commits to, to be shown; without it the member is called by its key.
+    name: Option<NameRequest>,
 }
 
 /// A member's wish to leave.
@@ -104,22 +108,23 @@ pub(crate) struct ConsentRequest {
 #[utoipa::path(get, path = "/v1/members", tag = "governance",
     responses((status = 200, body = MembershipList)))]
 pub(crate) async fn list(State(state): State<ApiState>) -> Json<MembershipList> {
-    let now_ms = state.now_ms();
-    let members = state.store().view(|ledger| {
-        ledger.members().iter().map(|(key, member)| view(ledger, key, member, now_ms)).collect()
+    let (now_ms, store) = (state.now_ms(), state.store());
+    let members = store.view(|ledger| {
+        let members = ledger.members().iter();
+        members.map(|(key, member)| view((ledger, store), key, member, now_ms)).collect()
     });
     Json(MembershipList { members })
 }
 
 pub(super) fn view(
-    ledger: &Ledger,
+    (ledger, store): (&Ledger, &Store),
     key: &VerifyingKey,
     member: &Membership,
     now_ms: u64,
 ) -> DaoMemberView {
     DaoMemberView {
         member: key.to_string(),
-        label: member.label.clone(),
+        label: names::shown(store, key, &member.label),
         roles: member.roles.clone(),
         state: member.state.as_str(),
         inviter: member.inviter.map(|inviter| inviter.to_string()),
@@ -131,10 +136,11 @@ pub(super) fn view(
 }
 
 fn shown(state: &ApiState, key: &VerifyingKey) -> Result<DaoMemberView, ApiError> {
-    let now_ms = state.now_ms();
-    let shown = state
-        .store()
-        .view(|ledger| ledger.membership(key).map(|member| view(ledger, key, member, now_ms)));
+    let (now_ms, store) = (state.now_ms(), state.store());
+    let view = |ledger: &Ledger| {
+        ledger.membership(key).map(|member| view((ledger, store), key, member, now_ms))
+    };
+    let shown = store.view(view);
     shown.ok_or_else(|| ApiError::not_found("member", key))
 }
 
@@ -149,10 +155,12 @@ pub(crate) async fn join(
     State(state): State<ApiState>,
     JsonBody(request): JsonBody<JoiningRequest>,
 ) -> Result<(StatusCode, Json<DaoMemberView>), ApiError> {
-    let JoiningRequest { invitation, invitation_signature, joining, signature } = request;
+    let JoiningRequest { invitation, invitation_signature, joining, signature, name } = request;
     let member = joining.member;
+    let names = names::check(&[&joining.label], name.into_iter().collect())?;
     let joined = MemberJoined { invitation, invitation_signature, joining, signature };
     state.append(vec![Body::MemberJoined(joined)]).await?;
+    names::keep(state.store(), &names).await?;
     Ok((StatusCode::CREATED, Json(shown(&state, &member)?)))
 }
 

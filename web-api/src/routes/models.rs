@@ -3,9 +3,11 @@
 use axum::{Json, extract::State};
 use data_dao_journal::{Model, ModelReleased, State as Ledger};
 use data_dao_ledger::Name;
+use data_dao_store::Store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::names;
 use crate::amount::{count, share, text};
 use crate::api_error::ApiError;
 use crate::extract::PathPart;
@@ -101,13 +103,19 @@ impl ModelSummary {
 }
 
 impl ModelView {
-    fn new(name: &Name, model: &Model, state: &Ledger, shelf: &ModelShelf) -> Self {
+    fn new(
+        name: &Name,
+        model: &Model,
+        (state, store): (&Ledger, &Store),
+        shelf: &ModelShelf,
+    ) -> Self {
         let signature = shelf.get(&model.latest().digest).map(|shelved| SignatureView {
             features: shelved.schema().features().to_vec(),
             classes: shelved.schema().classes().to_vec(),
             parameters: count(shelved.parameters().count()),
         });
-        let versions = model.releases().iter().map(|release| VersionView::new(release, state));
+        let versions =
+            model.releases().iter().map(|release| VersionView::new(release, (state, store)));
         Self {
             summary: ModelSummary::new(name, model, state),
             signature,
@@ -117,13 +125,13 @@ impl ModelView {
 }
 
 impl VersionView {
-    fn new(release: &ModelReleased, state: &Ledger) -> Self {
+    fn new(release: &ModelReleased, (state, store): (&Ledger, &Store)) -> Self {
         let federation = state.federation(&release.federation);
         let contributor = |weight: &data_dao_journal::ValueWeight| WeightView {
             member: weight.member.to_string(),
             label: federation
                 .and_then(|federation| federation.members().get(&weight.member))
-                .map(|member| member.label.clone()),
+                .map(|member| names::shown(store, &weight.member, &member.label)),
             weight: text(weight.weight),
         };
         Self {
@@ -159,7 +167,7 @@ pub(crate) async fn show(
     let view = Name::new(name.as_str()).ok().and_then(|name| {
         state.store().view(|ledger| {
             let model = ledger.model(&name)?;
-            Some(ModelView::new(&name, model, ledger, state.shelf()))
+            Some(ModelView::new(&name, model, (ledger, state.store()), state.shelf()))
         })
     });
     view.map(Json).ok_or_else(|| ApiError::not_found("model", name))

@@ -4,10 +4,12 @@ use data_dao_governance::{
     BallotSecrecy, Capacity, Class, Proposal, ProposalContent, ProposalState, Spent, Split,
 };
 use data_dao_journal::State as Ledger;
+use data_dao_store::Store;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::names;
 use crate::amount;
 
 /// A proposal.
@@ -104,7 +106,11 @@ pub(crate) struct BallotView {
 }
 
 impl ProposalView {
-    pub(crate) fn new(proposal: &Proposal, ledger: &Ledger, now_ms: u64) -> Self {
+    pub(crate) fn new(
+        proposal: &Proposal,
+        (ledger, store): (&Ledger, &Store),
+        now_ms: u64,
+    ) -> Self {
         let state = proposal.state(now_ms);
         let tally = proposal.tally();
         let electorate = proposal.electorate();
@@ -146,17 +152,23 @@ impl ProposalView {
             minimum_voters: proposal.charter().quorum_voters(holders),
             quorum_reached: proposal.quorum_reached(),
             supply: amount::text(supply),
-            ballots: spent.flat_map(|(voter, spent)| ballots(ledger, voter, spent)).collect(),
+            ballots: spent
+                .flat_map(|(voter, spent)| ballots((ledger, store), voter, spent))
+                .collect(),
             sealed_ballots: amount::count(proposal.commitments().len()),
         }
     }
 }
 
 /// One or two ballots of a member.
-fn ballots(ledger: &Ledger, voter: &VerifyingKey, spent: &Spent) -> Vec<BallotView> {
+fn ballots(
+    (ledger, store): (&Ledger, &Store),
+    voter: &VerifyingKey,
+    spent: &Spent,
+) -> Vec<BallotView> {
     let view = |capacity: Capacity, split: &Split| BallotView {
         voter: voter.to_string(),
-        label: ledger.membership(voter).map(|member| member.label.clone()),
+        label: ledger.membership(voter).map(|member| names::shown(store, voter, &member.label)),
         capacity,
         choice: choice_text(split),
         weight: amount::text(split.total().unwrap_or(u128::MAX)),

@@ -5,12 +5,13 @@ use axum::{
     extract::State,
     http::{StatusCode, header},
 };
-use data_dao_governance::{ProposalContent, ProposalId, text};
+use data_dao_governance::{Action, ProposalContent, ProposalId, text};
 use data_dao_journal::{Body, ProposalMade};
 use privacy_identity::Signature;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::names::{self, NameRequest};
 use super::proposal_view::ProposalView;
 use crate::ApiState;
 use crate::api_error::ApiError;
@@ -37,17 +38,20 @@ pub(crate) struct ProposalRequest {
     #[serde(with = "text")]
     #[schema(value_type = String)]
     signature: Signature,
+    /// What the labels of members to be admitted commit to, to be shown.
+    #[serde(default)]
+    names: Vec<NameRequest>,
 }
 
 /// All proposals
 #[utoipa::path(get, path = "/v1/proposals", tag = "governance",
     responses((status = 200, body = ProposalList)))]
 pub(crate) async fn list(State(state): State<ApiState>) -> Json<ProposalList> {
-    let now_ms = state.now_ms();
-    let proposals = state.store().view(|ledger| {
+    let (now_ms, store) = (state.now_ms(), state.store());
+    let proposals = store.view(|ledger| {
         let mut proposals: Vec<_> = ledger.proposals().values().collect();
         proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.created_ms()));
-        proposals.into_iter().map(|p| ProposalView::new(p, ledger, now_ms)).collect()
+        proposals.into_iter().map(|p| ProposalView::new(p, (ledger, store), now_ms)).collect()
     });
     Json(ProposalList { proposals })
 }
@@ -77,17 +81,23 @@ pub(crate) async fn make(
 ) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<ProposalView>), ApiError> {
     let content = request.content;
     let (id, signature) = (content.id(), request.signature);
+    let admitted = content.actions.iter().filter_map(|action| match action {
+        Action::AdmitMember { label, .. } => Some(label.as_str()),
+        _ => None,
+    });
+    let names = names::check(&admitted.collect::<Vec<_>>(), request.names)?;
     let made = Body::ProposalMade(ProposalMade { content, signature });
     state.append(vec![made]).await.map_err(|error| ApiError::from(error).of_the_body())?;
+    names::keep(state.store(), &names).await?;
     let location = (header::LOCATION, format!("/v1/proposals/{id}"));
     Ok((StatusCode::CREATED, [location], Json(view(&state, id)?)))
 }
 
 /// The proposal as it stands now.
 pub(super) fn view(state: &ApiState, id: ProposalId) -> Result<ProposalView, ApiError> {
-    let now_ms = state.now_ms();
-    let view = state.store().view(|ledger| {
-        ledger.proposal(id).map(|proposal| ProposalView::new(proposal, ledger, now_ms))
+    let (now_ms, store) = (state.now_ms(), state.store());
+    let view = store.view(|ledger| {
+        ledger.proposal(id).map(|proposal| ProposalView::new(proposal, (ledger, store), now_ms))
     });
     view.ok_or_else(|| ApiError::not_found("proposal", id))
 }

@@ -7,11 +7,13 @@ use data_dao_journal::{
 };
 use data_dao_ledger::Name;
 use data_dao_market::Recipient;
+use data_dao_store::Store;
 use privacy_identity::Digest;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::entries::ProofView;
+use super::names;
 use crate::ApiState;
 use crate::amount::{count, share, text};
 use crate::api_error::ApiError;
@@ -115,7 +117,8 @@ pub(crate) async fn show(
     let Entry { time_ms, body: Body::Predicted(predicted) } = &stored.entry else {
         return Err(missing());
     };
-    let sale = state.store().view(|state| SaleView::new(state, reserved, predicted));
+    let store = state.store();
+    let sale = store.view(|ledger| SaleView::new(ledger, store, (reserved, predicted)));
     Ok(Json(ReceiptView {
         id,
         time_ms: *time_ms,
@@ -129,7 +132,11 @@ pub(crate) async fn show(
 }
 
 impl SaleView {
-    fn new(state: &Ledger, reserved: &PredictionReserved, predicted: &Predicted) -> Option<Self> {
+    fn new(
+        state: &Ledger,
+        store: &Store,
+        (reserved, predicted): (&PredictionReserved, &Predicted),
+    ) -> Option<Self> {
         let model = LineageView::new(state, reserved)?;
         let federation = Name::new(model.federation.as_str()).ok()?;
         let lines = match predicted.lines.as_slice() {
@@ -139,7 +146,7 @@ impl SaleView {
         };
         let line = |line: &RevenueLine| LineView {
             recipient: line.recipient.to_string(),
-            label: label(state, &federation, &line.recipient),
+            label: label((state, store), &federation, &line.recipient),
             amount: text(line.amount),
         };
         Some(Self {
@@ -177,7 +184,7 @@ fn epsilon(state: &Ledger, release: &ModelReleased) -> Option<f64> {
     last.epsilon_micro.map(|micro| micro as f64 / 1e6)
 }
 
-fn label(state: &Ledger, federation: &Name, recipient: &Recipient) -> String {
+fn label((state, store): (&Ledger, &Store), federation: &Name, recipient: &Recipient) -> String {
     match recipient {
         Recipient::Treasury => {
             let name = state.genesis().map(|genesis| format!("{} (treasury)", genesis.dao_name));
@@ -185,7 +192,7 @@ fn label(state: &Ledger, federation: &Name, recipient: &Recipient) -> String {
         }
         Recipient::Member(key) => {
             let member = state.federation(federation).and_then(|f| f.members().get(key));
-            member.map_or_else(|| key.short(), |member| member.label.clone())
+            member.map_or_else(|| key.short(), |member| names::shown(store, key, &member.label))
         }
     }
 }

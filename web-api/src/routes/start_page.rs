@@ -9,6 +9,7 @@ use axum::{
 };
 use data_dao_journal::{Federation, Model, SettledRound, State as Ledger};
 use data_dao_ledger::Name;
+use data_dao_store::Store;
 
 use super::federations::{ContributorView, contributors};
 use crate::{ApiState, ModelShelf};
@@ -26,18 +27,23 @@ const ROUNDS_SHOWN: usize = 30;
     responses((status = 200, description = "A page for people", content_type = "text/html")))]
 pub(crate) async fn start_page(State(state): State<ApiState>) -> impl IntoResponse {
     let (size, root) = (state.store().size(), state.store().root().to_string());
-    let page = state.store().view(|ledger| page(ledger, state.shelf(), (size, &root)));
+    let page =
+        state.store().view(|ledger| page((ledger, state.store()), state.shelf(), (size, &root)));
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page))
 }
 
-fn page(ledger: &Ledger, shelf: &ModelShelf, (size, root): (u64, &str)) -> String {
+fn page(
+    (ledger, store): (&Ledger, &Store),
+    shelf: &ModelShelf,
+    (size, root): (u64, &str),
+) -> String {
     let name = ledger.genesis().map_or("A DAO not founded yet", |genesis| &genesis.dao_name);
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     let model = ledger.models().keys().next().map_or("MODEL", Name::as_str);
     let row = example_row(ledger, shelf);
     let mut sections = String::new();
     for (name, federation) in ledger.federations() {
-        federation_section(&mut sections, name, federation).expect("a String takes all");
+        federation_section(&mut sections, name, (federation, store)).expect("a String takes all");
     }
     models_section(&mut sections, ledger, &currency).expect("a String takes all");
     FRAME
@@ -63,7 +69,11 @@ fn example_row(ledger: &Ledger, shelf: &ModelShelf) -> Vec<String> {
     })
 }
 
-fn federation_section(to: &mut String, name: &Name, federation: &Federation) -> fmt::Result {
+fn federation_section(
+    to: &mut String,
+    name: &Name,
+    (federation, store): (&Federation, &Store),
+) -> fmt::Result {
     let settled = federation.settled();
     let accuracy = settled.last().and_then(|round| round.test_accuracy_ppm);
     write!(
@@ -91,7 +101,7 @@ fn federation_section(to: &mut String, name: &Name, federation: &Federation) -> 
          <th>Name</th><th>Key</th><th>Rounds</th><th>Value, ‰ of loss</th><th>95 % interval</th>\
          <th>Credits</th></tr></thead><tbody>",
     );
-    for contributor in contributors(federation) {
+    for contributor in contributors(federation, store) {
         contributor_row(to, name, &contributor)?;
     }
     to.push_str("</tbody></table></div></section>");

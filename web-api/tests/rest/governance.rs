@@ -4,6 +4,7 @@ use data_dao_governance::{
     Action, Ballot, BallotSecrecy, Cancellation, Capacity, Choice, Consent, Delegation, Departure,
     Invitation, Joining, ProposalContent, Request as _, Role, Vote,
 };
+use data_dao_store::SaltedName;
 use privacy_identity::SigningKey;
 use serde_json::{Value, json};
 
@@ -194,7 +195,8 @@ async fn members_join_delegate_agree_and_leave_with_what_they_are_owed() {
     let roles = vec![Role::Contributor];
     let invitation =
         Invitation { dao, inviter: inviter.verifying_key(), member, roles, expires_ms };
-    let joining = Joining { dao, member, label: "Newcomer".to_owned(), nonce: 1, expires_ms };
+    let label = SaltedName::new("Newcomer".to_owned(), [5; 32]).commitment();
+    let joining = Joining { dao, member, label, nonce: 1, expires_ms };
     let join = |by: &SigningKey| {
         json!({
             "invitation": invitation,

@@ -6,6 +6,7 @@ mod disputes;
 mod governance;
 mod inference;
 mod ledger;
+mod names;
 mod node;
 mod sale;
 mod support;

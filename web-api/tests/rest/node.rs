@@ -10,6 +10,7 @@ use super::support::{Node, OPERATOR};
 /// Every route: method and path as the description spells it.
 const ROUTES: &[&str] = &[
     "delete /v1/keys/{id}/buyer",
+    "delete /v1/members/{key}/label",
     "get /",
     "get /checkpoint",
     "get /openapi.json",

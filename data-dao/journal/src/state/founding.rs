@@ -1,32 +1,30 @@
 //! Founding, federations, members.
 
 use data_dao_governance::{Charter, Role};
-use privacy_identity::MerkleTree;
+use privacy_identity::Digest;
 
 use super::{Dao, LABEL_BYTES_MAX, State};
 use crate::pay::{NOVELTY_PERCENT_MAX, ROUNDS_MAX};
 use crate::refusal::{text_within, within};
 use crate::{
-    Entry, Federation, FederationOpened, Genesis, Member, MemberAdmitted, Membership,
-    MembershipState, Refusal,
+    Federation, FederationOpened, Genesis, Member, MemberAdmitted, Membership, MembershipState,
+    Refusal,
 };
 
 /// Longest terms, so that the entry fits a leaf with room to spare.
 const TERMS_BYTES_MAX: i128 = 32_768;
 
 impl State {
-    pub(super) fn found(&mut self, entry: &Entry, body: &Genesis) -> Result<(), Refusal> {
+    /// * `id` — the hash of the entry's leaf: the root of a tree of one leaf (RFC 6962 §2.1).
+    pub(super) fn found(&mut self, id: Digest, body: &Genesis) -> Result<(), Refusal> {
         if self.dao.is_some() {
             return Err(Refusal::FoundedTwice);
         }
         text_within("dao_name", &body.dao_name, LABEL_BYTES_MAX)?;
         within("treasury_percent", body.treasury_percent, 0, 100)?;
         let charter = Charter::new(body.charter, body.bounds.into())?;
-        let leaf = entry.to_leaf()?;
-        // The root of a tree of one leaf is the leaf's hash (RFC 6962 §2.1).
-        let id = MerkleTree::from_leaves([leaf.as_slice()]).root();
         let (genesis, treasury_percent) = (body.clone(), body.treasury_percent);
-        self.dao = Some(Dao { id, genesis, charter, treasury_percent });
+        self.dao = Some(Dao { id, genesis, charter, treasury_percent }.into());
         Ok(())
     }
 

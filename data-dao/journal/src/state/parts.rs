@@ -58,12 +58,9 @@ impl State {
         within("dropped", head.dropped, 0, i128::from(PARTICIPANTS_MAX))?;
         let most = i128::try_from(PARTS_MAX).unwrap_or(i128::MAX);
         within("parts", small(head.parts.len()), 1, most)?;
-        self.settling = Some(Settling {
-            head: head.clone(),
-            next: 0,
-            participants: Vec::new(),
-            dropped: Vec::new(),
-        });
+        let settling =
+            Settling { head: head.clone(), next: 0, participants: Vec::new(), dropped: Vec::new() };
+        self.settling = Some(settling.into());
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_dao_governance::{Ageing, Charter, Proposal, ProposalId, Weights};
-use data_dao_ledger::{AccountId, Accounts, Cause, Name};
+use data_dao_ledger::{AccountId, Accounts, Cause, Name, Shared, SharedMap};
 use privacy_identity::{Digest, VerifyingKey, Writer};
 
 use super::{Counts, State};
@@ -54,7 +54,7 @@ impl State {
 
     /// All federations, by name.
     #[must_use]
-    pub const fn federations(&self) -> &BTreeMap<Name, Federation> {
+    pub fn federations(&self) -> &BTreeMap<Name, Federation> {
         &self.federations
     }
 
@@ -66,7 +66,7 @@ impl State {
 
     /// The catalogue, by name.
     #[must_use]
-    pub const fn models(&self) -> &BTreeMap<Name, Model> {
+    pub fn models(&self) -> &BTreeMap<Name, Model> {
         &self.models
     }
 
@@ -78,7 +78,7 @@ impl State {
 
     /// All API keys, by id.
     #[must_use]
-    pub const fn keys(&self) -> &BTreeMap<Name, ApiKey> {
+    pub fn keys(&self) -> &BTreeMap<Name, ApiKey> {
         &self.keys
     }
 
@@ -137,14 +137,14 @@ impl State {
 
     /// All proposals, by id.
     #[must_use]
-    pub const fn proposals(&self) -> &BTreeMap<ProposalId, Proposal> {
+    pub const fn proposals(&self) -> &SharedMap<ProposalId, Shared<Proposal>> {
         &self.proposals
     }
 
     /// A proposal.
     #[must_use]
     pub fn proposal(&self, id: ProposalId) -> Option<&Proposal> {
-        self.proposals.get(&id)
+        self.proposals.get(&id).map(|proposal| &**proposal)
     }
 
     /// Whether the key belongs to a member of the DAO, whatever its state.
@@ -200,7 +200,7 @@ impl State {
 
     /// All members of the DAO, also those suspended or gone.
     #[must_use]
-    pub const fn members(&self) -> &BTreeMap<VerifyingKey, Membership> {
+    pub fn members(&self) -> &BTreeMap<VerifyingKey, Membership> {
         &self.assembly.members
     }
 
@@ -230,7 +230,7 @@ impl State {
 
     /// The witnesses of the log, as voted.
     #[must_use]
-    pub const fn witnesses(&self) -> &Witnesses {
+    pub fn witnesses(&self) -> &Witnesses {
         &self.assembly.witnesses
     }
 

@@ -204,11 +204,14 @@ impl State {
 
     /// Passes over purchases all of whose calls were made: none of them comes back.
     fn pass_spent_lots(&mut self, key_id: &Name, model: &Name) {
-        let lots = self.keys.get_mut(key_id).and_then(|key| key.lots.get_mut(model));
-        let Some(lots) = lots else { return };
-        let spent = |lot: &Lot| self.accounts.account(&lot.purchase.account()).is_settled();
-        while lots.all.get(lots.spent).is_some_and(spent) {
-            lots.spent += 1;
+        let open = self.keys.get(key_id).map_or(&[][..], |key| key.open_lots(model));
+        let spent = |lot: &&Lot| self.accounts.account(&lot.purchase.account()).is_settled();
+        let passed = open.iter().take_while(spent).count();
+        if passed == 0 {
+            return;
+        }
+        if let Some(lots) = self.keys.get_mut(key_id).and_then(|key| key.lots.get_mut(model)) {
+            lots.spent += passed;
         }
     }
 

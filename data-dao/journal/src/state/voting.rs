@@ -31,7 +31,7 @@ impl State {
         self.plan(id, &content.actions)?;
         let weights = (self.vote_weight(&proposer, now_ms), self.vote_supply(now_ms));
         let proposal = Proposal::submit(draft, weights, self.dao().charter, now_ms)?;
-        self.proposals.insert(id, proposal);
+        self.proposals.insert(id, proposal.into());
         self.assembly.live.insert(id);
         self.counts.proposals += 1;
         Ok(())
@@ -136,10 +136,13 @@ impl State {
     }
 
     pub(super) fn proposal_ref(&self, id: ProposalId) -> Result<&Proposal, Refusal> {
-        self.proposals.get(&id).ok_or_else(|| Refusal::unknown("proposal", id))
+        self.proposal(id).ok_or_else(|| Refusal::unknown("proposal", id))
     }
 
     pub(super) fn proposal_mut(&mut self, id: ProposalId) -> Result<&mut Proposal, Refusal> {
-        self.proposals.get_mut(&id).ok_or_else(|| Refusal::unknown("proposal", id))
+        // Looked up first: what is unknown copies nothing.
+        self.proposal_ref(id)?;
+        let proposal = self.proposals.get_mut(&id).map(|shared| &mut **shared);
+        proposal.ok_or_else(|| Refusal::unknown("proposal", id))
     }
 }

@@ -1,13 +1,18 @@
 //! Appending: the journal decides, the database makes it durable, then readers see it.
+//!
+//! ```text
+//!  journal   takes rows 1 ┐ takes rows 2 ┐ takes rows 3 ┐ signs the checkpoint
+//!  database               └ writes rows 1└ writes rows 2└ writes rows 3, checkpoint, commits
+//! ```
 
 use std::time::Duration;
 
-use data_dao_journal::{Body, Entry, Refusal, State, TreeHead};
+use data_dao_journal::{Body, Entry, Leaf, Refusal, State, TreeHead};
 use data_dao_log::Checkpoint;
 use privacy_identity::{Digest, Frontier};
 
 use super::{Appended, Inner, signed};
-use crate::database::{EntryRow, is_conflict};
+use crate::database::{EntryRow, Turn, is_conflict};
 use crate::{AppendError, StoreError};
 
 /// How often an append is tried when others are in the way. The lock of a turn makes that rare.
@@ -16,7 +21,10 @@ const ATTEMPTS_MAX: u32 = 8;
 const ASKED_MAX: u32 = 10;
 const ASKED_EVERY: Duration = Duration::from_millis(200);
 
-/// The writer's copy: ahead of the published one only within an append.
+/// Entries that the journal takes while the database writes those before: one statement's.
+const STAGED_MAX: usize = 512;
+
+/// The writer's state: ahead of the published one only within an append, and one with it in memory otherwise.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) state: State,
@@ -41,7 +49,7 @@ pub(crate) enum Progress {
 pub(crate) struct Staged {
     /// The right edge of the tree and the last hash before it.
     before: (Frontier, Digest),
-    entries: Vec<(Entry, EntryRow)>,
+    rows: Vec<EntryRow>,
     /// How many of the entries fell due by themselves, before the first of the batch.
     due: u64,
     head: TreeHead,
@@ -110,21 +118,20 @@ impl Inner {
         self.catch_up(writer, size).await.map_err(unavailable)?;
         let time_ms = now_ms.max(writer.state.time_ms());
         let size = writer.tree.size();
-        let staged = self.stage(writer, time_ms, bodies).map_err(Attempt::Failed)?;
+        let before = (writer.tree.clone(), writer.last_hash);
+        let staged = match self.stage(writer, &mut turn, time_ms, bodies).await {
+            Ok(staged) => staged,
+            Err(error) => {
+                // What the entries before it did. What was written of them ends with the turn.
+                self.take_back(writer, before);
+                return Err(error);
+            }
+        };
         let (index, head) = (size + staged.due, staged.head);
         let appended = Appended { index, count: head.size - index, time_ms, head };
         let Some(checkpoint) = staged.checkpoint.clone() else { return Ok(appended) };
-        let rows: Vec<EntryRow> = staged.entries.iter().map(|(_, row)| row.clone()).collect();
-        let written = match turn.write_entries(&rows).await {
-            Ok(()) => turn.write_checkpoint(head.size, checkpoint.as_str()).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = written {
-            self.take_back(writer, staged.before);
-            return Err(error.into());
-        }
         match turn.commit().await {
-            Ok(()) => self.publish(&staged.entries, checkpoint),
+            Ok(()) => self.publish(writer, &staged.rows, checkpoint),
             Err(error) if is_conflict(&error) => {
                 self.take_back(writer, staged.before);
                 return Err(Attempt::Conflict(error));
@@ -147,37 +154,40 @@ impl Inner {
         Ok(appended)
     }
 
-    /// Asks the journal, for all of the batch.
-    fn stage(
+    /// Asks the journal, for all of the batch, and writes what it takes; nothing of it is durable yet.
+    async fn stage(
         &self,
         writer: &mut Writer,
+        turn: &mut Turn,
         time_ms: u64,
         bodies: &[Body],
-    ) -> Result<Staged, AppendError> {
+    ) -> Result<Staged, Attempt> {
         let before = (writer.tree.clone(), writer.last_hash);
-        let mut entries = Vec::with_capacity(bodies.len());
-        let due = match stage_all(writer, time_ms, bodies, &mut entries) {
-            Ok(due) => due,
-            Err(error) => {
-                if !entries.is_empty() {
-                    // What the entries before it did.
-                    self.take_back(writer, before);
-                }
-                return Err(error);
-            }
-        };
+        let mut batch = Batch { time_ms, bodies, position: 0, due: 0 };
+        let mut rows = Vec::with_capacity(bodies.len());
+        let mut taken = batch.take(writer).map_err(Attempt::Failed)?;
+        while !taken.is_empty() {
+            // Polled first, so that the database is at work while the journal is.
+            let write = turn.write_entries(&taken);
+            let (written, next) = tokio::join!(biased; write, async { batch.take(writer) });
+            written?;
+            rows.append(&mut taken);
+            taken = next.map_err(Attempt::Failed)?;
+        }
         let head = TreeHead { size: writer.tree.size(), root: writer.tree.root() };
-        let checkpoint = if entries.is_empty() {
-            None
-        } else {
-            Some(signed(&self.key.sign(&head)).map_err(AppendError::Unavailable)?)
-        };
-        Ok(Staged { before, entries, due, head, checkpoint })
+        let due = batch.due;
+        if rows.is_empty() {
+            return Ok(Staged { before, rows, due, head, checkpoint: None });
+        }
+        let signed = signed(&self.key.sign(&head));
+        let checkpoint = signed.map_err(|e| Attempt::Failed(AppendError::Unavailable(e)))?;
+        turn.write_checkpoint(head.size, checkpoint.as_str()).await?;
+        Ok(Staged { before, rows, due, head, checkpoint: Some(checkpoint) })
     }
 
-    /// Makes the writer's copy what readers see.
+    /// Makes the writer's state what readers see.
     pub(super) fn take_back(&self, writer: &mut Writer, before: (Frontier, Digest)) {
-        writer.state = self.published().state.clone();
+        writer.state = State::clone(&self.published().state);
         (writer.tree, writer.last_hash) = before;
     }
 
@@ -197,7 +207,7 @@ impl Inner {
                     match self.has_happened(&staged).await {
                         Ok(true) => {
                             if let Some(checkpoint) = staged.checkpoint {
-                                self.publish(&staged.entries, checkpoint);
+                                self.publish(writer, &staged.rows, checkpoint);
                             }
                         }
                         Ok(false) => self.take_back(writer, staged.before),
@@ -220,7 +230,7 @@ impl Inner {
 
     async fn has_happened(&self, staged: &Staged) -> Result<bool, StoreError> {
         let mut turn = self.database.begin().await?;
-        let Some((_, first)) = staged.entries.first() else { return Ok(true) };
+        let Some(first) = staged.rows.first() else { return Ok(true) };
         if turn.size().await? < staged.head.size {
             return Ok(false);
         }
@@ -230,37 +240,47 @@ impl Inner {
     }
 }
 
-/// Takes a batch, and before each entry what falls due by itself: the journal takes nothing else
-/// before. Returns how many entries came before the first of the batch.
-fn stage_all(
-    writer: &mut Writer,
+/// A batch on its way through the journal.
+struct Batch<'a> {
     time_ms: u64,
-    bodies: &[Body],
-    entries: &mut Vec<(Entry, EntryRow)>,
-) -> Result<u64, AppendError> {
-    let first = stage_due(writer, time_ms, entries)?;
-    for (position, body) in bodies.iter().enumerate() {
-        if position > 0 {
-            stage_due(writer, time_ms, entries)?;
+    bodies: &'a [Body],
+    /// The next of them.
+    position: usize,
+    /// How many entries came before the first of them.
+    due: u64,
+}
+
+impl Batch<'_> {
+    /// Takes the next [`STAGED_MAX`] entries or so, and before each what falls due by itself: the journal takes nothing
+    /// else before. None are left if it returns none.
+    fn take(&mut self, writer: &mut Writer) -> Result<Vec<EntryRow>, AppendError> {
+        let mut rows = Vec::with_capacity(self.bodies.len().min(STAGED_MAX));
+        // Once more after the last: what that made due.
+        while rows.len() < STAGED_MAX && self.position <= self.bodies.len() {
+            let due = stage_due(writer, self.time_ms, &mut rows)?;
+            if self.position == 0 {
+                self.due = due;
+            }
+            if let Some(body) = self.bodies.get(self.position) {
+                let entry = Entry { time_ms: self.time_ms, body: body.clone() };
+                let position = self.position;
+                stage(writer, entry, &mut rows)
+                    .map_err(|refusal| AppendError::Refused { position, refusal })?;
+            }
+            self.position += 1;
         }
-        let entry = Entry { time_ms, body: body.clone() };
-        stage(writer, entry, entries)
-            .map_err(|refusal| AppendError::Refused { position, refusal })?;
+        Ok(rows)
     }
-    if !bodies.is_empty() {
-        stage_due(writer, time_ms, entries)?;
-    }
-    Ok(first)
 }
 
 fn stage_due(
     writer: &mut Writer,
     time_ms: u64,
-    entries: &mut Vec<(Entry, EntryRow)>,
+    rows: &mut Vec<EntryRow>,
 ) -> Result<u64, AppendError> {
     let mut count = 0;
     while let Some(body) = writer.state.due(time_ms) {
-        stage(writer, Entry { time_ms, body }, entries)
+        stage(writer, Entry { time_ms, body }, rows)
             .map_err(|refusal| AppendError::Refused { position: 0, refusal })?;
         count += 1;
     }
@@ -268,21 +288,13 @@ fn stage_due(
 }
 
 /// Takes an entry that fits a leaf, if the journal does.
-fn stage(
-    writer: &mut Writer,
-    entry: Entry,
-    entries: &mut Vec<(Entry, EntryRow)>,
-) -> Result<(), Refusal> {
-    let leaf = entry.to_leaf()?;
-    writer.state.apply(&entry)?;
-    let row = push(writer, leaf);
-    entries.push((entry, row));
-    Ok(())
-}
-
-fn push(writer: &mut Writer, leaf: Vec<u8>) -> EntryRow {
+fn stage(writer: &mut Writer, entry: Entry, rows: &mut Vec<EntryRow>) -> Result<(), Refusal> {
+    let leaf = Leaf::of(entry)?;
+    writer.state.apply_leaf(&leaf)?;
     let index = writer.tree.size();
-    let leaf_hash = writer.tree.push(&leaf);
+    let (_, leaf, leaf_hash) = leaf.into_parts();
+    writer.tree.push_hash(&leaf_hash);
     let previous_hash = std::mem::replace(&mut writer.last_hash, leaf_hash);
-    EntryRow { index, leaf, leaf_hash, previous_hash }
+    rows.push(EntryRow { index, leaf, leaf_hash, previous_hash });
+    Ok(())
 }

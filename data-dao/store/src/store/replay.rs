@@ -1,6 +1,6 @@
 //! Recomputing what the database has: at opening, and when another process has appended.
 
-use data_dao_journal::{AuditFailure, Difference, Entry, State, TreeHead};
+use data_dao_journal::{AuditFailure, Difference, Leaf, State, TreeHead};
 use privacy_identity::{Digest, Frontier, MerkleTree, leaf_hash};
 
 use super::append::{Progress, Writer};
@@ -25,7 +25,7 @@ impl Default for Writer {
 
 impl Writer {
     /// Takes the next row, if it is what was written.
-    pub(crate) fn replay(&mut self, row: &EntryRow) -> Result<Entry, StoreError> {
+    pub(crate) fn replay(&mut self, row: &EntryRow) -> Result<(), StoreError> {
         let index = self.tree.size();
         let tampered = |what| Err(StoreError::Tampered { index, what });
         if row.index != index {
@@ -38,12 +38,12 @@ impl Writer {
             return tampered("its leaf does not have the stored hash");
         }
         let failed = |difference| AuditFailure { index: Some(index), difference };
-        let entry = Entry::from_leaf(&row.leaf).map_err(|e| failed(Difference::Leaf(e)))?;
-        let applied = self.state.apply(&entry);
+        let leaf = Leaf::read(row.leaf.clone()).map_err(|e| failed(Difference::Leaf(e)))?;
+        let applied = self.state.apply_leaf(&leaf);
         applied.map_err(|refusal| failed(Difference::Entry(Box::new(refusal))))?;
         self.tree.push_hash(&row.leaf_hash);
         self.last_hash = row.leaf_hash;
-        Ok(entry)
+        Ok(())
     }
 }
 
@@ -154,8 +154,8 @@ impl Inner {
         }
         let caught_up = self.replay_to(writer, &head).await;
         match caught_up {
-            Ok(entries) => {
-                self.publish(&entries, signed(&note)?);
+            Ok(rows) => {
+                self.publish(writer, &rows, signed(&note)?);
                 Ok(())
             }
             Err(error) => {
@@ -169,16 +169,17 @@ impl Inner {
         &self,
         writer: &mut Writer,
         head: &TreeHead,
-    ) -> Result<Vec<(Entry, EntryRow)>, StoreError> {
-        let mut entries = Vec::new();
+    ) -> Result<Vec<EntryRow>, StoreError> {
+        let mut rows = Vec::new();
         while writer.tree.size() < head.size {
             let from = writer.tree.size();
             let page = self.database.entries(from, ENTRIES_PAGE_MAX).await?;
-            let before = entries.len();
+            let before = rows.len();
             for row in page.into_iter().filter(|row| row.index < head.size) {
-                entries.push((writer.replay(&row)?, row));
+                writer.replay(&row)?;
+                rows.push(row);
             }
-            if entries.len() == before {
+            if rows.len() == before {
                 let what = "signed entries are missing";
                 return Err(StoreError::Tampered { index: from, what });
             }
@@ -187,6 +188,6 @@ impl Inner {
             let what = "the signed checkpoint has another root";
             return Err(StoreError::Tampered { index: head.size.saturating_sub(1), what });
         }
-        Ok(entries)
+        Ok(rows)
     }
 }

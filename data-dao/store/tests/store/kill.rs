@@ -1,18 +1,22 @@
 //! `kill -9` of a process that posts, again and again: nothing acknowledged is lost, nothing is posted twice.
 //!
-//! The process is this test binary, started again with a place to post to. It retries what it does not know to be posted,
-//! as a client would. `SAHAKAR_KILLS` says how often it is killed.
+//! ```text
+//!  parent ──place, what was acknowledged──► poster: opens (recomputes all), checks, four tasks post
+//!     ▲                                        │ checked · posting t n · posted t n
+//!     └────────────────────────────────────────┘ … kill -9, and again
+//! ```
+//! The process is this test binary, started again with a place to post to. Its tasks try again what they do not know to be
+//! posted, as clients would. `SAHAKAR_KILLS` says how often it is killed: 1 000 in the record of `benches/ledger/README.md`.
 
 use std::{
-    collections::BTreeSet,
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::{ChildStdout, Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
-use data_dao_journal::{Body, Deposited, KeyIssued, Refusal};
+use data_dao_journal::{Body, Deposited, KeyIssued, Refusal, TreeHead, audit};
 use data_dao_ledger::{AccountId, Name};
 use data_dao_store::{AppendError, Store};
 use privacy_identity::Digest;
@@ -20,19 +24,30 @@ use privacy_identity::Digest;
 use crate::world::{ORIGIN, Place, node_key};
 
 const PLACE: &str = "SAHAKAR_POSTER_PLACE";
-const FROM: &str = "SAHAKAR_POSTER_FROM";
+const ACKNOWLEDGED: &str = "SAHAKAR_POSTER_ACKNOWLEDGED";
 /// Kills by default: a test, not an experiment.
-const KILLS: u64 = 24;
-/// Each deposit.
+const KILLS: u64 = 16;
+/// Each deposit; an append has two, which happen both or not at all.
 const AMOUNT: u128 = 7;
+/// How many post at once: appends wait for each other, and for the disk.
+const TASKS: usize = 4;
+/// Every so many kills the log is audited from its leaves alone, by somebody who never posted.
+const AUDITED_EVERY: u64 = 100;
 
 fn buyer() -> Name {
     Name::new("k-1").unwrap()
 }
 
-fn deposit(number: u64) -> Body {
-    let (key_id, idempotency_key) = (buyer(), format!("d-{number}"));
-    Deposited { key_id, amount: AMOUNT, idempotency_key }.into()
+fn name(task: usize, number: u64, half: char) -> String {
+    format!("d-{task}-{number}-{half}")
+}
+
+fn deposits(task: usize, number: u64) -> Vec<Body> {
+    let deposit = |half| {
+        let (key_id, idempotency_key) = (buyer(), name(task, number, half));
+        Deposited { key_id, amount: AMOUNT, idempotency_key }.into()
+    };
+    ['a', 'b'].map(deposit).into()
 }
 
 async fn open(place: &str) -> Store {
@@ -43,69 +58,113 @@ async fn open(place: &str) -> Store {
     }
 }
 
+/// Whether an append is in the ledger: wholly, or not at all.
+fn is_booked(store: &Store, task: usize, number: u64) -> bool {
+    let half = |half| store.view(|s| s.booked(&buyer(), &name(task, number, half)).is_some());
+    let (a, b) = (half('a'), half('b'));
+    assert_eq!(a, b, "one half of append {number} of task {task}");
+    a
+}
+
+/// Whether the ledger is what it has to be after all of `acknowledged`: of each task that many appends, and at most the one
+/// more that was under way; each of them once.
+fn check(store: &Store, acknowledged: &[u64]) {
+    let mut booked = 0;
+    for (task, &known) in acknowledged.iter().enumerate() {
+        for number in 0..known {
+            assert!(is_booked(store, task, number), "{number} of task {task} is lost");
+        }
+        assert!(!is_booked(store, task, known + 1), "nobody was at {} of {task}", known + 1);
+        booked += known + u64::from(is_booked(store, task, known));
+    }
+    let account = AccountId::buyer("EUR".parse().unwrap(), buyer());
+    let balance = store.view(|state| state.accounts().account(&account).balance());
+    assert_eq!(balance, u128::from(booked) * 2 * AMOUNT, "something was posted twice, or half");
+}
+
 /// Does nothing unless it is the process that posts: then, without end.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poster() {
     #[expect(clippy::disallowed_methods, reason = "how the parent tells this process what it is")]
-    let (Ok(place), Ok(from)) = (std::env::var(PLACE), std::env::var(FROM)) else { return };
+    let (Ok(place), Ok(known)) = (std::env::var(PLACE), std::env::var(ACKNOWLEDGED)) else {
+        return;
+    };
+    let known: Vec<u64> = known.split(',').map(|number| number.parse().unwrap()).collect();
+    // Opening recomputes the log, and holds it against the signed root.
     let store = open(&place).await;
-    for number in from.parse::<u64>().unwrap().. {
-        println!("posting {number}");
-        match store.append(2_000, vec![deposit(number)]).await {
-            Ok(_) => println!("posted {number}"),
-            // It was posted, and the process was killed before it could say so.
-            Err(AppendError::Refused { refusal: Refusal::AlreadyBooked { .. }, .. }) => {
-                println!("posted {number}");
-            }
-            Err(error) => panic!("{error:?}"),
-        }
+    check(&store, &known);
+    println!("checked {} 0", store.size());
+    let post = |(task, from)| tokio::spawn(post(store.clone(), task, from));
+    let tasks: Vec<_> = known.into_iter().enumerate().map(post).collect();
+    for task in tasks {
+        task.await.unwrap();
     }
 }
 
-/// Starts a poster, lets it go on for a while after its first word, and kills it. Returns what it said that it posted, and
-/// what it was at.
-fn post_and_kill(place: &str, from: u64, after: Duration) -> (Vec<u64>, u64) {
+async fn post(store: Store, task: usize, from: u64) {
+    for number in from.. {
+        println!("posting {task} {number}");
+        match store.append(2_000, deposits(task, number)).await {
+            Ok(_) => {}
+            // It was posted, and the process was killed before it could say so.
+            Err(AppendError::Refused { refusal: Refusal::AlreadyBooked { .. }, .. })
+                if number == from => {}
+            Err(error) => panic!("{error:?}"),
+        }
+        println!("posted {task} {number}");
+    }
+}
+
+/// What a poster says: a word, a task, a number. A line that the kill cut was not said.
+fn listen(said: ChildStdout, tell: &mpsc::Sender<(String, usize, u64)>) {
+    let (mut said, mut line) = (BufReader::new(said), String::new());
+    while said.read_line(&mut line).is_ok_and(|read| read > 0) && line.ends_with('\n') {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [word, first, second] = words.as_slice()
+            && let (Ok(first), Ok(second)) = (first.parse(), second.parse())
+            && tell.send(((*word).to_owned(), first, second)).is_err()
+        {
+            return;
+        }
+        line.clear();
+    }
+}
+
+/// Starts a poster and kills it `after` its first word of posting, or, `early`, after its start. Returns whether it had checked.
+fn post_and_kill(place: &str, known: &mut [u64], (after, early): (Duration, bool)) -> bool {
+    let acknowledged: Vec<String> = known.iter().map(u64::to_string).collect();
     let mut poster = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::poster", "--nocapture", "--test-threads=1"])
         .env(PLACE, place)
-        .env(FROM, from.to_string())
+        .env(ACKNOWLEDGED, acknowledged.join(","))
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let said = BufReader::new(poster.stdout.take().unwrap());
-    let (send, receive) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        // The last line may be cut by the kill: it was not said, then.
-        for line in said.lines().map_while(Result::ok) {
-            if send.send(line).is_err() {
-                return;
-            }
+    let said = poster.stdout.take().unwrap();
+    let (tell, told) = mpsc::channel();
+    let listener = thread::spawn(move || listen(said, &tell));
+    let mut checked = false;
+    let mut hear = |(word, task, number): (String, usize, u64)| {
+        checked |= word == "checked";
+        if word == "posted" {
+            known[task] = known[task].max(number + 1);
         }
-    });
-    let (mut posted, mut at) = (Vec::new(), from);
-    let mut hear = |line: String| {
-        let mut words = line.split(' ');
-        match (words.next(), words.next().and_then(|number| number.parse().ok())) {
-            (Some("posting"), Some(number)) => at = number,
-            (Some("posted"), Some(number)) => posted.push(number),
-            _ => {}
-        }
-        line.starts_with("posting")
+        word == "posting"
     };
-    while !hear(receive.recv_timeout(Duration::from_secs(60)).unwrap()) {}
+    // A poster that finds something wrong ends, and its pipe with it.
+    while !early && !hear(told.recv_timeout(Duration::from_secs(300)).expect("it posts")) {}
     // Not a wait for something to happen: the moment of the kill.
     thread::park_timeout(after);
     poster.kill().unwrap();
     poster.wait().unwrap();
-    while let Ok(line) = receive.recv() {
+    while let Ok(line) = told.recv() {
         hear(line);
     }
-    reader.join().unwrap();
-    (posted, at)
+    listener.join().unwrap();
+    checked
 }
 
-async fn killed_again_and_again(place: Place) {
+async fn killed_again_and_again(place: Place, share: u64) {
     let path = match &place {
         Place::Sqlite(dir) => dir.path().to_str().unwrap().to_owned(),
         Place::Postgres(url) => url.clone(),
@@ -114,53 +173,52 @@ async fn killed_again_and_again(place: Place) {
     let key_hash = Digest([9; 32]);
     let issued = KeyIssued { key_id: buyer(), key_hash, buyer: "Wine shop".into() };
     store.append(1_500, vec![issued.into()]).await.unwrap();
-    let before = store.size();
     store.close().await;
     drop(store);
     #[expect(clippy::disallowed_methods, reason = "how often, for whoever wants more")]
     let kills = std::env::var("SAHAKAR_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
-    let (mut acknowledged, mut from) = (BTreeSet::new(), 0);
+    let kills = kills / share;
+    let (mut known, mut checks) = (vec![0; TASKS], 0);
     for kill in 0..kills {
-        // From before the transaction to many posts later, in steps that share no divisor with anything.
-        let after = Duration::from_micros(kill * 397 % 9_001);
-        let (path, at) = (path.clone(), from);
-        let killed = tokio::task::spawn_blocking(move || post_and_kill(&path, at, after));
-        let (posted, at) = killed.await.unwrap();
-        acknowledged.extend(posted);
-        from = at;
-        if kill % 50 == 49 || kill + 1 == kills {
-            // Opening recomputes all of it, to the signed root.
+        // From before the transaction to many posts later, in steps that share no divisor with anything; every eighth time
+        // while the log is opened and SQLite recovers what the last kill left.
+        let early = kill % 8 == 7;
+        let after = Duration::from_micros(kill * 397 % if early { 60_013 } else { 9_001 });
+        let (path, mut so_far) = (path.clone(), known.clone());
+        let killed = tokio::task::spawn_blocking(move || {
+            (post_and_kill(&path, &mut so_far, (after, early)), so_far)
+        });
+        let (checked, so_far) = killed.await.unwrap();
+        (checks, known) = (checks + u64::from(checked), so_far);
+        if kill % AUDITED_EVERY == AUDITED_EVERY - 1 || kill + 1 == kills {
             let store = place.open().await;
-            let deposits = store.size() - before;
-            for number in &acknowledged {
-                let booked = store.view(|state| state.booked(&buyer(), &format!("d-{number}")));
-                assert!(booked.is_some(), "deposit {number} was acknowledged and is lost");
-            }
-            // Numbers are posted in order, and what was not acknowledged is tried again: each once.
-            let known = acknowledged.len() as u64;
-            assert!(
-                deposits == known || deposits == known + 1,
-                "{deposits} deposits, {known} known"
-            );
-            let currency = "EUR".parse().unwrap();
-            let balance = store.view(|state| {
-                state.accounts().account(&AccountId::buyer(currency, buyer())).balance()
-            });
-            assert_eq!(balance, u128::from(deposits) * AMOUNT);
+            check(&store, &known);
+            audit_leaves(&store).await;
             store.close().await;
         }
     }
-    assert!(!acknowledged.is_empty());
-    eprintln!("killed {kills} times, {} deposits", acknowledged.len());
+    assert!(known.iter().all(|&known| known > 0), "every task was heard: {known:?}");
+    assert!(checks >= kills * 7 / 8, "{checks} restarts were checked");
+    eprintln!("killed {kills} times, {checks} restarts checked, appends acknowledged {known:?}");
+}
+
+/// The leaves lead to the root that readers are shown, recomputed without the store.
+async fn audit_leaves(store: &Store) {
+    let (mut leaves, head) = (Vec::new(), TreeHead { size: store.size(), root: store.root() });
+    while let Some(from) = (leaves.len() as u64 != head.size).then_some(leaves.len() as u64) {
+        let page = store.entries(from, 1_000).await.unwrap();
+        leaves.extend(page.into_iter().map(|entry| entry.leaf));
+    }
+    audit(&leaves, Some(&head)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_6_kill_9_at_any_step_of_posting_loses_and_doubles_nothing_in_sqlite() {
-    killed_again_and_again(Place::sqlite()).await;
+    killed_again_and_again(Place::sqlite(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_6_kill_9_at_any_step_of_posting_loses_and_doubles_nothing_in_postgresql() {
     let Some(place) = Place::postgres("kill -9 of who posts to PostgreSQL") else { return };
-    killed_again_and_again(place).await;
+    killed_again_and_again(place, 2).await;
 }

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use data_dao_governance::{Cancellation, Draft, ProposalContent, ProposalId, Request as _, Veto};
+use data_dao_governance::{
+    Action, Cancellation, Draft, ProposalContent, ProposalId, Request as _, Veto,
+};
+use data_dao_store::is_commitment;
 use privacy_identity::SigningKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NodeArgs;
 use super::key::read_key_file;
+use super::name::{name_json, salted};
 use super::output::{print, print_json, print_table, short, typed};
 use super::signing::{Stamp, dao_id, stamp};
 use crate::rest::Rest;
@@ -156,7 +160,9 @@ impl ProposalCommand {
 /// # Errors
 /// What the node refuses.
 pub fn create(rest: &Rest, key: &SigningKey, motion: Motion) -> anyhow::Result<Value> {
-    submit(rest, key, motion.content(dao_id(rest)?, key.verifying_key()))
+    let mut content = motion.content(dao_id(rest)?, key.verifying_key());
+    let names = conceal_labels(&mut content.actions);
+    send(rest, key, content, &names)
 }
 
 /// Sends `content`, signed by `key`. Returns the node's answer.
@@ -164,9 +170,34 @@ pub fn create(rest: &Rest, key: &SigningKey, motion: Motion) -> anyhow::Result<V
 /// # Errors
 /// Content that cannot stand, or what the node refuses.
 pub fn submit(rest: &Rest, key: &SigningKey, content: ProposalContent) -> anyhow::Result<Value> {
+    send(rest, key, content, &[])
+}
+
+/// Puts commitments where members to be admitted are called by name, and returns the names.
+fn conceal_labels(actions: &mut [Action]) -> Vec<Value> {
+    let mut names = Vec::new();
+    for action in actions {
+        if let Action::AdmitMember { label, .. } = action
+            && !is_commitment(label)
+        {
+            let name = salted(std::mem::take(label));
+            *label = name.commitment();
+            names.push(name_json(&name));
+        }
+    }
+    names
+}
+
+fn send(
+    rest: &Rest,
+    key: &SigningKey,
+    content: ProposalContent,
+    names: &[Value],
+) -> anyhow::Result<Value> {
     let draft = Draft::new(content).context("the proposal cannot stand")?;
     let (id, content) = (draft.id().to_string(), draft.content());
-    let body = json!({"content": content, "signature": content.sign(key).to_string()});
+    let signature = content.sign(key).to_string();
+    let body = json!({"content": content, "signature": signature, "names": names});
     let answer = rest.post("/v1/proposals", None, &body).context("the proposal was not made")?;
     if answer["id"] != id.as_str() {
         bail!("the node names the proposal {}, its content's digest is {id}", answer["id"]);

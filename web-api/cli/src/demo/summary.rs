@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
+use aggregator_network::load_key;
+use anyhow::{Context as _, ensure};
 use clap::ValueEnum as _;
 use data_dao_journal::{Body, Entry, Explainer, Explanation, Federation, Replay};
 use data_dao_ledger::Name;
 use data_dao_store::read_tiles;
-use privacy_identity::VerifyingKey;
+use privacy_identity::{SigningKey, VerifyingKey};
 
 use super::{
     DemoArgs,
@@ -63,7 +64,7 @@ pub(crate) async fn summarise(
         config: config(args, vintage, &gathered.device, &terms)?,
         rounds: rounds.map(|(round, stats)| round_row(*round, stats, epsilon(*round))).collect(),
         central: gathered.central,
-        contributors: contributors(vintage, federation, unit, &explained)?,
+        contributors: contributors(cooperative, vintage, (federation, unit), &explained)?,
         ledger: LedgerSummary { entries: ledger.entries, root: ledger.root.to_string(), audit },
         peak_rss_bytes: cooperative.peak_rss_bytes(),
         sale: gathered.sale,
@@ -185,15 +186,16 @@ fn seconds(from_ms: u64, to_ms: u64) -> f64 {
 }
 
 fn contributors(
+    cooperative: &Cooperative,
     vintage: &Vintage,
-    federation: &Federation,
-    unit: f64,
+    (federation, unit): (&Federation, f64),
     explained: &BTreeMap<VerifyingKey, Explanation>,
 ) -> anyhow::Result<Vec<ContributorRow>> {
     let row = |winery: &super::wineries::Winery| {
-        let mut members = federation.members().iter();
-        let member = members.find(|(_, member)| member.label == winery.label);
-        let key: &VerifyingKey = member.context("every winery joined")?.0;
+        // The log does not say who is called what: each winery's own key does.
+        let own = load_key(&cooperative.trainer_dir(&winery.label).join("key"))?;
+        let key = &SigningKey::from_seed(&own).verifying_key();
+        ensure!(federation.members().contains_key(key), "{} did not join", winery.label);
         let standing = federation.standings().get(key);
         let interval = standing.and_then(data_dao_journal::Standing::interval);
         Ok(ContributorRow {

@@ -19,6 +19,7 @@ use trainer_model::{Architecture, MlpShape};
 
 use super::config::{FederationConfig, FounderConfig, ServeConfig};
 use crate::{
+    commands::name::salted,
     process::now_ms,
     serve::vault::Vault,
     settlement::{epsilon_from_micro, terms_json},
@@ -92,7 +93,7 @@ pub(crate) async fn terms(
     if store.view(|state| state.genesis().is_none()) {
         let genesis = genesis(config, key.verifying_key())?;
         // In one transaction: founders can only be named by the second entry.
-        let founding = [Some(Body::Genesis(genesis)), founders(config)?];
+        let founding = [Some(Body::Genesis(genesis)), founders(config, store).await?];
         store.append(now_ms(), founding.into_iter().flatten().collect()).await?;
     }
     let name = Name::new(config.federation.name.clone())?;
@@ -135,12 +136,15 @@ pub(crate) fn configured_terms(config: &ServeConfig) -> anyhow::Result<Federatio
     make_terms(config, &tables, terms.unverified_body().dao, &key)
 }
 
-/// The founders of the configuration, if it names any, or a guardian.
-fn founders(config: &ServeConfig) -> anyhow::Result<Option<Body>> {
+/// The founders of the configuration, if it names any, or a guardian. What they are called is kept beside the log.
+async fn founders(config: &ServeConfig, store: &Store) -> anyhow::Result<Option<Body>> {
     let dao = &config.dao;
     let mut members =
         dao.founders.iter().map(FounderConfig::founder).collect::<Result<Vec<_>, _>>()?;
     members.sort_by_key(|founder| founder.member);
+    for founder in &mut members {
+        founder.label = store.keep_name(&salted(std::mem::take(&mut founder.label))).await?;
+    }
     let guardian = dao.guardian.as_deref().map(str::parse).transpose().context("dao.guardian")?;
     if members.is_empty() && guardian.is_none() {
         return Ok(None);

@@ -11,6 +11,7 @@ use aggregator_protocol::{
 use aggregator_round::{SumProducts, check_values, round_loss_micro};
 use aggregator_strategy::Draw;
 use anyhow::Context as _;
+use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
 use data_dao_journal::{
     Body, Federation, MemberAdmitted, RoundAborted, RoundOpened, settlement_bodies,
 };
@@ -29,6 +30,7 @@ use super::{
     vault::Vault,
 };
 use crate::{
+    commands::name::salted,
     measure::Evaluator,
     process::{Events, now_ms, running_ms},
     settlement::{epsilon_from_micro, round_settled},
@@ -182,12 +184,18 @@ impl RoundService {
         if known {
             return Ok(DaoReply::Joined);
         }
+        // What the log would refuse, were it in the clear.
+        if !(1..=MEMBER_LABEL_BYTES_MAX).contains(&body.label.len()) {
+            return Ok(DaoReply::Refused(Refusal::Malformed));
+        }
         if count >= self.terms.unverified_body().encoding.contributors_max() {
             return Ok(DaoReply::Refused(Refusal::BadSet));
         }
-        let label = body.label.clone();
-        self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
+        self.events
+            .emit(json!({"event": "joined", "member": member.to_string(), "label": body.label}));
         self.joined_ms.store(running_ms(), std::sync::atomic::Ordering::Relaxed);
+        // The log is for ever: what somebody is called stands beside it, where it can be erased.
+        let label = self.store.keep_name(&salted(body.label.clone())).await?;
         let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
             Ok(_) => Ok(DaoReply::Joined),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::commands::NodeArgs;
 use crate::commands::key::read_key_file;
+use crate::commands::name::{name_json, salted};
 use crate::commands::output::{print, print_json, print_table, short, typed};
 use crate::commands::signing::{Stamp, dao_id, stamp};
 use crate::process::now_ms;
@@ -206,8 +207,11 @@ pub fn join(
     if invited != member {
         bail!("the invitation is for {invited}, this key is {member}");
     }
-    let joining = Joining { dao, member, label, nonce, expires_ms };
+    // The log is for ever: it gets a commitment, the name stands beside it, where it can be erased.
+    let name = salted(label);
+    let joining = Joining { dao, member, label: name.commitment(), nonce, expires_ms };
     let body = json!({
+        "name": name_json(&name),
         "invitation": file.invitation,
         "invitation_signature": file.invitation_signature.to_string(),
         "joining": joining,

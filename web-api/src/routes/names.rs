@@ -1,0 +1,111 @@
+//! What people are called: the log has salted commitments, the names stand beside it until they are erased.
+
+use axum::{extract::State, http::StatusCode};
+use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
+use data_dao_journal::{Refusal, State as Ledger};
+use data_dao_store::{SaltedName, Store, is_commitment};
+use privacy_identity::{Digest, VerifyingKey};
+use serde::Deserialize;
+use tracing::info;
+use utoipa::ToSchema;
+
+use crate::ApiState;
+use crate::api_error::ApiError;
+use crate::auth::Operator;
+use crate::extract::PathPart;
+use crate::problem::Problem;
+
+/// A name and its salt, for a label `salted:<commitment>` in what is sent with it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameRequest {
+    /// What somebody is called: 1 to 200 bytes.
+    name: String,
+    /// 32 random bytes in hexadecimal. The commitment is SHA-256 of `sahakar/personal-data/v1`, the salt in
+    /// hexadecimal, and the name, each of the first two ended by a line feed.
+    #[schema(value_type = String)]
+    #[serde(with = "data_dao_governance::text")]
+    salt: Digest,
+}
+
+/// What a member is called: nothing but the first digits of its key, if its name was erased, never told, or is kept elsewhere.
+pub(crate) fn shown(store: &Store, key: &VerifyingKey, label: &str) -> String {
+    store.reveal(label).unwrap_or_else(|| key.short())
+}
+
+/// Checks the labels that are to go into the log, and the names that they commit to.
+///
+/// Threat: a name in the clear, in a log that others copy, can never be erased. So none is taken, whoever signed it.
+///
+/// # Errors
+/// A label in the clear, a name that no label commits to, or one of an impossible length.
+pub(crate) fn check(labels: &[&str], names: Vec<NameRequest>) -> Result<Vec<SaltedName>, ApiError> {
+    if let Some(clear) = labels.iter().find(|label| !is_commitment(label)) {
+        return Err(ApiError::Invalid(format!(
+            "the label {clear:?} is in the clear: the log takes `salted:` and a commitment, the name goes beside it"
+        )));
+    }
+    let mut salted = Vec::with_capacity(names.len());
+    for NameRequest { name, salt } in names {
+        let (got, high) = (i128::try_from(name.len()).unwrap_or(i128::MAX), MEMBER_LABEL_BYTES_MAX);
+        if !(1..=high).contains(&name.len()) {
+            let high = i128::try_from(high).unwrap_or(i128::MAX);
+            let refusal = Refusal::OutOfBounds { what: "name", got, low: 1, high };
+            return Err(ApiError::Refused(Box::new(refusal)));
+        }
+        let name = SaltedName::new(name, salt.0);
+        if !labels.contains(&name.commitment().as_str()) {
+            return Err(ApiError::Invalid("a name is not what any label commits to".to_owned()));
+        }
+        salted.push(name);
+    }
+    Ok(salted)
+}
+
+/// Keeps names, when the log has what commits to them: what it refused leaves nothing behind. If the process dies in
+/// between, the member is called by its key.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn keep(store: &Store, names: &[SaltedName]) -> Result<(), ApiError> {
+    for name in names {
+        store.keep_name(name).await?;
+    }
+    Ok(())
+}
+
+/// Erase what a member is called
+///
+/// The ledger stays as it is: it has salted commitments, of which nothing can be learnt any more.
+#[utoipa::path(delete, path = "/v1/members/{key}/label", tag = "governance",
+    params(("key" = String, Path, description = "The member's public key in hexadecimal")),
+    security(("operator" = [])),
+    responses((status = 204, description = "Erased"), (status = 401, body = Problem),
+        (status = 404, body = Problem, description = "No such member, or erased before"),
+        (status = 503, body = Problem)))]
+pub(crate) async fn erase(
+    State(state): State<ApiState>,
+    _operator: Operator,
+    PathPart(key): PathPart<String>,
+) -> Result<StatusCode, ApiError> {
+    let missing = || ApiError::not_found("name", &key);
+    let member = key.parse().map_err(|_source| missing())?;
+    let labels = state.store().view(|ledger| labels(ledger, &member));
+    let mut erased = false;
+    for label in labels {
+        erased |= state.store().erase(&label).await?;
+    }
+    if !erased {
+        return Err(missing());
+    }
+    info!(member = %key, "erased what the member {key} is called");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// All that the log calls a member.
+fn labels(ledger: &Ledger, member: &VerifyingKey) -> Vec<String> {
+    let of_dao = ledger.membership(member).map(|member| member.label.clone());
+    let federations = ledger.federations().values();
+    let of_federations = federations.filter_map(|f| Some(f.members().get(member)?.label.clone()));
+    of_dao.into_iter().chain(of_federations).collect()
+}
