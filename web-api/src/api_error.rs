@@ -42,6 +42,9 @@ pub(crate) enum ApiError {
     /// The body is not JSON.
     #[error("send the body as application/json")]
     UnsupportedMediaType,
+    /// The body is compressed in an unknown way.
+    #[error("send the body as it is, or with Content-Encoding gzip or deflate")]
+    UnsupportedEncoding,
     /// The body is longer than the route takes.
     #[error("the body is longer than this route takes")]
     TooLarge,
@@ -113,6 +116,7 @@ impl ApiError {
             Self::Malformed(_) => (400, "malformed", "Malformed request"),
             Self::Invalid(_) => (422, "invalid", "Invalid request"),
             Self::UnsupportedMediaType => (415, "media-type", "Unsupported media type"),
+            Self::UnsupportedEncoding => (415, "content-encoding", "Unsupported encoding"),
             Self::TooLarge => (413, "too-large", "Body too large"),
             Self::IdempotencyKeyMissing => {
                 (400, "idempotency-key-missing", "Idempotency-Key is missing")

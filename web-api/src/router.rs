@@ -19,6 +19,7 @@ use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api_error::ApiError;
+use crate::oip_error::in_the_protocols_form;
 use crate::openapi::Frame;
 use crate::request_id::RandomRequestId;
 use crate::{ApiState, routes};
@@ -41,6 +42,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(within_time))
         .layer(CatchPanicLayer::custom(response_from_panic))
+        .layer(middleware::from_fn(in_the_protocols_form))
         .layer(middleware::map_response(hardened))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())

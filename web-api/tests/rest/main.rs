@@ -2,9 +2,11 @@
 //! refusal.
 
 mod catalogue;
+mod clients;
 mod disputes;
 mod governance;
 mod inference;
+mod inference_binary;
 mod ledger;
 mod node;
 mod sale;

@@ -229,6 +229,14 @@ impl Node {
         (node, key)
     }
 
+    /// Serves the node on a free port of this machine for as long as the test runs.
+    pub(crate) async fn listen(&self) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, self.router.clone()).into_future());
+        address
+    }
+
     /// Sets the clock, and lets happen what is due then, as a node does by itself.
     pub(crate) async fn pass_time(&self, now_ms: u64) {
         self.set_time(now_ms);

@@ -113,7 +113,7 @@ fn metadata(
     Ok(Json(ModelMetadata {
         versions: versions(state, &served.name),
         name: served.name.to_string(),
-        platform: "sahakar-burn",
+        platform: "sahakar",
         inputs: vec![tensor(INPUT, "FP32", vec![-1, inputs])],
         outputs,
     }))

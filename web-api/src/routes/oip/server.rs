@@ -13,8 +13,8 @@ pub(crate) struct ServerMetadata {
     name: &'static str,
     /// Its version.
     version: &'static str,
-    /// Extensions of the protocol; there are none yet.
-    extensions: Vec<String>,
+    /// Extensions of the protocol.
+    extensions: [&'static str; 2],
 }
 
 /// Health. The specification's text and its schema name the field differently, and servers do
@@ -32,7 +32,8 @@ pub(crate) struct Health {
     responses((status = 200, body = ServerMetadata)))]
 pub(crate) async fn metadata() -> Json<ServerMetadata> {
     let version = env!("CARGO_PKG_VERSION");
-    Json(ServerMetadata { name: "sahakar", version, extensions: Vec::new() })
+    let extensions = ["classification", "binary_tensor_data"];
+    Json(ServerMetadata { name: "sahakar", version, extensions })
 }
 
 /// Liveness
