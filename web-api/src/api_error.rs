@@ -60,6 +60,12 @@ pub(crate) enum ApiError {
     /// The journal refused.
     #[error("{}", chain(.0))]
     Refused(Box<Refusal>),
+    /// A model's files are for buyers.
+    #[error("buy calls of {model} with this key: its files are for those who bought of it")]
+    NothingBought {
+        /// The model.
+        model: String,
+    },
     /// Somebody else was faster, several times.
     #[error("other requests with this key were faster; send it again")]
     Contention,
@@ -125,6 +131,7 @@ impl ApiError {
                 (422, "idempotency-key-reused", "Idempotency-Key was used otherwise")
             }
             Self::Refused(refusal) => return problem_from_refusal(refusal),
+            Self::NothingBought { .. } => (402, "nothing-bought", "Nothing was bought"),
             Self::Contention => (409, "contention", "Too many requests at once"),
             Self::ModelNotLoaded { .. } => (503, "model-not-loaded", "Model not loaded"),
             Self::Unavailable(_) => (503, "unavailable", "Unavailable"),

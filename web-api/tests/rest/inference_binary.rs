@@ -60,9 +60,9 @@ async fn binary_tensors_go_both_ways_and_say_the_same_as_json() {
     assert_eq!(sizes, [16, 16]);
     assert!(json["outputs"][0].get("data").is_none());
     assert_eq!(&binary[..8], b"\x04\0\0\0fine");
-    let numbers: Vec<f32> =
-        binary[16..].chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-    assert_eq!(json!(numbers), expected["outputs"][0]["data"]);
+    let numbers = binary[16..].chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+    let said: Vec<f32> = serde_json::from_value(expected["outputs"][0]["data"].clone()).unwrap();
+    assert_eq!(numbers.collect::<Vec<_>>(), said);
 }
 
 #[tokio::test]
@@ -193,4 +193,34 @@ async fn whatever_refuses_below_v2_does_it_in_the_protocols_form() {
     node.post_as(&key, "/v2/models/%ff/infer", &two_rows()).await.assert_oip_error(404, "");
     node.get("/v1/nothing").await.assert_problem(404, "no-route");
     node.get("/v20").await.assert_problem(404, "no-route");
+}
+
+#[tokio::test]
+async fn an_explanation_adds_up_to_the_probability() {
+    let (node, key) = Node::with_calls(3).await;
+    let mut body = two_rows();
+    body["parameters"] = json!({"explain": true});
+    body["outputs"] = json!([{"name": "probabilities"}]);
+    let outputs = node.infer(&key, &body).await.json()["outputs"].clone();
+    let named = |name: &str| {
+        let found = outputs.as_array().unwrap().iter().find(|output| output["name"] == name);
+        let data = found.unwrap()["data"].as_array().unwrap().clone();
+        data.iter().map(|number| number.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let (probabilities, parts) = (named("probabilities"), named("attributions"));
+    let (baseline, gap) = (named("attribution_baseline"), named("attribution_gap"));
+    for row in 0..2 {
+        let best = probabilities[2 * row].max(probabilities[2 * row + 1]);
+        let sum = parts[2 * row] + parts[2 * row + 1] + baseline[row] + gap[row];
+        assert!((best - sum).abs() < 1e-6, "{outputs}");
+        assert!(gap[row].abs() < 1e-3, "{outputs}");
+    }
+    // The first row is the mean of each column: nothing speaks for or against it.
+    assert!(parts[0].abs() < 1e-9 && parts[1].abs() < 1e-9 && parts[2].abs() > 0.01);
+    let rows = web_api::EXPLAINED_ROWS_MAX + 1;
+    body["inputs"][0]["shape"] = json!([rows, 2]);
+    body["inputs"][0]["data"] = json!(vec![1.0; 2 * rows]);
+    node.infer(&key, &body).await.assert_oip_error(400, "explained");
+    let plain = node.infer(&key, &two_rows()).await.json();
+    assert_eq!(plain["outputs"].as_array().unwrap().len(), 2);
 }

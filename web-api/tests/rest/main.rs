@@ -1,6 +1,7 @@
 //! The REST interface over a real store: status and body of every route, for success and for each
 //! refusal.
 
+mod artefacts;
 mod catalogue;
 mod clients;
 mod disputes;
@@ -10,4 +11,5 @@ mod inference_binary;
 mod ledger;
 mod node;
 mod sale;
+mod serving;
 mod support;

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{self, Body, Coding};
-use super::outputs::{Output, OutputTensor, WantedOutput};
+use super::outputs::{Output, OutputTensor, WantedOutput, explanation};
 use super::parameters::RequestParameters;
 use super::tensor::{InputTensor, rows};
 use crate::ApiState;
 use crate::api_error::ApiError;
 use crate::auth::Buyer;
 use crate::extract::PathPart;
-use crate::inference::{ServedModel, sell};
+use crate::inference::{Explain, ServedModel, sell};
 use crate::oip_error::{OipError, OipErrorBody};
 
 /// The header that names the receipt of a prediction.
@@ -63,7 +63,8 @@ pub(crate) struct InferParameters {
 
 /// Predict with the newest version
 ///
-/// Costs one paid call, whatever the number of rows (at most 1024). Bodies may be compressed (gzip, deflate), and
+/// Costs one paid call, whatever the number of rows (at most 1024). With the parameter `explain` the response says what
+/// each input added to the probability of the predicted class, from what baseline, and what gap is left. Bodies may be compressed (gzip, deflate), and
 /// tensors binary: the extension of the protocol with `Inference-Header-Content-Length`.
 #[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "inference",
     params(("name" = String, Path, description = "The model's name")),
@@ -121,17 +122,20 @@ async fn answer(
     let bytes = Bytes::from_request(request, &()).await.map_err(|_source| ApiError::TooLarge)?;
     let body = Body::read(&headers, bytes).await?;
     let request: InferRequest = body.json()?;
-    let served = ServedModel::find(state, name, version)?;
+    let served = ServedModel::find(state, name, version).await?;
     let values = rows(&request.inputs, &served.model, body.binary())?;
     let wanted = Output::wanted(&request.outputs, &request.parameters)?;
-    let sold = sell(state, &buyer.key_id, &served, &values).await?;
+    let explain = if request.parameters.explain { Explain::Yes } else { Explain::No };
+    let sold = sell(state, &buyer.key_id, &served, &values, explain).await?;
     let receipt = sold.id.to_string();
     let path = HeaderValue::from_str(&format!("/v1/receipts/{receipt}"));
     let header = (RECEIPT_HEADER, path.expect("hexadecimal is ASCII"));
     let mut binary = Vec::new();
     let tensor = |output: Output| output.tensor(&served, &sold, &mut binary);
+    let mut outputs: Vec<_> = wanted.into_iter().map(tensor).collect();
+    outputs.extend(explanation(&sold, &request.parameters, &mut binary));
     let response = InferResponse {
-        outputs: wanted.into_iter().map(tensor).collect(),
+        outputs,
         model_name: served.name.to_string(),
         model_version: served.version.to_string(),
         id: request.id,

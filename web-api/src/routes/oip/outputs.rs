@@ -1,6 +1,7 @@
 //! Tensors of a response: in JSON, or in binary after it.
 
 use serde::{Deserialize, Serialize};
+use trainer_model::Attribution;
 use utoipa::ToSchema;
 
 use super::parameters::{BinaryParameters, OutputParameters, RequestParameters};
@@ -21,7 +22,7 @@ pub(crate) struct WantedOutput {
 /// A tensor of a response.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OutputTensor {
-    /// `probabilities` or `label`.
+    /// `probabilities`, `label`, or one of an explanation.
     name: &'static str,
     /// Its dimensions.
     shape: Vec<usize>,
@@ -113,8 +114,19 @@ impl Output {
                 (vec![rows, predictions.classes()], numbers)
             }
         };
+        OutputTensor::new(self.name, shape, data, (self.encoding, binary))
+    }
+}
+
+impl OutputTensor {
+    fn new(
+        name: &'static str,
+        shape: Vec<usize>,
+        data: TensorData,
+        (encoding, binary): (Encoding, &mut Vec<u8>),
+    ) -> Self {
         let datatype = data.datatype();
-        let (parameters, data) = match self.encoding {
+        let (parameters, data) = match encoding {
             Encoding::Json => (None, Some(data)),
             Encoding::Binary => {
                 let before = binary.len();
@@ -123,8 +135,36 @@ impl Output {
                 (Some(BinaryParameters { binary_data_size }), None)
             }
         };
-        OutputTensor { name: self.name, shape, datatype, parameters, data }
+        Self { name, shape, datatype, parameters, data }
     }
+}
+
+/// Why a prediction is as it is, if that was asked for: for each row, what each input adds to the probability of the
+/// predicted class, the probability that a row of means would have, and what the sum of both misses.
+pub(super) fn explanation(
+    sold: &SoldPrediction,
+    request: &RequestParameters,
+    binary: &mut Vec<u8>,
+) -> Vec<OutputTensor> {
+    let Some(first) = sold.attributions.first() else { return Vec::new() };
+    let (rows, inputs) = (sold.attributions.len(), first.values.len());
+    let encoding = if request.binary_data_output { Encoding::Binary } else { Encoding::Json };
+    let mut tensor = |name, shape, numbers: Vec<f64>| {
+        let data = TensorData::Numbers(numbers.into_iter().map(f32_from_f64).collect());
+        OutputTensor::new(name, shape, data, (encoding, &mut *binary))
+    };
+    let each = |number: fn(&Attribution) -> f64| sold.attributions.iter().map(number).collect();
+    let values = sold.attributions.iter().flat_map(|row| row.values.iter().copied());
+    vec![
+        tensor("attributions", vec![rows, inputs], values.collect()),
+        tensor("attribution_baseline", vec![rows], each(|row| row.baseline)),
+        tensor("attribution_gap", vec![rows], each(|row| row.gap)),
+    ]
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "parts of a probability; rounding is wanted")]
+const fn f32_from_f64(value: f64) -> f32 {
+    value as f32
 }
 
 fn classes(name: &str, classification: Option<u32>) -> Result<Option<usize>, ApiError> {

@@ -13,6 +13,9 @@ pub(crate) struct RequestParameters {
     /// Send all outputs in binary that do not say otherwise.
     #[serde(default)]
     pub(super) binary_data_output: bool,
+    /// Send why, too: the outputs `attributions`, `attribution_baseline` and `attribution_gap`. At most 16 rows.
+    #[serde(default)]
+    pub(super) explain: bool,
 }
 
 /// Of an input.
