@@ -42,6 +42,9 @@ pub(crate) enum ApiError {
     /// The body is not JSON.
     #[error("send the body as application/json")]
     UnsupportedMediaType,
+    /// The body is compressed in an unknown way.
+    #[error("send the body as it is, or with Content-Encoding gzip or deflate")]
+    UnsupportedEncoding,
     /// The body is longer than the route takes.
     #[error("the body is longer than this route takes")]
     TooLarge,
@@ -57,6 +60,12 @@ pub(crate) enum ApiError {
     /// The journal refused.
     #[error("{}", chain(.0))]
     Refused(Box<Refusal>),
+    /// A model's files are for buyers.
+    #[error("buy calls of {model} with this key: its files are for those who bought of it")]
+    NothingBought {
+        /// The model.
+        model: String,
+    },
     /// Somebody else was faster, several times.
     #[error("other requests with this key were faster; send it again")]
     Contention,
@@ -113,6 +122,7 @@ impl ApiError {
             Self::Malformed(_) => (400, "malformed", "Malformed request"),
             Self::Invalid(_) => (422, "invalid", "Invalid request"),
             Self::UnsupportedMediaType => (415, "media-type", "Unsupported media type"),
+            Self::UnsupportedEncoding => (415, "content-encoding", "Unsupported encoding"),
             Self::TooLarge => (413, "too-large", "Body too large"),
             Self::IdempotencyKeyMissing => {
                 (400, "idempotency-key-missing", "Idempotency-Key is missing")
@@ -121,6 +131,7 @@ impl ApiError {
                 (422, "idempotency-key-reused", "Idempotency-Key was used otherwise")
             }
             Self::Refused(refusal) => return problem_from_refusal(refusal),
+            Self::NothingBought { .. } => (402, "nothing-bought", "Nothing was bought"),
             Self::Contention => (409, "contention", "Too many requests at once"),
             Self::ModelNotLoaded { .. } => (503, "model-not-loaded", "Model not loaded"),
             Self::Unavailable(_) => (503, "unavailable", "Unavailable"),

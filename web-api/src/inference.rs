@@ -13,15 +13,20 @@ use data_dao_ledger::Name;
 use privacy_identity::{Digest, Tag, Writer};
 use rand::Rng as _;
 use tracing::warn;
-use trainer_model::{Features, Predictions, predict};
+use trainer_model::{Attribution, Features, Predictions, check_features, integrated_gradients};
 
 use crate::api_error::ApiError;
+use crate::batcher::Place;
 use crate::{ApiState, ShelvedModel};
 
 /// Most rows of one call.
 pub const ROWS_MAX: usize = 1_024;
-/// Most models computed at the same time; more wait.
+/// Most threads that compute predictions.
 pub const INFERENCES_MAX: usize = 4;
+/// Most rows of one call that are explained: each is 64 forward and backward passes.
+pub const EXPLAINED_ROWS_MAX: usize = 16;
+/// Most explanations computed at the same time; more wait.
+pub(crate) const EXPLANATIONS_MAX: usize = 2;
 /// How long a call stays reserved: longer than any request may take.
 pub const RESERVATION_MS: u64 = 120_000;
 /// How often a reservation is tried while other requests use up the same purchase.
@@ -37,7 +42,7 @@ pub(crate) struct ServedModel {
 
 impl ServedModel {
     /// The model `name`, in `version` or the newest.
-    pub(crate) fn find(
+    pub(crate) async fn find(
         state: &ApiState,
         name: &str,
         version: Option<&str>,
@@ -55,7 +60,8 @@ impl ServedModel {
             })?;
             Ok::<_, ApiError>((release.version, release.digest))
         })?;
-        let model = state.shelf().get(&digest).ok_or_else(|| {
+        let model = state.shelf().fetch(&digest).await.map_err(ApiError::internal)?;
+        let model = model.ok_or_else(|| {
             let model = parsed.to_string();
             ApiError::ModelNotLoaded { model, version }
         })?;
@@ -64,8 +70,13 @@ impl ServedModel {
 
     /// The features of rows as a buyer sends them, `[rows, inputs]`.
     pub(crate) fn features(&self, values: &[f32]) -> Result<Features, ApiError> {
+        let refused = |error: &dyn std::fmt::Display| {
+            ApiError::Malformed(format!("the input is refused: {error}"))
+        };
         let features = Features::standardised(values, self.model.standardiser());
-        features.map_err(|error| ApiError::Malformed(format!("the input is refused: {error}")))
+        let features = features.map_err(|error| refused(&error))?;
+        check_features(self.model.architecture(), &features).map_err(|error| refused(&error))?;
+        Ok(features)
     }
 }
 
@@ -74,22 +85,41 @@ impl ServedModel {
 pub(crate) struct SoldPrediction {
     pub(crate) id: Digest,
     pub(crate) predictions: Predictions,
+    /// Why, for each row; empty if nobody asked.
+    pub(crate) attributions: Vec<Attribution>,
+}
+
+/// Whether a prediction comes with its reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Explain {
+    No,
+    /// By integrated gradients of the predicted class's probability.
+    Yes,
 }
 
 /// Sells one call: reserves it for `key_id`, computes, and books the outcome.
 ///
 /// * `values` — `[rows, inputs]` as the buyer sent them: their digest is in the log.
+/// * `explain` — with [`Explain::Yes`], at most [`EXPLAINED_ROWS_MAX`] rows.
 pub(crate) async fn sell(
     state: &ApiState,
     key_id: &Name,
     served: &ServedModel,
     values: &[f32],
+    explain: Explain,
 ) -> Result<SoldPrediction, ApiError> {
     let features = served.features(values)?;
+    if explain == Explain::Yes && features.rows() > EXPLAINED_ROWS_MAX {
+        let rows = features.rows();
+        let refused = format!("at most {EXPLAINED_ROWS_MAX} rows are explained, got {rows}");
+        return Err(ApiError::Malformed(refused));
+    }
+    let place = state.batcher().place()?;
     let input = digest(Tag::PredictionInput, features.inputs(), values);
     let (id, price) = reserve(state, key_id, served, input).await?;
-    let predictions = match compute(state, served, features).await {
-        Ok(predictions) => predictions,
+    let (predictions, attributions) = match compute(state, served, features, (place, explain)).await
+    {
+        Ok(computed) => computed,
         Err(error) => {
             give_back(state, id).await;
             return Err(error);
@@ -106,7 +136,7 @@ pub(crate) async fn sell(
     let model_digest = *served.model.digest();
     let predicted = Predicted { prediction: id, output, model_digest, price, lines };
     match state.append(vec![Body::Predicted(predicted)]).await {
-        Ok(_) => Ok(SoldPrediction { id, predictions }),
+        Ok(_) => Ok(SoldPrediction { id, predictions, attributions }),
         Err(error) => {
             give_back(state, id).await;
             Err(error.into())
@@ -158,20 +188,24 @@ async fn give_back(state: &ApiState, prediction: Digest) {
     }
 }
 
-/// Computes on a thread of its own.
 async fn compute(
     state: &ApiState,
     served: &ServedModel,
     features: Features,
-) -> Result<Predictions, ApiError> {
-    let permit = state.inferences().acquire().await.map_err(ApiError::internal)?;
+    (place, explain): (Place, Explain),
+) -> Result<(Predictions, Vec<Attribution>), ApiError> {
+    let to_explain = (explain == Explain::Yes).then(|| features.clone());
+    let predictions = state.batcher().predict(place, &served.model, features).await?;
+    let Some(features) = to_explain else { return Ok((predictions, Vec::new())) };
+    let _permit = state.explanations().acquire().await.map_err(ApiError::internal)?;
     let (device, model) = (state.parts().device.clone(), Arc::clone(&served.model));
+    let classes: Vec<usize> = predictions.labels().collect();
     let task = tokio::task::spawn_blocking(move || {
-        predict(&device, model.architecture(), model.parameters(), &features)
+        let (architecture, parameters) = (model.architecture(), model.parameters());
+        integrated_gradients(&device, architecture, parameters, &features, &classes)
     });
-    let predictions = task.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
-    drop(permit);
-    Ok(predictions)
+    let attributions = task.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    Ok((predictions, attributions))
 }
 
 /// The digest of a matrix: width (u32), number of values (u32), the values' IEEE-754 bits (u32

@@ -11,11 +11,17 @@
 
 mod amount;
 mod api_error;
+mod appender;
 mod auth;
+mod batcher;
 mod cursor;
 mod extract;
 mod idempotency;
 mod inference;
+mod metrics;
+mod model_card;
+mod model_files;
+mod model_signer;
 mod oip_error;
 mod openapi;
 mod problem;
@@ -24,10 +30,14 @@ mod request_id;
 mod router;
 mod routes;
 mod shelf;
+mod shelved_model;
 mod state;
 
 pub use auth::{ApiKeySecret, secret_hash};
-pub use inference::{INFERENCES_MAX, RESERVATION_MS, ROWS_MAX};
+pub use batcher::QUEUE_MAX;
+pub use inference::{EXPLAINED_ROWS_MAX, INFERENCES_MAX, RESERVATION_MS, ROWS_MAX};
+pub use model_signer::{ModelSigner, ModelSignerError};
 pub use router::{BODY_BYTES_MAX, INFER_BODY_BYTES_MAX, REQUEST_SECONDS_MAX, openapi, router};
-pub use shelf::{MODELS_MAX, ModelShelf, ShelfError, ShelvedModel};
+pub use shelf::{ModelShelf, ModelSource, SHELF_BYTES_MAX, ShelfError, ShelfFigures};
+pub use shelved_model::ShelvedModel;
 pub use state::{ApiParts, ApiState, Clock};

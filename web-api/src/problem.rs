@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 /// The prefix of every problem's type.
 pub(crate) const TYPE_PREFIX: &str = "urn:sahakar:error:";
+/// The media type of problems.
+pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Which problem it is: status, type and title belong together and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,6 @@ impl Problem {
             detail,
         };
         let body = serde_json::to_string(&problem).expect("texts and a number always serialise");
-        let content_type = HeaderValue::from_static("application/problem+json");
-        (kind.status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+        (kind.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response()
     }
 }

@@ -19,6 +19,8 @@ use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api_error::ApiError;
+use crate::metrics::counted;
+use crate::oip_error::in_the_protocols_form;
 use crate::openapi::Frame;
 use crate::request_id::RandomRequestId;
 use crate::{ApiState, routes};
@@ -36,12 +38,14 @@ pub fn router(state: ApiState) -> Router {
     routes
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .with_state(state)
+        .with_state(state.clone())
         // The first layer is the innermost. Routes with a limit of their own keep it.
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(within_time))
         .layer(CatchPanicLayer::custom(response_from_panic))
+        .layer(middleware::from_fn(in_the_protocols_form))
         .layer(middleware::map_response(hardened))
+        .layer(middleware::from_fn_with_state(state, counted))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(RandomRequestId))

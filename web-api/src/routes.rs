@@ -1,6 +1,7 @@
 //! The routes, one resource a file.
 
 mod accounts;
+mod artefacts;
 mod assembly;
 mod balance;
 mod ballots;
@@ -63,6 +64,8 @@ fn market() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(models::list))
         .routes(routes!(models::show))
+        .routes(routes!(artefacts::file))
+        .routes(routes!(artefacts::signing_key))
         .routes(routes!(keys::issue))
         .routes(routes!(keys::deposit))
         .routes(routes!(keys::erase_buyer))

@@ -1,6 +1,13 @@
 //! What the routes share.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use data_dao_governance::ProposalId;
 use data_dao_journal::{Body, State};
@@ -10,7 +17,11 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use trainer_model::ComputeDevice;
 
 use crate::api_error::ApiError;
-use crate::{INFERENCES_MAX, ModelShelf};
+use crate::appender::Appender;
+use crate::batcher::Batcher;
+use crate::inference::EXPLANATIONS_MAX;
+use crate::metrics::Metrics;
+use crate::{ModelShelf, ModelSigner};
 
 /// Where the time comes from: the process that starts the routers reads it, nobody else.
 #[derive(Clone)]
@@ -59,7 +70,13 @@ pub struct ApiState(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: ApiParts,
-    inferences: Semaphore,
+    explanations: Semaphore,
+    metrics: Arc<Metrics>,
+    batcher: Batcher,
+    appender: Appender,
+    /// Whether the node is about to stop.
+    stopping: AtomicBool,
+    signer: OnceLock<ModelSigner>,
     failed: watch::Sender<bool>,
     /// Entries that the tiles have; held while they are written.
     exported: Mutex<u64>,
@@ -69,9 +86,22 @@ impl ApiState {
     /// Shares `parts`.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let inferences = Semaphore::new(INFERENCES_MAX);
-        let (failed, exported) = (watch::Sender::new(false), Mutex::new(0));
-        Self(Arc::new(Inner { parts, inferences, failed, exported }))
+        let explanations = Semaphore::new(EXPLANATIONS_MAX);
+        let metrics = Arc::new(Metrics::default());
+        let batcher = Batcher::start(parts.device.clone(), Arc::clone(&metrics));
+        let (store, clock) = (parts.store.clone(), parts.clock.clone());
+        let appender = Appender::new(store, clock, Arc::clone(&metrics));
+        Self(Arc::new(Inner {
+            parts,
+            explanations,
+            metrics,
+            batcher,
+            appender,
+            stopping: AtomicBool::new(false),
+            signer: OnceLock::new(),
+            failed: watch::Sender::new(false),
+            exported: Mutex::new(0),
+        }))
     }
 
     /// The ledger.
@@ -123,6 +153,39 @@ impl ApiState {
         Ok(())
     }
 
+    /// Has the files of models signed with this key from now on. False if there is a key already: it stays.
+    #[must_use]
+    pub fn sign_models_with(&self, signer: ModelSigner) -> bool {
+        self.0.signer.set(signer).is_ok()
+    }
+
+    pub(crate) fn model_signer(&self) -> Option<&ModelSigner> {
+        self.0.signer.get()
+    }
+
+    /// Says that the node is about to stop: it is not ready any more, so that nobody sends it new work.
+    pub fn begin_stopping(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the node can serve: the DAO is founded, the ledger takes entries, predictions are computed, and it is not
+    /// about to stop.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.storage_has_failed()
+            && !self.0.stopping.load(Ordering::Relaxed)
+            && self.0.batcher.is_alive()
+            && self.store().view(|state| state.dao_id().is_some())
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn batcher(&self) -> &Batcher {
+        &self.0.batcher
+    }
+
     pub(crate) fn storage_has_failed(&self) -> bool {
         *self.0.failed.borrow()
     }
@@ -131,8 +194,8 @@ impl ApiState {
         &self.0.parts
     }
 
-    pub(crate) fn inferences(&self) -> &Semaphore {
-        &self.0.inferences
+    pub(crate) fn explanations(&self) -> &Semaphore {
+        &self.0.explanations
     }
 
     /// Ledger time now: never before the last entry's.
@@ -143,7 +206,7 @@ impl ApiState {
 
     /// Appends entries now.
     pub(crate) async fn append(&self, bodies: Vec<Body>) -> Result<Appended, AppendError> {
-        let appended = self.store().append(self.parts().clock.now_ms(), bodies).await;
+        let appended = self.0.appender.append(bodies).await;
         if let Err(AppendError::Storage(_)) = &appended {
             self.0.failed.send_replace(true);
         }

@@ -110,12 +110,25 @@ pub(crate) fn logits(
     parameters: &Parameters,
     features: &Features,
 ) -> Vec<f32> {
+    logits_of_packed(architecture, &packed(architecture, parameters), features)
+}
+
+/// Parameters in the order in which the engine reads them.
+pub(crate) fn packed(architecture: &Architecture, parameters: &Parameters) -> Vec<f32> {
+    pack(&Engine::new(architecture, 1), parameters.values())
+}
+
+/// As [`logits`], with parameters that are packed already.
+pub(crate) fn logits_of_packed(
+    architecture: &Architecture,
+    packed: &[f32],
+    features: &Features,
+) -> Vec<f32> {
     let mut engine = Engine::new(architecture, features.rows());
-    let packed = pack(&engine, parameters.values());
     let rows: Vec<usize> = (0..features.rows()).collect();
     let mut outputs = Vec::with_capacity(rows.len() * architecture.classes());
     for rows in rows.chunks(engine.rows_max()) {
-        engine.forward(&packed, features, rows).for_each(|row| outputs.extend_from_slice(row));
+        engine.forward(packed, features, rows).for_each(|row| outputs.extend_from_slice(row));
     }
     outputs
 }

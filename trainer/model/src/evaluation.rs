@@ -46,6 +46,21 @@ impl Predictions {
         self.probabilities.len() / self.classes
     }
 
+    /// The predictions of consecutive parts of so many rows each, at most as many rows as there are.
+    ///
+    /// * `counts` — rows of each part.
+    #[must_use]
+    pub fn split(self, counts: &[usize]) -> Vec<Self> {
+        let Self { mut probabilities, classes } = self;
+        let mut parts: Vec<Self> = Vec::with_capacity(counts.len());
+        for count in counts.iter().rev() {
+            let rest = probabilities.len().saturating_sub(count * classes);
+            parts.push(Self { probabilities: probabilities.split_off(rest), classes });
+        }
+        parts.reverse();
+        parts
+    }
+
     /// The probabilities of each row.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.probabilities.chunks_exact(self.classes)
@@ -68,13 +83,17 @@ pub fn predict(
     parameters: &Parameters,
     features: &Features,
 ) -> Result<Predictions, ModelError> {
-    let classes = architecture.classes();
-    let mut outputs = outputs(device, architecture, parameters, features)?;
+    let outputs = outputs(device, architecture, parameters, features)?;
+    Ok(predictions_from_outputs(outputs, architecture.classes()))
+}
+
+/// The softmax of each row of outputs.
+pub(crate) fn predictions_from_outputs(mut outputs: Vec<f32>, classes: usize) -> Predictions {
     for row in outputs.chunks_exact_mut(classes) {
         let log_sum = log_sum_exp(row);
         row.iter_mut().for_each(|value| *value = f32_from_f64((f64::from(*value) - log_sum).exp()));
     }
-    Ok(Predictions { probabilities: outputs, classes })
+    Predictions { probabilities: outputs, classes }
 }
 
 /// Measures the accuracy and the loss on `examples`.
@@ -111,9 +130,14 @@ fn outputs(
         Engine::Cpu => cpu::logits(architecture, parameters, features),
         Engine::Burn(device) => network::logits(device, architecture, parameters, features)?,
     };
+    check_outputs(&outputs)?;
+    Ok(outputs)
+}
+
+pub(crate) fn check_outputs(outputs: &[f32]) -> Result<(), ModelError> {
     match outputs.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(ModelError::Diverged(ParametersError::NotFinite { index })),
-        None => Ok(outputs),
+        None => Ok(()),
     }
 }
 

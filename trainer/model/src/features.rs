@@ -74,6 +74,23 @@ impl Features {
         Self::new(values, inputs)
     }
 
+    /// Rows of several requests, one after the other, as one.
+    ///
+    /// # Errors
+    /// [`FeaturesError::Empty`] if there are none, [`FeaturesError::Ragged`] if their rows differ in length.
+    pub fn joined<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Result<Self, FeaturesError> {
+        let mut parts = parts.into_iter();
+        let mut joined = parts.next().ok_or(FeaturesError::Empty)?.clone();
+        for part in parts {
+            if part.inputs != joined.inputs {
+                let (expected, got) = (joined.inputs, part.inputs);
+                return Err(FeaturesError::Ragged { expected, got });
+            }
+            joined.values.extend_from_slice(&part.values);
+        }
+        Ok(joined)
+    }
+
     /// The given rows, each below [`Features::rows`], in the given order.
     pub(crate) fn select(&self, rows: &[usize]) -> Result<Self, FeaturesError> {
         let row = |&row: &usize| &self.values[row * self.inputs..(row + 1) * self.inputs];

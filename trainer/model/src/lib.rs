@@ -13,6 +13,7 @@
 mod adapter;
 mod architecture;
 mod architecture_json;
+mod attribution;
 mod augmentation;
 mod cpu;
 mod device;
@@ -25,9 +26,11 @@ mod initialisation;
 mod layout;
 mod model_error;
 mod network;
+mod onnx;
 mod parameters;
 mod parameters_file;
 mod personal;
+mod predictor;
 mod scaffold;
 mod schedule;
 mod training;
@@ -43,6 +46,7 @@ pub use architecture::{
     TableMlpShape, WIDTH_MAX,
 };
 pub use architecture_json::{ARCHITECTURE_JSON_BYTES_MAX, ArchitectureJsonError};
+pub use attribution::{ATTRIBUTION_STEPS, Attribution, integrated_gradients};
 pub use augmentation::Augmentation;
 pub use device::{ComputeDevice, DeviceChoice, DeviceChoiceError, DeviceError};
 pub use digest::model_digest;
@@ -51,10 +55,11 @@ pub use examples::{Examples, ExamplesError};
 pub use features::{Features, FeaturesError};
 pub use gradient::loss_gradient;
 pub use layout::{LayoutEntry, UpdateLayout};
-pub use model_error::ModelError;
+pub use model_error::{ModelError, check_features};
 pub use parameters::{Parameters, ParametersError};
 pub use parameters_file::ParametersFileError;
 pub use personal::{Pull, train_personal};
+pub use predictor::Predictor;
 pub use scaffold::{ControlVariates, ScaffoldOutcome, control_change, train_scaffold};
 pub use training::{TrainingOutcome, train};
 pub use training_plan::{

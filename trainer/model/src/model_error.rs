@@ -63,6 +63,14 @@ pub(crate) fn check_fit(
     features: &Features,
 ) -> Result<(), ModelError> {
     parameters.fit(architecture).map_err(ModelError::Parameters)?;
+    check_features(architecture, features)
+}
+
+/// Checks that inputs are those of an architecture.
+///
+/// # Errors
+/// [`ModelError::InputMismatch`] or [`ModelError::NotACategory`].
+pub fn check_features(architecture: &Architecture, features: &Features) -> Result<(), ModelError> {
     let (expected, got) = (architecture.inputs(), features.inputs());
     if got != expected {
         return Err(ModelError::InputMismatch { expected, got });

@@ -47,6 +47,58 @@ impl<'a> Network<'a> {
         forward::logits(self.architecture, &self.tensors, inputs)
     }
 
+    /// What the first layer of weights sees, `[batch, width]`: inputs, with categories looked up.
+    pub(crate) fn front(&self, inputs: Tensor<2>) -> Tensor<2> {
+        forward::front(self.architecture, &self.tensors, inputs)
+    }
+
+    /// The outputs before the softmax, from what [`Network::front`] gives.
+    pub(crate) fn rest(&self, front: Tensor<2>) -> Tensor<2> {
+        forward::rest(self.architecture, &self.tensors, front)
+    }
+
+    /// How many values of [`Network::front`] stand for each input.
+    pub(crate) fn input_widths(&self) -> Vec<usize> {
+        match self.architecture {
+            Architecture::Mlp(_) | Architecture::Cnn(_) => vec![1; self.architecture.inputs()],
+            Architecture::CharGru(gru) => vec![gru.shape().embedding; gru.shape().context],
+            Architecture::TableMlp(table) => {
+                let numbers = std::iter::repeat_n(1, table.shape().numeric);
+                numbers
+                    .chain(table.shape().categorical.iter().map(|column| column.dimension))
+                    .collect()
+            }
+        }
+    }
+
+    /// What stands for an input of which nothing is known, `[1, width]`: zero, the mean of a standardised column, or the
+    /// mean of the embeddings of its levels.
+    pub(crate) fn baseline(&self) -> Tensor<2> {
+        let device = self.tensors[0].device();
+        let mean = |table: &Tensor<1>, dimension: usize| {
+            let levels = table.dims()[0] / dimension;
+            table.clone().reshape([levels, dimension]).mean_dim(0)
+        };
+        match self.architecture {
+            Architecture::Mlp(_) | Architecture::Cnn(_) => {
+                Tensor::zeros([1, self.architecture.inputs()], &device)
+            }
+            Architecture::CharGru(gru) => {
+                mean(&self.tensors[0], gru.shape().embedding).repeat_dim(1, gru.shape().context)
+            }
+            Architecture::TableMlp(table) => {
+                let shape = table.shape();
+                let means = shape.categorical.iter().zip(&self.tensors);
+                let mut parts: Vec<Tensor<2>> =
+                    means.map(|(column, table)| mean(table, column.dimension)).collect();
+                if shape.numeric > 0 {
+                    parts.insert(0, Tensor::zeros([1, shape.numeric], &device));
+                }
+                Tensor::cat(parts, 1)
+            }
+        }
+    }
+
     /// The mean cross-entropy over `batch`, `[1]`, and its gradient; neither carries a graph.
     pub(crate) fn loss_and_gradient(&self, batch: Batch) -> (Tensor<1>, Self) {
         let leaf = |tensor: &Tensor<1>| tensor.clone().autodiff().require_grad();
@@ -177,11 +229,11 @@ pub(crate) fn mean_gradient(
 }
 
 /// The elements of `tensor`, row-major.
-fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelError> {
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelError> {
     tensor.try_into_vec_as().map_err(|error| ModelError::Device(Box::new(error)))
 }
 
-fn upload_features(device: &Device, features: &Features) -> Tensor<2> {
+pub(crate) fn upload_features(device: &Device, features: &Features) -> Tensor<2> {
     matrix(device, features.values().to_vec(), [features.rows(), features.inputs()])
 }
 

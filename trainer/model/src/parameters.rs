@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{Architecture, UpdateLayout};
 
 /// Bytes of one parameter.
-const PARAMETER_BYTES: usize = size_of::<f32>();
+pub(crate) const PARAMETER_BYTES: usize = size_of::<f32>();
 
 /// Why a vector is not the parameters of a model.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! Parameters in the safetensors format, by which models are kept and sold.
 
+use std::collections::BTreeMap;
+
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 
 use crate::{
     Parameters, ParametersError, UpdateLayout,
-    parameters::{bytes_from_values, values_from_bytes},
+    parameters::{PARAMETER_BYTES, bytes_from_values, values_from_bytes},
 };
 
 /// The longest header that is read: a thousand tensors at a kilobyte each.
@@ -86,6 +88,40 @@ impl Parameters {
             (entry.name.as_str(), view)
         });
         Ok(safetensors::serialize(views, None).expect("names and shapes always serialise"))
+    }
+
+    /// As [`Parameters::to_safetensors`], with what the file says about itself. The same arguments give the same bytes, so
+    /// that the file can be signed and made again.
+    ///
+    /// # Errors
+    /// [`ParametersFileError::Values`] if `layout` is of another model.
+    pub fn to_described_safetensors(
+        &self,
+        layout: &UpdateLayout,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, ParametersFileError> {
+        let (expected, got) = (layout.parameter_count(), self.count());
+        if got != expected {
+            return Err(ParametersError::LengthMismatch { expected, got }.into());
+        }
+        // Ours and not the library's: that one writes metadata in the order of a hash map.
+        let mut header = serde_json::Map::new();
+        header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
+        for entry in layout.entries() {
+            let start = PARAMETER_BYTES * entry.offset;
+            let end = start + PARAMETER_BYTES * entry.element_count();
+            let tensor = serde_json::json!({
+                "dtype": "F32", "shape": entry.shape, "data_offsets": [start, end],
+            });
+            header.insert(entry.name.clone(), tensor);
+        }
+        let mut header = serde_json::Value::Object(header).to_string();
+        // The data begin at a multiple of eight.
+        header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header.into_bytes());
+        file.extend(bytes_from_values(self.values()));
+        Ok(file)
     }
 
     /// Reads parameters from a safetensors file.
@@ -201,6 +237,22 @@ mod tests {
         bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
         let error = Parameters::from_safetensors(&layout, &bytes).unwrap_err();
         assert!(matches!(error, ParametersFileError::Values(_)));
+    }
+
+    #[test]
+    fn a_described_file_is_read_back_with_its_metadata() {
+        let layout = layout(&[4]);
+        let values: Vec<f32> = (0_u8..26).map(f32::from).collect();
+        let parameters = Parameters::new(&layout, values).unwrap();
+        let pairs = [("licence", "CC-BY-4.0"), ("a", "\"é\"")];
+        let metadata: BTreeMap<_, _> =
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let file = parameters.to_described_safetensors(&layout, &metadata).unwrap();
+        assert_eq!(file, parameters.to_described_safetensors(&layout, &metadata).unwrap());
+        assert_eq!(Parameters::from_safetensors(&layout, &file).unwrap(), parameters);
+        let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+        let read = header.metadata().clone().unwrap();
+        assert_eq!(read.into_iter().collect::<BTreeMap<_, _>>(), metadata);
     }
 
     proptest! {

@@ -16,18 +16,29 @@ pub type CurrentLink = watch::Receiver<Option<Link>>;
 /// # Errors
 /// An address on which it cannot listen.
 pub async fn serve(address: Option<SocketAddr>, link: CurrentLink) -> anyhow::Result<()> {
+    serve_text(address, move || link.borrow().as_ref().map(|link| link.metrics().to_string())).await
+}
+
+/// Serves what `figures` says, as [`serve`]; nothing to say yet is a 503.
+///
+/// # Errors
+/// An address on which it cannot listen.
+pub async fn serve_text(
+    address: Option<SocketAddr>,
+    figures: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
+) -> anyhow::Result<()> {
     let Some(address) = address else {
         return std::future::pending().await;
     };
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("--metrics: listening on {address}"))?;
-    let figures = move || async move {
+    let answer = move || async move {
         let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-        match link.borrow().as_ref() {
-            Some(link) => (kind, link.metrics().to_string()).into_response(),
+        match figures() {
+            Some(text) => (kind, text).into_response(),
             None => (StatusCode::SERVICE_UNAVAILABLE, "no link yet\n").into_response(),
         }
     };
-    Ok(axum::serve(listener, Router::new().route("/metrics", get(figures))).await?)
+    Ok(axum::serve(listener, Router::new().route("/metrics", get(answer))).await?)
 }

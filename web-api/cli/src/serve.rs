@@ -5,7 +5,9 @@ mod config;
 mod custodians;
 mod draws;
 mod founding;
+mod http;
 mod measuring;
+mod models;
 mod round_service;
 mod settled_record;
 mod settling;
@@ -30,7 +32,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde_json::json;
 use tokio::net::TcpListener;
 use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Parameters};
-use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, secret_hash};
+use web_api::{ApiParts, ApiState, Clock, secret_hash};
 
 pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, FounderConfig, ListenConfig,
@@ -42,6 +44,7 @@ pub(crate) use config::{
 };
 
 use crate::{
+    link_metrics,
     measure::Evaluator,
     process::{Events, now_ms, running_ms, stop_signal},
 };
@@ -80,6 +83,12 @@ pub struct ServeArgs {
     /// this one's state directory, too
     #[arg(long, requires = "database_url")]
     pub rest_only: bool,
+    /// Serve figures of REST and of the link for Prometheus at `http://ADDRESS/metrics`
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    /// Most memory of the models that are kept ready, in MiB; those used longest ago are read again when they are needed
+    #[arg(long, default_value = "1024", value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub model_memory: u32,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -97,10 +106,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
     let device = ComputeDevice::open(args.device)?;
     let node = Node::start(config, device, &args, events).await?;
-    tokio::select! {
-        result = node.run() => result,
-        () = stop_signal(args.with_parent) => Ok(()),
-    }
+    node.run(args.metrics, stop_signal(args.with_parent)).await
 }
 
 struct Node {
@@ -143,7 +149,7 @@ impl Node {
             encoding,
         };
         let evaluator = evaluator.checked()?;
-        let shelf = ModelShelf::default();
+        let shelf = models::shelf(&config, &vault, &tables, args.model_memory)?;
         let tiles_dir = config.state_dir.join("tiles");
         let api = ApiState::new(ApiParts {
             store: store.clone(),
@@ -153,6 +159,8 @@ impl Node {
             tiles_dir,
             device,
         });
+        // The state is new: there is no key yet.
+        let _first = api.sign_models_with(models::signer(&config.state_dir)?);
         let link = if args.rest_only {
             None
         } else {
@@ -160,10 +168,11 @@ impl Node {
         };
         let addresses = link.as_ref().map(|(link, _)| link);
         announce(events, &http.local_addr()?, addresses, &terms.unverified_body().id());
-        let initial = initial_parameters(&architecture, config.federation.seed);
+        let is_trained = store.view(|state| state.federation(&name)?.model()).is_some();
+        let initial = models::initial(&architecture, &config.federation, is_trained)?;
         // From here on whoever recomputes the rounds starts.
         vault.keep_model(&initial)?;
-        let publish = publisher(&config, architecture, tables, shelf)?;
+        let publish = models::publisher(&config, architecture, tables, shelf)?;
         let service = RoundService {
             config,
             name,
@@ -186,16 +195,21 @@ impl Node {
         Ok(Self { service, api, http, link, witnesses })
     }
 
-    async fn run(self) -> anyhow::Result<()> {
+    /// Runs until `stop`, and then until the requests in progress are answered.
+    async fn run(
+        self,
+        metrics: Option<SocketAddr>,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
         let Self { service, api, http, link, witnesses } = self;
         let store = api.store().clone();
         let (link, inbox) = link.unzip();
+        let figures = figures(api.clone(), link.clone());
         let result = tokio::select! {
             result = serve_rounds(service, inbox) => result,
             result = ask_witnesses(witnesses, store) => result,
-            result = axum::serve(http, web_api::router(api.clone())) => {
-                result.context("serving REST")
-            }
+            result = http::serve(http, api.clone(), stop) => result.context("serving REST"),
+            result = link_metrics::serve_text(metrics, figures) => result,
             result = keep_tiles(api.clone()) => result,
             () = api.storage_failed() => Err(anyhow::anyhow!("the ledger cannot be written")),
         };
@@ -203,6 +217,14 @@ impl Node {
             link.shutdown().await;
         }
         result
+    }
+}
+
+/// The text of all figures of this node.
+fn figures(api: ApiState, link: Option<Link>) -> impl Fn() -> Option<String> + Clone {
+    move || {
+        let of_link = link.as_ref().map(|link| link.metrics().to_string());
+        Some(api.metrics_text() + &of_link.unwrap_or_default())
     }
 }
 
@@ -300,23 +322,4 @@ async fn start_link(
 pub fn initial_parameters(architecture: &Architecture, seed: u64) -> Parameters {
     let seed = Digest::of(Tag::Model, &seed.to_be_bytes()).0;
     Parameters::initial(architecture, &mut ChaCha20Rng::from_seed(seed))
-}
-
-type Publish = Box<dyn Fn(&Parameters) -> anyhow::Result<()> + Send + Sync>;
-
-/// What puts a released model where predictions are computed.
-fn publisher(
-    config: &ServeConfig,
-    architecture: Architecture,
-    tables: Tables,
-    shelf: ModelShelf,
-) -> anyhow::Result<Publish> {
-    let schema = founding::schema(&config.federation)?;
-    Ok(Box::new(move |parameters| {
-        let (architecture, parameters) = (architecture.clone(), parameters.clone());
-        let standardiser = tables.standardiser.clone();
-        let model = ShelvedModel::new(architecture, parameters, standardiser, schema.clone())?;
-        shelf.put(model)?;
-        Ok(())
-    }))
 }

@@ -164,7 +164,17 @@ pub(crate) async fn show(
     State(state): State<ApiState>,
     PathPart(name): PathPart<String>,
 ) -> Result<Json<ModelView>, ApiError> {
-    let view = Name::new(name.as_str()).ok().and_then(|name| {
+    let name_of_model = Name::new(name.as_str()).ok();
+    let latest = name_of_model
+        .as_ref()
+        .and_then(|name| state.store().view(|ledger| Some(ledger.model(name)?.latest().digest)));
+    if let Some(digest) = latest
+        && let Err(error) = state.shelf().fetch(&digest).await
+    {
+        // It is described without its signature.
+        tracing::warn!("a model for sale cannot be computed here: {error}");
+    }
+    let view = name_of_model.and_then(|name| {
         state.store().view(|ledger| {
             let model = ledger.model(&name)?;
             Some(ModelView::new(&name, model, (ledger, state.store()), state.shelf()))

@@ -102,7 +102,8 @@ async fn a_body_too_long_or_of_another_type_is_refused() {
     let long = vec![b' '; web_api::INFER_BODY_BYTES_MAX + 1];
     let reply = request().header("content-type", "application/json").body(Body::from(long));
     node.send(reply.unwrap()).await.assert_oip_error(413, "longer");
-    let reply = request().body(Body::from(two_rows().to_string()));
+    let reply = request().header("content-type", "text/plain");
+    let reply = reply.body(Body::from(two_rows().to_string()));
     node.send(reply.unwrap()).await.assert_oip_error(415, "application/json");
     // A batch above the other routes' limit is taken.
     let data = vec![1.234_567_890_123; 2 * web_api::ROWS_MAX];

@@ -84,9 +84,13 @@ pub(crate) fn name(text: &str) -> Name {
 }
 
 fn model() -> ShelvedModel {
+    model_with(vec![1.0, -1.0, 0.5, -0.5, 0.0, 0.25])
+}
+
+/// A logistic regression of two features with these parameters.
+pub(crate) fn model_with(values: Vec<f32>) -> ShelvedModel {
     let shape = MlpShape { inputs: 2, hidden: vec![], classes: 2 };
     let architecture = Architecture::mlp(shape).unwrap();
-    let values = vec![1.0, -1.0, 0.5, -0.5, 0.0, 0.25];
     let parameters = Parameters::new(&architecture.layout(), values).unwrap();
     let standardiser = Standardiser::new(vec![1.0, 10.0], vec![0.5, 2.0]).unwrap();
     let texts = |names: [&str; 2]| names.map(str::to_owned).to_vec();
@@ -136,18 +140,25 @@ async fn found(store: &Store, node_key: &SigningKey, members: &[SigningKey], mod
             label: format!("Winery {index} & Sons"),
         }));
     }
-    bodies.push(Body::RoundOpened(RoundOpened {
-        federation: name("wine"),
-        round: 0,
-        model: Digest([3; 32]),
-        cohort_size: 3,
-        epsilon_micro: None,
-    }));
     store.append(START_MS, bodies).await.unwrap();
-    settle(store, members, model).await;
+    settle(store, members, (0, Digest([3; 32]), model)).await;
+    release(store, 1, model).await;
 }
 
-async fn settle(store: &Store, members: &[SigningKey], model: Digest) {
+/// Runs a round from one model to the next.
+pub(crate) async fn settle(
+    store: &Store,
+    members: &[SigningKey],
+    (round, before, after): (u8, Digest, Digest),
+) {
+    let opened = RoundOpened {
+        federation: name("wine"),
+        round: round.into(),
+        model: before,
+        cohort_size: 3,
+        epsilon_micro: None,
+    };
+    store.append(START_MS, vec![Body::RoundOpened(opened)]).await.unwrap();
     let mut scalars: Vec<_> = (1..)
         .zip(members)
         .map(|(weight, member)| (member.verifying_key(), 100 * weight, 50))
@@ -155,15 +166,15 @@ async fn settle(store: &Store, members: &[SigningKey], model: Digest) {
     scalars.sort();
     let credits = store.view(|state| state.round_credits(&name("wine"), &scalars)).unwrap();
     let part = |(index, ((member, value, innovation), credits)): (u8, (&(_, i64, i64), u128))| {
-        let update = Digest([100 + index; 32]);
+        let update = Digest([100 + 10 * round + index; 32]);
         Participation { member: *member, value: *value, innovation: *innovation, credits, update }
     };
     let settled = RoundSettled {
         federation: name("wine"),
-        round: 0,
-        model_before: Digest([3; 32]),
-        model_after: model,
-        receipt: Digest([4; 32]),
+        round: round.into(),
+        model_before: before,
+        model_after: after,
+        receipt: Digest([4 + round; 32]),
         test_accuracy_ppm: Some(750_000),
         test_loss_micro: 512_345,
         participants: (0..).zip(scalars.iter().zip(credits)).map(part).collect(),
@@ -171,13 +182,17 @@ async fn settle(store: &Store, members: &[SigningKey], model: Digest) {
         dropped: vec![],
     };
     store.append(START_MS, vec![Body::RoundSettled(settled)]).await.unwrap();
+}
+
+/// Puts the model of the last round into the catalogue.
+pub(crate) async fn release(store: &Store, version: u32, model: Digest) {
     let weights = store.view(|state| state.release_weights(&name("wine"))).unwrap();
     let released = ModelReleased {
         model: name("wine"),
-        version: 1,
+        version,
         digest: model,
         federation: name("wine"),
-        rounds: 1,
+        rounds: version.into(),
         test_accuracy_ppm: Some(750_000),
         weights,
     };
@@ -227,6 +242,14 @@ impl Node {
         let bought = node.buy(&key, "order-1", &json!({"model": "wine", "calls": calls})).await;
         assert_eq!(bought.status, 201, "{}", bought.text());
         (node, key)
+    }
+
+    /// Serves the node on a free port of this machine for as long as the test runs.
+    pub(crate) async fn listen(&self) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, self.router.clone()).into_future());
+        address
     }
 
     /// Sets the clock, and lets happen what is due then, as a node does by itself.

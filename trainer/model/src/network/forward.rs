@@ -18,11 +18,41 @@ pub(super) fn logits(
     tensors: &[Tensor<1>],
     inputs: Tensor<2>,
 ) -> Tensor<2> {
+    rest(architecture, tensors, front(architecture, tensors, inputs))
+}
+
+/// Inputs with their categories looked up, `[batch, width]`.
+pub(super) fn front(
+    architecture: &Architecture,
+    tensors: &[Tensor<1>],
+    inputs: Tensor<2>,
+) -> Tensor<2> {
     match architecture {
-        Architecture::Mlp(mlp) => dense(&mlp.layers(), tensors, inputs),
-        Architecture::Cnn(cnn) => convolutional(cnn, tensors, inputs),
-        Architecture::CharGru(gru) => recurrent(gru, tensors, inputs),
+        Architecture::Mlp(_) | Architecture::Cnn(_) => inputs,
+        Architecture::CharGru(gru) => {
+            let CharGruShape { embedding, context, .. } = *gru.shape();
+            let character =
+                |step| looked_up(&tensors[0], embedding, inputs.clone().narrow(1, step, 1));
+            Tensor::cat((0..context).map(character).collect(), 1)
+        }
         Architecture::TableMlp(table) => embedded(table, tensors, inputs),
+    }
+}
+
+/// Everything behind [`front`].
+pub(super) fn rest(
+    architecture: &Architecture,
+    tensors: &[Tensor<1>],
+    front: Tensor<2>,
+) -> Tensor<2> {
+    match architecture {
+        Architecture::Mlp(mlp) => dense(&mlp.layers(), tensors, front),
+        Architecture::Cnn(cnn) => convolutional(cnn, tensors, front),
+        Architecture::CharGru(gru) => recurrent(gru, tensors, front),
+        Architecture::TableMlp(table) => {
+            let embeddings = table.shape().categorical.len();
+            dense(&table.layers(), &tensors[embeddings..], front)
+        }
     }
 }
 
@@ -81,12 +111,12 @@ fn embedded(table: &TableMlp, tensors: &[Tensor<1>], inputs: Tensor<2>) -> Tenso
         let values = inputs.clone().narrow(1, numeric + index, 1);
         parts.push(looked_up(&tensors[index], column.dimension, values));
     }
-    dense(&table.layers(), &tensors[categorical.len()..], Tensor::cat(parts, 1))
+    Tensor::cat(parts, 1)
 }
 
-fn recurrent(gru: &CharGru, tensors: &[Tensor<1>], inputs: Tensor<2>) -> Tensor<2> {
+fn recurrent(gru: &CharGru, tensors: &[Tensor<1>], front: Tensor<2>) -> Tensor<2> {
     let CharGruShape { embedding, hidden, layers, context, .. } = *gru.shape();
-    let character = |step| looked_up(&tensors[0], embedding, inputs.clone().narrow(1, step, 1));
+    let character = |step| front.clone().narrow(1, step * embedding, embedding);
     let mut sequence: Vec<Tensor<2>> = (0..context).map(character).collect();
     for (layer, inputs) in gru.recurrent_inputs().into_iter().enumerate() {
         let unit = Unit::new(&tensors[1 + 4 * layer..5 + 4 * layer], inputs, hidden);

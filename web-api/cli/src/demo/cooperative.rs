@@ -498,5 +498,6 @@ fn federation_config(
         model: "wine-quality".to_owned(),
         price: 250,
         seed: plan.seed,
+        initial_model: None,
     }
 }

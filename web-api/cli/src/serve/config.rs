@@ -213,6 +213,10 @@ pub struct FederationConfig {
     pub price: u64,
     /// Seed of the initial parameters.
     pub seed: u64,
+    /// A safetensors file with the initial parameters, instead of random ones: a model that was trained elsewhere. Its
+    /// tensors have the names and shapes of the architecture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_model: Option<PathBuf>,
 }
 
 /// δ where none is configured: below one over the contributors of any federation.

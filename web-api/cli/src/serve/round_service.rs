@@ -60,7 +60,7 @@ pub(crate) struct RoundService {
     pub(crate) vault: Vault,
     pub(crate) evaluator: Evaluator,
     pub(crate) initial: Parameters,
-    pub(crate) publish: super::Publish,
+    pub(crate) publish: super::models::Publish,
     pub(crate) events: Events,
     /// When a member was admitted last, or else when this process started.
     pub(crate) joined_ms: std::sync::atomic::AtomicU64,

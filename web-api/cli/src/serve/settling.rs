@@ -119,10 +119,11 @@ impl RoundService {
             return Ok(());
         }
         let model = Name::new(self.config.federation.model.clone())?;
+        // Before the catalogue names it: whoever reads it there can ask it.
+        (self.publish)(&self.current_model()?)?;
         if self.store.view(|state| state.model(&model).is_none()) {
             self.list_model(&standstill, model).await?;
         }
-        (self.publish)(&self.current_model()?)?;
         self.released.store(true, Ordering::Relaxed);
         self.events.emit(json!({"event": "released", "model": self.config.federation.model}));
         Ok(())

@@ -38,6 +38,11 @@ impl Vault {
         Ok(digest)
     }
 
+    /// Whether a model with this digest is here.
+    pub(crate) fn has_model(&self, digest: &Digest) -> bool {
+        self.model_path(digest).exists()
+    }
+
     /// The model with this digest.
     pub(crate) fn model(&self, digest: &Digest) -> anyhow::Result<Parameters> {
         let path = self.model_path(digest);

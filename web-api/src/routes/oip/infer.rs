@@ -1,19 +1,23 @@
 //! Predictions, one paid call each.
 
 use axum::{
-    Json,
-    extract::State,
+    body::Bytes,
+    extract::{FromRequest as _, Request, State},
     http::{HeaderName, HeaderValue},
+    response::Response,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::tensor::{InputTensor, LABEL, OutputTensor, PROBABILITIES, TensorData, rows};
+use super::body::{self, Body, Coding};
+use super::outputs::{Output, OutputTensor, WantedOutput, explanation};
+use super::parameters::RequestParameters;
+use super::tensor::{InputTensor, rows};
 use crate::ApiState;
 use crate::api_error::ApiError;
 use crate::auth::Buyer;
-use crate::extract::{JsonBody, PathPart};
-use crate::inference::{ServedModel, SoldPrediction, sell};
+use crate::extract::PathPart;
+use crate::inference::{Explain, ServedModel, sell};
 use crate::oip_error::{OipError, OipErrorBody};
 
 /// The header that names the receipt of a prediction.
@@ -24,18 +28,14 @@ const RECEIPT_HEADER: HeaderName = HeaderName::from_static("sahakar-receipt");
 pub(crate) struct InferRequest {
     /// The client's own name of the request; comes back.
     id: Option<String>,
-    /// The one tensor `input`.
+    /// How the response is wanted.
+    #[serde(default)]
+    parameters: RequestParameters,
+    /// The tensor `input`, or one for each feature.
     inputs: Vec<InputTensor>,
     /// Which outputs are wanted; all if absent or empty.
     #[serde(default)]
     outputs: Vec<WantedOutput>,
-}
-
-/// An output that is wanted.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct WantedOutput {
-    /// `probabilities` or `label`.
-    name: String,
 }
 
 /// What a model answers.
@@ -61,11 +61,11 @@ pub(crate) struct InferParameters {
     receipt: String,
 }
 
-type Answer = ([(HeaderName, HeaderValue); 1], Json<InferResponse>);
-
 /// Predict with the newest version
 ///
-/// Costs one paid call, whatever the number of rows (at most 1024).
+/// Costs one paid call, whatever the number of rows (at most 1024). With the parameter `explain` the response says what
+/// each input added to the probability of the predicted class, from what baseline, and what gap is left. Bodies may be compressed (gzip, deflate), and
+/// tensors binary: the extension of the protocol with `Inference-Header-Content-Length`.
 #[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "inference",
     params(("name" = String, Path, description = "The model's name")),
     request_body = InferRequest, security(("api_key" = [])),
@@ -81,15 +81,14 @@ pub(crate) async fn infer(
     State(state): State<ApiState>,
     PathPart(name): PathPart<String>,
     buyer: Result<Buyer, ApiError>,
-    request: Result<JsonBody<InferRequest>, ApiError>,
-) -> Result<Answer, OipError> {
-    let (buyer, JsonBody(request)) = (buyer?, request?);
-    Ok(answer(&state, &buyer, (&name, None), request).await?)
+    request: Request,
+) -> Result<Response, OipError> {
+    Ok(answer(&state, &buyer?, (&name, None), request).await?)
 }
 
 /// Predict with a version
 ///
-/// Costs one paid call, whatever the number of rows (at most 1024).
+/// As `/v2/models/{name}/infer`.
 #[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", tag = "inference",
     params(("name" = String, Path, description = "The model's name"),
         ("version" = String, Path, description = "Its version")),
@@ -106,65 +105,41 @@ pub(crate) async fn infer_version(
     State(state): State<ApiState>,
     PathPart((name, version)): PathPart<(String, String)>,
     buyer: Result<Buyer, ApiError>,
-    request: Result<JsonBody<InferRequest>, ApiError>,
-) -> Result<Answer, OipError> {
-    let (buyer, JsonBody(request)) = (buyer?, request?);
-    Ok(answer(&state, &buyer, (&name, Some(&version)), request).await?)
+    request: Request,
+) -> Result<Response, OipError> {
+    Ok(answer(&state, &buyer?, (&name, Some(&version)), request).await?)
 }
 
+/// Everything that can be refused is refused before the call is paid.
 async fn answer(
     state: &ApiState,
     buyer: &Buyer,
     (name, version): (&str, Option<&str>),
-    request: InferRequest,
-) -> Result<Answer, ApiError> {
-    let served = ServedModel::find(state, name, version)?;
-    let values = rows(&request.inputs, served.model.architecture().inputs())?;
-    let wanted = wanted_outputs(&request.outputs)?;
-    let sold = sell(state, &buyer.key_id, &served, &values).await?;
+    request: Request,
+) -> Result<Response, ApiError> {
+    let headers = request.headers().clone();
+    // The only way to fail is a body that is too long, or breaks off.
+    let bytes = Bytes::from_request(request, &()).await.map_err(|_source| ApiError::TooLarge)?;
+    let body = Body::read(&headers, bytes).await?;
+    let request: InferRequest = body.json()?;
+    let served = ServedModel::find(state, name, version).await?;
+    let values = rows(&request.inputs, &served.model, body.binary())?;
+    let wanted = Output::wanted(&request.outputs, &request.parameters)?;
+    let explain = if request.parameters.explain { Explain::Yes } else { Explain::No };
+    let sold = sell(state, &buyer.key_id, &served, &values, explain).await?;
     let receipt = sold.id.to_string();
     let path = HeaderValue::from_str(&format!("/v1/receipts/{receipt}"));
     let header = (RECEIPT_HEADER, path.expect("hexadecimal is ASCII"));
-    let outputs = wanted.into_iter().map(|name| output(name, &served, &sold)).collect();
+    let mut binary = Vec::new();
+    let tensor = |output: Output| output.tensor(&served, &sold, &mut binary);
+    let mut outputs: Vec<_> = wanted.into_iter().map(tensor).collect();
+    outputs.extend(explanation(&sold, &request.parameters, &mut binary));
     let response = InferResponse {
+        outputs,
         model_name: served.name.to_string(),
         model_version: served.version.to_string(),
         id: request.id,
         parameters: InferParameters { receipt },
-        outputs,
     };
-    Ok(([header], Json(response)))
-}
-
-fn wanted_outputs(wanted: &[WantedOutput]) -> Result<Vec<&'static str>, ApiError> {
-    let known = [PROBABILITIES, LABEL];
-    if wanted.is_empty() {
-        return Ok(known.to_vec());
-    }
-    if wanted.len() > known.len() {
-        return Err(ApiError::Malformed(format!(
-            "at most {} outputs can be asked for",
-            known.len()
-        )));
-    }
-    let find = |output: &WantedOutput| {
-        let found = known.into_iter().find(|name| *name == output.name);
-        found.ok_or_else(|| ApiError::Malformed(format!("there is no output {:?}", output.name)))
-    };
-    wanted.iter().map(find).collect()
-}
-
-fn output(name: &'static str, served: &ServedModel, sold: &SoldPrediction) -> OutputTensor {
-    let predictions = &sold.predictions;
-    let rows = predictions.count();
-    if name == LABEL {
-        let classes = served.model.schema().classes();
-        let labels = predictions.labels().map(|label| classes[label].clone()).collect();
-        let data = TensorData::Texts(labels);
-        OutputTensor { name, shape: vec![rows], datatype: "BYTES", data }
-    } else {
-        let data = TensorData::Numbers(predictions.probabilities().to_vec());
-        let shape = vec![rows, predictions.classes()];
-        OutputTensor { name, shape, datatype: "FP32", data }
-    }
+    body::response(&response, &binary, Coding::of_response(&headers), [header])
 }

@@ -57,7 +57,7 @@ pub(crate) async fn model(
     State(state): State<ApiState>,
     PathPart(name): PathPart<String>,
 ) -> Result<Json<ModelMetadata>, OipError> {
-    Ok(metadata(&state, &name, None)?)
+    Ok(metadata(&state, &name, None).await?)
 }
 
 /// Model metadata of a version
@@ -70,7 +70,7 @@ pub(crate) async fn model_version(
     State(state): State<ApiState>,
     PathPart((name, version)): PathPart<(String, String)>,
 ) -> Result<Json<ModelMetadata>, OipError> {
-    Ok(metadata(&state, &name, Some(&version))?)
+    Ok(metadata(&state, &name, Some(&version)).await?)
 }
 
 /// Model readiness
@@ -82,7 +82,7 @@ pub(crate) async fn model_ready(
     State(state): State<ApiState>,
     PathPart(name): PathPart<String>,
 ) -> Result<(StatusCode, Json<ModelReadiness>), OipError> {
-    Ok(readiness(&state, name, None)?)
+    Ok(readiness(&state, name, None).await?)
 }
 
 /// Model readiness of a version
@@ -95,15 +95,15 @@ pub(crate) async fn model_version_ready(
     State(state): State<ApiState>,
     PathPart((name, version)): PathPart<(String, String)>,
 ) -> Result<(StatusCode, Json<ModelReadiness>), OipError> {
-    Ok(readiness(&state, name, Some(&version))?)
+    Ok(readiness(&state, name, Some(&version)).await?)
 }
 
-fn metadata(
+async fn metadata(
     state: &ApiState,
     name: &str,
     version: Option<&str>,
 ) -> Result<Json<ModelMetadata>, ApiError> {
-    let served = ServedModel::find(state, name, version)?;
+    let served = ServedModel::find(state, name, version).await?;
     let dimension = |length: usize| i64::try_from(length).expect("sizes are bounded below 2^32");
     let inputs = dimension(served.model.architecture().inputs());
     let classes = dimension(served.model.architecture().classes());
@@ -113,7 +113,7 @@ fn metadata(
     Ok(Json(ModelMetadata {
         versions: versions(state, &served.name),
         name: served.name.to_string(),
-        platform: "sahakar-burn",
+        platform: "sahakar",
         inputs: vec![tensor(INPUT, "FP32", vec![-1, inputs])],
         outputs,
     }))
@@ -124,12 +124,12 @@ fn versions(state: &ApiState, name: &Name) -> Vec<String> {
     (1..=amount::count(count)).map(|version| version.to_string()).collect()
 }
 
-fn readiness(
+async fn readiness(
     state: &ApiState,
     name: String,
     version: Option<&str>,
 ) -> Result<(StatusCode, Json<ModelReadiness>), ApiError> {
-    let (status, ready) = match ServedModel::find(state, &name, version) {
+    let (status, ready) = match ServedModel::find(state, &name, version).await {
         Ok(_) => (StatusCode::OK, true),
         Err(ApiError::ModelNotLoaded { .. }) => (StatusCode::SERVICE_UNAVAILABLE, false),
         Err(error) => return Err(error),

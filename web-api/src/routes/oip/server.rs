@@ -13,8 +13,8 @@ pub(crate) struct ServerMetadata {
     name: &'static str,
     /// Its version.
     version: &'static str,
-    /// Extensions of the protocol; there are none yet.
-    extensions: Vec<String>,
+    /// Extensions of the protocol.
+    extensions: [&'static str; 2],
 }
 
 /// Health. The specification's text and its schema name the field differently, and servers do
@@ -32,26 +32,22 @@ pub(crate) struct Health {
     responses((status = 200, body = ServerMetadata)))]
 pub(crate) async fn metadata() -> Json<ServerMetadata> {
     let version = env!("CARGO_PKG_VERSION");
-    Json(ServerMetadata { name: "sahakar", version, extensions: Vec::new() })
+    let extensions = ["classification", "binary_tensor_data"];
+    Json(ServerMetadata { name: "sahakar", version, extensions })
 }
 
 /// Liveness
 #[utoipa::path(get, path = "/v2/health/live", tag = "inference",
     responses((status = 200, body = Health)))]
 pub(crate) async fn live(State(state): State<ApiState>) -> Json<Health> {
-    Json(Health { live: true, ready: is_ready(&state) })
+    Json(Health { live: true, ready: state.is_ready() })
 }
 
 /// Readiness
 #[utoipa::path(get, path = "/v2/health/ready", tag = "inference",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Health>) {
-    let ready = is_ready(&state);
+    let ready = state.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Health { live: true, ready }))
-}
-
-/// The DAO is founded and the ledger takes entries.
-pub(crate) fn is_ready(state: &ApiState) -> bool {
-    !state.storage_has_failed() && state.store().view(|state| state.dao_id().is_some())
 }

@@ -1,0 +1,94 @@
+//! A model's files: card, parameters, and the signature over them.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use data_dao_ledger::Name;
+
+use crate::ApiState;
+use crate::api_error::ApiError;
+use crate::auth::Buyer;
+use crate::extract::PathPart;
+use crate::inference::ServedModel;
+use crate::model_files::{CARD, MODEL_FILES, ModelFiles, SIGNATURE};
+use crate::problem::Problem;
+
+/// A file of a model
+///
+/// `README.md` (the card) and `model.sig` (the signature over the other files, OpenSSF Model Signing) are public;
+/// `model.safetensors` and `model.onnx` are for those who bought calls of the model.
+#[utoipa::path(get, path = "/v1/models/{name}/versions/{version}/files/{file}", tag = "market",
+    params(("name" = String, Path, description = "The model's name"),
+        ("version" = String, Path, description = "Its version"),
+        ("file" = String, Path, description = "Which file")),
+    security((), ("api_key" = [])),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>,
+            headers(("ETag" = String, description = "Its SHA-256"))),
+        (status = 304, description = "The client has it"), (status = 401, body = Problem),
+        (status = 402, body = Problem, description = "Nothing of the model was bought"),
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn file(
+    State(state): State<ApiState>,
+    PathPart((name, version, file)): PathPart<(String, String, String)>,
+    buyer: Result<Buyer, ApiError>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let kind = content_type(&file).ok_or_else(|| ApiError::not_found("file", &file))?;
+    let served = ServedModel::find(&state, &name, Some(&version)).await?;
+    if MODEL_FILES.contains(&file.as_str()) {
+        check_may_download(&state, &buyer?, &served.name)?;
+    }
+    let files = ModelFiles::of(&state, &served).await?;
+    let (bytes, etag) = if file == SIGNATURE {
+        (files.signature(&state)?.into_bytes(), None)
+    } else {
+        let (bytes, digest) =
+            files.file(&file).ok_or_else(|| ApiError::not_found("file", &file))?;
+        (bytes.to_vec(), Some(format!("\"{}\"", hex::encode(digest))))
+    };
+    let mut response_headers = HeaderMap::new();
+    response_headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(etag) = etag {
+        let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        let same = known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == etag));
+        let etag = HeaderValue::from_str(&etag).expect("hexadecimal is ASCII");
+        response_headers.insert(header::ETAG, etag);
+        let cached = HeaderValue::from_static("private, max-age=31536000, immutable");
+        response_headers.insert(header::CACHE_CONTROL, cached);
+        if same {
+            return Ok((StatusCode::NOT_MODIFIED, response_headers).into_response());
+        }
+    }
+    Ok((response_headers, bytes).into_response())
+}
+
+/// The public key of the models' signatures
+///
+/// ECDSA P-256 as PEM. Get it from somebody you trust: it proves nothing where the files themselves come from.
+#[utoipa::path(get, path = "/v1/model-signing-key", tag = "market",
+    responses((status = 200, content_type = "application/x-pem-file", body = String),
+        (status = 404, body = Problem, description = "This node signs no models")))]
+pub(crate) async fn signing_key(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    let signer = state.model_signer().ok_or_else(|| ApiError::not_found("key", "for models"))?;
+    let kind = [(header::CONTENT_TYPE, "application/x-pem-file")];
+    Ok((kind, signer.public_key_pem().to_owned()).into_response())
+}
+
+fn content_type(file: &str) -> Option<&'static str> {
+    match file {
+        CARD => Some("text/markdown; charset=utf-8"),
+        SIGNATURE => Some("application/vnd.dev.sigstore.bundle.v0.3+json"),
+        file => MODEL_FILES.contains(&file).then_some("application/octet-stream"),
+    }
+}
+
+/// Whether a buyer may have a model's files: whoever bought calls of it, until there are licences for downloads. The one
+/// place to ask.
+fn check_may_download(state: &ApiState, buyer: &Buyer, model: &Name) -> Result<(), ApiError> {
+    let bought = state
+        .store()
+        .view(|state| state.key(&buyer.key_id).is_some_and(|key| !key.lots(model).is_empty()));
+    if bought { Ok(()) } else { Err(ApiError::NothingBought { model: model.to_string() }) }
+}
