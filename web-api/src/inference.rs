@@ -126,8 +126,8 @@ pub(crate) async fn sell(
         }
     };
     let output = digest(Tag::PredictionReceipt, predictions.classes(), predictions.probabilities());
-    let lines =
-        state.store().view(|state| state.revenue_lines(&served.name, served.version, price));
+    let model = (&served.name, served.version);
+    let lines = state.store().view(|state| state.prediction_lines(&id, model, price));
     let mut lines = lines.map_err(ApiError::internal)?;
     if lines.len() > LIST_MAX {
         // Everybody recomputes them; an entry has to fit a leaf.

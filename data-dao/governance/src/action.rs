@@ -191,6 +191,13 @@ pub enum Action {
         #[serde(with = "text")]
         term_ms: u64,
     },
+    /// Puts other rules in force: from the next entry on the log is read by the rules with this digest alone, and a program
+    /// that does not have them stops there. Rules are programs; an action names them and never carries them.
+    UpgradeRules {
+        /// Digest of the rules' name (see the journal's `Rules`).
+        #[serde(with = "text")]
+        rules: Digest,
+    },
 }
 
 /// What protects the data of a federation, beyond the terms that each device pins.
@@ -252,6 +259,7 @@ impl Action {
             | Self::RemoveWitness { .. }
             | Self::SetWitnessQuorum { .. }
             | Self::SetGuardian { .. }
+            | Self::UpgradeRules { .. }
             | Self::UpholdDispute { .. } => Class::Critical,
         }
     }
@@ -282,6 +290,7 @@ impl Action {
             | Self::RemoveWitness { .. }
             | Self::SetWitnessQuorum { .. } => "witnesses".to_owned(),
             Self::SetGuardian { .. } => "guardian".to_owned(),
+            Self::UpgradeRules { .. } => "rules".to_owned(),
             Self::UpholdDispute { federation, round, .. } => {
                 format!("pay of round {round} of {federation}")
             }
@@ -322,6 +331,7 @@ impl Action {
             | Self::SetRoyaltySplit { .. }
             | Self::ReinstateMember { .. }
             | Self::SetWitnessQuorum { .. }
+            | Self::UpgradeRules { .. }
             | Self::SetGuardian { .. } => Ok(()),
         }
     }

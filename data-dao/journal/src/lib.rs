@@ -23,6 +23,7 @@ mod membership;
 mod parts;
 pub mod pay;
 mod refusal;
+mod rules;
 mod standing;
 mod state;
 
@@ -51,5 +52,6 @@ pub use membership::{Membership, MembershipState, Witnesses};
 pub use parts::{PARTICIPANTS_MAX, settlement_bodies};
 pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
+pub use rules::Rules;
 pub use standing::{Interval, Standing, student_t_thousandths};
 pub use state::{Counts, State};

@@ -129,6 +129,8 @@ pub struct ResolvedPrediction {
     pub reserved: u64,
     /// The entry that resolved it.
     pub index: u64,
+    /// The DAO's part of it, in parts per hundred, as it was when the call was set aside.
+    pub treasury_percent: u8,
 }
 
 /// What became of a prediction.
@@ -147,6 +149,7 @@ pub struct Reservation {
     pub(crate) version: u32,
     pub(crate) expires_at_ms: u64,
     pub(crate) index: u64,
+    pub(crate) treasury_percent: u8,
 }
 
 impl Reservation {
@@ -154,6 +157,13 @@ impl Reservation {
     #[must_use]
     pub const fn sale(&self) -> &PredictionSale {
         &self.sale
+    }
+
+    /// The DAO's part of the sale, in parts per hundred: that of the moment when the call was set aside, whatever is voted
+    /// until the prediction is made.
+    #[must_use]
+    pub const fn treasury_percent(&self) -> u8 {
+        self.treasury_percent
     }
 
     /// The model's version.

@@ -58,6 +58,14 @@ pub enum Refusal {
         /// What the entry says.
         got: String,
     },
+    /// Members voted for rules that this program does not have: another program goes on from here.
+    #[error(
+        "members voted for the rules {rules}, which this program does not have: it takes no more entries"
+    )]
+    UnknownRules {
+        /// Digest of the rules' name.
+        rules: Digest,
+    },
     /// A number or length is out of its bounds.
     #[error("{what} is {got}, allowed are {low} to {high}")]
     OutOfBounds {

@@ -22,7 +22,8 @@ use privacy_identity::{Digest, Frontier, leaf_hash};
 
 use crate::membership::Assembly;
 use crate::{
-    ApiKey, Body, Entry, Federation, Genesis, Leaf, Model, Refusal, Reservation, ResolvedPrediction,
+    ApiKey, Body, Entry, Federation, Genesis, Leaf, Model, Refusal, Reservation,
+    ResolvedPrediction, Rules,
 };
 
 /// Longest label, name or reason, in bytes.
@@ -37,6 +38,8 @@ struct Dao {
     charter: Charter,
     /// The DAO's part of each sale, as votes have made it.
     treasury_percent: u8,
+    /// By which rules the next entry is read.
+    rules: Digest,
 }
 
 /// How much of what happened.
@@ -125,6 +128,7 @@ impl State {
                 return Err(Refusal::NotFounded { got: body.kind() });
             }
             body => {
+                Rules::of(self.rules())?;
                 self.check_due(body, got_ms)?;
                 self.apply_founded(body, got_ms)?;
             }

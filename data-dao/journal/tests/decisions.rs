@@ -5,12 +5,12 @@
 mod world;
 
 use data_dao_governance::{
-    Action, Evidence, GovernanceError, GuardianAcceptance, Parameter, ProposalId, ProposalState,
-    Request as _, Role, Veto,
+    Action, Class, Evidence, GovernanceError, GuardianAcceptance, Parameter, ProposalId,
+    ProposalState, Request as _, Role, Veto,
 };
 use data_dao_journal::{
-    Body, GuardianAccepted, ProposalMade, ProposalVetoed, Refusal, RoundSettled, RoundSettling,
-    SettledPart,
+    Body, GuardianAccepted, PredictionReserved, ProposalMade, ProposalVetoed, Refusal,
+    RoundSettled, RoundSettling, Rules, SettledPart,
 };
 use data_dao_ledger::AccountId;
 use privacy_identity::SigningKey;
@@ -297,4 +297,51 @@ fn nothing_falls_due_between_the_parts_of_a_settlement() {
     }
     let due = world.state.due(world.now_ms);
     assert!(matches!(&due, Some(Body::PollOpened(body)) if body.proposal == proposal), "{due:?}");
+}
+
+#[test]
+fn a_sale_under_way_keeps_its_split_when_another_is_executed_before_it_is_booked() {
+    let mut world = World::with_a_sale();
+    let wine = name("wine-quality");
+    let model = (&wine, 1);
+    let reserved = world.reservation(21);
+    let (id, before) = (reserved.prediction, world.state.treasury());
+    world.push(PredictionReserved { expires_at_ms: u64::MAX, ..reserved });
+    let sold = world.state.prediction_lines(&id, model, 250).unwrap();
+    world.pass(vec![Action::SetRoyaltySplit { treasury_percent: 100 }]);
+    assert_eq!(world.state.treasury_percent(), Some(100));
+    // What the vote made of later sales is not what this one was sold under.
+    let mut predicted = world.prediction(21);
+    assert_ne!(predicted.lines, sold);
+    assert!(matches!(world.refusal(predicted.clone()), Refusal::Differs { .. }));
+    predicted.lines = sold.clone();
+    world.push(predicted);
+    assert_eq!(world.state.treasury(), before + 25);
+    assert_eq!(world.state.prediction_lines(&id, model, 250).unwrap(), sold, "also afterwards");
+    assert!(world.state.prediction_lines(&digest(99), model, 250).is_err());
+    world.push(purchase("p-2", 1, 250));
+    world.push(world.reservation(22));
+    world.push(world.prediction(22));
+    assert_eq!(world.state.treasury(), before + 25 + 250);
+}
+
+#[test]
+fn rules_that_this_program_does_not_have_stop_it_and_are_in_the_log() {
+    let mut world = World::after_one_round();
+    let upgrade = |rules| vec![Action::UpgradeRules { rules }];
+    let same = refused(&mut world, upgrade(Rules::V1.digest()));
+    assert!(matches!(same, Refusal::Exists { .. }));
+    let content = world.content(0, upgrade(digest(9)));
+    assert_eq!(data_dao_governance::Draft::new(content).unwrap().class(), Class::Critical);
+    let proposal = world.pass(upgrade(digest(9)));
+    assert!(world.executed(proposal));
+    assert_eq!(world.state.rules(), digest(9));
+    // Nothing more: not even what is due, and nothing of it changes the state.
+    let before = world.state.clone();
+    let refusal = world.refusal(purchase("p-9", 1, 250));
+    assert!(matches!(refusal, Refusal::UnknownRules { rules } if rules == digest(9)));
+    assert!(world.state == before);
+    // Everything up to here is read by the rules of its time.
+    let replay = data_dao_journal::audit(&world.leaves, None).unwrap();
+    assert_eq!(replay.entries, world.state.entries());
 }

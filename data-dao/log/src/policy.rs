@@ -99,6 +99,31 @@ impl Policy {
         Self { logs: vec![(log, None)], names: Vec::new(), quorum: None }
     }
 
+    /// The policy that so many of these witnesses are enough, beside this log's signature.
+    ///
+    /// Threat: one witness under two names, counted twice. Only the first with a key counts.
+    #[must_use]
+    pub fn of_quorum(
+        log: Verifier,
+        witnesses: impl IntoIterator<Item = Verifier>,
+        quorum: usize,
+    ) -> Self {
+        let (mut names, mut keys) = (Vec::new(), std::collections::BTreeSet::new());
+        for verifier in witnesses {
+            // `<name>+<hash>+<key>`: the key alone says who it is.
+            let key = verifier.to_string().splitn(3, '+').nth(2).map(str::to_owned);
+            // A log's key is no witness's, whoever names it.
+            if verifier.kind() == Kind::Witness && keys.insert(key) {
+                let name = verifier.name().as_bytes().to_vec();
+                names.push((name, Party::Witness { verifier, url: None }));
+            }
+        }
+        let members = (0..names.len()).collect();
+        names.push((b"quorum".to_vec(), Party::Group { threshold: quorum, members }));
+        let quorum = Some(names.len() - 1);
+        Self { logs: vec![(log, None)], names, quorum }
+    }
+
     /// The logs, each with its URL if the policy has one.
     pub fn logs(&self) -> impl Iterator<Item = (&Verifier, Option<&str>)> {
         self.logs.iter().map(|(log, url)| (log, url.as_deref()))

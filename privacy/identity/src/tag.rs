@@ -98,6 +98,8 @@ pub enum Tag {
     BallotReason,
     /// Digest of a document that members were shown before they took credits away.
     Evidence,
+    /// Digest of the name of the rules by which a log is read.
+    Rules,
 }
 
 impl Tag {
@@ -150,6 +152,7 @@ impl Tag {
             Self::SealedBallot => "sahakar/sealed-ballot/v1",
             Self::BallotReason => "sahakar/ballot-reason/v1",
             Self::Evidence => "sahakar/evidence/v1",
+            Self::Rules => "sahakar/rules-name/v1",
         }
     }
 }

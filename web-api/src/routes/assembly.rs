@@ -33,6 +33,8 @@ pub(crate) struct AssemblyView {
     witness_quorum: u32,
     /// The DAO's part of each sale, in parts per hundred.
     treasury_percent: Option<u8>,
+    /// Digest of the name of the rules by which the next entry is read, as voted (`upgrade_rules`).
+    rules: String,
 }
 
 /// A guardian in office.
@@ -128,6 +130,7 @@ fn assembly(ledger: &Ledger, now_ms: u64) -> AssemblyView {
         witnesses: witnesses.keys.iter().map(witness).collect(),
         witness_quorum: witnesses.quorum,
         treasury_percent: ledger.treasury_percent(),
+        rules: ledger.rules().to_string(),
     }
 }
 

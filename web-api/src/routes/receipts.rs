@@ -104,6 +104,7 @@ pub(crate) async fn show(
             resolution: PredictionResolution::Made,
             reserved,
             index,
+            ..
         }) => Some((reserved, index)),
         // What was not made, was not paid: there is nothing to receipt.
         _ => None,
@@ -141,7 +142,10 @@ impl SaleView {
         let federation = Name::new(model.federation.as_str()).ok()?;
         let lines = match predicted.lines.as_slice() {
             // More than an entry carries: they follow from the version's weights.
-            [] => state.revenue_lines(&reserved.model, reserved.version, predicted.price).ok()?,
+            [] => {
+                let model = (&reserved.model, reserved.version);
+                state.prediction_lines(&reserved.prediction, model, predicted.price).ok()?
+            }
             lines => lines.to_vec(),
         };
         let line = |line: &RevenueLine| LineView {

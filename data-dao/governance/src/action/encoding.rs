@@ -60,6 +60,7 @@ impl Encode for Action {
                 writer.text(vkey);
             }
             Self::SetWitnessQuorum { quorum } => writer.u32(*quorum),
+            Self::UpgradeRules { rules } => rules.encode(writer),
             Self::SetGuardian { guardian, term_ms } => {
                 writer.u8(u8::from(guardian.is_some()));
                 if let Some(guardian) = guardian {
@@ -99,6 +100,7 @@ impl Action {
             Self::RemoveWitness { .. } => 18,
             Self::SetWitnessQuorum { .. } => 19,
             Self::SetGuardian { .. } => 20,
+            Self::UpgradeRules { .. } => 21,
             Self::UpholdDispute { .. } => 32,
         }
     }

@@ -103,6 +103,11 @@ impl State {
             | Action::SetPrivacyPolicy { .. }
             | Action::UpholdDispute { .. }
             | Action::Text => Ok(()),
+            Action::UpgradeRules { rules } if *rules == self.rules() => {
+                Err(Refusal::exists("rules", rules))
+            }
+            // Not whether this program has them: what it has must not decide what the log says.
+            Action::UpgradeRules { .. } => Ok(()),
         }
     }
 
@@ -298,6 +303,11 @@ impl State {
                 witnesses.keys.retain(|known, _| known.as_str() != name);
             }
             Action::SetWitnessQuorum { quorum } => witnesses.quorum = *quorum,
+            Action::UpgradeRules { rules } => {
+                if let Some(dao) = &mut self.dao {
+                    dao.rules = *rules;
+                }
+            }
             Action::SetGuardian { guardian, term_ms } => {
                 let guardianship = self.assembly.guardianship;
                 self.assembly.guardianship = match guardian {

@@ -8,7 +8,7 @@ use crate::pay::{NOVELTY_PERCENT_MAX, ROUNDS_MAX};
 use crate::refusal::{text_within, within};
 use crate::{
     Federation, FederationOpened, Genesis, Member, MemberAdmitted, Membership, MembershipState,
-    Refusal,
+    Refusal, Rules,
 };
 
 /// Longest terms, so that the entry fits a leaf with room to spare.
@@ -24,7 +24,8 @@ impl State {
         within("treasury_percent", body.treasury_percent, 0, 100)?;
         let charter = Charter::new(body.charter, body.bounds.into())?;
         let (genesis, treasury_percent) = (body.clone(), body.treasury_percent);
-        self.dao = Some(Dao { id, genesis, charter, treasury_percent }.into());
+        self.dao =
+            Some(Dao { id, genesis, charter, treasury_percent, rules: Rules::V1.digest() }.into());
         Ok(())
     }
 

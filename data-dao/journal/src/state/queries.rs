@@ -7,7 +7,7 @@ use data_dao_ledger::{AccountId, Accounts, Cause, Name, Shared, SharedMap};
 use privacy_identity::{Digest, VerifyingKey, Writer};
 
 use super::{Counts, State};
-use crate::{ApiKey, Federation, Genesis, Lot, Membership, Model, Prediction, Witnesses};
+use crate::{ApiKey, Federation, Genesis, Lot, Membership, Model, Prediction, Rules, Witnesses};
 
 impl State {
     /// The DAO's id: the leaf hash of its genesis entry. Absent before that entry.
@@ -238,6 +238,12 @@ impl State {
     #[must_use]
     pub fn treasury_percent(&self) -> Option<u8> {
         self.dao.as_ref().map(|dao| dao.treasury_percent)
+    }
+
+    /// By which rules the next entry is read, as votes have made it: if this program does not have them, it takes nothing more.
+    #[must_use]
+    pub fn rules(&self) -> Digest {
+        self.dao.as_ref().map_or_else(|| Rules::V1.digest(), |dao| dao.rules)
     }
 
     /// The root over the entries applied so far.

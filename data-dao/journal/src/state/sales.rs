@@ -119,7 +119,8 @@ impl State {
         };
         self.accounts.apply(&sale.reserve(body.expires_at_ms), now_ms)?;
         let (version, expires_at_ms) = (body.version, body.expires_at_ms);
-        let reservation = Reservation { sale, version, expires_at_ms, index: self.entries };
+        let (index, treasury_percent) = (self.entries, self.dao().treasury_percent);
+        let reservation = Reservation { sale, version, expires_at_ms, index, treasury_percent };
         self.reservations.insert(body.prediction, reservation);
         Ok(())
     }
@@ -129,10 +130,11 @@ impl State {
         body: &Predicted,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let Reservation { sale, version, .. } = self.reservation(&body.prediction)?;
+        let reservation = self.reservation(&body.prediction)?;
+        let Reservation { sale, version, treasury_percent, .. } = reservation;
         let (buyer, model) = (sale.buyer.clone(), sale.model.clone());
         same("price", &sale.price.0, &body.price)?;
-        let (digest, terms) = self.revenue_terms(&sale.model, *version)?;
+        let (digest, terms) = self.revenue_terms(&sale.model, *version, *treasury_percent)?;
         same("model_digest", &digest, &body.model_digest)?;
         let settlement = sale.settle(&terms)?;
         same_list("lines", &lines_from_shares(&settlement.shares), &body.lines)?;
@@ -168,16 +170,43 @@ impl State {
         version: u32,
         price: u128,
     ) -> Result<Vec<RevenueLine>, Refusal> {
-        let (_, terms) = self.revenue_terms(model, version)?;
+        let percent = self.treasury_percent().unwrap_or(0);
+        let (_, terms) = self.revenue_terms(model, version, percent)?;
         Ok(lines_from_shares(&terms.shares(Amount(price))?))
     }
 
-    fn revenue_terms(&self, model: &Name, version: u32) -> Result<(Digest, RevenueTerms), Refusal> {
+    /// As [`State::revenue_lines`], of a sale whose part for the DAO was fixed when its call was set aside.
+    ///
+    /// Threat: a split that is executed between reservation and prediction takes from the contributors what the buyer was
+    /// sold under the old one, or makes a prediction that was made impossible to book.
+    ///
+    /// # Errors
+    /// As [`State::revenue_lines`], and [`Refusal::Unknown`] if there is no such prediction.
+    pub fn prediction_lines(
+        &self,
+        prediction: &Digest,
+        (model, version): (&Name, u32),
+        price: u128,
+    ) -> Result<Vec<RevenueLine>, Refusal> {
+        let percent = match self.prediction(prediction) {
+            Some(Prediction::Reserved(reserved)) => reserved.treasury_percent,
+            Some(Prediction::Resolved(resolved)) => resolved.treasury_percent,
+            None => return Err(Refusal::unknown("prediction", prediction)),
+        };
+        let (_, terms) = self.revenue_terms(model, version, percent)?;
+        Ok(lines_from_shares(&terms.shares(Amount(price))?))
+    }
+
+    fn revenue_terms(
+        &self,
+        model: &Name,
+        version: u32,
+        treasury_percent: u8,
+    ) -> Result<(Digest, RevenueTerms), Refusal> {
         let release = self
             .model_ref(model)?
             .release(version)
             .ok_or_else(|| Refusal::unknown("version of the model", version))?;
-        let treasury_percent = self.dao.as_ref().map_or(0, |dao| dao.treasury_percent);
         let weights = release.weights.iter().map(|w| (w.member, w.weight)).collect();
         Ok((release.digest, RevenueTerms { treasury_percent, weights }))
     }
@@ -196,8 +225,10 @@ impl State {
     }
 
     fn resolve_prediction(&mut self, id: &Digest, resolution: PredictionResolution) {
-        if let Some(Reservation { index: reserved, .. }) = self.reservations.remove(id) {
-            let resolved = ResolvedPrediction { resolution, reserved, index: self.entries };
+        let removed = self.reservations.remove(id);
+        if let Some(Reservation { index: reserved, treasury_percent, .. }) = removed {
+            let index = self.entries;
+            let resolved = ResolvedPrediction { resolution, reserved, index, treasury_percent };
             self.resolved.insert(Cause::of(&id.0), resolved);
         }
     }

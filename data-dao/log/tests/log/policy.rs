@@ -1,6 +1,6 @@
 //! Quorums.
 
-use data_dao_log::{Checkpoint, LogKey, Policy, PolicyError};
+use data_dao_log::{Checkpoint, LogKey, Policy, PolicyError, WitnessKey};
 
 use crate::world::{ORIGIN, cosigned, head, key, signed, tree, verifier, witness_key};
 
@@ -128,4 +128,23 @@ fn lines_that_mean_nothing_are_refused_with_their_number() {
     ]
     .concat();
     assert!(Policy::parse(&opaque).is_ok());
+}
+
+#[test]
+fn a_quorum_of_named_witnesses_counts_each_key_once_and_no_log_as_a_witness() {
+    let named = |numbers: &[u8], quorum| {
+        let witnesses = numbers.iter().map(|number| witness_key(*number).verifier().clone());
+        Policy::of_quorum(verifier(), witnesses, quorum)
+    };
+    let checkpoint = cosigned(&tree(0), 9, &[1, 2]);
+    let holds = |policy: &Policy| policy.check(&checkpoint, Some(&verifier())).is_ok();
+    assert!(holds(&named(&[1, 2, 3], 2)) && !holds(&named(&[1, 2, 3], 3)));
+    assert!(!holds(&named(&[3], 1)) && holds(&named(&[], 0)));
+    assert!(!holds(&named(&[1, 1], 2)), "one witness, named twice");
+    let alias = WitnessKey::new("alias.example", &key(101)).unwrap().verifier().clone();
+    let twice = Policy::of_quorum(verifier(), [witness_key(1).verifier().clone(), alias], 2);
+    assert!(!holds(&twice), "one key under two names");
+    assert!(!holds(&Policy::of_quorum(verifier(), [verifier()], 1)), "its own signature");
+    let other = LogKey::new(ORIGIN, &key(2)).unwrap().verifier().clone();
+    assert!(!holds(&Policy::of_quorum(other, [witness_key(1).verifier().clone()], 1)));
 }

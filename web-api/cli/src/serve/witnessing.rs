@@ -1,8 +1,12 @@
 //! The log's side of witnessing: the newest checkpoint is handed to the witnesses of a policy until a quorum has cosigned it.
+//!
+//! The file says where witnesses are asked, and, until members vote, which of them are enough. Once members have voted for a
+//! quorum of witnesses, that alone decides: whoever runs the node cannot make do with friends of its own.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
+use data_dao_journal::{State, Witnesses as Voted};
 use data_dao_log::{Checkpoint, Policy, PolicyError, Verifier, add_checkpoint_body};
 use data_dao_store::Store;
 use ureq::Agent;
@@ -74,7 +78,9 @@ impl Witnesses {
                 Err(error) => failed.push(format!("{}: {error:#}", witness.name())),
             }
         }
-        match self.policy.check(&cosigned, Some(&self.log)) {
+        let voted = store.view(|state: &State| state.witnesses().clone());
+        let decisive = decisive(&self.policy, &voted, &self.log);
+        match decisive.check(&cosigned, Some(&self.log)) {
             Ok(_) => Ok(cosigned),
             Err(error @ PolicyError::NoQuorumReached { .. }) => {
                 bail!("{error}; {}", failed.join("; "))
@@ -120,5 +126,42 @@ impl Witnesses {
             }
         }
         bail!("its place changes while it is asked")
+    }
+}
+
+/// What decides whether a checkpoint was cosigned by enough: what members voted for, or else the file.
+fn decisive(file: &Policy, voted: &Voted, log: &Verifier) -> Policy {
+    if voted.quorum == 0 {
+        return file.clone();
+    }
+    // A key that cannot be read signs nothing; the quorum stays as it was voted.
+    let witnesses = voted.keys.values().filter_map(|vkey| vkey.parse().ok());
+    let quorum = usize::try_from(voted.quorum).unwrap_or(usize::MAX);
+    Policy::of_quorum(log.clone(), witnesses, quorum)
+}
+
+#[cfg(test)]
+mod tests {
+    use data_dao_log::LogKey;
+    use privacy_identity::{Digest, SigningKey, TreeHead};
+
+    use super::*;
+
+    #[test]
+    fn what_members_voted_for_decides_and_not_the_operators_file() {
+        let key = LogKey::new("dao.example/ledger", &SigningKey::from_seed(&[1; 32])).unwrap();
+        let log = key.verifier().clone();
+        let head = TreeHead { size: 3, root: Digest([2; 32]) };
+        let alone = Checkpoint::parse(&key.sign(&head)).unwrap();
+        let lax = Policy::of_log(log.clone());
+        let passes = |voted: &Voted| decisive(&lax, voted, &log).check(&alone, Some(&log)).is_ok();
+        assert!(passes(&Voted::default()), "nobody voted: the file decides");
+        let other = LogKey::new("witness.example", &SigningKey::from_seed(&[3; 32])).unwrap();
+        let name = |text: &str| data_dao_ledger::Name::new(text).unwrap();
+        let vkey = other.verifier().to_string();
+        let voted = Voted { keys: [(name("w"), vkey.clone())].into(), quorum: 1 };
+        assert!(!passes(&voted), "nobody whom members named has cosigned");
+        let unreadable = Voted { keys: [(name("w"), "w+00000000+?".into())].into(), quorum: 1 };
+        assert!(!passes(&unreadable));
     }
 }
