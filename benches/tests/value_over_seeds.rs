@@ -172,8 +172,9 @@ impl Federation {
         let fed_avg = OptimizerState::new(ServerOptimizer::default(), parameters).unwrap();
         let rotation = self.rotation(round);
         let before = (&self.model, &fed_avg);
+        let round = (u64::from(round), &rotation);
         let measured =
-            self.evaluator.measure(before, &sum, CONTRIBUTORS, &rotation, &self.past).unwrap();
+            self.evaluator.measure(before, &sum, CONTRIBUTORS, round, &self.past).unwrap();
         for (contributor, shares) in self.contributors.iter_mut().zip(&shares) {
             let opened = |probe| opened_value(probe, shares, &self.encoding);
             let (value, innovation) =

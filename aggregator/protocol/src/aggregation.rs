@@ -205,6 +205,20 @@ pub struct ProbeOrder {
     pub value: QuantizedProbe,
     /// The same, projected off past public updates.
     pub innovation: QuantizedProbe,
+    /// The value probe with signs that the validation set's shards take in turns: what it reads says how far a value
+    /// is off because that set is a sample.
+    pub contrast: QuantizedProbe,
+}
+
+/// Scalars that are opened of each contribution: value, innovation, contrast.
+pub const SCALARS: usize = 3;
+
+impl ProbeOrder {
+    /// The probes, in the order of their scalars.
+    #[must_use]
+    pub const fn probes(&self) -> [&QuantizedProbe; SCALARS] {
+        [&self.value, &self.innovation, &self.contrast]
+    }
 }
 
 impl Encode for ProbeOrder {
@@ -215,6 +229,7 @@ impl Encode for ProbeOrder {
         self.model_after.encode(writer);
         self.value.encode(writer);
         self.innovation.encode(writer);
+        self.contrast.encode(writer);
     }
 }
 
@@ -227,6 +242,7 @@ impl Decode for ProbeOrder {
             model_after: Decode::decode(reader)?,
             value: Decode::decode(reader)?,
             innovation: Decode::decode(reader)?,
+            contrast: Decode::decode(reader)?,
         })
     }
 }
@@ -240,9 +256,9 @@ pub struct ScalarShares {
     pub round: RoundId,
     /// Digest of the probe order that they answer.
     pub probe: Digest,
-    /// Per contributor: the share of its value and of its innovation, each in the ring or field of
+    /// Per contributor: the share of its value, innovation and contrast, each in the ring or field of
     /// the federation's mode.
-    pub shares: Vec<[u64; 2]>,
+    pub shares: Vec<[u64; SCALARS]>,
 }
 
 impl Encode for ScalarShares {
@@ -251,9 +267,8 @@ impl Encode for ScalarShares {
         self.round.encode(writer);
         self.probe.encode(writer);
         writer.u32(u32::try_from(self.shares.len()).expect("at most CONTRIBUTORS_MAX"));
-        for [value, innovation] in &self.shares {
-            writer.u64(*value);
-            writer.u64(*innovation);
+        for share in self.shares.as_flattened() {
+            writer.u64(*share);
         }
     }
 }
@@ -264,8 +279,8 @@ impl Decode for ScalarShares {
         let round = Decode::decode(reader)?;
         let probe = Decode::decode(reader)?;
         let length = reader.length("scalar shares", CONTRIBUTORS_MAX)?;
-        let mut pair = || Ok([reader.u64()?, reader.u64()?]);
-        let shares = (0..length).map(|_| pair()).collect::<Result<_, DecodeError>>()?;
+        let mut scalars = || Ok([reader.u64()?, reader.u64()?, reader.u64()?]);
+        let shares = (0..length).map(|_| scalars()).collect::<Result<_, DecodeError>>()?;
         Ok(Self { federation, round, probe, shares })
     }
 }

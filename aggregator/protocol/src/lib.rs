@@ -37,8 +37,8 @@ mod training;
 mod version;
 
 pub use aggregation::{
-    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, ScalarShares, SetEcho,
-    SumCommitment,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Evidence, ProbeOrder, SCALARS, ScalarShares,
+    SetEcho, SumCommitment,
 };
 pub use cohort::{
     COMMIT_BYTES_MAX, CohortEpoch, CohortNews, CohortRequest, CohortTerms, KeyHandOver,

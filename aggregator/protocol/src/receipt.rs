@@ -8,7 +8,7 @@ use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
 
 use crate::{AcceptedSet, Refusal, RoundGrant, RoundId, SumCommitment};
 
-/// The two scalars that are opened of one contribution, in units of
+/// The scalars that are opened of one contribution, in units of
 /// [`EncodingParameters::value_unit`], divided by the number of contributions (towards zero).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenedScalars {
@@ -16,6 +16,8 @@ pub struct OpenedScalars {
     pub value: i64,
     /// The same along the part of the probe that past updates do not explain.
     pub innovation: i64,
+    /// The same along a contrast of the validation set's shards: zero in expectation, as wide as the value's error.
+    pub contrast: i64,
 }
 
 /// The record of a settled round, signed by the coordinator; the other aggregators' commitments are
@@ -67,9 +69,10 @@ impl Encode for RoundReceipt {
         }
         self.accepted.encode(writer);
         writer.u32(u32::try_from(self.scalars.len()).expect("at most CONTRIBUTORS_MAX"));
-        for OpenedScalars { value, innovation } in &self.scalars {
+        for OpenedScalars { value, innovation, contrast } in &self.scalars {
             writer.i64(*value);
             writer.i64(*innovation);
+            writer.i64(*contrast);
         }
         list_to_writer(&self.dropped, writer);
         writer.u32(u32::try_from(self.refused.len()).expect("fewer than 256 reasons"));
@@ -91,10 +94,13 @@ impl Decode for RoundReceipt {
         let accepted: AcceptedSet = Decode::decode(reader)?;
         let length = reader.length("scalars", CONTRIBUTORS_MAX)?;
         if length != accepted.contributions().len() {
-            return Err(DecodeError::invalid("scalars", "one pair per contribution is needed"));
+            return Err(DecodeError::invalid("scalars", "those of each contribution are needed"));
         }
-        let mut pair = || Ok(OpenedScalars { value: reader.i64()?, innovation: reader.i64()? });
-        let scalars = (0..length).map(|_| pair()).collect::<Result<_, DecodeError>>()?;
+        let mut opened = || {
+            let (value, innovation) = (reader.i64()?, reader.i64()?);
+            Ok(OpenedScalars { value, innovation, contrast: reader.i64()? })
+        };
+        let scalars = (0..length).map(|_| opened()).collect::<Result<_, DecodeError>>()?;
         let dropped = list_from_reader(reader, "dropped", CONTRIBUTORS_MAX)?;
         let length = reader.length("refused", REFUSALS_MAX)?;
         let mut count = || Ok((Decode::decode(reader)?, reader.u64()?));

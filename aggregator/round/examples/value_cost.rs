@@ -63,7 +63,7 @@ fn report(mode: &str, without: &[Part], values: &[Part], bytes: [usize; 2]) {
 struct Setting {
     encoding: EncodingParameters,
     updates: Vec<NoisyUpdate>,
-    probes: [QuantizedProbe; 2],
+    probes: [QuantizedProbe; 3],
     rng: ChaCha20Rng,
 }
 
@@ -82,10 +82,14 @@ impl Setting {
         };
         let updates = (0..4).map(|_| update(&mut rng)).collect();
         let probe = |rng: &mut ChaCha20Rng| {
-            let probe: Vec<f64> = (0..dimension).map(|_| rng.random_range(-0.1..0.1)).collect();
-            QuantizedProbe::quantise(&probe, &rotation, &encoding).unwrap()
+            (0..dimension).map(|_| rng.random_range(-0.1..0.1)).collect::<Vec<f64>>()
         };
-        let probes = [probe(&mut rng), probe(&mut rng)];
+        let fine =
+            |probe: Vec<f64>| QuantizedProbe::quantise(&probe, &rotation, &encoding).unwrap();
+        let (value, innovation) = (fine(probe(&mut rng)), fine(probe(&mut rng)));
+        let contrast = probe(&mut rng);
+        let contrast = QuantizedProbe::quantise_coarsely(&contrast, &rotation, &encoding).unwrap();
+        let probes = [value, innovation, contrast];
         Self { encoding, updates, probes, rng }
     }
 
@@ -122,19 +126,19 @@ fn mpc(setting: &mut Setting, contributors: usize) {
         })
     });
     let opened = timed("open the sum", &mut round, || open_sum(&sums, &encoding).unwrap());
-    let scalars = timed("two scalars of each, both aggregators", &mut values, || {
+    let scalars = timed("three scalars of each, both aggregators", &mut values, || {
         [0, 1].map(|place| {
             let each = sealed.iter().zip(&bindings);
             each.map(|(parts, binding)| {
                 let share =
                     OpenShare::from_payload(place, &parts[place], binding, &encoding).unwrap();
-                [0, 1].map(|which| probes[which].scalar_share(share.vector()))
+                [0, 1, 2].map(|which| probes[which].scalar_share(share.vector()))
             })
             .collect::<Vec<_>>()
         })
     });
     timed("open and check that they add up", &mut values, || {
-        for which in [0, 1] {
+        for which in 0..probes.len() {
             let pairs = scalars[0].iter().zip(&scalars[1]);
             let opened_scalars = pairs.map(|(a, b)| open_scalar(&[a[which], b[which]], &encoding));
             let total: i64 = opened_scalars.sum();
@@ -154,7 +158,7 @@ fn mpc(setting: &mut Setting, contributors: usize) {
             for place in [0, 1] {
                 let share =
                     OpenShare::from_payload(place, &parts[place], binding, &encoding).unwrap();
-                let answer = [0, 1].map(|which| probes[which].scalar_share(share.vector()));
+                let answer = [0, 1, 2].map(|which| probes[which].scalar_share(share.vector()));
                 std::hint::black_box(answer);
             }
         }

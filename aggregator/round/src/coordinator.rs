@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator_protocol::{
     AggregatorRequest, ContributorReply, DaoRequest, Evidence, FetchedReceipt, PreparedPart,
-    ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarShares,
-    SetEcho, SumCommitment, ValueRecord,
+    ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, SCALARS,
+    ScalarShares, SetEcho, SumCommitment, ValueRecord,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 
@@ -67,7 +67,7 @@ enum Phase {
         closed: Closed,
         sum: Signed<RoundSum>,
         probes: Signed<ProbeOrder>,
-        own: Option<Vec<[u64; 2]>>,
+        own: Option<Vec<[u64; SCALARS]>>,
         scores: BTreeMap<usize, Signed<ScalarShares>>,
     },
     Settling {

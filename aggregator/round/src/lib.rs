@@ -77,7 +77,10 @@ pub use shared_work::{BatchError, SharedWork, SharedWorkError};
 pub use sum_check::{CheckedSum, check_model, check_sum};
 pub use sum_products::SumProducts;
 pub use update_store::{KeptUpdate, MemoryUpdates, PartFault, UpdateId, UpdateStore};
-pub use value::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
+pub use value::{
+    PAST_UPDATES_MAX, VALUE_CONTRASTS, VALUE_SHARDS, aumann_shapley_probe, contrast_probe,
+    counts_positively, project_off,
+};
 pub use value_check::{ValueFault, check_values, opened_values};
 pub use work::Work;
 pub use worked::{OwnProof, Worked};

@@ -18,7 +18,7 @@ mod verified;
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    AcceptedSet, FederationTerms, ProbeOrder, Refusal, RoundGrant, SealingTerms,
+    AcceptedSet, FederationTerms, ProbeOrder, Refusal, RoundGrant, SCALARS, SealingTerms,
 };
 use privacy_identity::{Digest, SealingPublicKey, SigningKey};
 use privacy_secagg::{
@@ -259,12 +259,12 @@ pub(crate) fn open_sum(
     }
 }
 
-/// A party's shares of the scalars of each part, in their order: of value and innovation.
+/// A party's shares of the scalars of each part, in their order: of value, innovation and contrast.
 pub(crate) fn scalar_shares(
     parts: &Parts<'_>,
     order: &ProbeOrder,
-) -> Result<Vec<[u64; 2]>, PartError> {
-    let (context, probes) = (parts.context, [&order.value, &order.innovation]);
+) -> Result<Vec<[u64; SCALARS]>, PartError> {
+    let (context, probes) = (parts.context, order.probes());
     match context.terms().sealing {
         SealingTerms::Mpc => {
             parts.each().map(|part| Ok(mpc::scalars(context, &part?, probes)?)).collect()
@@ -287,9 +287,9 @@ pub(crate) fn open_scalars(
     grant: &RoundGrant,
     order: &ProbeOrder,
     set: &AcceptedSet,
-    own: &[[u64; 2]],
-    others: &BTreeMap<usize, &[[u64; 2]]>,
-) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
+    own: &[[u64; SCALARS]],
+    others: &BTreeMap<usize, &[[u64; SCALARS]]>,
+) -> Result<(Vec<[i64; SCALARS]>, Vec<usize>), OpenError> {
     if own.len() != set.contributions().len() {
         return Err(OpenError::Own);
     }
@@ -314,8 +314,8 @@ pub(crate) fn scalars_of_payloads(
     set: &AcceptedSet,
     order: &ProbeOrder,
     (binding, payloads): (&Binding, &[(usize, &[u8])]),
-) -> Result<Vec<[u64; 2]>, Refusal> {
-    let probes = [&order.value, &order.innovation];
+) -> Result<Vec<[u64; SCALARS]>, Refusal> {
+    let probes = order.probes();
     let each = payloads.iter();
     match terms.sealing {
         SealingTerms::Mpc => each

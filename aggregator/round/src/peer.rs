@@ -412,7 +412,7 @@ pub(crate) fn check_probes(
     if body.set_root != set.tree().root() {
         return Err(Refusal::BadSet);
     }
-    for probe in [&body.value, &body.innovation] {
+    for probe in body.probes() {
         probe.clone().checked(&terms.encoding).map_err(|_source| Refusal::Malformed)?;
     }
     Ok(())

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use aggregator_protocol::{FederationTerms, RoundReceipt, ValueRecord};
-use privacy_identity::{Signed, Tag};
-use privacy_secagg::SealedHeader;
+use aggregator_protocol::{FederationTerms, RoundReceipt, SCALARS, ValueRecord};
+use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, Tag, VerifyingKey, Writer};
+use privacy_secagg::{Binding, RECIPIENTS_MAX, SealedHeader};
 use zeroize::Zeroizing;
 
-use crate::{context::recipients, mode};
+use crate::{
+    context::{parties, recipients},
+    mode,
+};
 
 /// What a judge finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +19,10 @@ pub enum Verdict {
     Lied {
         /// Its place.
         place: usize,
-        /// What follows from its part, of value and innovation.
-        expected: [u64; 2],
+        /// What follows from its part, of value, innovation and contrast.
+        expected: [u64; SCALARS],
         /// What it signed.
-        signed: [u64; 2],
+        signed: [u64; SCALARS],
     },
     /// It signed what follows from its part.
     Truthful,
@@ -56,6 +59,24 @@ impl ShareDisclosure {
         seed: Zeroizing<[u8; 32]>,
     ) -> Self {
         Self { header, place, payload, seed }
+    }
+
+    /// Where the update counts, as its owner says: what the judge looks the round up by.
+    #[must_use]
+    pub const fn binding(&self) -> &Binding {
+        &self.header.unverified_body().binding
+    }
+
+    /// The place of the accused party; 0 is the coordinator.
+    #[must_use]
+    pub const fn place(&self) -> usize {
+        self.place
+    }
+
+    /// The accused, in the round of `receipt`; none if there is no such party.
+    #[must_use]
+    pub fn accused(&self, terms: &FederationTerms, receipt: &RoundReceipt) -> Option<VerifyingKey> {
+        parties(terms, receipt.grant.unverified_body()).get(self.place).copied()
     }
 
     /// Decides. `receipt` and `record` were checked before ([`crate::check_values`]).
@@ -106,6 +127,26 @@ impl ShareDisclosure {
             }
             None => unfounded("that party answered for fewer contributions"),
         }
+    }
+}
+
+/// What its owner hands to the judge, and to nobody else: a member keeps it as a file.
+impl Encode for ShareDisclosure {
+    fn encode(&self, writer: &mut Writer) {
+        self.header.encode(writer);
+        writer.u32(u32::try_from(self.place).expect("at most RECIPIENTS_MAX"));
+        writer.bytes(&self.payload);
+        writer.array(&*self.seed);
+    }
+}
+
+impl Decode for ShareDisclosure {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let header = Decode::decode(reader)?;
+        let place = reader.length("place of a disclosure", RECIPIENTS_MAX - 1)?;
+        let payload = reader.bytes("disclosed part", aggregator_protocol::MESSAGE_BYTES_MAX)?;
+        let payload = Zeroizing::new(payload.to_vec());
+        Ok(Self { header, place, payload, seed: Zeroizing::new(reader.array()?) })
     }
 }
 

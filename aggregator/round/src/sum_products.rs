@@ -1,13 +1,13 @@
 //! What the opened sum says of the values of a round, whoever computes it.
 
-use aggregator_protocol::{FederationTerms, OpenedScalars, ProbeOrder};
+use aggregator_protocol::{FederationTerms, OpenedScalars, ProbeOrder, SCALARS};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 use privacy_secagg::{EncodingParameters, QuantizedProbe, VALUE_MAX};
 
 use crate::{ValueFault, mode};
 
-/// The inner products of a round's opened sum with its two probes, and its summed weights: all that it takes of
-/// a sum to check the values, in 24 bytes.
+/// The inner products of a round's opened sum with its probes, and its summed weights: all that it takes of
+/// a sum to check the values, in 32 bytes.
 ///
 /// Threat: an aggregator that shifts a scalar. ⟨·, p⟩ is linear, so the scalars must add up to ⟨sum, p⟩, which
 /// is public and was fixed before anybody knew p. A shift that another contributor's does not make up for is
@@ -15,8 +15,8 @@ use crate::{ValueFault, mode};
 /// ([`crate::OwnShares::check`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SumProducts {
-    /// ⟨sum, p⟩ for value and innovation.
-    products: [i64; 2],
+    /// ⟨sum, p⟩ for value, innovation and contrast.
+    products: [i64; SCALARS],
     /// The coordinate of summed weights; 0 without weights.
     weight: i64,
 }
@@ -25,7 +25,7 @@ impl SumProducts {
     /// * `sum` — the opened sum, `[vector_len]`.
     #[must_use]
     pub fn of(encoding: &EncodingParameters, sum: &[i64], order: &ProbeOrder) -> Self {
-        let products = [&order.value, &order.innovation].map(|probe| probe.product_with_sum(sum));
+        let products = order.probes().map(|probe| probe.product_with_sum(sum));
         let weight = sum.get(encoding.dimension()).copied().unwrap_or_default();
         Self { products, weight: if encoding.is_weighted() { weight } else { 0 } }
     }
@@ -38,11 +38,10 @@ impl SumProducts {
         &self,
         terms: &FederationTerms,
         order: &ProbeOrder,
-        readings: &[[i64; 2]],
+        readings: &[[i64; SCALARS]],
     ) -> Result<(), ValueFault> {
-        let probes = [&order.value, &order.innovation];
-        for (which, (probe, product)) in probes.into_iter().zip(self.products).enumerate() {
-            let scalars = readings.iter().map(|pair| pair[which]);
+        for (which, (probe, product)) in order.probes().into_iter().zip(self.products).enumerate() {
+            let scalars = readings.iter().map(|scalars| scalars[which]);
             let adds_up = mode::adds_up(terms, probe, scalars.clone(), product)
                 .map_err(|refusal| ValueFault::Probe { refusal })?;
             if !adds_up {
@@ -63,16 +62,17 @@ impl SumProducts {
         &self,
         encoding: &EncodingParameters,
         order: &ProbeOrder,
-        readings: &[[i64; 2]],
+        readings: &[[i64; SCALARS]],
     ) -> Vec<OpenedScalars> {
         let share = Share::of(encoding, readings.len(), self.weight);
         let value = |probe: &QuantizedProbe, reading: i64| {
             let most = probe.reading_max(encoding);
             share.of_value(probe.value_from_opened(reading.clamp(-most, most)))
         };
-        let scalars = |[first, second]: &[i64; 2]| OpenedScalars {
+        let scalars = |[first, second, third]: &[i64; SCALARS]| OpenedScalars {
             value: value(&order.value, *first),
             innovation: value(&order.innovation, *second),
+            contrast: value(&order.contrast, *third),
         };
         readings.iter().map(scalars).collect()
     }
@@ -87,7 +87,7 @@ impl Encode for SumProducts {
 
 impl Decode for SumProducts {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { products: [reader.i64()?, reader.i64()?], weight: reader.i64()? })
+        Ok(Self { products: [reader.i64()?, reader.i64()?, reader.i64()?], weight: reader.i64()? })
     }
 }
 

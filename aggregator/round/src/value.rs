@@ -20,6 +20,41 @@ const NODES: [(f64, f64); 3] = [
     (0.887_298_334_620_741_7, 5.0 / 18.0),
 ];
 
+/// Shards of the validation set: row modulo 8. So many that the error of a value has seven degrees of freedom, and so few that
+/// small sets still have some rows in each.
+pub const VALUE_SHARDS: usize = 8;
+
+/// Contrasts of the shards that take turns over rounds: the rows of the Hadamard matrix of order 8 but the first,
+/// which is the value itself.
+pub const VALUE_CONTRASTS: usize = VALUE_SHARDS - 1;
+
+/// Whether a row of the validation set counts positively in the contrast of `round`: the number of bits that the
+/// Hadamard matrix's row and column have in common is even (Sylvester 1867). Half of the shards do.
+///
+/// Threat: a DAO node that chooses signs after it saw updates, to make an interval look narrow. They follow from the round and
+/// the row, whose order the ledger committed to; who is given the table recomputes the contrast (`sahakar audit`).
+#[must_use]
+pub const fn counts_positively(round: u64, row: usize) -> bool {
+    let contrast = 1 + round % VALUE_CONTRASTS as u64;
+    let shard = (row % VALUE_SHARDS) as u64;
+    (contrast & shard).count_ones().is_multiple_of(2)
+}
+
+/// The contrast c of a round: the probe with signs on rows, less their mean, `(1/M)·Σ (h − h̄)·p_row`.
+///
+/// With h = ±1 and m rows counted positively this is 2m/M·(p₊ − p), p₊ the probe of those rows alone: half a pass over the
+/// validation set more. If rows are independent draws, ⟨Δ, c⟩/n is zero in expectation, with the variance of the value's error up to
+/// 1 − h̄², and uncorrelated with it and with the contrasts of the six rounds around it.
+///
+/// * `probe`, `positive` — p of all rows and of those that count positively, `[parameter_count]`.
+/// * `rows` — how many rows there are, and how many count positively.
+#[must_use]
+pub fn contrast_probe(probe: &[f64], positive: &[f64], rows: (usize, usize)) -> Vec<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts of rows are far below 2^52")]
+    let factor = 2.0 * rows.1 as f64 / rows.0.max(1) as f64;
+    probe.iter().zip(positive).map(|(all, positive)| factor * (positive - all)).collect()
+}
+
 /// p = −∫₀¹ ∇L(w + t·Δ̄) dt by three evaluations of the gradient.
 ///
 /// * `parameters` — w, `[parameter_count]`.
@@ -156,6 +191,40 @@ mod tests {
             w.iter().zip(&mean).map(|(w, m)| f64::from(*w) + f64::from(*m)).collect();
         let before: Vec<f64> = w.iter().map(|&w| f64::from(w)).collect();
         assert!((total - (quadratic_loss(&before) - quadratic_loss(&after))).abs() < 1e-6);
+    }
+
+    #[test]
+    fn contrasts_are_balanced_and_orthogonal() {
+        let sign = |round, row| if counts_positively(round, row) { 1 } else { -1 };
+        for round in 0..7 {
+            assert_eq!((0..VALUE_SHARDS).map(|row| sign(round, row)).sum::<i32>(), 0);
+            for other in 0..7 {
+                let product: i32 =
+                    (0..VALUE_SHARDS).map(|row| sign(round, row) * sign(other, row)).sum();
+                assert_eq!(product, if round == other { 8 } else { 0 });
+            }
+            assert!((0..24).all(|row| sign(round, row) == sign(round + 7, row + 8)));
+        }
+    }
+
+    /// Of M = 11 rows, of which three have no partner.
+    #[test]
+    fn a_contrast_is_the_mean_of_rows_with_signs_less_their_mean() {
+        let rows: Vec<f64> = (0_u8..11).map(|row| (f64::from(row) * 2.3).sin()).collect();
+        for round in 0..7 {
+            let signs: Vec<f64> =
+                (0..11).map(|row| if counts_positively(round, row) { 1.0 } else { -1.0 }).collect();
+            let mean_sign = signs.iter().sum::<f64>() / 11.0;
+            let expected: f64 =
+                rows.iter().zip(&signs).map(|(p, h)| p * (h - mean_sign)).sum::<f64>() / 11.0;
+            let positive: Vec<f64> =
+                rows.iter().zip(&signs).filter(|(_, h)| **h > 0.0).map(|(p, _)| *p).collect();
+            let count = positive.len();
+            let mean =
+                |of: &[f64]| of.iter().sum::<f64>() / f64::from(u8::try_from(of.len()).unwrap());
+            let got = contrast_probe(&[mean(&rows)], &[mean(&positive)], (11, count));
+            assert!((got[0] - expected).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@
 
 use aggregator_protocol::{
     AcceptedSet, FederationTerms, OpenedScalars, PartyScalars, Refusal, RoundGrant, RoundReceipt,
-    ScalarOpening, ScalarShares, ValueRecord,
+    SCALARS, ScalarOpening, ScalarShares, ValueRecord,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 use thiserror::Error;
@@ -75,7 +75,7 @@ pub enum ValueFault {
     /// The scalars do not add up to what the sum gives: a party shifted one.
     #[error("the {} scalars add up to {got}, the sum gives {expected}: a party shifted one", NAMES[*which])]
     Sum {
-        /// 0: value, 1: innovation.
+        /// 0: value, 1: innovation, 2: contrast.
         which: usize,
         /// ⟨sum, p⟩.
         expected: i64,
@@ -84,15 +84,15 @@ pub enum ValueFault {
     },
     /// The receipt says something else than the answers open to.
     #[error(
-        "the receipt gives {member} {named:?} as value and innovation, the parties' answers {opened:?}"
+        "the receipt gives {member} {named:?} as value, innovation and contrast, the parties' answers {opened:?}"
     )]
     Scalar {
         /// Whose.
         member: VerifyingKey,
         /// The receipt's.
-        named: [i64; 2],
+        named: [i64; SCALARS],
         /// What the answers give.
-        opened: [i64; 2],
+        opened: [i64; SCALARS],
     },
     /// A party answered something else of this member's update than follows from its part.
     #[error(
@@ -103,10 +103,10 @@ pub enum ValueFault {
         member: VerifyingKey,
         /// The party's place.
         place: usize,
-        /// What follows from its part, of value and innovation.
-        expected: [u64; 2],
+        /// What follows from its part, of value, innovation and contrast.
+        expected: [u64; SCALARS],
         /// What it signed; none if it answered for fewer.
-        got: Option<[u64; 2]>,
+        got: Option<[u64; SCALARS]>,
     },
     /// What this member kept of its update does not belong to the round.
     #[error("what was kept of the update does not fit the round: {refusal}")]
@@ -116,7 +116,7 @@ pub enum ValueFault {
     },
 }
 
-const NAMES: [&str; 2] = ["value", "innovation"];
+const NAMES: [&str; SCALARS] = ["value", "innovation", "contrast"];
 
 impl ValueFault {
     /// The places of those who can have brought it about; 0 is the coordinator. Empty if nobody is accused.
@@ -134,7 +134,7 @@ impl ValueFault {
 }
 
 /// Opens the scalars of a round from the parties' answers, again: of each contributor of `set`, in its order,
-/// the inner products of value and innovation.
+/// the inner products of value, innovation and contrast.
 ///
 /// # Errors
 /// [`ValueFault::Parties`], [`ValueFault::Answer`] or [`ValueFault::Unopenable`].
@@ -143,7 +143,7 @@ fn opened(
     grant: &RoundGrant,
     set: &AcceptedSet,
     record: &ValueRecord,
-) -> Result<Vec<[i64; 2]>, ValueFault> {
+) -> Result<Vec<[i64; SCALARS]>, ValueFault> {
     let keys = parties(terms, grant);
     let answers = record.opening.parties();
     check_parties(terms, keys.len(), answers)?;
@@ -213,7 +213,8 @@ pub fn check_values(
     let members = receipt.accepted.contributions().iter().map(|(member, _)| *member);
     for ((member, named), opened) in members.zip(&receipt.scalars).zip(&scalars) {
         if named != opened {
-            let pair = |scalars: &OpenedScalars| [scalars.value, scalars.innovation];
+            let pair =
+                |scalars: &OpenedScalars| [scalars.value, scalars.innovation, scalars.contrast];
             let (named, opened) = (pair(named), pair(opened));
             return Err(ValueFault::Scalar { member, named, opened });
         }

@@ -1,6 +1,6 @@
 //! What came of the coordinator's work on its own parts, as it is persisted.
 
-use aggregator_protocol::{MESSAGE_BYTES_MAX, Refusal};
+use aggregator_protocol::{MESSAGE_BYTES_MAX, Refusal, SCALARS};
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -24,7 +24,7 @@ pub enum Worked {
     /// The sum of its parts, in the form of its mode.
     Summed(Vec<u8>),
     /// Its part of the two scalars of each contributor, in the order of the set.
-    Scored(Vec<[u64; 2]>),
+    Scored(Vec<[u64; SCALARS]>),
     /// An update that was taken is gone: the round cannot go on.
     Lost {
         /// Which.
@@ -123,8 +123,8 @@ impl Decode for Worked {
             1 => Self::Summed(reader.bytes("own sum", MESSAGE_BYTES_MAX)?.to_vec()),
             2 => {
                 let length = reader.length("own scalars", CONTRIBUTORS_MAX)?;
-                let mut pair = || Ok([reader.u64()?, reader.u64()?]);
-                Self::Scored((0..length).map(|_| pair()).collect::<Result<_, DecodeError>>()?)
+                let mut scalars = || Ok([reader.u64()?, reader.u64()?, reader.u64()?]);
+                Self::Scored((0..length).map(|_| scalars()).collect::<Result<_, DecodeError>>()?)
             }
             3 => Self::Lost {
                 update: Decode::decode(reader)?,

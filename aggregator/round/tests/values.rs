@@ -6,10 +6,11 @@ mod world;
 
 use aggregator_protocol::{
     AggregatorReply, CustodyTerms, FetchedReceipt, PartyScalars, ProbeOrder, RoundId, RoundReceipt,
-    ScalarOpening, ScalarShares, SealingTerms, ValueRecord,
+    SCALARS, ScalarOpening, ScalarShares, SealingTerms, ValueRecord,
 };
 use aggregator_round::{
-    Dispute, OwnShares, SumProducts, ValueFault, Verdict, check_values, opened_values,
+    Dispute, OwnShares, ShareDisclosure, SumProducts, ValueFault, Verdict, check_values,
+    opened_values,
 };
 use privacy_identity::{Decode as _, Digest, Encode as _, Signed, SigningKey, Tag, VerifyingKey};
 use proptest::prelude::*;
@@ -84,7 +85,7 @@ impl Settled {
     fn forged(
         &self,
         place: usize,
-        alter: impl FnOnce(&mut Vec<[u64; 2]>),
+        alter: impl FnOnce(&mut Vec<[u64; SCALARS]>),
     ) -> (RoundReceipt, ValueRecord) {
         let mut parties = self.record.opening.parties().to_vec();
         let party = parties.iter_mut().find(|party| usize::from(party.place) == place).unwrap();
@@ -171,7 +172,7 @@ fn a_scalar_that_one_aggregator_shifts_is_found_by_everybody() {
         // In MPC modes by a single unit.
         let amounts = if settled.fhe() { [VISIBLE, -VISIBLE] } else { [1, -1] };
         for index in 0..MEMBERS {
-            for which in [0, 1] {
+            for which in 0..SCALARS {
                 for amount in amounts {
                     let forged = settled.forged(0, |shares| {
                         shares[index][which] = settled.plus(shares[index][which], amount);
@@ -202,7 +203,7 @@ fn a_shift_that_another_contributor_makes_up_for_is_found_by_both_and_its_author
     for mode in modes() {
         let settled = Settled::new(mode);
         let (terms, world) = (&settled.world().terms, settled.world());
-        for which in [0, 1] {
+        for which in 0..SCALARS {
             let forged = settled.forged(0, |shares| {
                 shares[1][which] = settled.plus(shares[1][which], 5_000);
                 shares[2][which] = settled.plus(shares[2][which], -5_000);
@@ -211,9 +212,13 @@ fn a_shift_that_another_contributor_makes_up_for_is_found_by_both_and_its_author
             assert_eq!(settled.check(&forged), Ok(()));
             let paid = |receipt: &RoundReceipt| match which {
                 0 => receipt.scalars[1].value,
-                _ => receipt.scalars[1].innovation,
+                1 => receipt.scalars[1].innovation,
+                _ => receipt.scalars[1].contrast,
             };
-            assert!(paid(&forged.0) > paid(&settled.receipt), "the shift pays");
+            assert!(
+                paid(&forged.0) > paid(&settled.receipt),
+                "the shift pays, or blurs an interval"
+            );
             // … but not for those whose scalars they are.
             for index in [1, 2] {
                 let fault = settled.own(index, &forged).unwrap_err();
@@ -228,6 +233,10 @@ fn a_shift_that_another_contributor_makes_up_for_is_found_by_both_and_its_author
                 // The judge is shown the liar's part alone.
                 let contribution = &settled.contributions[index];
                 let shown = contribution.own.disclose(contribution.sealed.update(), 0).unwrap();
+                // As it is handed over.
+                let bytes = shown.to_bytes();
+                let shown = ShareDisclosure::from_bytes(&bytes).unwrap();
+                assert!(ShareDisclosure::from_bytes(&bytes[1..]).is_err());
                 let verdict = shown.judge(terms, &forged.0, &forged.1);
                 let signed = got.unwrap();
                 assert_eq!(verdict, Verdict::Lied { place: 0, expected, signed });
@@ -476,7 +485,7 @@ proptest! {
     }
 
     #[test]
-    fn any_other_answer_than_the_true_one_is_found_by_its_victim(share in any::<u64>(), at in 0..MEMBERS, which in 0..2_usize) {
+    fn any_other_answer_than_the_true_one_is_found_by_its_victim(share in any::<u64>(), at in 0..MEMBERS, which in 0..SCALARS) {
         thread_local! {
             static SETTLED: Settled = Settled::new(modes()[0]);
         }

@@ -332,8 +332,11 @@ fn invariant_scalars_add_up(simulation: &Simulation) -> Check {
     })?;
     let noisy = simulation.world.terms.sealing.custody().is_some();
     let sum = &dao.sums[&round].sum;
-    let probes: [(&QuantizedProbe, Read); 2] =
-        [(&order.value, |s| s.value), (&order.innovation, |s| s.innovation)];
+    let probes: [(&QuantizedProbe, Read); 3] = [
+        (&order.value, |s| s.value),
+        (&order.innovation, |s| s.innovation),
+        (&order.contrast, |s| s.contrast),
+    ];
     for (probe, read) in probes {
         let reading = Reading::of(probe, contributions.len(), noisy)?;
         let mut total = 0;
@@ -351,7 +354,7 @@ fn invariant_scalars_add_up(simulation: &Simulation) -> Check {
     Ok(())
 }
 
-/// One of the two scalars of a contribution.
+/// One of the scalars of a contribution.
 type Read = fn(&OpenedScalars) -> i64;
 
 /// How opened scalars follow from integers.

@@ -176,7 +176,7 @@ impl Peer {
                 // Beyond what rounding hides, from the second member to the first: a shift that nobody's makes up
                 // for is found by the coordinator, which settles no such round.
                 let shifts = [1 << 20, (1 << 26) - (1 << 20)];
-                for ([value, _], shift) in body.shares.iter_mut().zip(shifts) {
+                for ([value, ..], shift) in body.shares.iter_mut().zip(shifts) {
                     *value = (*value + shift) & 0x3FF_FFFF;
                 }
                 **shares = Signed::new(body, Tag::ScalarShares, self.context.signing());

@@ -240,6 +240,7 @@ impl World {
             model_after: Digest::of(Tag::Model, &self.model(round.0 + 1)),
             value: probe(),
             innovation: probe(),
+            contrast: probe(),
         };
         Signed::new(body, Tag::Probe, &self.dao_key)
     }

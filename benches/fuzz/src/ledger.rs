@@ -110,6 +110,7 @@ impl Author {
             member,
             value,
             innovation,
+            contrast: None,
             credits,
             update: digest(100 + 2 * round + place),
         };

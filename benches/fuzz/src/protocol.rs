@@ -230,7 +230,7 @@ pub(crate) fn commitment() -> Signed<SumCommitment> {
 }
 
 pub(crate) fn scalars() -> Box<Signed<ScalarShares>> {
-    let shares = vec![[1, u64::MAX], [3, 4]];
+    let shares = vec![[1, u64::MAX, 0], [3, 4, 5]];
     let scalars =
         ScalarShares { federation: federation(), round: ROUND, probe: Digest([2; 32]), shares };
     Box::new(Signed::new(scalars, Tag::ScalarShares, &key(2)))
@@ -257,6 +257,7 @@ pub(crate) fn probes() -> Box<Signed<ProbeOrder>> {
         model_after: Digest([3; 32]),
         value: quantise([0.1, 0.2, -0.3, 0.0, 0.5]),
         innovation: quantise([0.1, 0.0, 0.0, 0.0, -0.5]),
+        contrast: quantise([0.0, 0.2, 0.0, -0.1, 0.0]),
     };
     Box::new(Signed::new(order, Tag::Probe, &key(9)))
 }
@@ -321,7 +322,7 @@ fn receipt() -> RoundReceipt {
         probe: Digest([4; 32]),
         opening: Digest([5; 32]),
         accepted: set(),
-        scalars: vec![OpenedScalars { value: 5, innovation: -6 }; 2],
+        scalars: vec![OpenedScalars { value: 5, innovation: -6, contrast: 7 }; 2],
         dropped: vec![key(5).verifying_key()],
         refused: vec![(Refusal::Late, 3)],
         commitments: vec![commitment()],

@@ -71,6 +71,7 @@ impl CoOperative {
                     member: *member,
                     value: *value,
                     innovation: *innovation,
+                    contrast: None,
                     credits,
                     update: digest(3, number),
                 })

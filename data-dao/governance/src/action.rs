@@ -128,6 +128,15 @@ pub enum Action {
         /// The new policy.
         policy: PrivacyPolicy,
     },
+    /// Sets which rounds of negative value suspend a member of a federation by themselves.
+    SetSuspension {
+        /// The federation's name.
+        federation: String,
+        /// How many rounds below zero; 0 of 0: nobody is suspended by rule.
+        below_zero: u32,
+        /// Of how many of the member's last rounds.
+        of_rounds: u32,
+    },
     /// Takes somebody in.
     AdmitMember {
         /// Whom.
@@ -251,6 +260,7 @@ impl Action {
             | Self::TreasuryTransfer { .. }
             | Self::SetRoyaltySplit { .. }
             | Self::SetNovelty { .. }
+            | Self::SetSuspension { .. }
             | Self::SetPrivacyPolicy { .. }
             | Self::SuspendMember { .. }
             | Self::ReinstateMember { .. }
@@ -281,6 +291,7 @@ impl Action {
                 format!("running of {federation}")
             }
             Self::SetNovelty { federation, .. } => format!("novelty of {federation}"),
+            Self::SetSuspension { federation, .. } => format!("suspension in {federation}"),
             Self::SetPrivacyPolicy { federation, .. } => format!("privacy of {federation}"),
             Self::AdmitMember { member, .. }
             | Self::SuspendMember { member, .. }
@@ -311,6 +322,7 @@ impl Action {
             | Self::StartFederation { federation: name }
             | Self::StopFederation { federation: name }
             | Self::SetNovelty { federation: name, .. }
+            | Self::SetSuspension { federation: name, .. }
             | Self::SetPrivacyPolicy { federation: name, .. }
             | Self::UpholdDispute { federation: name, .. }
             | Self::RemoveWitness { name } => length("name", name.len(), TEXT_BYTES_MAX),

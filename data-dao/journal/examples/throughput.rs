@@ -137,6 +137,7 @@ impl Author {
             member,
             value,
             innovation,
+            contrast: None,
             credits,
             update: digest("update", (self.entries << 16) + place),
         };

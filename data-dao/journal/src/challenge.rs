@@ -17,6 +17,8 @@ pub struct Pay {
     pub value: i64,
     /// The opened innovation scalar.
     pub innovation: i64,
+    /// The opened contrast scalar, if the round has one.
+    pub contrast: Option<i64>,
 }
 
 /// An objection that is before the members.

@@ -4,12 +4,16 @@
 //! [`Explanation`] says which step of the rule decided, on which numbers, and what changed since the
 //! contributor's round before. It is no part of the ledger's state: it is recomputed from settlements.
 
+mod course;
+
 use std::{collections::BTreeMap, fmt};
 
 use privacy_identity::VerifyingKey;
 
+pub use course::{Course, Explained, ExplainedStep};
+
 use crate::{
-    Interval, RoundSettled, Standing,
+    Contrasts, Interval, Pay, RoundSettled, Standing,
     duplicates::{duplicate_groups, group_sizes},
     pay,
 };
@@ -30,8 +34,14 @@ pub struct Explanation {
     pub rounds: u64,
     /// The sum of its values: what it is paid by.
     pub value_sum: i128,
-    /// Between what bounds that lies with 95 % confidence; none before two rounds.
+    /// Between what bounds that lies with 95 % confidence ([`Standing::interval`]).
     pub interval: Option<Interval>,
+    /// Whether that interval is from shards of the validation set, or from the spread of rounds.
+    pub interval_from: IntervalFrom,
+    /// Whether the sum differs from zero, by that interval.
+    pub beside_zero: Beside,
+    /// Whether it differs from the lower median of the cohort's sums; by the interval of the difference.
+    pub beside_median: Beside,
     /// How many of its rounds had a value below zero.
     pub rounds_below_zero: usize,
     /// The root mean square of its innovation over that of the cohort's lower median; none where that
@@ -65,6 +75,64 @@ pub enum Reason {
     NotNovel,
     /// Its value so far is not above zero.
     NotAboveZero,
+    /// The members upheld an objection to its pay of this round.
+    Voided,
+}
+
+/// What an interval says of a value beside another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// It is above, with 97.5 % confidence.
+    Above,
+    /// It is below, with 97.5 % confidence.
+    Below,
+    /// The interval has both.
+    Undecided,
+    /// There is no interval.
+    Unknown,
+}
+
+/// What an interval rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntervalFrom {
+    /// Contrasts of shards of the validation set.
+    Shards,
+    /// The spread of the member's rounds.
+    Rounds,
+}
+
+impl Beside {
+    /// Of a difference with this half-width of its interval.
+    fn of(difference: i128, half: Option<i128>) -> Self {
+        match half {
+            None => Self::Unknown,
+            Some(half) if difference > half => Self::Above,
+            Some(half) if difference < -half => Self::Below,
+            Some(_) => Self::Undecided,
+        }
+    }
+
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Above => "above",
+            Self::Below => "below",
+            Self::Undecided => "undecided",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl IntervalFrom {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shards => "validation-shards",
+            Self::Rounds => "rounds",
+        }
+    }
 }
 
 /// What changed most since a contributor's round before.
@@ -82,13 +150,17 @@ pub enum Moved {
     OwnValue,
     /// The values of the others.
     Others,
+    /// An objection to its pay.
+    Objection,
 }
 
 /// Explains settlements, oldest first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Explainer {
     novelty_percent: u32,
     before: BTreeMap<VerifyingKey, Before>,
+    /// What each round's participants were measured at, for objections that come after.
+    settled: BTreeMap<u64, Vec<Pay>>,
 }
 
 /// A contributor at the end of its last round.
@@ -115,7 +187,7 @@ impl Explainer {
     /// * `novelty_percent` — of the federation.
     #[must_use]
     pub const fn new(novelty_percent: u32) -> Self {
-        Self { novelty_percent, before: BTreeMap::new() }
+        Self { novelty_percent, before: BTreeMap::new(), settled: BTreeMap::new() }
     }
 
     /// Explains the next settlement, in its order.
@@ -123,7 +195,8 @@ impl Explainer {
     pub fn settle(&mut self, settled: &RoundSettled) -> Vec<(VerifyingKey, Explanation)> {
         let standing = |p: &crate::Participation| {
             let before = self.before.get(&p.member).map(|before| before.standing.clone());
-            before.unwrap_or_default().after_round(p.value, p.innovation, p.credits)
+            let after = before.unwrap_or_default().after_round(p.value, p.innovation, p.credits);
+            after.with_contrast(settled.round, p.contrast)
         };
         let standings: Vec<Standing> = settled.participants.iter().map(standing).collect();
         let cohort = Cohort::new(standings.iter().collect(), self.novelty_percent);
@@ -145,7 +218,13 @@ impl Explainer {
             self.before.insert(member, after);
             (member, explanation)
         };
-        explained.into_iter().map(keep).collect()
+        let explained = explained.into_iter().map(keep).collect();
+        let pay = |p: &crate::Participation| {
+            let crate::Participation { member, value, innovation, contrast, credits, .. } = *p;
+            Pay { member, credits, value, innovation, contrast }
+        };
+        self.settled.insert(settled.round, settled.participants.iter().map(pay).collect());
+        explained
     }
 }
 
@@ -181,13 +260,21 @@ impl<'a> Cohort<'a> {
         let share = if all > 0.0 { score / all } else { 0.0 };
         let median = pay::lower_median(&self.standings).map_or(0.0, root_mean_square);
         let own = root_mean_square(standing);
+        let interval = standing.interval();
+        let half = interval.map(|interval| interval.high - interval.value);
         Explanation {
             round,
             value: participation.value,
             innovation: participation.innovation,
             rounds: standing.rounds(),
             value_sum: standing.value_sum(),
-            interval: standing.interval(),
+            interval,
+            interval_from: match standing.contrasts() {
+                Some(_) => IntervalFrom::Shards,
+                None => IntervalFrom::Rounds,
+            },
+            beside_zero: Beside::of(standing.value_sum(), half),
+            beside_median: self.beside_median(standing),
             rounds_below_zero: standing.rounds_below_zero(),
             novelty: (median > 0.0).then(|| own / median),
             novelty_needed: f64::from(self.novelty_percent.min(pay::NOVELTY_PERCENT_MAX)) / 100.0,
@@ -197,6 +284,18 @@ impl<'a> Cohort<'a> {
             reason: self.reason(place, participation.credits),
             moved: self.moved(place, before),
         }
+    }
+
+    /// Threat: taking two overlapping intervals for equality, or two that do not touch for the only difference. The errors of two
+    /// members' values are those of the same rows, so that the contrast of the difference is what counts.
+    fn beside_median(&self, standing: &Standing) -> Beside {
+        let mut sorted = self.standings.clone();
+        sorted.sort_by_key(|standing| standing.value_sum());
+        let median = sorted.len().checked_sub(1).and_then(|last| sorted.get(last / 2));
+        let Some(median) = median else { return Beside::Unknown };
+        let contrasts = standing.contrasts().zip(median.contrasts());
+        let half = contrasts.and_then(|(own, median)| Contrasts::half_width(&own.minus(median)));
+        Beside::of(standing.value_sum() - median.value_sum(), half)
     }
 
     fn reason(&self, place: usize, credits: u128) -> Reason {
@@ -288,7 +387,35 @@ impl Explanation {
             Reason::NotAboveZero => format!(
                 "No credit: {so_far}, and what is not above zero earns nothing. Later rounds can make up for it."
             ),
+            Reason::Voided => "No credit: the members upheld an objection to this pay, and the round does not count \
+                 for it later either."
+                .to_owned(),
         }
+    }
+
+    /// What the interval says, for people; none if there is no interval from shards of the validation set.
+    ///
+    /// * `unit` — as for [`Explanation::sentence`].
+    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+    #[must_use]
+    pub fn interval_sentence(&self, unit: f64) -> Option<String> {
+        let Interval { low, high, .. } =
+            self.interval.filter(|_| self.interval_from == IntervalFrom::Shards)?;
+        let zero = match self.beside_zero {
+            Beside::Above => "more than nothing",
+            Beside::Below => "less than nothing",
+            Beside::Undecided | Beside::Unknown => "not told apart from nothing",
+        };
+        let median = match self.beside_median {
+            Beside::Above => "more than the cohort's median",
+            Beside::Below => "less than the cohort's median",
+            Beside::Undecided => "not told apart from the cohort's median",
+            Beside::Unknown => "not compared with the cohort's median",
+        };
+        let [low, high] = [low, high].map(|bound| loss(bound as f64 * unit));
+        Some(format!(
+            "As the validation set is a sample, its value so far lies between {low} and {high} (95 %): {zero}, {median}."
+        ))
     }
 }
 
@@ -317,6 +444,7 @@ impl Reason {
             Self::NoEffect => "no-effect",
             Self::NotNovel => "not-novel",
             Self::NotAboveZero => "not-above-zero",
+            Self::Voided => "voided",
         }
     }
 
@@ -329,6 +457,7 @@ impl Reason {
             Self::NoEffect => "no effect",
             Self::NotNovel => "nothing new",
             Self::NotAboveZero => "value not above 0",
+            Self::Voided => "voided by vote",
         }
     }
 }
@@ -344,6 +473,7 @@ impl Moved {
             Self::Grouped => "grouped",
             Self::OwnValue => "own-value",
             Self::Others => "others",
+            Self::Objection => "objection",
         }
     }
 }
@@ -358,6 +488,7 @@ impl fmt::Display for Moved {
             Self::Grouped => "with how many it is paid as one",
             Self::OwnValue => "its own value of this round",
             Self::Others => "the values of the others",
+            Self::Objection => "an objection that the members upheld",
         })
     }
 }

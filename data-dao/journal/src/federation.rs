@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data_dao_governance::PrivacyPolicy;
+use data_dao_governance::{Accused, PrivacyPolicy};
 use privacy_identity::{Digest, VerifyingKey};
 
 use crate::{Challenge, FederationOpened, SafeguardsSet, Standing};
@@ -42,6 +42,10 @@ pub struct SettledRound {
     pub round: u64,
     /// The entry that settled it.
     pub index: u64,
+    /// The first entry of the settlement: the same, or the head of its parts.
+    pub first_index: u64,
+    /// How much innovation qualified for its pay, in parts per hundred of the cohort's median.
+    pub novelty_percent: u32,
     /// The new model.
     pub model_after: Digest,
     /// Accuracy on the test set in millionths.
@@ -77,6 +81,29 @@ pub enum PayProgress {
     },
 }
 
+/// Pay that an upheld objection voided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoidedPay {
+    /// The entry that says so.
+    pub index: u64,
+    /// The round.
+    pub round: u64,
+    /// Whose.
+    pub accused: Accused,
+}
+
+/// When a member whose updates do harm loses its vote and its part in rounds, by itself.
+///
+/// Threat: a member that goes on spoiling the model because nobody proposes to suspend it. Honest contributors with
+/// unusual data have values below zero, too (VALUE.md); so there is no rule until a vote makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SuspensionRule {
+    /// Rounds below zero that suspend: at least 1.
+    pub below_zero: u32,
+    /// Among so many of the member's last rounds; before it has as many nothing is decided.
+    pub of_rounds: u32,
+}
+
 /// A federation: its terms, members and rounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Federation {
@@ -96,6 +123,9 @@ pub struct Federation {
     /// Whether a round without noise was ever opened: then nothing bounds the privacy loss.
     pub(crate) noiseless: bool,
     pub(crate) novelty_percent: u32,
+    pub(crate) suspension: Option<SuspensionRule>,
+    /// Pay that was voided, oldest first.
+    pub(crate) voided: Vec<VoidedPay>,
     pub(crate) stopped: bool,
     pub(crate) policy: PrivacyPolicy,
     /// The entry that last weakened the policy; at first that which opened the federation.
@@ -109,6 +139,8 @@ impl Federation {
         Self {
             round_budget: opened.round_budget,
             novelty_percent: opened.novelty_percent,
+            suspension: None,
+            voided: Vec::new(),
             stopped: false,
             policy: PrivacyPolicy {
                 terms: opened.terms_digest,
@@ -153,6 +185,18 @@ impl Federation {
     #[must_use]
     pub const fn novelty_percent(&self) -> u32 {
         self.novelty_percent
+    }
+
+    /// Which rounds below zero suspend a member, if a vote said so.
+    #[must_use]
+    pub const fn suspension(&self) -> Option<&SuspensionRule> {
+        self.suspension.as_ref()
+    }
+
+    /// Pay that upheld objections voided, oldest first.
+    #[must_use]
+    pub fn voided(&self) -> &[VoidedPay] {
+        &self.voided
     }
 
     /// Whether a vote stopped it: it opens no rounds then.

@@ -12,6 +12,7 @@
 mod audit;
 mod body;
 mod challenge;
+mod contrasts;
 mod dispute;
 mod duplicates;
 mod entry;
@@ -38,18 +39,24 @@ pub use body::{
     SafeguardsSet, SettledPart, ValueWeight, VoteDelegated,
 };
 pub use challenge::{Challenge, OpenDispute, Pay};
+pub use contrasts::{CONTRASTS, Contrasts};
 pub use data_dao_governance::Accused;
 pub use dispute::Dispute;
 pub use duplicates::{DUPLICATE_PER_MILLE, DUPLICATE_ROUNDS_MIN, duplicate_groups};
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
-pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD, effect_on_loss};
-pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
+pub use explain::{
+    Beside, Course, Explained, ExplainedStep, Explainer, Explanation, IntervalFrom, Moved, Reason,
+    VALUE_METHOD, effect_on_loss,
+};
+pub use federation::{
+    Federation, Member, OpenRound, PayProgress, SettledRound, SuspensionRule, VoidedPay,
+};
 pub use leaf::Leaf;
 pub use market::{
     ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
 };
 pub use membership::{Membership, MembershipState, Witnesses};
-pub use parts::{PARTICIPANTS_MAX, settlement_bodies};
+pub use parts::{PARTICIPANTS_MAX, settlement_bodies, settlement_of};
 pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
 pub use rules::Rules;

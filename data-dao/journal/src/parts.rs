@@ -43,6 +43,23 @@ pub fn settlement_bodies(settled: RoundSettled) -> Result<Vec<Body>, Refusal> {
     Ok(std::iter::once(head.into()).chain(parts.into_iter().map(Body::from)).collect())
 }
 
+/// The whole of a settlement from its entries, in their order: the inverse of [`settlement_bodies`]. None if they are no settlement.
+#[must_use]
+pub fn settlement_of(bodies: Vec<Body>) -> Option<RoundSettled> {
+    let mut bodies = bodies.into_iter();
+    let mut whole = match bodies.next()? {
+        Body::RoundSettled(settled) => settled,
+        Body::RoundSettling(head) => head.settled,
+        _ => return None,
+    };
+    for body in bodies {
+        let Body::SettledPart(part) = body else { return None };
+        whole.participants.extend(part.participants);
+        whole.dropped.extend(part.dropped);
+    }
+    Some(whole)
+}
+
 fn count<T>(list: &[T]) -> Result<u32, Refusal> {
     let high = i128::from(PARTICIPANTS_MAX);
     let got = u32::try_from(list.len()).unwrap_or(u32::MAX);

@@ -1,5 +1,7 @@
 //! What a member has contributed to a federation so far.
 
+use crate::Contrasts;
+
 /// 97.5 % quantiles of Student's t with 1 to 30 degrees of freedom, in thousandths. Source: any
 /// table of the distribution; checked against 12.706, 2.042 and the limit 1.960.
 const STUDENT_T_THOUSANDTHS: [u128; 30] = [
@@ -23,6 +25,9 @@ pub struct Standing {
     value_sum: i128,
     innovation_squares: u128,
     credits: u128,
+    contrasts: Contrasts,
+    /// How many of its first values a suspension was decided on already.
+    judged: usize,
 }
 
 /// A value with the bounds between which it lies with 95 % confidence, in the scalars' units.
@@ -49,6 +54,15 @@ impl Standing {
         self.with_credits(credits)
     }
 
+    /// The standing with the contrast of the round that was added last, if it has one.
+    #[must_use]
+    pub fn with_contrast(mut self, round: u64, contrast: Option<i64>) -> Self {
+        if let Some(contrast) = contrast {
+            self.contrasts = self.contrasts.with(round, contrast);
+        }
+        self
+    }
+
     /// The standing with `credits` more. Issued credits fit 128 bits together: the ledger saw to
     /// it before.
     pub(crate) fn with_credits(mut self, credits: u128) -> Self {
@@ -58,13 +72,37 @@ impl Standing {
 
     /// The standing without a round that was found to be false. Credits are those of final rounds
     /// alone, so that there are none to take back.
-    pub(crate) fn without_round(mut self, value: i64, innovation: i64) -> Self {
-        if let Some(place) = self.values.iter().rposition(|known| *known == value) {
+    pub(crate) fn without_round(mut self, round: u64, pay: &crate::Pay) -> Self {
+        if let Some(place) = self.values.iter().rposition(|known| *known == pay.value) {
             self.values.remove(place);
-            self.value_sum -= i128::from(value);
-            self.innovation_squares -= u128::from(innovation.unsigned_abs()).pow(2);
+            self.value_sum -= i128::from(pay.value);
+            self.innovation_squares -= u128::from(pay.innovation.unsigned_abs()).pow(2);
+            self.judged -= usize::from(place < self.judged);
+            if let Some(contrast) = pay.contrast {
+                self.contrasts = self.contrasts.without(round, contrast);
+            }
         }
         self
+    }
+
+    /// Of its last `of` values that no suspension was decided on, how many are below zero; none if there are fewer.
+    pub(crate) fn below_zero_of_last(&self, of: usize) -> Option<usize> {
+        let open = &self.values[self.judged..];
+        let last = &open[open.len().checked_sub(of)?..];
+        Some(last.iter().filter(|value| **value < 0).count())
+    }
+
+    /// The standing after a suspension: what it was decided on is not counted again.
+    pub(crate) fn judged(mut self) -> Self {
+        self.judged = self.values.len();
+        self
+    }
+
+    /// Its contrasts, if every round had one.
+    #[must_use]
+    pub fn contrasts(&self) -> Option<&Contrasts> {
+        let whole = self.contrasts.rounds() == self.rounds() && !self.values.is_empty();
+        whole.then_some(&self.contrasts)
     }
 
     /// In how many rounds the member took part.
@@ -107,16 +145,21 @@ impl Standing {
         self.credits
     }
 
-    /// The 95 % interval of the value sum by Student's t, or nothing after less than two rounds.
+    /// The 95 % interval of the value sum: from the shards of the validation set, if every round had a contrast
+    /// ([`Contrasts`]); else by Student's t over the rounds, and nothing after less than two of them.
     ///
-    /// First version: it treats the rounds as exchangeable draws, which they are not (values fall
-    /// as the model improves, so the interval is rather too wide), and knows nothing of the noise
-    /// on each scalar. Half-width t·√((n·Σx² − S²)/(n − 1)), in integers, rounded down.
+    /// The latter treats the rounds as exchangeable draws, which they are not (values fall as the model improves, so
+    /// the interval is rather too wide). Neither knows of noise on each scalar. Over rounds the half-width is
+    /// t·√((n·Σx² − S²)/(n − 1)), in integers, rounded down.
     ///
     /// # Panics
     /// Never: the bounds of scalars and rounds keep it far below 2^127.
     #[must_use]
     pub fn interval(&self) -> Option<Interval> {
+        if let Some(half) = self.contrasts().and_then(Contrasts::half_width) {
+            let value = self.value_sum;
+            return Some(Interval { low: value - half, value, high: value + half });
+        }
         let freedom = self.values.len().checked_sub(1)?;
         let quantile = student_t_thousandths(freedom)?;
         let squares: u128 =

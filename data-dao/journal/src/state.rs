@@ -12,6 +12,7 @@ mod rounds;
 mod sales;
 mod settlement;
 mod steps;
+mod suspension;
 mod voting;
 
 use std::collections::{BTreeMap, BTreeSet};

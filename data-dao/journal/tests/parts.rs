@@ -95,6 +95,7 @@ fn settlement(state: &State, members: &[VerifyingKey]) -> RoundSettled {
         member,
         value,
         innovation,
+        contrast: None,
         credits,
         update: digest(1_000_000 + place),
     };

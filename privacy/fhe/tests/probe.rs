@@ -177,12 +177,12 @@ fn a_second_probe_is_refused_for_ever_and_the_first_is_answered_again() {
 }
 
 #[test]
-fn an_order_asks_for_at_most_two_forms() {
+fn an_order_asks_for_at_most_three_forms() {
     let parameters = parameters(50, 127, 25);
     let round = Round::new(parameters, 2, 3, 2);
     let probe = LinearProbe::checked(parameters, random_probe(50, 31, 1), 2000.0).unwrap();
     let form = probe.form(&round.mask, &NttEngine::new());
-    for count in [0, 3] {
+    for count in [0, 4] {
         let refused =
             ProbeOrder::new(&round.mask, round.opening().set(), vec![form.clone(); count]);
         assert_eq!(refused, Err(ProbeError::Forms { got: count }));

@@ -84,6 +84,29 @@ impl QuantizedProbe {
         rotation: &Rotation,
         parameters: &EncodingParameters,
     ) -> Result<Self, ProbeError> {
+        Self::scaled(probe, rotation, parameters, 0)
+    }
+
+    /// As [`QuantizedProbe::quantise`] with up to three bits less, for a probe whose readings need no more than a few parts
+    /// in a thousand: 0.2 instead of 0.5 bytes per parameter at 10^6. Never so few that coordinates have a deviation below
+    /// ½: there rounding to nearest begins to swallow them (by 1.4 % at ½, by half at ¼).
+    ///
+    /// # Errors
+    /// As [`QuantizedProbe::quantise`].
+    pub fn quantise_coarsely(
+        probe: &[f64],
+        rotation: &Rotation,
+        parameters: &EncodingParameters,
+    ) -> Result<Self, ProbeError> {
+        Self::scaled(probe, rotation, parameters, 3)
+    }
+
+    fn scaled(
+        probe: &[f64],
+        rotation: &Rotation,
+        parameters: &EncodingParameters,
+        fewer_bits: i32,
+    ) -> Result<Self, ProbeError> {
         let expected = parameters.dimension();
         for got in [probe.len(), rotation.dimension()] {
             if expected != got {
@@ -102,6 +125,11 @@ impl QuantizedProbe {
                 max: Self::EXPONENT_MAX,
                 got: Self::EXPONENT_MIN - 1,
             })?;
+        #[expect(clippy::cast_precision_loss, reason = "at most 2 * 10^7")]
+        let least = (expected as f64).sqrt() / 2.0;
+        let exponent = ((exponent - fewer_bits).max(Self::EXPONENT_MIN)..exponent)
+            .find(|&coarser| norm * 2_f64.powi(coarser) >= least)
+            .unwrap_or(exponent);
         let scale = 2_f64.powi(exponent);
         #[expect(clippy::cast_possible_truncation, reason = "|value| <= 2^21 by the norm")]
         let mut scaled: Vec<f32> = probe.iter().map(|value| (value * scale) as f32).collect();

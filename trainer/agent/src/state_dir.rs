@@ -22,7 +22,7 @@ use std::{
 
 use aggregator_network::load_or_create_key;
 use aggregator_protocol::{FederationTerms, RoundId};
-use aggregator_round::{ContributorReceipt, OwnShares, RoundSecret};
+use aggregator_round::{ContributorReceipt, OwnShares, RoundSecret, ShareDisclosure};
 use privacy_identity::{Decode, Encode, Signed};
 use zeroize::Zeroizing;
 
@@ -186,6 +186,20 @@ impl StateDir {
         let path = self.path.join(SHARES);
         let kept = fs::rename(&path, dir.join(format!("{round}.shares")));
         kept.and_then(|()| sync_dir(&dir)).map_err(AgentError::state(&path))
+    }
+
+    /// Keeps what proves to the DAO node that a party lied about this member's update: `receipts/<round>.disclosure`, for
+    /// its eyes alone. Whoever has it and all other parts has the update.
+    pub(crate) fn keep_disclosure(
+        &self,
+        round: RoundId,
+        disclosure: &ShareDisclosure,
+    ) -> Result<(), AgentError> {
+        let dir = self.path.join(RECEIPTS);
+        create_dir(&dir).map_err(AgentError::state(&dir))?;
+        let path = dir.join(format!("{round}.disclosure"));
+        let bytes = Zeroizing::new(disclosure.to_bytes());
+        replace(&dir, &path, &bytes).map_err(AgentError::state(&path))
     }
 
     /// Keeps the record of a counted round.

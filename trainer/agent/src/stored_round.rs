@@ -1,7 +1,10 @@
 //! What an agent remembers of its last round across a crash.
 
-use aggregator_protocol::{Acknowledgement, MESSAGE_BYTES_MAX, RoundId};
+use aggregator_protocol::{
+    Acknowledgement, ContributorRequest, MESSAGE_BYTES_MAX, RoundId, from_wire,
+};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Signed, Writer};
+use privacy_secagg::SealedUpdate;
 
 /// How far the last round got, stored before the step that it justifies.
 ///
@@ -28,6 +31,17 @@ pub(crate) enum StoredRound {
         /// The round.
         round: RoundId,
     },
+}
+
+impl StoredRound {
+    /// The update that was sealed, if the round has not ended.
+    pub(crate) fn update(&self) -> Option<Box<SealedUpdate>> {
+        let (Self::Sealed { wire } | Self::Acknowledged { wire, .. }) = self else { return None };
+        match from_wire(wire) {
+            Ok(ContributorRequest::Submit { update, .. }) => Some(update),
+            _ => None,
+        }
+    }
 }
 
 impl Encode for StoredRound {

@@ -1,7 +1,10 @@
 //! What the DAO node computes between rounds: the new model, its quality, and the probes along which
 //! contributions are measured.
 
-use aggregator_round::{PAST_UPDATES_MAX, aumann_shapley_probe, project_off};
+use aggregator_round::{
+    PAST_UPDATES_MAX, VALUE_SHARDS, aumann_shapley_probe, contrast_probe, counts_positively,
+    project_off,
+};
 use aggregator_strategy::{OptimizerError, OptimizerState};
 use privacy_secagg::{
     AggregateError, EncodingParameters, ProbeError, QuantizedProbe, Rotation, decode_mean,
@@ -42,6 +45,9 @@ pub enum MeasureError {
     /// The mean update does not lead to finite parameters.
     #[error("the sum does not lead to a model")]
     Parameters(#[from] ParametersError),
+    /// The validation set cannot be divided.
+    #[error("the validation set cannot be divided")]
+    Examples(#[from] trainer_model::ExamplesError),
     /// The model cannot be computed.
     #[error("the model cannot be measured")]
     Model(#[from] ModelError),
@@ -78,6 +84,8 @@ pub struct Measured {
     pub value_probe: QuantizedProbe,
     /// Along which novelty is measured: p projected off the past mean updates.
     pub innovation_probe: QuantizedProbe,
+    /// Along which the error of values is measured: p with signs of the validation set's shards.
+    pub contrast_probe: QuantizedProbe,
 }
 
 impl Evaluator {
@@ -105,7 +113,7 @@ impl Evaluator {
     ///
     /// * `before` — the model before the round, and the state of the server's optimiser.
     /// * `sum` — the opened sum over `count` updates, `[parameter_count]`.
-    /// * `rotation` — of the round.
+    /// * `round` — its number, and the rotation of its updates.
     /// * `past_updates` — earlier mean updates, the newest first; the first [`PAST_UPDATES_MAX`] count.
     ///
     /// # Errors
@@ -115,7 +123,7 @@ impl Evaluator {
         (parameters, optimizer): (&Parameters, &OptimizerState),
         sum: &[i64],
         count: usize,
-        rotation: &Rotation,
+        (round, rotation): (u64, &Rotation),
         past_updates: &[Vec<f32>],
     ) -> Result<Measured, MeasureError> {
         let expected = self.encoding.vector_len();
@@ -130,9 +138,12 @@ impl Evaluator {
         let probe = aumann_shapley_probe(parameters.values(), &mean_update, gradient)?;
         let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
         let innovation = project_off(&probe, past);
+        let contrast = self.contrast(round, parameters.values(), &mean_update, &probe)?;
+        let fine = |probe: &[f64]| QuantizedProbe::quantise(probe, rotation, &self.encoding);
         Ok(Measured {
-            value_probe: QuantizedProbe::quantise(&probe, rotation, &self.encoding)?,
-            innovation_probe: QuantizedProbe::quantise(&innovation, rotation, &self.encoding)?,
+            value_probe: fine(&probe)?,
+            innovation_probe: fine(&innovation)?,
+            contrast_probe: QuantizedProbe::quantise_coarsely(&contrast, rotation, &self.encoding)?,
             after,
             optimizer,
             mean_update,
@@ -163,8 +174,29 @@ impl Evaluator {
             optimizer: optimizer.clone(),
             mean_update,
             value_probe: probe.clone(),
-            innovation_probe: probe,
+            innovation_probe: probe.clone(),
+            contrast_probe: probe,
         })
+    }
+
+    /// The contrast of a round's probe. Of fewer rows than there are shards nothing can be said: then it is the probe
+    /// itself, so that every interval has zero in it.
+    fn contrast(
+        &self,
+        round: u64,
+        values: &[f32],
+        mean_update: &[f32],
+        probe: &[f64],
+    ) -> Result<Vec<f64>, MeasureError> {
+        let count = self.validation.count();
+        if count < VALUE_SHARDS {
+            return Ok(probe.to_vec());
+        }
+        let rows: Vec<usize> = (0..count).filter(|row| counts_positively(round, *row)).collect();
+        let half = self.validation.select(&rows)?;
+        let gradient = |values: &[f32]| self.gradient_on(values, &half);
+        let positive = aumann_shapley_probe(values, mean_update, gradient)?;
+        Ok(contrast_probe(probe, &positive, (count, rows.len())))
     }
 
     /// How good a model is on the test set.
@@ -188,8 +220,12 @@ impl Evaluator {
     /// # Errors
     /// [`MeasureError`] if they are no parameters of the model, or it diverges.
     pub fn validation_gradient(&self, values: &[f32]) -> Result<Vec<f32>, MeasureError> {
+        self.gradient_on(values, &self.validation)
+    }
+
+    fn gradient_on(&self, values: &[f32], examples: &Examples) -> Result<Vec<f32>, MeasureError> {
         let at = Parameters::new(&self.architecture.layout(), values.to_vec())?;
-        Ok(loss_gradient(&self.device, &self.architecture, &at, &self.validation)?)
+        Ok(loss_gradient(&self.device, &self.architecture, &at, examples)?)
     }
 }
 

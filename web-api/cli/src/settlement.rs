@@ -41,6 +41,7 @@ pub fn round_settled(
         member: *member,
         value: scalars.value,
         innovation: scalars.innovation,
+        contrast: Some(scalars.contrast),
         credits,
         update: *update,
     };
@@ -61,6 +62,9 @@ pub fn round_settled(
         dropped: body.dropped.clone(),
     })
 }
+
+// What the ledger sums contrasts by is what the DAO node measured along.
+const _: () = assert!(data_dao_journal::CONTRASTS == aggregator_round::VALUE_CONTRASTS);
 
 /// Threat: the same proof presented to another pool or another round (the flaw of Vana's contracts,
 /// pull request 76).

@@ -7,7 +7,7 @@
 //! **Mechanism** (commit and reveal). The ledger names the digest of the table before any update is taken
 //! (`FederationOpened::validation_commitment`, over schema and rows in their order). Once the table is revealed, a round is
 //! recomputed from what the node keeps of it ([`SettledRecord`]), all of which the logged receipt names by
-//! digest: sum → mean → next model; three gradients on the table → both probes; parties' answers → values.
+//! digest: sum → mean → next model; three gradients on the table → the probes; parties' answers → values.
 //!
 //! **Soundness.** Our own CPU engine gives the same bits on every machine, so that a node that measures on it is
 //! held to equality: any other probe is found, however small the difference. A node on a graphics adapter
@@ -23,7 +23,7 @@ use aggregator_protocol::{FederationTerms, RoundReceipt};
 use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_values};
 use aggregator_strategy::OptimizerState;
 use anyhow::{Context as _, bail, ensure};
-use data_dao_journal::{Body, Entry, FederationOpened, RoundSettled};
+use data_dao_journal::{Body, Entry, FederationOpened, RoundSettled, settlement_of};
 use datasets::{Schema, Standardiser, read_csv};
 use privacy_identity::{Decode, Digest, Encode as _, Signed, Tag, VerifyingKey};
 use privacy_secagg::QuantizedProbe;
@@ -116,6 +116,7 @@ struct Log {
 impl Log {
     fn read(leaves: &[Vec<u8>]) -> anyhow::Result<Self> {
         let (mut dao_node, mut opened, mut settled) = (None, None, Vec::new());
+        let mut parts: Vec<Body> = Vec::new();
         for leaf in leaves {
             match Entry::from_leaf(leaf)?.body {
                 Body::Genesis(genesis) => dao_node = Some(genesis.dao_node),
@@ -124,6 +125,16 @@ impl Log {
                     opened = Some(federation);
                 }
                 Body::RoundSettled(round) => settled.push(round),
+                // Only parts or an end may stand behind a head.
+                Body::RoundAborted(_) => parts.clear(),
+                body @ (Body::RoundSettling(_) | Body::SettledPart(_)) => {
+                    parts.push(body);
+                    if let Some(Body::RoundSettling(head)) = parts.first()
+                        && parts.len() == 1 + head.parts.len()
+                    {
+                        settled.extend(settlement_of(std::mem::take(&mut parts)));
+                    }
+                }
                 _ => {}
             }
         }
@@ -221,25 +232,31 @@ impl<'a> Replay<'a> {
             (&self.model, &self.optimizer),
             sum,
             count,
-            &rotation,
+            (settled.round, &rotation),
             &self.past,
         )?;
-        let Measured { after, optimizer, mean_update, value_probe, innovation_probe } = measured;
-        let (got, named) = (model_digest(architecture, &after), settled.model_after);
+        let Measured { after, optimizer, mean_update, .. } = &measured;
+        let (got, named) = (model_digest(architecture, after), settled.model_after);
         ensure!(got == named, "the sum leads to the model {got}, the ledger names {named}");
-        let value = distance(&order.value, &value_probe);
-        let innovation = distance(&order.innovation, &innovation_probe);
-        for (name, distance) in [("value", value), ("innovation", innovation)] {
+        let recomputed = [
+            ("value", &order.value, &measured.value_probe),
+            ("innovation", &order.innovation, &measured.innovation_probe),
+            ("contrast", &order.contrast, &measured.contrast_probe),
+        ];
+        let mut largest = 0.0_f64;
+        for (name, named, recomputed) in recomputed {
+            let distance = distance(named, recomputed);
+            largest = largest.max(distance);
             ensure!(
                 distance <= tolerance,
                 "the node measured {name} along another probe than the committed table gives: they are \
                  {distance:.1e} of their length apart, {tolerance:.1e} is allowed"
             );
         }
-        (self.model, self.optimizer) = (after, optimizer);
-        self.past.insert(0, mean_update);
+        (self.model, self.optimizer) = (after.clone(), optimizer.clone());
+        self.past.insert(0, mean_update.clone());
         self.past.truncate(PAST_UPDATES_MAX);
-        Ok(value.max(innovation))
+        Ok(largest)
     }
 
     /// Checks that the record is the one that the ledger names, and that its values follow from the parties'
@@ -267,7 +284,8 @@ impl<'a> Replay<'a> {
         let each = contributions.iter().zip(&receipt.scalars).zip(&settled.participants);
         for (((member, update), scalars), logged) in each {
             let same = (logged.member, logged.update) == (*member, *update)
-                && (logged.value, logged.innovation) == (scalars.value, scalars.innovation);
+                && (logged.value, logged.innovation) == (scalars.value, scalars.innovation)
+                && logged.contrast == Some(scalars.contrast);
             ensure!(same, "the ledger says something else of {member} than the receipt");
         }
         Ok(receipt)

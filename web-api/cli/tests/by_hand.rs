@@ -114,6 +114,7 @@ fn harvest(member: &SigningKey, model: Digest) -> Body {
         member: member.verifying_key(),
         value: 5,
         innovation: 5,
+        contrast: None,
         credits: 100,
         update: Digest([7; 32]),
     };

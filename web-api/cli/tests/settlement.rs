@@ -112,7 +112,7 @@ fn receipt(state: &State) -> RoundReceipt {
         probe: digest(41),
         opening: digest(42),
         accepted: AcceptedSet::new(contributions).unwrap(),
-        scalars: vec![OpenedScalars { value: 10, innovation: 10 }; 3],
+        scalars: vec![OpenedScalars { value: 10, innovation: 10, contrast: 3 }; 3],
         dropped: vec![],
         refused: vec![],
         commitments: vec![],

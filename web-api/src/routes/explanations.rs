@@ -1,7 +1,7 @@
 //! Why a contributor earned what it did, round for round: recomputed from the log.
 
 use axum::{Json, extract::State};
-use data_dao_journal::{Body, Explainer, Explanation, Federation, VALUE_METHOD};
+use data_dao_journal::{Body, Course, ExplainedStep, Explanation, Federation, VALUE_METHOD};
 use data_dao_ledger::Name;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
@@ -41,10 +41,18 @@ pub(crate) struct ExplanationView {
     value: f64,
     /// Validation loss that its updates took off so far: what it is paid by.
     value_so_far: f64,
-    /// Lower bound of that with 95 % confidence; absent after less than two rounds.
+    /// Lower bound of that with 95 % confidence; absent where there is no interval.
     value_low: Option<f64>,
     /// Upper bound.
     value_high: Option<f64>,
+    /// What the interval rests on: `validation-shards` (the validation set is a sample), or `rounds`, their spread.
+    interval_from: &'static str,
+    /// What it says of the value so far beside zero: `above`, `below`, `undecided`, `unknown`.
+    beside_zero: &'static str,
+    /// The same beside the median of the cohort.
+    beside_median: &'static str,
+    /// The same for people; absent where no shards were measured.
+    interval_sentence: Option<String>,
     /// How many of its rounds so far had a value below zero.
     rounds_below_zero: u64,
     /// How new its updates are, over the median of the cohort; absent where the median is nothing.
@@ -57,10 +65,11 @@ pub(crate) struct ExplanationView {
     share: f64,
     /// Credits of the round.
     credits: String,
-    /// Which step of the pay rule decided: `paid`, `below-one-credit`, `no-effect`, `not-novel`, `not-above-zero`.
+    /// Which step of the pay rule decided: `paid`, `below-one-credit`, `no-effect`, `not-novel`, `not-above-zero`,
+    /// `voided`.
     reason: &'static str,
     /// What changed most since its round before: `first-round`, `qualified`, `disqualified`, `grouped`, `own-value`,
-    /// `others`.
+    /// `others`, `objection`.
     moved: &'static str,
     /// The same for people.
     sentence: String,
@@ -78,6 +87,10 @@ impl ExplanationView {
             value_so_far: in_loss(explanation.value_sum),
             value_low: interval.map(|interval| in_loss(interval.low)),
             value_high: interval.map(|interval| in_loss(interval.high)),
+            interval_from: explanation.interval_from.name(),
+            beside_zero: explanation.beside_zero.name(),
+            beside_median: explanation.beside_median.name(),
+            interval_sentence: explanation.interval_sentence(unit),
             rounds_below_zero: crate::amount::count(explanation.rounds_below_zero),
             novelty: explanation.novelty,
             novelty_needed: explanation.novelty_needed,
@@ -94,21 +107,20 @@ impl ExplanationView {
 
 /// What replaying takes of a federation.
 struct Replayed {
-    novelty_percent: u32,
     unit: f64,
-    /// Entries that settled its first rounds.
-    settled: Vec<u64>,
+    /// Settlements of its first rounds, and pay of theirs that was voided.
+    steps: Vec<ExplainedStep>,
+    rounds: usize,
 }
 
 impl Replayed {
     /// None if the key is no member's.
     fn of(federation: &Federation, member: &VerifyingKey) -> Option<Self> {
         federation.members().get(member)?;
-        let settled = federation.settled().iter().take(ROUNDS_EXPLAINED_MAX);
         Some(Self {
-            novelty_percent: federation.opened().novelty_percent,
             unit: value_unit(federation),
-            settled: settled.map(|round| round.index).collect(),
+            steps: federation.explained_steps(ROUNDS_EXPLAINED_MAX),
+            rounds: federation.settled().len().min(ROUNDS_EXPLAINED_MAX),
         })
     }
 }
@@ -132,16 +144,26 @@ pub(crate) async fn list(
     let Some((member, replayed)) = replayed else {
         return Err(ApiError::not_found("contributor", key));
     };
-    let mut explainer = Explainer::new(replayed.novelty_percent);
-    let mut rounds = Vec::new();
-    for index in &replayed.settled {
-        let Some(stored) = state.store().entry(*index).await? else { continue };
-        let Body::RoundSettled(settled) = &stored.entry.body else { continue };
-        let explained = explainer.settle(settled);
-        let own = explained.iter().filter(|(other, _)| *other == member);
-        rounds.extend(own.map(|(_, own)| ExplanationView::new(own, replayed.unit, *index)));
+    let mut course = Course::default();
+    for step in &replayed.steps {
+        let mut bodies: Vec<Option<Body>> = Vec::new();
+        let first = match step {
+            ExplainedStep::Settled { first_index, index, .. } => {
+                for index in *first_index..=*index {
+                    bodies.push(state.store().entry(index).await?.map(|stored| stored.entry.body));
+                }
+                *first_index
+            }
+            ExplainedStep::Voided(voided) => voided.index,
+        };
+        course.take(step, |index| {
+            bodies.get_mut(usize::try_from(index - first).ok()?).and_then(Option::take)
+        });
     }
-    let rounds_explained = crate::amount::count(replayed.settled.len());
+    let own = course.of(&member).iter();
+    let rounds =
+        own.map(|own| ExplanationView::new(&own.explanation, replayed.unit, own.index)).collect();
+    let rounds_explained = crate::amount::count(replayed.rounds);
     let (federation, member) = (name, member.to_string());
     Ok(Json(ExplanationList { federation, member, method: VALUE_METHOD, rounds, rounds_explained }))
 }

@@ -46,6 +46,8 @@ async fn a_contributor_is_told_why_it_earned_what_it_did() {
     assert_eq!((&round["reason"], &round["moved"]), (&"paid".into(), &"first-round".into()));
     assert!(round["sentence"].as_str().unwrap().contains("150.0000 off the validation loss"));
     assert!(round["value_low"].is_null(), "one round has no interval");
+    let beside = (&round["interval_from"], &round["beside_zero"], &round["beside_median"]);
+    assert_eq!(beside, (&"rounds".into(), &"unknown".into(), &"unknown".into()));
     let entry = node.get(&format!("/v1/ledger/entries/{}", round["ledger_index"])).await.json();
     assert_eq!(entry["kind"], "round_settled");
 }

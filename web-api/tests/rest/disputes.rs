@@ -56,6 +56,7 @@ async fn announced() -> Node {
         member,
         value,
         innovation,
+        contrast: None,
         credits,
         update: Digest([120 + index; 32]),
     };

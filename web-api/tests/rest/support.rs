@@ -167,7 +167,14 @@ pub(crate) async fn settle(
     let credits = store.view(|state| state.round_credits(&name("wine"), &scalars)).unwrap();
     let part = |(index, ((member, value, innovation), credits)): (u8, (&(_, i64, i64), u128))| {
         let update = Digest([100 + 10 * round + index; 32]);
-        Participation { member: *member, value: *value, innovation: *innovation, credits, update }
+        Participation {
+            member: *member,
+            value: *value,
+            innovation: *innovation,
+            contrast: None,
+            credits,
+            update,
+        }
     };
     let settled = RoundSettled {
         federation: name("wine"),

@@ -1,6 +1,6 @@
 //! From a sum to the scalars of its contributions and the receipt.
 
-use aggregator_protocol::{OpenedScalars, ScalarOpening, ValueRecord};
+use aggregator_protocol::{OpenedScalars, SCALARS, ScalarOpening, ValueRecord};
 
 use super::{
     AbortReason, BTreeMap, Closed, Coordinator, Digest, Phase, ProbeOrder, Refusal, RoundReceipt,
@@ -50,7 +50,7 @@ impl Coordinator {
     pub(super) fn own_scored(
         &mut self,
         context: &AggregatorContext,
-        scalars: Vec<[u64; 2]>,
+        scalars: Vec<[u64; SCALARS]>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
         match &mut self.phase {
@@ -93,7 +93,7 @@ fn scalar_shares(
     context: &AggregatorContext,
     closed: &Closed,
     probes: &Signed<ProbeOrder>,
-    shares: Vec<[u64; 2]>,
+    shares: Vec<[u64; SCALARS]>,
 ) -> Signed<ScalarShares> {
     let probe = Digest::of_encoded(Tag::Probe, probes);
     let (federation, round) = (closed.grant().federation, closed.grant().round);
@@ -132,12 +132,12 @@ fn scalars(
     closed: &Closed,
     sum: &Signed<RoundSum>,
     probes: &Signed<ProbeOrder>,
-    own: &[[u64; 2]],
+    own: &[[u64; SCALARS]],
     scores: &BTreeMap<usize, Signed<ScalarShares>>,
 ) -> Result<(Vec<OpenedScalars>, Vec<usize>), String> {
     let (terms, order) = (context.terms(), probes.unverified_body());
     let others = scores.iter().map(|(&place, score)| {
-        let shares: &[[u64; 2]] = &score.unverified_body().shares;
+        let shares: &[[u64; SCALARS]] = &score.unverified_body().shares;
         (place, shares)
     });
     let others = others.collect();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    AcceptedSet, CustodyTerms, FederationTerms, ProbeOrder, Refusal, RoundGrant,
+    AcceptedSet, CustodyTerms, FederationTerms, ProbeOrder, Refusal, RoundGrant, SCALARS,
 };
 use privacy_fhe::{
     AcceptedUpdate, BodyProduct, Ciphertext, CiphertextSum, Custodian, CustodianInput,
@@ -252,15 +252,16 @@ pub(super) struct Setting<'a> {
 fn linear_probes(
     encoding: &EncodingParameters,
     order: &ProbeOrder,
-) -> Result<[LinearProbe; 2], Refusal> {
-    Ok([linear_probe(encoding, &order.value)?, linear_probe(encoding, &order.innovation)?])
+) -> Result<[LinearProbe; SCALARS], Refusal> {
+    let [value, innovation, contrast] = order.probes().map(|probe| linear_probe(encoding, probe));
+    Ok([value?, innovation?, contrast?])
 }
 
 /// The linear forms of keys that belong to the probes of a round.
 fn forms(
     grant: &RoundGrant,
     set: &[(VerifyingKey, Digest)],
-    probes: &[LinearProbe; 2],
+    probes: &[LinearProbe; SCALARS],
 ) -> Result<FormOrder, Refusal> {
     let mask = mask(grant);
     let forms = probes.iter().map(|probe| probe.form(&mask, &NttEngine::new())).collect();
@@ -272,14 +273,15 @@ fn forms(
 pub(super) fn body_products(
     parts: &Parts<'_>,
     order: &ProbeOrder,
-) -> Result<Vec<[u64; 2]>, PartError> {
-    let [value, innovation] = linear_probes(&parts.context.terms().encoding, order)?;
-    let products = |part| -> Result<[u64; 2], PartError> {
+) -> Result<Vec<[u64; SCALARS]>, PartError> {
+    let probes = linear_probes(&parts.context.terms().encoding, order)?;
+    let products = |part| -> Result<[u64; SCALARS], PartError> {
         let ciphertext = ciphertext(parts.context, &part?)?;
         let product = |probe: &LinearProbe| {
             probe.body_product(&ciphertext).map_err(|_source| Refusal::Malformed)
         };
-        Ok([product(&value)?.0, product(&innovation)?.0])
+        let [value, innovation, contrast] = probes.each_ref().map(product);
+        Ok([value?.0, innovation?.0, contrast?.0])
     };
     parts.each().map(products).collect()
 }
@@ -291,7 +293,7 @@ pub(super) fn scalars_of(
     set: &AcceptedSet,
     order: &ProbeOrder,
     payloads: &[(usize, &[u8])],
-) -> Result<Vec<[u64; 2]>, Refusal> {
+) -> Result<Vec<[u64; SCALARS]>, Refusal> {
     let probes = linear_probes(&terms.encoding, order)?;
     let forms = forms(grant, set.contributions(), &probes)?;
     let scalars = |(place, payload): &(usize, &[u8])| {
@@ -302,10 +304,11 @@ pub(super) fn scalars_of(
                 let product = probe.body_product(&ciphertext);
                 product.map(|product| product.0).map_err(|_source| Refusal::Unopenable)
             };
-            return Ok([product(&probes[0])?, product(&probes[1])?]);
+            let [value, innovation, contrast] = probes.each_ref().map(product);
+            return Ok([value?, innovation?, contrast?]);
         }
         let share = KeyShare::from_bytes(payload).map_err(|_source| Refusal::Unopenable)?;
-        <[u64; 2]>::try_from(forms.forms_of(&share)).map_err(|_source| Refusal::Malformed)
+        <[u64; SCALARS]>::try_from(forms.forms_of(&share)).map_err(|_source| Refusal::Malformed)
     };
     payloads.iter().map(scalars).collect()
 }
@@ -326,7 +329,7 @@ pub(super) fn scalar_shares(
     parts: &Parts<'_>,
     custody_terms: CustodyTerms,
     order: &ProbeOrder,
-) -> Result<Vec<[u64; 2]>, PartError> {
+) -> Result<Vec<[u64; SCALARS]>, PartError> {
     let probes = linear_probes(&parts.context.terms().encoding, order)?;
     let forms = forms(parts.grant, parts.set, &probes)?;
     let (custodian, _) = opened_custodian(parts, custody_terms)?;
@@ -336,13 +339,13 @@ pub(super) fn scalar_shares(
     }
 }
 
-/// The readings of each contributor's two scalars.
+/// The readings of each contributor's scalars.
 pub(super) fn open_scalars(
     setting: &Setting<'_>,
     order: &ProbeOrder,
-    own: &[[u64; 2]],
-    others: &BTreeMap<usize, &[[u64; 2]]>,
-) -> Result<(Vec<[i64; 2]>, Vec<usize>), OpenError> {
+    own: &[[u64; SCALARS]],
+    others: &BTreeMap<usize, &[[u64; SCALARS]]>,
+) -> Result<(Vec<[i64; SCALARS]>, Vec<usize>), OpenError> {
     let probes = linear_probes(&setting.terms.encoding, order).map_err(OpenError::shares)?;
     let forms = forms(setting.grant, setting.set.contributions(), &probes);
     let forms = forms.map_err(OpenError::shares)?;
@@ -360,7 +363,7 @@ pub(super) fn open_scalars(
     let readings = own.iter().zip(&opened.by_contributor).map(|(products, forms)| {
         let reading =
             |which: usize| probes[which].reading(BodyProduct(products[which]), forms[which]);
-        [reading(0), reading(1)]
+        std::array::from_fn(reading)
     });
     Ok((readings.collect(), liars(misfits, &opened.deviating)))
 }

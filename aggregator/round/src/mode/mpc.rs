@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aggregator_protocol::{FederationTerms, Refusal, RoundGrant};
+use aggregator_protocol::{FederationTerms, Refusal, RoundGrant, SCALARS};
 use privacy_secagg::{
     Binding, NoisyUpdate, OpenShare, OpenedSum, Payloads, QuantizedProbe, ScalarShare, Share,
     ShareSum, VerifiedDelivery, open_scalar, open_sum as open_shares,
@@ -95,8 +95,8 @@ pub(super) fn open_sum(
 pub(super) fn scalars(
     context: &AggregatorContext,
     part: &VerifiedDelivery,
-    probes: [&QuantizedProbe; 2],
-) -> Result<[u64; 2], Refusal> {
+    probes: [&QuantizedProbe; SCALARS],
+) -> Result<[u64; SCALARS], Refusal> {
     let share = part.open(context.sealing(), &context.terms().encoding);
     let share = share.map_err(|_source| Refusal::Unopenable)?;
     Ok(probes.map(|probe| probe.scalar_share(share.vector()).0.into()))
@@ -108,8 +108,8 @@ pub(super) fn scalars_of(
     binding: &Binding,
     place: usize,
     payload: &[u8],
-    probes: [&QuantizedProbe; 2],
-) -> Result<[u64; 2], Refusal> {
+    probes: [&QuantizedProbe; SCALARS],
+) -> Result<[u64; SCALARS], Refusal> {
     let share = OpenShare::from_payload(place, payload, binding, &terms.encoding);
     let share = share.map_err(|_source| Refusal::Unopenable)?;
     Ok(probes.map(|probe| probe.scalar_share(share.vector()).0.into()))
@@ -117,12 +117,13 @@ pub(super) fn scalars_of(
 
 pub(super) fn open_scalars<'a>(
     terms: &FederationTerms,
-    shares: impl Iterator<Item = &'a [u64; 2]> + Clone,
-) -> [i64; 2] {
-    [0, 1].map(|which| {
+    shares: impl Iterator<Item = &'a [u64; SCALARS]> + Clone,
+) -> [i64; SCALARS] {
+    std::array::from_fn(|which| {
         // Modulo 2^k, k ≤ 32: what lies above is the same element.
         #[expect(clippy::cast_possible_truncation, reason = "masked to 32 bits")]
-        let share = |share: &[u64; 2]| ScalarShare((share[which] & u64::from(u32::MAX)) as u32);
+        let share =
+            |share: &[u64; SCALARS]| ScalarShare((share[which] & u64::from(u32::MAX)) as u32);
         let shares: Vec<_> = shares.clone().map(share).collect();
         open_scalar(&shares, &terms.encoding)
     })

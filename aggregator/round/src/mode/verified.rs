@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use aggregator_protocol::{FederationTerms, Refusal, RoundGrant};
+use aggregator_protocol::{FederationTerms, Refusal, RoundGrant, SCALARS};
 use privacy_identity::{Digest, Tag};
 use privacy_pine::{
     AggregateShare, Field64, InputShare, IntegerPine, NONCE_BYTES, Parameters, PublicShare,
@@ -266,8 +266,8 @@ pub(super) fn scalars(
     context: &AggregatorContext,
     place: usize,
     delivery: &VerifiedDelivery,
-    probes: [&QuantizedProbe; 2],
-) -> Result<[u64; 2], Refusal> {
+    probes: [&QuantizedProbe; SCALARS],
+) -> Result<[u64; SCALARS], Refusal> {
     scalars_of(context.terms(), delivery.binding(), place, &payload(context, delivery)?, probes)
 }
 
@@ -277,8 +277,8 @@ pub(super) fn scalars_of(
     binding: &Binding,
     place: usize,
     payload: &[u8],
-    probes: [&QuantizedProbe; 2],
-) -> Result<[u64; 2], Refusal> {
+    probes: [&QuantizedProbe; SCALARS],
+) -> Result<[u64; SCALARS], Refusal> {
     let pine = pine(terms, binding)?;
     let part = parse(terms, &pine, place, payload)?;
     let place = u8::try_from(place).map_err(|_source| Refusal::Unopenable)?;
@@ -295,8 +295,10 @@ fn inner_product(share: &[Field64], probe: &[i32]) -> Field64 {
 }
 
 /// The scalars as signed integers: |⟨x, p⟩| is far below half the modulus by Cauchy–Schwarz.
-pub(super) fn open_scalars<'a>(shares: impl Iterator<Item = &'a [u64; 2]> + Clone) -> [i64; 2] {
-    [0, 1].map(|which| {
+pub(super) fn open_scalars<'a>(
+    shares: impl Iterator<Item = &'a [u64; SCALARS]> + Clone,
+) -> [i64; SCALARS] {
+    std::array::from_fn(|which| {
         let elements = shares.clone().map(|share| Field64::from(share[which]));
         let sum = elements.fold(Field64::from(0), |sum, element| sum + element);
         let (positive, negative) = (u64::from(sum), u64::from(-sum));

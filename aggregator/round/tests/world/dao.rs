@@ -149,6 +149,7 @@ pub(crate) fn probe_body(world: &World, round: RoundId, set_root: Digest, draw: 
         model_after: Digest::of(Tag::Model, &world.model(round.0 + 1)),
         value: probe(),
         innovation: probe(),
+        contrast: probe(),
     }
 }
 
@@ -188,6 +189,7 @@ pub(crate) fn wrong_probes(
     wrong(&|body| body.round = RoundId(round.0 + 1), Refusal::WrongRound);
     wrong(&|body| body.value = loud.clone(), Refusal::Malformed);
     wrong(&|body| body.innovation = loud.clone(), Refusal::Malformed);
+    wrong(&|body| body.contrast = loud.clone(), Refusal::Malformed);
     wrong(&|body| body.value = short.clone(), Refusal::Malformed);
     orders
 }

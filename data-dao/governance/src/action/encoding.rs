@@ -35,6 +35,11 @@ impl Encode for Action {
                 writer.text(federation);
                 writer.u32(*percent);
             }
+            Self::SetSuspension { federation, below_zero, of_rounds } => {
+                writer.text(federation);
+                writer.u32(*below_zero);
+                writer.u32(*of_rounds);
+            }
             Self::SetPrivacyPolicy { federation, policy } => {
                 writer.text(federation);
                 policy.encode(writer);
@@ -102,6 +107,7 @@ impl Action {
             Self::SetGuardian { .. } => 20,
             Self::UpgradeRules { .. } => 21,
             Self::UpholdDispute { .. } => 32,
+            Self::SetSuspension { .. } => 33,
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct Participation {
     pub value: i64,
     /// The opened innovation scalar, in the same units.
     pub innovation: i64,
+    /// The opened contrast scalar, in the same units ([`crate::Contrasts`]); absent in rounds of before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<i64>,
     /// Credits paid: recomputed by the pay rule.
     #[serde(with = "text")]
     pub credits: u128,

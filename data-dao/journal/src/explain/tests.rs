@@ -25,6 +25,7 @@ fn check(rounds: &[&[(i64, i64)]], budget: u128, expected: &[(Reason, Moved)]) -
                     member: member(at),
                     value,
                     innovation,
+                    contrast: None,
                     credits,
                     update: Digest([at; 32]),
                 }

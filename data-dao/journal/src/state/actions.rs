@@ -79,6 +79,10 @@ impl State {
                 within("novelty_percent", *percent, 0, i128::from(NOVELTY_PERCENT_MAX))?;
                 self.check_federation(federation)
             }
+            Action::SetSuspension { federation, below_zero, of_rounds } => {
+                Self::check_suspension(*below_zero, *of_rounds)?;
+                self.check_federation(federation)
+            }
             Action::SetRoyaltySplit { treasury_percent } => {
                 within("treasury_percent", *treasury_percent, 0, 100)
             }
@@ -282,6 +286,10 @@ impl State {
             }
             Action::SetNovelty { federation, percent } => {
                 self.federation_named(federation, |f| f.novelty_percent = *percent);
+            }
+            Action::SetSuspension { federation, below_zero, of_rounds } => {
+                let rule = crate::SuspensionRule::new(*below_zero, *of_rounds);
+                self.federation_named(federation, |f| f.suspension = rule);
             }
             Action::UpholdDispute { federation, round, accused } => {
                 if let Some(federation) = named(federation) {

@@ -197,11 +197,12 @@ impl State {
         for (place, pay) in accused_pays(challenge, accused) {
             challenge.pays.remove(&place);
             if let Some(standing) = found.standings.remove(&pay.member) {
-                let without = standing.without_round(pay.value, pay.innovation);
+                let without = standing.without_round(round, &pay);
                 found.standings.insert(pay.member, without);
             }
         }
         challenge.disputes.remove(accused);
+        found.voided.push(crate::VoidedPay { index, round, accused: *accused });
         if *accused == Accused::Round {
             found.challenges.remove(&round);
             if let Some(settled) = found.settled_mut(round) {
@@ -262,6 +263,7 @@ impl State {
             let standing = found.standings.remove(&pay.member).unwrap_or_default();
             found.standings.insert(pay.member, standing.with_credits(pay.credits));
         }
+        self.suspend_by_rule(federation, paid);
         for pay in paid {
             self.assembly.votes.earn(pay.member, pay.credits, now_ms);
         }

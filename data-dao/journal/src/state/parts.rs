@@ -64,6 +64,12 @@ impl State {
         Ok(())
     }
 
+    /// How many entries of the settlement that is being read stand before its last part.
+    pub(super) fn settling_parts(&self) -> Option<u64> {
+        let parts = self.settling.as_ref()?.head.parts.len();
+        u64::try_from(parts).ok()
+    }
+
     pub(super) fn take_part(&mut self, body: &SettledPart, now_ms: u64) -> Result<(), Refusal> {
         let Some(settling) = &self.settling else {
             return Err(Refusal::unknown("settlement in parts of round", body.round));

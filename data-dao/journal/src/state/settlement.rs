@@ -36,12 +36,17 @@ impl State {
             model_before: &body.model_before,
         };
         let index = self.entries;
+        // Head and parts stand together: nothing else may be between them.
+        let first_index = self.settling_parts().map_or(index, |parts| index.saturating_sub(parts));
+        let novelty_percent = federation.novelty_percent;
         let progress = window_ms.map_or(PayProgress::Posted { index }, |_| PayProgress::Challenged);
         self.announce_pay(&payroll, &pays[..above_zero], progress, now_ms)?;
 
         let settled = SettledRound {
             round: body.round,
             index,
+            first_index,
+            novelty_percent,
             model_after: body.model_after,
             test_accuracy_ppm: body.test_accuracy_ppm,
             test_loss_micro: body.test_loss_micro,
@@ -94,8 +99,8 @@ impl State {
 /// What each participant is to get: those above zero first, each in the order of keys.
 fn pays(participants: &[Participation]) -> Vec<Pay> {
     let pay = |p: &Participation| {
-        let Participation { member, value, innovation, credits, .. } = *p;
-        Pay { member, credits, value, innovation }
+        let Participation { member, value, innovation, contrast, credits, .. } = *p;
+        Pay { member, credits, value, innovation, contrast }
     };
     let mut pays: Vec<Pay> = participants.iter().map(pay).collect();
     // Stable: the order of keys stays.
@@ -133,10 +138,19 @@ fn recomputed_standings(
         body.participants.iter().map(|p| (p.member, p.value, p.innovation)).collect();
     let measured = measured_standings(federation, &scalars)?;
     let credits = paid(federation, open, &measured)?;
+    let bound = i128::from(crate::pay::SCALAR_MAX);
+    for participation in &body.participants {
+        within("contrast", participation.contrast.unwrap_or_default(), -bound, bound)?;
+    }
     for (participation, credits) in body.participants.iter().zip(&credits) {
         same(CreditsOf(&participation.member), credits, &participation.credits)?;
     }
-    Ok(body.participants.iter().map(|p| p.member).zip(measured).collect())
+    let contrasted = body
+        .participants
+        .iter()
+        .zip(measured)
+        .map(|(p, standing)| (p.member, standing.with_contrast(body.round, p.contrast)));
+    Ok(contrasted.collect())
 }
 
 /// Named only if something differs: most lists are long and right.

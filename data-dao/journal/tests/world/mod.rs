@@ -155,6 +155,7 @@ impl World {
                     member: *member,
                     value: *value,
                     innovation: *innovation,
+                    contrast: None,
                     credits,
                     update: digest(100 + 10 * seed + place),
                 })

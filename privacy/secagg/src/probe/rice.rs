@@ -109,7 +109,8 @@ pub(super) fn unpack(bytes: &[u8], count: usize, k: u32) -> Result<Vec<i32>, Dec
     if !bits.is_over() {
         return Err(invalid("bits behind the last coordinate"));
     }
-    if parameter(&values) != k {
+    let enough = |k| k == PARAMETER_MAX || saved(&values, k) <= values.len() as u64;
+    if !enough(k) || (k > 0 && enough(k - 1)) {
         return Err(invalid("not the shortest parameter"));
     }
     Ok(values)

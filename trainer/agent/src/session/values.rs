@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aggregator_protocol::{
-    ContributorReply, ContributorRequest, RoundReceipt, RoundSum, ValueRecord,
+    ContributorReply, ContributorRequest, RoundId, RoundReceipt, RoundSum, ValueRecord,
 };
-use aggregator_round::{Dispute, OwnShares, SumProducts, ValueFault, check_values};
+use aggregator_round::{Dispute, Finding, OwnShares, SumProducts, ValueFault, check_values};
 use privacy_identity::Signed;
 
 use super::Session;
@@ -42,13 +42,33 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         let judged = move || {
             let found = judge(&contributor, &receipt, &sum, record, own.as_ref());
             let terms = &contributor.terms;
-            found.map_err(|fault| Box::new(Dispute::of_values(terms, &receipt, me, fault)))
+            let found =
+                found.map_err(|fault| Box::new(Dispute::of_values(terms, &receipt, me, fault)));
+            (own, found)
         };
-        let judged = blocking(judged).await?;
+        let (own, judged) = blocking(judged).await?;
+        if let Err(dispute) = &judged
+            && let Finding::Values(ValueFault::Share { place, .. }) = &dispute.finding
+        {
+            self.keep_disclosure(round, own.as_ref(), *place)?;
+        }
         if judged.is_err() && self.contributor.state.own_shares(round)?.is_some() {
             self.contributor.state.keep_disputed_shares(round)?;
         }
         Ok(judged)
+    }
+
+    /// Keeps what the DAO node has to see to judge the party at `place`; the owner hands it over.
+    fn keep_disclosure(
+        &self,
+        round: RoundId,
+        own: Option<&OwnShares>,
+        place: usize,
+    ) -> Result<(), AgentError> {
+        let state = &self.contributor.state;
+        let update = state.stored_round()?.and_then(|stored| stored.update());
+        let shown = own.zip(update).and_then(|(own, update)| own.disclose(&update, place));
+        shown.map_or(Ok(()), |shown| state.keep_disclosure(round, &shown))
     }
 }
 

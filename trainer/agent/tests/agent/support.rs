@@ -313,6 +313,7 @@ fn receipt(
         .map(|(key, _)| OpenedScalars {
             value: if *key == member { 1_000 } else { 1 },
             innovation: 0,
+            contrast: 0,
         })
         .collect();
     let accepted = AcceptedSet::new(contributions).unwrap();

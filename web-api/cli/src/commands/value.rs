@@ -1,4 +1,6 @@
-//! What players of a game are worth: exact Shapley and Banzhaf values of a game in a file.
+//! What players of a game are worth: exact Shapley and Banzhaf values of a game in a file; and who lied about a value.
+
+mod judge;
 
 use std::{collections::BTreeMap, convert::Infallible, fmt, fs, path::PathBuf};
 
@@ -13,6 +15,8 @@ use serde::{
 };
 use serde_json::json;
 
+pub use judge::{JudgeArgs, Judgement};
+
 use super::output::{print, print_json, print_table};
 
 /// `sahakar value`.
@@ -24,6 +28,8 @@ pub enum ValueCommand {
     /// i of it is set iff player i, counted from 0, is in it; "0b11" and "0x3" are "3". What is worth nothing needs a
     /// line, too, unless the file has {"otherwise": 0}; the empty coalition alone is worth 0 if it has none.
     Game(GameArgs),
+    /// Decide who lied about a value, from what a member discloses to the DAO node's operator
+    Judge(JudgeArgs),
 }
 
 /// `sahakar value game`.
@@ -60,7 +66,10 @@ impl ValueCommand {
     /// # Errors
     /// A file that states no game, with what is wrong about it.
     pub fn run(self) -> anyhow::Result<()> {
-        let Self::Game(args) = self;
+        let args = match self {
+            Self::Game(args) => args,
+            Self::Judge(args) => return args.run(),
+        };
         let game = args.game().with_context(|| format!("the game {}", args.file.display()))?;
         if args.json { print_json(&answer(&game)?) } else { print_values(&game) }
     }

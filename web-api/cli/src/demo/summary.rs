@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use aggregator_network::load_key;
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum as _;
-use data_dao_journal::{Body, Entry, Explainer, Explanation, Federation, Replay};
+use data_dao_journal::{Course, Explanation, Federation, Replay};
 use data_dao_ledger::Name;
 use data_dao_store::read_tiles;
 use privacy_identity::{SigningKey, VerifyingKey};
@@ -91,7 +91,7 @@ async fn recount(cooperative: &Cooperative) -> anyhow::Result<Recount> {
         }
     };
     let mut replay = Replay::default();
-    let explained = explained(&log.leaves);
+    let explained = explained(&log.leaves)?;
     for leaf in &log.leaves {
         if let Err(failure) = replay.push(leaf) {
             return Ok(Recount { replay, audit: failure.to_string(), explained });
@@ -111,15 +111,12 @@ struct Recount {
 }
 
 /// The last explanation of each contributor.
-fn explained(leaves: &[Vec<u8>]) -> BTreeMap<VerifyingKey, Explanation> {
-    let mut explainer = Explainer::new(NOVELTY_PERCENT);
-    let mut last = BTreeMap::new();
-    for entry in leaves.iter().filter_map(|leaf| Entry::from_leaf(leaf).ok()) {
-        if let Body::RoundSettled(settled) = entry.body {
-            last.extend(explainer.settle(&settled));
-        }
-    }
-    last
+fn explained(leaves: &[Vec<u8>]) -> anyhow::Result<BTreeMap<VerifyingKey, Explanation>> {
+    let course = Course::of_log(leaves.iter().map(Vec::as_slice), &Name::new(FEDERATION)?);
+    let last = course.by_member().iter().filter_map(|(member, rounds)| {
+        rounds.last().map(|last| (*member, last.explanation.clone()))
+    });
+    Ok(last.collect())
 }
 
 fn config(

@@ -33,7 +33,8 @@ impl Case {
 
     fn measure(&self, start: &Parameters, past: &[Vec<f32>]) -> Measured {
         let before = (start, &fed_avg());
-        self.evaluator.measure(before, &self.sum(), CONTRIBUTORS, &self.rotation, past).unwrap()
+        let round = (0, &self.rotation);
+        self.evaluator.measure(before, &self.sum(), CONTRIBUTORS, round, past).unwrap()
     }
 
     fn encoding(&self) -> &EncodingParameters {
@@ -118,6 +119,7 @@ fn the_same_sum_gives_the_same_model_and_probes() {
     assert_eq!(first.after.to_bytes(), again.after.to_bytes());
     assert_eq!(first.value_probe.to_bytes(), again.value_probe.to_bytes());
     assert_eq!(first.innovation_probe.to_bytes(), again.innovation_probe.to_bytes());
+    assert_eq!(first.contrast_probe.to_bytes(), again.contrast_probe.to_bytes());
     assert_ne!(first.value_probe, first.innovation_probe);
 }
 
@@ -139,7 +141,7 @@ fn what_does_not_fit_is_refused() {
     let case = case();
     let refused = |sum: &[i64], count| {
         let before = (&case.start, &fed_avg());
-        case.evaluator.measure(before, sum, count, &case.rotation, &[]).unwrap_err()
+        case.evaluator.measure(before, sum, count, (0, &case.rotation), &[]).unwrap_err()
     };
     assert!(matches!(refused(&[0; 449], 4), MeasureError::Sum { expected: 450, got: 449, .. }));
     assert!(matches!(refused(&[0; 450], 0), MeasureError::Sum { count: 0, .. }));

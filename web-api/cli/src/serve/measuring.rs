@@ -84,8 +84,9 @@ impl RoundService {
         let rotation = terms.encoding.rotation(&terms.id(), sum.round.0);
         let past = self.past_updates()?;
         let optimizer = self.optimizer()?;
+        let round = (sum.round.0, &rotation);
         let measured =
-            self.evaluator.measure((&before, &optimizer), &sum.sum, count, &rotation, &past)?;
+            self.evaluator.measure((&before, &optimizer), &sum.sum, count, round, &past)?;
         // What cannot be tested must not be settled: a settlement is never given up.
         self.evaluator.test(&measured.after)?;
         let model_after = self.vault.keep_model(&measured.after)?;
@@ -94,6 +95,7 @@ impl RoundService {
             optimizer,
             value_probe: value,
             innovation_probe: innovation,
+            contrast_probe: contrast,
             ..
         } = measured;
         self.vault.keep_step(sum.round.0, &model_after, &Step { mean_update, optimizer })?;
@@ -104,6 +106,7 @@ impl RoundService {
             model_after,
             value,
             innovation,
+            contrast,
         };
         Ok(Signed::new(order, Tag::Probe, &self.key))
     }

@@ -185,7 +185,7 @@ impl SimulatedDao {
         let measured = if open.part {
             self.evaluator.unmeasured(before, &sum.sum, count, &rotation)?
         } else {
-            self.evaluator.measure(before, &sum.sum, count, &rotation, &open.past)?
+            self.evaluator.measure(before, &sum.sum, count, (sum.round.0, &rotation), &open.past)?
         };
         let order = ProbeOrder {
             federation: sum.federation,
@@ -197,6 +197,7 @@ impl SimulatedDao {
             ),
             value: measured.value_probe.clone(),
             innovation: measured.innovation_probe.clone(),
+            contrast: measured.contrast_probe.clone(),
         };
         let products = SumProducts::of(&self.terms.encoding, &sum.sum, &order);
         let probes = Box::new(Signed::new(order, Tag::Probe, &self.key));

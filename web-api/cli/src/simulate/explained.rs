@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use data_dao_journal::{Body, Entry, Explainer, Explanation, VALUE_METHOD, effect_on_loss};
+use data_dao_journal::{Course, Explanation, IntervalFrom, VALUE_METHOD, effect_on_loss};
+use data_dao_ledger::Name;
 use privacy_identity::VerifyingKey;
 use serde_json::{Value, json};
 
@@ -20,6 +21,8 @@ pub(crate) struct Explained {
     /// Loss per unit of a scalar.
     unit: f64,
     method: &'static str,
+    /// Whether the row's value is what the ledger pays by, and not an oracle's.
+    paid_value: bool,
     /// Why nobody is paid; none if there is a ledger.
     unpaid: Option<&'static str>,
 }
@@ -31,6 +34,7 @@ impl Explained {
             rounds: BTreeMap::new(),
             unit: simulation.value_unit().unwrap_or(1.0),
             method: method(&simulation.bench.plan),
+            paid_value: simulation.bench.plan.value == ValueKind::Probe,
             unpaid: None,
         };
         let Some(leaves) = simulation.leaves() else {
@@ -42,14 +46,15 @@ impl Explained {
             });
             return explained;
         };
-        let mut explainer = Explainer::new(super::simulation::NOVELTY_PERCENT);
-        for entry in leaves.iter().filter_map(|leaf| Entry::from_leaf(leaf).ok()) {
-            if let Body::RoundSettled(settled) = entry.body {
-                for (member, explanation) in explainer.settle(&settled) {
-                    explained.rounds.entry(member).or_default().push(explanation);
-                }
-            }
-        }
+        let Ok(federation) = Name::new(super::ledger::FEDERATION) else { return explained };
+        let course = Course::of_log(leaves.iter().map(Vec::as_slice), &federation);
+        explained.rounds = course
+            .by_member()
+            .iter()
+            .map(|(member, rounds)| {
+                (*member, rounds.iter().map(|own| own.explanation.clone()).collect())
+            })
+            .collect();
         explained
     }
 
@@ -58,7 +63,7 @@ impl Explained {
         let rounds = self.rounds.get(member).map_or(&[][..], Vec::as_slice);
         let last = rounds.last();
         let credits: u128 = rounds.iter().map(|round| round.credits).sum();
-        json!({
+        let mut row = json!({
             "method": self.method,
             "reason": last.map(|last| last.reason.name()),
             "in_short": self.in_short(record, last, credits),
@@ -68,7 +73,29 @@ impl Explained {
                 None => self.unpaid_sentence(record),
             },
             "explained": rounds.iter().map(|round| self.round(round)).collect::<Vec<_>>(),
-        })
+        });
+        if let (Some(last), Some(row)) = (last.filter(|_| self.paid_value), row.as_object_mut()) {
+            row.extend(self.interval(last));
+        }
+        row
+    }
+
+    /// The ledger's interval in place of the spread over rounds, and what it says.
+    #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
+    fn interval(&self, last: &Explanation) -> Vec<(String, Value)> {
+        let Some(interval) = last.interval.filter(|_| last.interval_from == IntervalFrom::Shards)
+        else {
+            return Vec::new();
+        };
+        let in_loss = |value: i128| json!(value as f64 * self.unit);
+        vec![
+            ("value_low".to_owned(), in_loss(interval.low)),
+            ("value_high".to_owned(), in_loss(interval.high)),
+            ("interval_from".to_owned(), json!(last.interval_from.name())),
+            ("beside_zero".to_owned(), json!(last.beside_zero.name())),
+            ("beside_median".to_owned(), json!(last.beside_median.name())),
+            ("interval_sentence".to_owned(), json!(last.interval_sentence(self.unit))),
+        ]
     }
 
     fn in_short(

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) const COHORT_MAX: usize = 1_000;
 
 /// Name of the only federation.
-const FEDERATION: &str = "simulated";
+pub(crate) const FEDERATION: &str = "simulated";
 /// Credits of a round, as in the demonstration.
 pub(crate) const ROUND_BUDGET: u128 = 1_000_000;
 

@@ -27,7 +27,7 @@ use crate::commands::signing::dao_id;
   sahakar proposal new --title Stop --description Why --action '{\"stop_federation\":{\"federation\":\"wine\"}}' --key my.key
   sahakar proposal new --title Later --description Why --draft draft.json --key my.key
   sahakar proposal new --from draft.json --key my.key
-Other actions, as JSON: set_novelty, set_privacy_policy, slash_credit, set_witness, remove_witness, set_witness_quorum, upgrade_rules.")]
+Other actions, as JSON: set_novelty, set_suspension, set_privacy_policy, slash_credit, set_witness, remove_witness, set_witness_quorum, upgrade_rules.")]
 pub struct NewArgs {
     /// One line
     #[arg(long, required_unless_present = "from")]
