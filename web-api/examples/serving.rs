@@ -47,9 +47,8 @@ fn wine() -> Result<Name, Failure> {
     Ok(Name::new("wine")?)
 }
 
-/// A co-operative of eight with one settled round and its model for sale.
-async fn found(store: &Store, node: &SigningKey, model: Digest) -> Result<(), Failure> {
-    let genesis = Genesis {
+fn genesis(node: &SigningKey) -> Result<Genesis, Failure> {
+    Ok(Genesis {
         dao_name: "Bench".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::DEMONSTRATION,
@@ -58,7 +57,11 @@ async fn found(store: &Store, node: &SigningKey, model: Digest) -> Result<(), Fa
         operator: node.verifying_key(),
         dao_node: node.verifying_key(),
         aggregators: vec![],
-    };
+    })
+}
+
+/// A co-operative of eight with one settled round and its model for sale.
+async fn found(store: &Store, node: &SigningKey, model: Digest) -> Result<(), Failure> {
     let opened = FederationOpened {
         federation: wine()?,
         terms_digest: Digest([1; 32]),
@@ -69,7 +72,7 @@ async fn found(store: &Store, node: &SigningKey, model: Digest) -> Result<(), Fa
         novelty_percent: 50,
         validation_commitment: Digest([2; 32]),
     };
-    let mut bodies = vec![Body::Genesis(genesis), Body::FederationOpened(opened)];
+    let mut bodies = vec![Body::Genesis(genesis(node)?), Body::FederationOpened(opened)];
     let members: Vec<_> = (1..=MEMBERS).map(|seed| SigningKey::from_seed(&[seed; 32])).collect();
     for member in &members {
         bodies.push(Body::MemberAdmitted(MemberAdmitted {

@@ -83,16 +83,18 @@ impl Inner {
         (count > 0).then(|| queue.waiting.drain(..count).collect())
     }
 
-    async fn append(&self, group: Vec<Waiting>) {
+    async fn append(&self, mut group: Vec<Waiting>) {
         self.metrics.group(group.len());
         if let [_, _, ..] = group.as_slice() {
-            let bodies: Vec<Body> =
-                group.iter().flat_map(|waiting| waiting.bodies.clone()).collect();
+            let bodies = group.iter().flat_map(|waiting| waiting.bodies.clone()).collect();
             match self.store.append(self.clock.now_ms(), bodies).await {
                 Ok(appended) => return self.answer(group, appended).await,
                 Err(AppendError::Refused { .. }) => {}
-                // Nobody knows what is on disk: each is told so by the store.
-                Err(_) => {}
+                Err(error) => {
+                    // A failing disk has to be told as what it is, once; the others learn from the store what they may do.
+                    // Whatever did happen is refused when it comes again: ids are used once.
+                    drop(group.remove(0).reply.send(Err(error)));
+                }
             }
         }
         for Waiting { bodies, reply } in group {

@@ -3,8 +3,8 @@
 //! ```text
 //!  place ─► (the call is reserved) ─► queue ─► a thread takes all that wait for one model ─► one forward pass ─► parts
 //! ```
-//! A prediction is never made to wait for company: while the threads are busy others gather, and that is the batch.
-//! Waiting on purpose (100 µs and 1 ms were tried) made every percentile worse on models of these sizes.
+//! A prediction is never made to wait for company: while the threads are busy others gather, and that is the batch. A
+//! forward pass of the models here takes microseconds, the commit before it milliseconds.
 //!
 //! Threat: more requests than can be computed. Who finds no place is told so at once, before anything is booked.
 

@@ -12,7 +12,7 @@ use data_dao_journal::{Body, LIST_MAX, Predicted, PredictionReserved, Prediction
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Tag, Writer};
 use rand::Rng as _;
-use tracing::warn;
+use tracing::{Instrument as _, info_span, warn};
 use trainer_model::{Attribution, Features, Predictions, check_features, integrated_gradients};
 
 use crate::api_error::ApiError;
@@ -116,8 +116,11 @@ pub(crate) async fn sell(
     }
     let place = state.batcher().place()?;
     let input = digest(Tag::PredictionInput, features.inputs(), values);
-    let (id, price) = reserve(state, key_id, served, input).await?;
-    let (predictions, attributions) = match compute(state, served, features, (place, explain)).await
+    let (id, price) =
+        reserve(state, key_id, served, input).instrument(info_span!("reserve")).await?;
+    let (predictions, attributions) = match compute(state, served, features, (place, explain))
+        .instrument(info_span!("compute"))
+        .await
     {
         Ok(computed) => computed,
         Err(error) => {
@@ -135,7 +138,8 @@ pub(crate) async fn sell(
     }
     let model_digest = *served.model.digest();
     let predicted = Predicted { prediction: id, output, model_digest, price, lines };
-    match state.append(vec![Body::Predicted(predicted)]).await {
+    let posted = state.append(vec![Body::Predicted(predicted)]).instrument(info_span!("post"));
+    match posted.await {
         Ok(_) => Ok(SoldPrediction { id, predictions, attributions }),
         Err(error) => {
             give_back(state, id).await;

@@ -17,6 +17,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use tracing::Span;
 
 use crate::ApiState;
 
@@ -156,7 +157,9 @@ pub(crate) async fn counted(
     // Also where the client goes away, and this future is dropped.
     let _leaving = Leaving(&metrics.in_flight);
     let response = next.run(request).await;
-    metrics.request(&route, response.status().as_u16(), began.elapsed());
+    let status = response.status().as_u16();
+    metrics.request(&route, status, began.elapsed());
+    Span::current().record("http.route", &route).record("http.response.status_code", status);
     response
 }
 

@@ -14,7 +14,7 @@ use tower_http::{
     request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
-use tracing::{Span, error, info_span};
+use tracing::{Span, error, field::Empty, info_span};
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -83,9 +83,18 @@ async fn hardened(mut response: Response) -> Response {
     response
 }
 
-/// Method, path and id of a request; never its query, headers or body.
+/// Method, path and id of a request, and the caller's trace; never its query, other headers or body.
 fn span(request: &axum::http::Request<axum::body::Body>) -> Span {
     let id = request.extensions().get::<RequestId>();
     let id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    info_span!("request", request.id = id, method = %request.method(), path = request.uri().path())
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    info_span!(
+        "request",
+        trace.parent = parent,
+        request.id = id,
+        http.request.method = %request.method(),
+        http.route = Empty,
+        http.response.status_code = Empty,
+        path = request.uri().path(),
+    )
 }

@@ -6,9 +6,16 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
-use crate::{aggregator, commands, demo, serve, simulate, trainer, witness};
+use crate::{
+    aggregator, commands, demo, serve, simulate,
+    telemetry::{OtlpFlush, OtlpLayer},
+    trainer, witness,
+};
 
 /// Sahakar: train a model together, be credited for what your data was worth, sell access to it,
 /// and govern it as a co-operative.
@@ -41,7 +48,13 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging();
+    let flush = match start_logging(cli.command.collector()) {
+        Ok(flush) => flush,
+        Err(error) => {
+            eprintln!("sahakar: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let result = match cli.command {
         Command::Demo(args) => demo::main(args),
         Command::Serve(args) => block_on(serve::run(args)),
@@ -51,6 +64,9 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::main(&args),
         Command::ByHand(command) => command.run(),
     };
+    if let Some(flush) = flush {
+        flush.flush();
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,15 +85,32 @@ pub(crate) fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> any
     result
 }
 
-/// Logs to standard error: `RUST_LOG` chooses what, warnings and our own milestones by default.
-fn start_logging() {
+impl Command {
+    /// Where spans are sent, if anywhere.
+    fn collector(&self) -> Option<&str> {
+        match self {
+            Self::Serve(args) => args.otlp.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Logs to standard error: `RUST_LOG` chooses what, warnings and our own milestones by default. Spans go to the collector, if
+/// there is one.
+fn start_logging(collector: Option<&str>) -> anyhow::Result<Option<OtlpFlush>> {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sahakar=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(stderr)
         // What cannot be logged (a full disk) is not complained about where it cannot be written either: that panics.
         .log_internal_errors(false)
         .with_ansi(stderr().is_terminal())
-        .init();
+        .with_filter(filter);
+    let spans = collector.map(|endpoint| OtlpLayer::new(endpoint, "sahakar")).transpose()?;
+    let (spans, flush) = spans.unzip();
+    // Ours alone: what libraries measure is not what an operator looks for.
+    let ours = Targets::new().with_targets([("web_api", Level::INFO), ("sahakar", Level::INFO)]);
+    let spans = spans.map(|layer| layer.with_filter(ours));
+    tracing_subscriber::registry().with(log).with(spans).init();
+    Ok(flush)
 }

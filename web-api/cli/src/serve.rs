@@ -89,6 +89,10 @@ pub struct ServeArgs {
     /// Most memory of the models that are kept ready, in MiB; those used longest ago are read again when they are needed
     #[arg(long, default_value = "1024", value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     pub model_memory: u32,
+    /// Send spans of requests to the OpenTelemetry collector at this address: OTLP over HTTP, for example
+    /// `http://127.0.0.1:4318`
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp: Option<String>,
     /// Print events as lines of JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -106,7 +110,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
     let device = ComputeDevice::open(args.device)?;
     let node = Node::start(config, device, &args, events).await?;
-    node.run(args.metrics, stop_signal(args.with_parent)).await
+    Box::pin(node.run(args.metrics, stop_signal(args.with_parent))).await
 }
 
 struct Node {

@@ -4,13 +4,14 @@ use axum::{Json, extract::State};
 use data_dao_journal::{Model, ModelReleased, State as Ledger};
 use data_dao_ledger::Name;
 use data_dao_store::Store;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::names;
 use crate::amount::{count, share, text};
 use crate::api_error::ApiError;
-use crate::extract::PathPart;
+use crate::extract::{PathPart, QueryPart};
 use crate::problem::Problem;
 use crate::{ApiState, ModelShelf};
 
@@ -145,15 +146,52 @@ impl VersionView {
     }
 }
 
+/// What is looked for.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Search {
+    /// Words that are all in the model's name, its federation's name, purpose, features or classes, whatever their case.
+    query: Option<String>,
+}
+
 /// The catalogue
-#[utoipa::path(get, path = "/v1/models", tag = "market",
-    responses((status = 200, body = ModelList)))]
-pub(crate) async fn list(State(state): State<ApiState>) -> Json<ModelList> {
+#[utoipa::path(get, path = "/v1/models", tag = "market", params(Search),
+    responses((status = 200, body = ModelList), (status = 400, body = Problem)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    QueryPart(Search { query }): QueryPart<Search>,
+) -> Json<ModelList> {
+    let query = query.unwrap_or_default().to_lowercase();
+    let words: Vec<&str> = query.split_whitespace().collect();
     let models = state.store().view(|state| {
-        let models = state.models().iter();
-        models.map(|(name, model)| ModelSummary::new(name, model, state)).collect()
+        let found = state.models().iter().filter(|(name, model)| {
+            let text = if words.is_empty() { String::new() } else { about(name, model, state) };
+            words.iter().all(|word| text.contains(word))
+        });
+        found.map(|(name, model)| ModelSummary::new(name, model, state)).collect()
     });
     Json(ModelList { models })
+}
+
+/// What a model can be found by, in lower case.
+fn about(name: &Name, model: &Model, state: &Ledger) -> String {
+    let federation = &model.latest().federation;
+    let terms = state.federation(federation).map(|f| f.opened().terms.as_str());
+    let terms: Value = terms.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut text = format!("{name}\n{federation}");
+    for field in ["purpose", "features", "label", "classes"] {
+        match &terms[field] {
+            Value::Array(texts) => {
+                texts
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .for_each(|item| text += &format!("\n{item}"));
+            }
+            field => text += &format!("\n{}", field.as_str().unwrap_or_default()),
+        }
+    }
+    text.to_lowercase()
 }
 
 /// A model

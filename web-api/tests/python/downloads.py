@@ -15,7 +15,8 @@ import subprocess
 import sys
 import venv
 
-PACKAGES = ["numpy", "onnxruntime", "safetensors", "model-signing", "huggingface_hub"]
+# model-signing imports pyOpenSSL without naming it.
+PACKAGES = ["numpy", "onnxruntime", "safetensors", "model-signing", "pyopenssl", "huggingface_hub"]
 
 
 def python_of(folder):

@@ -1,4 +1,5 @@
 //! The files of a model: who gets them, and what others make of them.
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use std::path::Path;
 

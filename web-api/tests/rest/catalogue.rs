@@ -90,3 +90,15 @@ async fn what_does_not_exist_is_not_found() {
         node.get(&path).await.assert_problem(404, "not-found");
     }
 }
+
+#[tokio::test]
+async fn models_are_found_by_words_of_their_name_and_purpose() {
+    let node = Node::new().await;
+    for (query, found) in
+        [("", 1), ("?query=", 1), ("?query=WIN%20tests", 1), ("?query=wine%20beer", 0)]
+    {
+        let list = node.get(&format!("/v1/models{query}")).await.json();
+        assert_eq!(list["models"].as_array().unwrap().len(), found, "{query}");
+    }
+    node.get("/v1/models?x=1").await.assert_problem(400, "malformed");
+}

@@ -1,4 +1,5 @@
 //! The protocol's binary tensors, compressed bodies, element types and classification.
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use std::io::{Read as _, Write as _};
 
@@ -11,6 +12,9 @@ use flate2::{
 use serde_json::{Value, json};
 
 use super::support::{Node, Reply, two_rows};
+
+/// A small number as an element.
+type ToBytes = fn(u8) -> Vec<u8>;
 
 /// The two rows of [`two_rows`] as bytes.
 fn row_bytes() -> Vec<u8> {
@@ -67,7 +71,7 @@ async fn binary_tensors_go_both_ways_and_say_the_same_as_json() {
 
 #[tokio::test]
 async fn every_numeric_type_gives_the_same_prediction_in_json_and_in_binary() {
-    let types: [(&str, fn(u8) -> Vec<u8>); 11] = [
+    let types: [(&str, ToBytes); 11] = [
         ("UINT8", |v| vec![v]),
         ("UINT16", |v| u16::from(v).to_le_bytes().to_vec()),
         ("UINT32", |v| u32::from(v).to_le_bytes().to_vec()),

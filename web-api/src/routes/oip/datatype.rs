@@ -87,7 +87,7 @@ impl Datatype {
     }
 
     /// A JSON value of this type as a model's input; none if it is not of the type, or has no FP32.
-    pub(super) fn from_json(self, value: &Value) -> Option<f32> {
+    pub(super) fn number_from_json(self, value: &Value) -> Option<f32> {
         match self {
             Self::Bool => value.as_bool().map(|bit| f32::from(u8::from(bit))),
             Self::Fp16 => finite(f16::from_f64(value.as_f64()?).to_f32()),
@@ -105,7 +105,7 @@ impl Datatype {
     }
 
     /// One element's bytes, little-endian and as many as [`Self::element_bytes`], as a model's input.
-    pub(super) fn from_bytes(self, bytes: &[u8]) -> Option<f32> {
+    pub(super) fn number_from_bytes(self, bytes: &[u8]) -> Option<f32> {
         match self {
             Self::Bool => match bytes {
                 [0] => Some(0.0),
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn integers_are_exact_or_refused() {
-        let json = |datatype: Datatype, value| datatype.from_json(&value);
+        let json = |datatype: Datatype, value| datatype.number_from_json(&value);
         assert_eq!(json(Datatype::Int64, json!(16_777_216)), Some(16_777_216.0));
         assert_eq!(json(Datatype::Int64, json!(16_777_217)), None);
         assert_eq!(json(Datatype::Uint64, json!(1_u64 << 63)), Some(9.223_372e18));
@@ -182,29 +182,29 @@ mod tests {
             (Datatype::Fp64, json!("1")),
             (Datatype::Bytes, json!("1")),
         ] {
-            assert_eq!(datatype.from_json(&value), None, "{datatype:?} {value}");
+            assert_eq!(datatype.number_from_json(&value), None, "{datatype:?} {value}");
         }
     }
 
     #[test]
     fn bytes_that_are_no_number_are_refused() {
-        assert_eq!(Datatype::Bool.from_bytes(&[2]), None);
-        assert_eq!(Datatype::Fp32.from_bytes(&f32::NAN.to_le_bytes()), None);
-        assert_eq!(Datatype::Fp64.from_bytes(&1e300_f64.to_le_bytes()), None);
-        assert_eq!(Datatype::Fp16.from_bytes(&0x7c00_u16.to_le_bytes()), None, "infinity");
-        assert_eq!(Datatype::Fp16.from_bytes(&0x3c01_u16.to_le_bytes()), Some(1.000_976_6));
-        assert_eq!(Datatype::Int32.from_bytes(&[1, 2]), None);
+        assert_eq!(Datatype::Bool.number_from_bytes(&[2]), None);
+        assert_eq!(Datatype::Fp32.number_from_bytes(&f32::NAN.to_le_bytes()), None);
+        assert_eq!(Datatype::Fp64.number_from_bytes(&1e300_f64.to_le_bytes()), None);
+        assert_eq!(Datatype::Fp16.number_from_bytes(&0x7c00_u16.to_le_bytes()), None, "infinity");
+        assert_eq!(Datatype::Fp16.number_from_bytes(&0x3c01_u16.to_le_bytes()), Some(1.000_976_6));
+        assert_eq!(Datatype::Int32.number_from_bytes(&[1, 2]), None);
     }
 
     proptest! {
         #[test]
         fn json_and_bytes_of_an_integer_are_the_same_input(value: i64, small in -40_000_i64..40_000) {
             for value in [value, small] {
-                let bytes = Datatype::Int64.from_bytes(&value.to_le_bytes());
-                prop_assert_eq!(Datatype::Int64.from_json(&json!(value)), bytes);
-                let same = Datatype::Int16.from_json(&json!(value));
+                let bytes = Datatype::Int64.number_from_bytes(&value.to_le_bytes());
+                prop_assert_eq!(Datatype::Int64.number_from_json(&json!(value)), bytes);
+                let same = Datatype::Int16.number_from_json(&json!(value));
                 let short = i16::try_from(value).ok();
-                prop_assert_eq!(same, short.and_then(|v| Datatype::Int16.from_bytes(&v.to_le_bytes())));
+                prop_assert_eq!(same, short.and_then(|v| Datatype::Int16.number_from_bytes(&v.to_le_bytes())));
             }
         }
 
@@ -212,7 +212,7 @@ mod tests {
         fn any_bytes_give_a_finite_number_or_nothing(bytes: [u8; 8]) {
             for (_, datatype) in Datatype::ALL {
                 let length = datatype.element_bytes().unwrap_or(8);
-                if let Some(value) = datatype.from_bytes(&bytes[..length]) {
+                if let Some(value) = datatype.number_from_bytes(&bytes[..length]) {
                     prop_assert!(value.is_finite());
                 }
             }

@@ -146,7 +146,8 @@ fn values_of(
     let data = data.ok_or_else(|| refused(format!("{:?} has no data", tensor.name)))?;
     let mut values = Vec::with_capacity(count);
     visit(data, &tensor.shape, count, &mut |value| {
-        let number = datatype.from_json(value).ok_or_else(|| not_of(datatype, values.len()))?;
+        let number =
+            datatype.number_from_json(value).ok_or_else(|| not_of(datatype, values.len()))?;
         values.push(number);
         Ok(())
     })?;
@@ -223,8 +224,9 @@ fn values_from_bytes(bytes: &[u8], datatype: Datatype, count: usize) -> Result<V
             "{count} values of {name} are {expected} bytes, the request announces {got}"
         )));
     }
-    let value =
-        |(position, bytes)| datatype.from_bytes(bytes).ok_or_else(|| not_of(datatype, position));
+    let value = |(position, bytes)| {
+        datatype.number_from_bytes(bytes).ok_or_else(|| not_of(datatype, position))
+    };
     bytes.chunks_exact(element).enumerate().map(value).collect()
 }
 
