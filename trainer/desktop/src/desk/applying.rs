@@ -78,8 +78,7 @@ impl Desk {
     }
 
     fn terms_are(&mut self, terms: Terms) -> Vec<Effect> {
-        let changed =
-            self.settings.agreed.as_ref().is_some_and(|agreed| *agreed != terms.digest);
+        let changed = self.settings.agreed.as_ref().is_some_and(|agreed| *agreed != terms.digest);
         if changed {
             // Nothing carries over: other terms are another consent.
             self.settings.agreed = None;

@@ -71,11 +71,8 @@ fn visuals(mut visuals: Visuals, ground: Color32, card: Color32) -> Visuals {
     visuals.hyperlink_color = ACCENT;
     // Second thoughts have to be read, too.
     visuals.weak_text_alpha = 0.8;
-    visuals.widgets.noninteractive.fg_stroke.color = if visuals.dark_mode {
-        Color32::from_gray(0xCC)
-    } else {
-        Color32::from_gray(0x33)
-    };
+    visuals.widgets.noninteractive.fg_stroke.color =
+        if visuals.dark_mode { Color32::from_gray(0xCC) } else { Color32::from_gray(0x33) };
     visuals.selection.bg_fill = ACCENT.gamma_multiply(if visuals.dark_mode { 0.75 } else { 0.35 });
     visuals.selection.stroke = Stroke::new(1.0, visuals.strong_text_color());
     let round = CornerRadius::same(6);

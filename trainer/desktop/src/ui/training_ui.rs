@@ -66,10 +66,10 @@ fn pace_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
     match training.pace {
         Some(Pace::Pause(reason)) => {
             let text = pause_text::reason(view, &reason);
-            ui.label(RichText::new(format!("⏸  {text}")).strong().size(16.0));
+            ui.label(RichText::new(text).strong().size(16.0));
         }
         _ => {
-            let text = format!("▶  {}", view.words.text(training.phase.key()));
+            let text = view.words.text(training.phase.key());
             ui.label(RichText::new(text).strong().size(16.0).color(style::good(dark)));
         }
     }

@@ -182,7 +182,8 @@ fn navigation_ui(ui: &mut Ui, view: &View<'_>) {
         for screen in Screen::ALL {
             let here = view.desk.screen == screen;
             let name = view.words.text(screen.key());
-            let text = if is_done(view.desk, screen) { format!("{name}  ✔") } else { name.to_owned() };
+            let text =
+                if is_done(view.desk, screen) { format!("{name}  •") } else { name.to_owned() };
             if ui.add(egui::Button::selectable(here, RichText::new(text).size(15.5))).clicked() {
                 view.send(Command::Show(screen));
             }
