@@ -33,7 +33,7 @@ pub use body::{
     PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,
     ProposalMade, ProposalQueued, ProposalVetoed, Purchased, RefusalCount, RevenueLine,
     RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled, RoundSettling,
-    SafeguardsSet, SettledPart, ValueWeight, VoteDelegated,
+    RoundsEnded, SafeguardsSet, SettledPart, ValueWeight, VoteDelegated,
 };
 pub use challenge::{Challenge, OpenDispute, Pay};
 pub use data_dao_governance::Accused;
@@ -41,7 +41,7 @@ pub use dispute::Dispute;
 pub use duplicates::{DUPLICATE_PER_MILLE, DUPLICATE_ROUNDS_MIN, duplicate_groups};
 pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
 pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD, effect_on_loss};
-pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
+pub use federation::{Federation, FederationEnding, Member, OpenRound, PayProgress, SettledRound};
 pub use market::{
     ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
 };

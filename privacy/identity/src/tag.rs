@@ -98,6 +98,14 @@ pub enum Tag {
     BallotReason,
     /// Digest of a document that members were shown before they took credits away.
     Evidence,
+    /// That a federation runs no more rounds, signed by the DAO node.
+    FederationEnd,
+    /// That a round was given up, signed by the coordinator.
+    RoundAbort,
+    /// Digest of a common control variate, as a grant names it.
+    ControlVariate,
+    /// Commitments to shares of a key, and the proof that they belong together.
+    KeyDealing,
 }
 
 impl Tag {
@@ -150,6 +158,10 @@ impl Tag {
             Self::SealedBallot => "sahakar/sealed-ballot/v1",
             Self::BallotReason => "sahakar/ballot-reason/v1",
             Self::Evidence => "sahakar/evidence/v1",
+            Self::FederationEnd => "sahakar/federation-end/v1",
+            Self::RoundAbort => "sahakar/round-abort/v1",
+            Self::ControlVariate => "sahakar/control-variate/v1",
+            Self::KeyDealing => "sahakar/key-dealing/v1",
         }
     }
 }

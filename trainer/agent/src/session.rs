@@ -6,11 +6,11 @@ mod values;
 use std::sync::Arc;
 
 use aggregator_protocol::{
-    Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms,
-    FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
+    Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, EndReason,
+    FederationEnd, FederationTerms, FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
 };
 use aggregator_round::{
-    Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError,
+    Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError, split_control,
 };
 use privacy_identity::{Signed, VerifyingKey};
 use trainer_model::ModelError;
@@ -21,6 +21,7 @@ use crate::{
     behaviour::GlobalMemory,
     caller::{Caller, Question},
     contributor::{Contributor, Submission},
+    personal::Tested,
     stored_round::StoredRound,
 };
 use cohort::Cohort;
@@ -50,6 +51,12 @@ pub(crate) struct Session<F> {
 struct Order {
     order: Box<Signed<RoundOrder>>,
     model: Vec<u8>,
+}
+
+/// What comes next.
+enum Next {
+    Order(Order),
+    End(EndReason),
 }
 
 /// On what grounds a receipt is asked for.
@@ -96,10 +103,13 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         if let Some(stored) = self.contributor.state.stored_round()? {
             self.resume(stored).await?;
         }
-        while let Some(order) = self.next_order().await? {
-            self.contribute(order).await?;
-        }
-        (self.events)(AgentEvent::Finished { rounds: self.summary.counted });
+        let reason = loop {
+            match self.next_order().await? {
+                Next::Order(order) => self.contribute(order).await?,
+                Next::End(reason) => break reason.to_string(),
+            }
+        };
+        (self.events)(AgentEvent::Finished { rounds: self.summary.counted, reason });
         Ok(self.summary)
     }
 
@@ -133,8 +143,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         self.known = Some(round);
     }
 
-    /// Waits for an order; none once all rounds were run.
-    async fn next_order(&mut self) -> Result<Option<Order>, AgentError> {
+    /// Waits for an order, or for the DAO node's word that there are no more.
+    async fn next_order(&mut self) -> Result<Next, AgentError> {
         loop {
             let request = ContributorRequest::Fetch { known: self.known };
             match self.ask(Question::Fetch, &request).await? {
@@ -143,9 +153,15 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                     backoff::wait(retry_ms).await;
                 }
                 ContributorReply::Order { order, model } => {
-                    return Ok(Some(Order { order, model }));
+                    return Ok(Next::Order(Order { order, model }));
                 }
-                ContributorReply::Finished => return Ok(None),
+                ContributorReply::Finished(end) => {
+                    if let Some(reason) = FederationEnd::checked(&end, &self.contributor.terms) {
+                        return Ok(Next::End(reason));
+                    }
+                    tracing::warn!("the coordinator says that all is over; the DAO node does not");
+                    self.orders.pause().await;
+                }
                 other => return Err(Question::Fetch.unanswered(&other)),
             }
         }
@@ -187,11 +203,16 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             (self.events)(AgentEvent::NotDrawn { round });
             return Ok(());
         }
-        let Some(model) = self.opened(&order).await? else { return Ok(()) };
+        let Some(payload) = self.opened(&order).await? else { return Ok(()) };
         let Order { order, .. } = order;
         let Contributor { terms, key, learner, .. } = &*self.contributor;
-        let ordered = match Ordered::accept(terms, key, self.last, &order, &model) {
-            Ok(ordered) => ordered,
+        let grant = order.unverified_body().grant.unverified_body();
+        let accepted = split_control(terms, grant, &payload).and_then(|(model, control)| {
+            let ordered = Ordered::accept(terms, key, self.last, &order, model)?;
+            Ok((ordered, model, control))
+        });
+        let (ordered, model, control) = match accepted {
+            Ok(accepted) => accepted,
             Err(refusal) => {
                 // Not signed, perhaps: told of, but nothing is concluded from the number in it.
                 let round = order.unverified_body().grant.unverified_body().round;
@@ -200,7 +221,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             }
         };
         let round = ordered.round();
-        let model = learner.model(&model)?;
+        let model = learner.model(model)?;
         let behaviour = learner.behaviour();
         self.orders.reset();
         self.known = Some(round);
@@ -213,7 +234,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         let secret = self.cohort.as_mut().map(|cohort| cohort.enter(round, &model)).transpose()?;
         let watch = crate::clock::Stopwatch::start();
         let last_global = self.global.last_update();
-        let learned = match self.contributor.learn(round, model, last_global).await? {
+        let learned = match self.contributor.learn(round, model, last_global, control).await? {
             Ok(learned) => learned,
             // A matter of this model and these data: the next round may be another.
             Err(error @ ModelError::Diverged(_)) => {
@@ -224,6 +245,11 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         };
         let (loss, steps) = (learned.loss, learned.steps);
         (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
+        if let Some(Tested { rows, personal, shared }) =
+            learned.personal.and_then(|personal| personal.tested)
+        {
+            (self.events)(AgentEvent::Personal { round, rows, personal, shared });
+        }
 
         let watch = crate::clock::Stopwatch::start();
         let submission = self.contributor.seal(ordered, learned.update, secret).await?;
@@ -302,6 +328,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             match claim.check(&self.contributor.terms, fetched.clone()) {
                 Ok(Outcome::Pending) => polls.pause().await,
                 Ok(Outcome::Counted(receipt)) => {
+                    self.contributor.count_control(round)?;
                     match self.check_record(&receipt, fetched).await? {
                         Ok(()) => self.counted(round, &receipt),
                         Err(dispute) => self.disputed(round, dispute.to_string()),

@@ -14,6 +14,7 @@ pub mod rest;
 pub mod serve;
 pub mod settlement;
 pub mod simulate;
+mod stopping;
 pub mod trainer;
 pub mod value_audit;
 pub mod witness;
