@@ -109,7 +109,7 @@ impl Federation {
         let mut keys = || (SigningKey::generate(&mut rng), SealingKey::generate(&mut rng));
         let aggregators = [keys(), keys()];
         let model = Parameters::initial(&task.architecture, &mut rng);
-        let (device, evaluator) = (ComputeDevice::cpu(), evaluator.checked().unwrap());
+        let (device, evaluator) = (ComputeDevice::cpu(), evaluator.checked(0).unwrap());
         let past = Vec::new();
         Self { rng, device, task, evaluator, encoding, aggregators, contributors, model, past }
     }

@@ -117,7 +117,9 @@ fn round_json(event: &RoundEvent) -> Value {
         RoundEvent::Aborted { round, reason } => {
             json!({"event": "round-aborted", "round": round.0, "reason": reason})
         }
-        RoundEvent::Finished => json!({"event": "finished"}),
+        RoundEvent::Finished { reason } => {
+            json!({"event": "finished", "reason": reason.to_string()})
+        }
         _ => json!({"event": "other"}),
     }
 }

@@ -7,16 +7,15 @@ use privacy_identity::{
 use privacy_secagg::SealedUpdate;
 
 use crate::{
-    AggregatorReply, AggregatorRequest, CohortNews, CohortRequest, CustodyKey, FederationTerms,
-    MESSAGE_BYTES_MAX, Refusal, RoundId, RoundOrder, RoundReceipt, RoundSum, ValueRecord,
+    AggregatorReply, AggregatorRequest, CohortNews, CohortRequest, CustodyKey, FederationEnd,
+    FederationTerms, MESSAGE_BYTES_MAX, Refusal, RoundAbort, RoundId, RoundOrder, RoundReceipt,
+    RoundSum, ValueRecord,
 };
 
 /// Longest name a member gives itself, in bytes.
 const LABEL_BYTES_MAX: usize = 64;
 /// Longest invitation token, in bytes.
 const TOKEN_BYTES_MAX: usize = 64;
-/// Longest reason of an abort, in bytes.
-const REASON_BYTES_MAX: usize = 512;
 
 /// A member's request to join, signed by the member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,11 +136,8 @@ pub enum FetchedReceipt {
         /// Where the asking contributor's update stands in the accepted set, if it does.
         proof: Option<InclusionProof>,
     },
-    /// Aborted.
-    Aborted {
-        /// Why.
-        reason: String,
-    },
+    /// Aborted, as the coordinator signs.
+    Aborted(Box<Signed<RoundAbort>>),
     /// The coordinator no longer keeps, or never knew, that round.
     Unknown,
 }
@@ -165,8 +161,8 @@ pub enum ContributorReply {
         /// The model's parameters in canonical bytes, or sealed to the cohort.
         model: Vec<u8>,
     },
-    /// All rounds were run.
-    Finished,
+    /// No more rounds are run, as the DAO node signs.
+    Finished(Box<Signed<FederationEnd>>),
     /// The update is held durably.
     Acknowledged(Signed<Acknowledgement>),
     /// How a round ended.
@@ -288,9 +284,9 @@ impl Encode for FetchedReceipt {
                     proof.encode(writer);
                 }
             }
-            Self::Aborted { reason } => {
+            Self::Aborted(abort) => {
                 writer.u8(2);
-                writer.text(reason);
+                abort.encode(writer);
             }
             Self::Unknown => writer.u8(3),
         }
@@ -309,7 +305,7 @@ impl Decode for FetchedReceipt {
                     other => return Err(DecodeError::invalid("proof", other)),
                 },
             },
-            2 => Self::Aborted { reason: reader.text("reason", REASON_BYTES_MAX)? },
+            2 => Self::Aborted(Box::new(Decode::decode(reader)?)),
             3 => Self::Unknown,
             other => return Err(DecodeError::invalid("receipt", other)),
         })
@@ -333,7 +329,10 @@ impl Encode for ContributorReply {
                 order.encode(writer);
                 writer.bytes(model);
             }
-            Self::Finished => writer.u8(4),
+            Self::Finished(end) => {
+                writer.u8(4);
+                end.encode(writer);
+            }
             Self::Acknowledged(acknowledgement) => {
                 writer.u8(5);
                 acknowledgement.encode(writer);
@@ -383,7 +382,7 @@ impl Decode for ContributorReply {
                 order: Box::new(Decode::decode(reader)?),
                 model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
             },
-            4 => Self::Finished,
+            4 => Self::Finished(Box::new(Decode::decode(reader)?)),
             5 => Self::Acknowledged(Decode::decode(reader)?),
             6 => Self::Receipt(Decode::decode(reader)?),
             7 => Self::Refused(Decode::decode(reader)?),

@@ -7,8 +7,8 @@ use privacy_identity::{
 use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
 
 use crate::{
-    AcceptedSet, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX, ProbeOrder, Refusal,
-    Roster, RoundGrant, RoundId, RoundReceipt, ScalarOpening, SumCommitment,
+    AcceptedSet, FederationEnd, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX,
+    ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundReceipt, ScalarOpening, SumCommitment,
 };
 
 /// Longest reason of an abort, in bytes.
@@ -127,8 +127,8 @@ pub enum DaoReply {
         /// Milliseconds.
         retry_ms: u64,
     },
-    /// All rounds were run.
-    Finished,
+    /// No more rounds are run.
+    Finished(Box<Signed<FederationEnd>>),
     /// The probes.
     Probes(Box<Signed<ProbeOrder>>),
     /// The round is logged.
@@ -215,7 +215,10 @@ impl Encode for DaoReply {
                 writer.u8(3);
                 writer.u64(*retry_ms);
             }
-            Self::Finished => writer.u8(4),
+            Self::Finished(end) => {
+                writer.u8(4);
+                end.encode(writer);
+            }
             Self::Probes(probes) => {
                 writer.u8(5);
                 probes.encode(writer);
@@ -247,7 +250,7 @@ impl Decode for DaoReply {
                 model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
             },
             3 => Self::Wait { retry_ms: reader.u64()? },
-            4 => Self::Finished,
+            4 => Self::Finished(Box::new(Decode::decode(reader)?)),
             5 => Self::Probes(Box::new(Decode::decode(reader)?)),
             6 => Self::Settled { entry: reader.u64()? },
             7 => Self::Refused(Decode::decode(reader)?),

@@ -25,8 +25,10 @@ mod aggregation;
 mod cohort;
 mod contribution;
 mod dao;
+mod federation_end;
 mod noise;
 mod order;
+mod personal;
 mod prepared;
 mod receipt;
 mod refusal;
@@ -49,10 +51,12 @@ pub use contribution::{
     ticket_from_reader, ticket_to_writer,
 };
 pub use dao::{DaoReply, DaoRequest, RoundSum};
+pub use federation_end::{EndReason, FederationEnd};
 pub use noise::NoiseTerms;
 pub use order::{RoundGrant, RoundId, RoundOrder};
+pub use personal::{DriftTerms, PersonalTerms};
 pub use prepared::PreparedPart;
-pub use receipt::{OpenedScalars, RoundReceipt};
+pub use receipt::{OpenedScalars, RoundAbort, RoundReceipt};
 pub use refusal::Refusal;
 pub use scalar_opening::{PartyScalars, ScalarOpening, ValueRecord};
 pub use sealing::{Custodian, CustodyKey, CustodyTerms, SealingTerms};

@@ -55,6 +55,8 @@ pub struct RoundGrant {
     pub custodians: Vec<Custodian>,
     /// The state of the cohort to which the model is sealed, in a federation that has one.
     pub cohort_epoch: Option<CohortEpoch>,
+    /// Digest of the common control variate that comes with the model, where the terms ask for one.
+    pub control: Option<Digest>,
 }
 
 impl RoundGrant {
@@ -96,6 +98,10 @@ impl Encode for RoundGrant {
         if let Some(epoch) = &self.cohort_epoch {
             epoch.encode(writer);
         }
+        writer.u8(u8::from(self.control.is_some()));
+        if let Some(control) = &self.control {
+            control.encode(writer);
+        }
     }
 }
 
@@ -121,6 +127,11 @@ impl Decode for RoundGrant {
                 0 => None,
                 1 => Some(Decode::decode(reader)?),
                 other => return Err(DecodeError::invalid("epoch of the cohort", other)),
+            },
+            control: match reader.u8()? {
+                0 => None,
+                1 => Some(Decode::decode(reader)?),
+                other => return Err(DecodeError::invalid("control variate", other)),
             },
         };
         let (members, keys) = (grant.cohort.len(), grant.draw_keys.len());

@@ -52,6 +52,43 @@ pub struct RoundReceipt {
     pub commitments: Vec<Signed<SumCommitment>>,
 }
 
+/// That a round was given up, signed by the coordinator.
+///
+/// Threat: whoever carries messages and tells a contributor that nothing will be paid for its update. Signed it is
+/// evidence: of a round that the ledger settled, it convicts the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundAbort {
+    /// The federation's id.
+    pub federation: Digest,
+    /// The round.
+    pub round: RoundId,
+    /// Why.
+    pub reason: String,
+}
+
+impl RoundAbort {
+    /// Longest reason, in bytes.
+    pub const REASON_BYTES_MAX: usize = 512;
+}
+
+impl Encode for RoundAbort {
+    fn encode(&self, writer: &mut Writer) {
+        self.federation.encode(writer);
+        self.round.encode(writer);
+        writer.text(&self.reason);
+    }
+}
+
+impl Decode for RoundAbort {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            federation: Decode::decode(reader)?,
+            round: Decode::decode(reader)?,
+            reason: reader.text("reason", Self::REASON_BYTES_MAX)?,
+        })
+    }
+}
+
 const CONTRIBUTORS_MAX: usize = EncodingParameters::CONTRIBUTORS_MAX as usize;
 /// Reasons there are at most.
 const REFUSALS_MAX: usize = 256;

@@ -70,10 +70,13 @@ pub enum Refusal {
     /// The round took as many updates as it wanted.
     #[error("round has as many updates as it wanted")]
     Enough,
+    /// A share of a key that does not fit the others', or custodians were shown different proofs that it does.
+    #[error("shares of the key do not belong together")]
+    BadShare,
 }
 
 impl Refusal {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -95,6 +98,7 @@ impl Refusal {
         Self::Lost,
         Self::NotDrawn,
         Self::Enough,
+        Self::BadShare,
     ];
 
     /// The stable name under which refusals are counted.
@@ -120,6 +124,7 @@ impl Refusal {
             Self::Lost => "lost",
             Self::NotDrawn => "not-drawn",
             Self::Enough => "enough",
+            Self::BadShare => "bad-share",
             Self::BadProof => "bad-proof",
             Self::NoAgreement => "no-agreement",
         }

@@ -1,6 +1,6 @@
 //! What a federation agrees on before anybody trains.
 
-use aggregator_strategy::{CohortRule, ServerOptimizer};
+use aggregator_strategy::{CohortRule, EarlyStopping, ServerOptimizer};
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -8,7 +8,7 @@ use privacy_identity::{
 use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters, Tagging};
 use thiserror::Error;
 
-use crate::{CohortTerms, CustodyTerms, NoiseTerms, SealingTerms, TrainingTerms};
+use crate::{CohortTerms, CustodyTerms, DriftTerms, NoiseTerms, SealingTerms, TrainingTerms};
 
 /// Longest name of a federation, column or class, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -84,15 +84,19 @@ pub struct FederationTerms {
     pub architecture: String,
     /// The columns.
     pub schema: SchemaTerms,
-    /// How many rounds are run.
+    /// How many rounds are run at most.
     pub rounds: u32,
+    /// When no more are run, as the model no longer gets better on the DAO's validation set; none: never. Nothing is
+    /// measured in it yet.
+    pub stopping: Option<EarlyStopping>,
     /// How a round's cohort is chosen.
     pub sampling: CohortRule,
     /// Fewest contributions over which a sum is opened.
     pub minimum_cohort: u32,
     /// How long a round waits for contributions, in milliseconds.
     pub round_deadline_ms: u64,
-    /// How long an aggregator may take for one step before the round is aborted, in milliseconds.
+    /// How long a party may take for one step over one batch of updates (8 MiB of parts, or 16 proofs) before the round is
+    /// aborted, in milliseconds.
     pub step_deadline_ms: u64,
 }
 
@@ -157,9 +161,19 @@ impl FederationTerms {
         check("rounds", (1..=ROUNDS_MAX).contains(&self.rounds), || {
             format!("must be 1..={ROUNDS_MAX}, got {}", self.rounds)
         })?;
+        check("stopping", self.stopping.is_none_or(|stopping| stopping.is_fresh()), || {
+            "something was measured in it before the first round".to_owned()
+        })?;
         check("round_deadline_ms", self.round_deadline_ms > 0, || "must be positive".to_owned())?;
         check("step_deadline_ms", self.step_deadline_ms > 0, || "must be positive".to_owned())?;
         self.training.check(self.rounds)?;
+        let scaffold = self.training.drift == DriftTerms::Scaffold;
+        check("drift", !scaffold || !self.noise.is_present(), || {
+            "noise on updates would add up in control variates: leave out one of them".to_owned()
+        })?;
+        check("drift", !scaffold || self.encoding.options().weight_max == 1, || {
+            "control variates are means over contributors that weigh the same".to_owned()
+        })?;
         self.schema.check()?;
         Ok(self)
     }
@@ -276,6 +290,10 @@ impl Encode for FederationTerms {
         writer.text(&self.architecture);
         self.schema.encode(writer);
         writer.u32(self.rounds);
+        writer.u8(u8::from(self.stopping.is_some()));
+        if let Some(stopping) = &self.stopping {
+            stopping.encode(writer);
+        }
         self.sampling.encode(writer);
         writer.u32(self.minimum_cohort);
         writer.u64(self.round_deadline_ms);
@@ -300,6 +318,11 @@ impl Decode for FederationTerms {
             architecture: reader.text("architecture", ARCHITECTURE_BYTES_MAX)?,
             schema: Decode::decode(reader)?,
             rounds: reader.u32()?,
+            stopping: match reader.u8()? {
+                0 => None,
+                1 => Some(Decode::decode(reader)?),
+                other => return Err(DecodeError::invalid("stopping", other)),
+            },
             sampling: Decode::decode(reader)?,
             minimum_cohort: reader.u32()?,
             round_deadline_ms: reader.u64()?,

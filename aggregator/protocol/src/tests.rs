@@ -43,6 +43,7 @@ fn terms() -> FederationTerms {
             deviation: vec![2.0],
         },
         rounds: 15,
+        stopping: None,
         sampling: CohortRule::Everybody,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
@@ -64,6 +65,7 @@ fn grant() -> RoundGrant {
         draw_keys: [3, 4].map(|index| participation_key(&key(index)).public_key()).to_vec(),
         custodians: vec![Custodian { member: key(3).verifying_key(), key: custody_key() }],
         cohort_epoch: Some(CohortEpoch { epoch: 3, authenticator: [4; 32] }),
+        control: None,
     }
 }
 
@@ -431,6 +433,31 @@ fn a_custody_key_that_another_member_signed_is_not_taken() {
 }
 
 #[test]
+fn control_variates_are_refused_where_they_do_not_follow_from_the_sum() {
+    let scaffold = TrainingTerms {
+        drift: DriftTerms::Scaffold,
+        work: LocalWork::Steps(3),
+        ..terms().training
+    };
+    let check = |terms: FederationTerms, expected: &str| {
+        let refused = terms.checked().unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    };
+    let with = |training| FederationTerms { training, ..terms() };
+    assert!(with(scaffold).checked().is_ok());
+    check(with(TrainingTerms { work: LocalWork::Epochs(1), ..scaffold }), "equally many steps");
+    check(with(TrainingTerms { momentum: 0.9, ..scaffold }), "without momentum");
+    for personal in [PersonalTerms::Layers(1), PersonalTerms::Beside { pull: 1.0 }] {
+        check(with(TrainingTerms { personal, ..scaffold }), "shared as a whole");
+    }
+    let training = TrainingTerms { personal: PersonalTerms::Layers(0), ..terms().training };
+    check(with(training), "personal_layers: must be 1..=64, got 0");
+    let pull = f64::INFINITY;
+    let training = TrainingTerms { personal: PersonalTerms::Beside { pull }, ..terms().training };
+    check(with(training), "ditto_lambda: must be 0 or more and finite");
+}
+
+#[test]
 fn every_term_is_part_of_the_federations_id() {
     let base = terms().id();
     assert_ne!(FederationTerms { rounds: 16, ..terms() }.id(), base);
@@ -442,6 +469,21 @@ fn every_term_is_part_of_the_federations_id() {
     assert_ne!(FederationTerms { cohort, ..terms() }.id(), base);
     let sampling = "uniform:size=4".parse().unwrap();
     assert_ne!(FederationTerms { sampling, ..terms() }.id(), base);
+    for training in [
+        TrainingTerms {
+            drift: DriftTerms::Scaffold,
+            work: LocalWork::Steps(3),
+            ..terms().training
+        },
+        TrainingTerms { personal: PersonalTerms::Layers(1), ..terms().training },
+        TrainingTerms { personal: PersonalTerms::Beside { pull: 0.5 }, ..terms().training },
+    ] {
+        let other = FederationTerms { training, ..terms() };
+        assert_ne!(other.id(), base);
+        assert_eq!(FederationTerms::from_bytes(&other.to_bytes()), Ok(other));
+    }
+    let stopping = Some("loss:patience=3".parse().unwrap());
+    assert_ne!(FederationTerms { stopping, ..terms() }.id(), base);
     assert_ne!(FederationTerms { purpose: "other".to_owned(), ..terms() }.id(), base);
 }
 

@@ -3,7 +3,7 @@
 use aggregator_strategy::Schedule;
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 
-use crate::{TermsError, terms::check};
+use crate::{DriftTerms, PersonalTerms, TermsError, terms::check};
 
 /// How much a contributor trains in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub struct TrainingTerms {
     pub gradient_clip: Option<f64>,
     /// Weight of `FedProx`'s proximal term, ≥ 0.
     pub proximal: f64,
+    /// How drift is corrected.
+    pub drift: DriftTerms,
+    /// What contributors have to themselves.
+    pub personal: PersonalTerms,
 }
 
 impl TrainingTerms {
@@ -48,6 +52,8 @@ impl TrainingTerms {
             weight_decay: 0.0,
             gradient_clip: None,
             proximal: 0.0,
+            drift: DriftTerms::Absent,
+            personal: PersonalTerms::Absent,
         }
     }
 
@@ -67,6 +73,23 @@ impl TrainingTerms {
     pub fn decisive_rounds(&self, rounds: u32) -> [u64; 3] {
         let last = rounds.saturating_sub(1);
         [0, self.schedule.warm_up_rounds.min(last), last].map(u64::from)
+    }
+
+    /// With which settings control variates follow from what is uploaded, and are mean gradients.
+    fn check_drift(self) -> Result<(), TermsError> {
+        if self.drift == DriftTerms::Absent {
+            return Ok(());
+        }
+        check("drift", matches!(self.work, LocalWork::Steps(_)), || {
+            "control variates follow from the sum if everybody takes equally many steps: set local_steps".to_owned()
+        })?;
+        check("drift", self.momentum == 0.0, || {
+            "control variates need steps without momentum".to_owned()
+        })?;
+        check("drift", self.personal == PersonalTerms::Absent, || {
+            "control variates are of a model that is shared as a whole, without models of one's own"
+                .to_owned()
+        })
     }
 
     /// * `rounds` — of the federation.
@@ -95,6 +118,8 @@ impl TrainingTerms {
                 format!("must be 0 or more and finite, got {value}")
             })?;
         }
+        self.personal.check()?;
+        self.check_drift()?;
         let clip = self.gradient_clip;
         check("gradient_clip", clip.is_none_or(|clip| clip.is_finite() && clip > 0.0), || {
             format!("must be positive and finite, got {clip:?}")
@@ -103,7 +128,7 @@ impl TrainingTerms {
 }
 
 /// Kind of work (u8: 0 epochs, 1 steps), how much, batch size (u32 each), rate, momentum, decay, proximal weight
-/// (f64 each), whether gradients are clipped (u8) and to what (f64), schedule.
+/// (f64 each), whether gradients are clipped (u8) and to what (f64), schedule, drift, personal models.
 impl Encode for TrainingTerms {
     fn encode(&self, writer: &mut Writer) {
         let (kind, work) = match self.work {
@@ -122,6 +147,8 @@ impl Encode for TrainingTerms {
             writer.f64(clip);
         }
         self.schedule.encode(writer);
+        self.drift.encode(writer);
+        self.personal.encode(writer);
     }
 }
 
@@ -150,6 +177,7 @@ impl Decode for TrainingTerms {
             other => return Err(DecodeError::invalid("gradient clip", other)),
         };
         let schedule = Schedule::decode(reader)?;
+        let (drift, personal) = (Decode::decode(reader)?, Decode::decode(reader)?);
         Ok(Self {
             work,
             batch_size,
@@ -159,6 +187,8 @@ impl Decode for TrainingTerms {
             weight_decay,
             gradient_clip,
             proximal,
+            drift,
+            personal,
         })
     }
 }

@@ -67,7 +67,7 @@ impl Asked {
             (Self::Grant, Ok(DaoReply::Granted { grant, model })) => {
                 Input::Granted { grant, model }
             }
-            (Self::Grant, Ok(DaoReply::Finished)) => Input::NoMoreRounds,
+            (Self::Grant, Ok(DaoReply::Finished(end))) => Input::NoMoreRounds(end),
             (_, Ok(DaoReply::Wait { retry_ms })) => {
                 return Answer::Later { retry_ms: Some(retry_ms) };
             }

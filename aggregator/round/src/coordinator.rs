@@ -12,9 +12,9 @@ mod taking;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator_protocol::{
-    AggregatorRequest, ContributorReply, DaoRequest, Evidence, FetchedReceipt, PreparedPart,
-    ProbeOrder, Refusal, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, SCALARS,
-    ScalarShares, SetEcho, SumCommitment, ValueRecord,
+    AggregatorRequest, ContributorReply, DaoRequest, Evidence, FederationEnd, FetchedReceipt,
+    PreparedPart, ProbeOrder, Refusal, RoundAbort, RoundGrant, RoundId, RoundOrder, RoundReceipt,
+    RoundSum, SCALARS, ScalarShares, SetEcho, SumCommitment, ValueRecord,
 };
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 
@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     AggregatorContext, Ask, Input, Output, Unsendable, UpdateStore, Worked, collect::Collecting,
-    context::parties, work::Task,
+    context::parties, split_control, work::Task,
 };
 
 /// How many ended rounds are kept to answer contributors.
@@ -42,7 +42,7 @@ const RETRY_MS: u64 = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Idle,
-    Finished,
+    Finished(Box<Signed<FederationEnd>>),
     Collecting(Collecting),
     Preparing {
         closed: Closed,
@@ -113,7 +113,7 @@ impl Coordinator {
     ) -> (Self, Result<Vec<Output>, Refusal>) {
         let result = match input {
             Input::Granted { grant, model } => self.granted(context, *grant, model, now_ms),
-            Input::NoMoreRounds => self.no_more_rounds(),
+            Input::NoMoreRounds(end) => self.no_more_rounds(context, end),
             Input::Submitted { peer, update, ticket } => {
                 self.submitted(context, peer, (*update, ticket), now_ms)
             }
@@ -131,7 +131,7 @@ impl Coordinator {
             }
             Input::Probed(probes) => self.probed(context, *probes, now_ms),
             Input::Scored { party, shares } => self.scored(context, party, *shares, now_ms),
-            Input::Logged => self.logged(),
+            Input::Logged => self.logged(context),
             Input::StepRefused(refusal) => Ok(self.step_refused(refusal)),
             Input::Declined { party, round, refusal } => {
                 self.declined(context, (party, round), refusal, now_ms)
@@ -161,7 +161,7 @@ impl Coordinator {
     /// Whether all rounds were run.
     #[must_use]
     pub const fn finished(&self) -> bool {
-        matches!(self.phase, Phase::Finished)
+        matches!(self.phase, Phase::Finished(_))
     }
 
     /// What to answer `member`, which asks for an order newer than that of round `known`. Only the
@@ -169,7 +169,7 @@ impl Coordinator {
     #[must_use]
     pub fn order_for(&self, member: &VerifyingKey, known: Option<RoundId>) -> ContributorReply {
         match &self.phase {
-            Phase::Finished => ContributorReply::Finished,
+            Phase::Finished(end) => ContributorReply::Finished(end.clone()),
             Phase::Collecting(collecting)
                 if Some(collecting.grant().round) > known && collecting.invites(member) =>
             {
@@ -218,7 +218,7 @@ impl Coordinator {
         let own = |work| Ask::Own(Box::new(work));
         match &self.phase {
             Phase::Idle => dao(DaoRequest::Grant),
-            Phase::Finished | Phase::Collecting(_) => Vec::new(),
+            Phase::Finished(_) | Phase::Collecting(_) => Vec::new(),
             Phase::Preparing { closed, proofs, prepared } => {
                 preparing::asks(context, closed, proofs, prepared)
             }
@@ -320,8 +320,12 @@ impl Coordinator {
         }
         // A model that is sealed to the cohort is passed on unread.
         let sealed = context.terms().cohort.is_present();
-        if !sealed && Digest::of(Tag::Model, &model) != body.model {
-            return Err(Refusal::WrongModel);
+        if !sealed {
+            let (model, _) = split_control(context.terms(), body, &model)
+                .map_err(|_refusal| Refusal::WrongModel)?;
+            if Digest::of(Tag::Model, model) != body.model {
+                return Err(Refusal::WrongModel);
+            }
         }
         let (round, cohort) = (body.round, body.cohort.len());
         let deadline_ms = now_ms.saturating_add(context.terms().round_deadline_ms);
@@ -333,13 +337,19 @@ impl Coordinator {
         Ok(vec![Output::Persist, Output::Report(RoundEvent::Started { round, cohort })])
     }
 
-    fn no_more_rounds(&mut self) -> Result<Vec<Output>, Refusal> {
+    fn no_more_rounds(
+        &mut self,
+        context: &AggregatorContext,
+        end: Box<Signed<FederationEnd>>,
+    ) -> Result<Vec<Output>, Refusal> {
+        // Contributors are shown it, and go by the DAO node's signature.
+        let reason = FederationEnd::checked(&end, context.terms()).ok_or(Refusal::BadSignature)?;
         match self.phase {
             Phase::Idle => {
-                self.phase = Phase::Finished;
-                Ok(vec![Output::Report(RoundEvent::Finished)])
+                self.phase = Phase::Finished(end);
+                Ok(vec![Output::Report(RoundEvent::Finished { reason })])
             }
-            Phase::Finished => Ok(Vec::new()),
+            Phase::Finished(_) => Ok(Vec::new()),
             _ => Err(Refusal::Unexpected),
         }
     }
@@ -384,14 +394,18 @@ impl Coordinator {
         }
     }
 
-    fn logged(&mut self) -> Result<Vec<Output>, Refusal> {
+    fn logged(&mut self, context: &AggregatorContext) -> Result<Vec<Output>, Refusal> {
         let ended = match &self.phase {
             Phase::Settling { receipt, sum, values } => {
                 let (receipt, sum) = (Box::new(receipt.clone()), Some(Box::new(sum.clone())));
                 Ended::Settled { receipt, sum, values: Some(values.clone()) }
             }
             Phase::Aborting { round, reason } => {
-                Ended::Aborted { round: *round, reason: reason.to_string() }
+                let mut reason = reason.to_string();
+                reason.truncate(reason.floor_char_boundary(RoundAbort::REASON_BYTES_MAX));
+                let abort = RoundAbort { federation: context.terms().id(), round: *round, reason };
+                let abort = Signed::new(abort, Tag::RoundAbort, context.signing());
+                Ended::Aborted(Box::new(abort))
             }
             _ => return Err(Refusal::Unexpected),
         };

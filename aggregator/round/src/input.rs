@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    Acknowledgement, AggregatorReply, AggregatorRequest, DaoRequest, MESSAGE_BYTES_MAX,
-    PreparedPart, ProbeOrder, Refusal, RoundGrant, RoundId, ScalarShares, SetEcho, SumCommitment,
-    ticket_from_reader, ticket_to_writer,
+    Acknowledgement, AggregatorReply, AggregatorRequest, DaoRequest, FederationEnd,
+    MESSAGE_BYTES_MAX, PreparedPart, ProbeOrder, Refusal, RoundGrant, RoundId, ScalarShares,
+    SetEcho, SumCommitment, ticket_from_reader, ticket_to_writer,
 };
 use aggregator_strategy::Ticket;
 use privacy_identity::{
@@ -32,7 +32,7 @@ pub enum Input {
         model: Vec<u8>,
     },
     /// The DAO node has no more rounds to run.
-    NoMoreRounds,
+    NoMoreRounds(Box<Signed<FederationEnd>>),
     /// A contributor submitted its update. Not persisted itself: of an update that is taken the machine
     /// asks to have the bytes kept ([`Output::Keep`]) and [`Input::Held`] stored.
     Submitted {
@@ -181,7 +181,10 @@ impl Encode for Input {
                 grant.encode(writer);
                 writer.bytes(model);
             }
-            Self::NoMoreRounds => writer.u8(1),
+            Self::NoMoreRounds(end) => {
+                writer.u8(1);
+                end.encode(writer);
+            }
             Self::Submitted { peer, update, ticket } => {
                 writer.u8(17);
                 peer.encode(writer);
@@ -300,7 +303,7 @@ impl Decode for Input {
                 grant: Box::new(Decode::decode(reader)?),
                 model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
             },
-            1 => Self::NoMoreRounds,
+            1 => Self::NoMoreRounds(Box::new(Decode::decode(reader)?)),
             17 => Self::Submitted {
                 peer: Decode::decode(reader)?,
                 update: Box::new(Decode::decode(reader)?),

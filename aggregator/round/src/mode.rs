@@ -181,17 +181,21 @@ pub(crate) struct Proof {
     pub(crate) message: Vec<u8>,
 }
 
-/// Checks a part and queries its proof: both need it decrypted. Empty where nothing is proved.
+/// Checks a part and queries its proof: both need it decrypted. Empty where nothing is proved; in FHE mode the digest of what
+/// shows that the shares of a key belong together, which has to be the same for all custodians.
 pub(crate) fn prepare(
     context: &AggregatorContext,
     place: usize,
     delivery: &VerifiedDelivery,
     challenge: &Digest,
 ) -> Result<Proof, Refusal> {
-    if proves(context.terms()) == Ok(true) {
-        return verified::prepare(context, place, delivery, challenge);
+    match context.terms().sealing {
+        SealingTerms::MpcVerified => verified::prepare(context, place, delivery, challenge),
+        SealingTerms::Fhe(custody) if place > 0 => fhe::prepare(context, custody, place, delivery),
+        SealingTerms::Mpc | SealingTerms::Fhe(_) => {
+            check_payload(context, place, delivery).map(|()| Proof::default())
+        }
     }
-    check_payload(context, place, delivery).map(|()| Proof::default())
 }
 
 /// Whether the parties' verifier shares, in their order, show that the norm of the update of `member` is

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use aggregator_protocol::{
-    Acknowledgement, ContributorRequest, FederationTerms, FetchedReceipt, RoundGrant, RoundId,
-    RoundOrder, RoundReceipt,
+    Acknowledgement, ContributorRequest, DriftTerms, FederationTerms, FetchedReceipt, RoundAbort,
+    RoundGrant, RoundId, RoundOrder, RoundReceipt,
 };
 use aggregator_strategy::{Draw, Ticket};
 use privacy_dp::LocalUpdate;
@@ -69,6 +69,9 @@ pub enum OrderRefusal {
     /// It names no state of the cohort, or one in a federation that has none.
     #[error("the grant does not fit a federation with this cohort")]
     Cohort,
+    /// It names no control variate where the terms ask for one, or one where they do not, or another than came.
+    #[error("the control variate is not the one that the grant names, or the terms ask for none")]
+    Control,
     /// The update could not be encoded or sealed.
     #[error("update cannot be sealed: {reason}")]
     Sealing {
@@ -159,6 +162,9 @@ fn checked_grant(
     recipients(terms, grant).map_err(|_refusal| OrderRefusal::Custodians)?;
     if grant.cohort_epoch.is_some() != terms.cohort.is_present() {
         return Err(OrderRefusal::Cohort);
+    }
+    if grant.control.is_some() != (terms.training.drift == DriftTerms::Scaffold) {
+        return Err(OrderRefusal::Control);
     }
     Ok(grant.clone())
 }
@@ -461,7 +467,7 @@ impl Acknowledged {
         let (receipt, proof) = match fetched {
             FetchedReceipt::Pending => return Ok(Outcome::Pending),
             FetchedReceipt::Unknown => return Ok(Outcome::Unknown),
-            FetchedReceipt::Aborted { reason } => return Ok(Outcome::Aborted { reason }),
+            FetchedReceipt::Aborted(abort) => return self.aborted(terms, *abort),
             FetchedReceipt::Settled { receipt, proof } => (receipt, proof),
         };
         let verified = receipt
@@ -489,5 +495,21 @@ impl Acknowledged {
         }
         proof.verify(&self.digest.0, &root).map_err(|_source| ReceiptError::LeftOut)?;
         Ok(Outcome::Counted(Box::new(body.clone())))
+    }
+
+    /// Threat: somebody who carries messages, and says that a round was given up which was not.
+    fn aborted(
+        &self,
+        terms: &FederationTerms,
+        abort: Signed<RoundAbort>,
+    ) -> Result<Outcome, ReceiptError> {
+        let verified = abort
+            .verify_by(Tag::RoundAbort, &terms.coordinator().verifying)
+            .map_err(|_source| ReceiptError::NotOurs)?;
+        let RoundAbort { federation, round, reason } = verified.body().clone();
+        if federation != self.binding.federation || round.0 != self.binding.round {
+            return Err(ReceiptError::NotOurs);
+        }
+        Ok(Outcome::Aborted { reason })
     }
 }

@@ -379,31 +379,47 @@ fn who_deals_a_custodian_what_is_no_share_is_taken_out_and_counted() {
 }
 
 #[test]
-fn false_shares_of_a_contributor_and_keys_of_others_never_make_a_sum() {
-    let spoilt: [(&str, Spoil); 3] = [
-        // One custodian's share is off the polynomial: it is outvoted, though it did not lie.
-        ("one share", |payloads| payloads[4][100] ^= 1),
-        ("two shares", |payloads| {
+fn who_deals_shares_that_do_not_belong_together_is_taken_out_before_the_set_is_agreed_on() {
+    let spoilt: [Spoil; 4] = [
+        |payloads| payloads[4][100] ^= 1,
+        |payloads| {
             payloads[3][100] ^= 1;
             payloads[4][100] ^= 1;
-        }),
-        ("exchanged shares", |payloads| payloads.swap(3, 4)),
+        },
+        |payloads| payloads.swap(3, 4),
+        // Seeds: whatever they are, they are shares, but not those that were committed to.
+        |payloads| payloads[1][5] ^= 1,
     ];
-    for (name, alter) in spoilt {
-        let (mut federation, taken, contributions) = with_forged(alter);
+    for alter in spoilt {
+        let (mut federation, taken, mut contributions) = with_forged(alter);
         assert_eq!(taken, Ok(()));
+        contributions.remove(0);
         let ended = federation.end_round(|_, _, _, reply| Some(reply));
-        check_right(&federation, &contributions, &ended);
-        match (name, &ended) {
-            ("one share", Logged::Settled(_)) => {
-                assert_eq!(named(&federation)[0], federation.world.member(3));
-            }
-            (_, Logged::Aborted(reason)) => {
-                assert!(reason.starts_with("shares do not open: "), "{name}: {reason}");
-            }
-            _ => panic!("{name}: {ended:?}"),
-        }
+        check_settled(&federation, &contributions, &ended);
+        let Logged::Settled(receipt) = ended else { panic!() };
+        assert_eq!(receipt.unverified_body().refused, [(Refusal::BadShare, 1)]);
+        assert!(named(&federation).is_empty(), "no custodian is blamed");
     }
+}
+
+#[test]
+fn who_shows_custodians_different_proofs_is_taken_out() {
+    // Both are honest encryptions of the same contributor: each custodian finds its share in order.
+    let custody = CustodyTerms::new(4, 2).unwrap();
+    let mut other = Federation::sealed(SealingTerms::Fhe(custody), 1, MEMBERS);
+    let everybody: Vec<_> = (0..MEMBERS).collect();
+    other.dao.open(other.world.grant(0, &everybody));
+    other.run_grant();
+    let order = other.order().unwrap();
+    let second = payloads(&other.world, &order, &other.contribution(1));
+    let (mut federation, taken, mut contributions) =
+        with_forged(|payloads| payloads[3] = second[3].clone());
+    assert_eq!(taken, Ok(()));
+    contributions.remove(0);
+    let ended = federation.end_round(|_, _, _, reply| Some(reply));
+    check_settled(&federation, &contributions, &ended);
+    let Logged::Settled(receipt) = ended else { panic!() };
+    assert_eq!(receipt.unverified_body().refused, [(Refusal::BadShare, 1)]);
 }
 
 /// Patience is 150 ms here, half a step. Counted from the beginning of the step it would be over before the fourth of

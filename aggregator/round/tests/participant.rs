@@ -5,7 +5,7 @@
 mod world;
 
 use aggregator_protocol::{
-    AcceptedSet, FetchedReceipt, RoundGrant, RoundId, RoundOrder, RoundReceipt,
+    AcceptedSet, FetchedReceipt, RoundAbort, RoundGrant, RoundId, RoundOrder, RoundReceipt,
 };
 use aggregator_round::{Acknowledged, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed};
 use privacy_identity::{Digest, Signed, SigningKey, Tag};
@@ -280,8 +280,26 @@ fn a_contributor_is_told_when_a_round_has_not_ended_was_given_up_or_is_not_known
     };
     check(FetchedReceipt::Pending, Outcome::Pending);
     check(FetchedReceipt::Unknown, Outcome::Unknown);
+    let world = &settled.federation.world;
+    let abort = |body: RoundAbort, key| {
+        FetchedReceipt::Aborted(Box::new(Signed::new(body, Tag::RoundAbort, key)))
+    };
     let reason = "two of three".to_owned();
-    check(FetchedReceipt::Aborted { reason: reason.clone() }, Outcome::Aborted { reason });
+    let round = settled.acknowledged.round();
+    let body = RoundAbort { federation: terms.id(), round, reason: reason.clone() };
+    let coordinator = world.aggregator_key(0);
+    check(abort(body.clone(), &coordinator), Outcome::Aborted { reason });
+    // Whoever carries messages cannot say so, and of another round or federation it says nothing.
+    let refused = |fetched| {
+        let outcome = settled.acknowledged.check(terms, fetched);
+        assert_eq!(outcome, Err(ReceiptError::NotOurs));
+    };
+    let other = world.aggregator_key(1);
+    for key in [&world.dao_key, &other, &world.members[1]] {
+        refused(abort(body.clone(), key));
+    }
+    refused(abort(RoundAbort { round: RoundId(round.0 + 1), ..body.clone() }, &coordinator));
+    refused(abort(RoundAbort { federation: Digest([1; 32]), ..body }, &coordinator));
     let machine = &settled.federation.coordinator.machine;
     let member = settled.federation.world.member(0);
     assert_eq!(machine.receipt_for(RoundId(9), &member), FetchedReceipt::Unknown);

@@ -409,7 +409,8 @@ fn an_answer_that_nobody_waits_for_is_refused() {
         let mut federation = Federation::sealed_collecting(sealing, 1, 4);
         let round = RoundId(0);
         let prepared = Input::Prepared { party: 1, round, parts: Vec::new() };
-        for input in [prepared, Input::Logged, Input::NoMoreRounds] {
+        let end = Box::new(federation.world.end(1));
+        for input in [prepared, Input::Logged, Input::NoMoreRounds(end)] {
             check_refused(&mut federation, &input, Refusal::Unexpected);
         }
         assert_eq!(federation.feed(&Input::StepRefused(Refusal::BadSet)), Ok(Vec::new()));

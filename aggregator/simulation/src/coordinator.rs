@@ -10,7 +10,7 @@ use std::{
 
 use aggregator_protocol::{
     Acknowledgement, AggregatorReply, ContributorReply, ContributorRequest, FetchedReceipt,
-    Refusal, RoundId, from_wire, to_wire,
+    Refusal, RoundAbort, RoundId, from_wire, to_wire,
 };
 use aggregator_round::{
     AggregatorContext, Answer, Ask, Asked, Batch, Coordinator, Input, Output, RoundEvent,
@@ -263,7 +263,10 @@ impl Process {
         let fetched = self.machine.receipt_for(round, member);
         match (mutant, &fetched) {
             (Some(Mutant::DeniesTheReceipt), FetchedReceipt::Settled { .. }) => {
-                FetchedReceipt::Aborted { reason: "it never was".to_owned() }
+                let reason = "it never was".to_owned();
+                let abort = RoundAbort { federation: self.context.terms().id(), round, reason };
+                let abort = Signed::new(abort, Tag::RoundAbort, self.context.signing());
+                FetchedReceipt::Aborted(Box::new(abort))
             }
             _ => fetched,
         }
@@ -419,7 +422,7 @@ fn check_order(turn: &mut Turn<'_>, input: &Input, outputs: &[Output], changed: 
     let told = outputs.iter().position(|output| {
         matches!(output, Output::Acknowledge(_) | Output::Conclude(_) | Output::Report(_))
     });
-    let forgotten = stored.is_none() && changed && *input != Input::NoMoreRounds;
+    let forgotten = stored.is_none() && changed && !matches!(input, Input::NoMoreRounds(_));
     let early = last_stored.zip(told).is_some_and(|(stored, told)| told < stored);
     let unkept = kept.is_some_and(|kept| stored.is_none_or(|stored| stored < kept));
     if forgotten || early || unkept {

@@ -58,7 +58,9 @@ impl Dao {
     fn grant(&mut self, world: &World) -> DaoReply {
         let open = match &self.open {
             Some(open) => open.clone(),
-            None if self.granted == u64::from(world.terms.rounds) => return DaoReply::Finished,
+            None if self.granted == u64::from(world.terms.rounds) => {
+                return DaoReply::Finished(Box::new(world.end(self.granted)));
+            }
             None => {
                 let grant = world.grant(self.granted);
                 self.granted += 1;

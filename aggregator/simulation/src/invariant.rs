@@ -231,8 +231,8 @@ fn invariant_everything_acknowledged_has_a_receipt(simulation: &Simulation) -> C
                 (FetchedReceipt::Pending, _) => {}
                 (FetchedReceipt::Settled { receipt, .. }, Logged::Settled(logged))
                     if receipt == logged => {}
-                (FetchedReceipt::Aborted { reason }, Logged::Aborted(logged))
-                    if reason == logged => {}
+                (FetchedReceipt::Aborted(abort), Logged::Aborted(logged))
+                    if abort.unverified_body().reason == *logged => {}
                 _ => return Err(format!("round {round}: {fetched:?}, logged was {logged:?}")),
             }
         }

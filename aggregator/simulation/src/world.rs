@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms,
-    ProbeOrder, RoundGrant, RoundId, RoundOrder, SchemaTerms, TrainingTerms,
+    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, EndReason, FederationEnd,
+    FederationTerms, NoiseTerms, ProbeOrder, RoundGrant, RoundId, RoundOrder, SchemaTerms,
+    TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
 use aggregator_strategy::{
@@ -122,6 +123,7 @@ impl World {
                 deviation: vec![1.0],
             },
             rounds: scenario.rounds,
+            stopping: None,
             sampling: match scenario.mutant {
                 Some(Mutant::WidensTheDraw) => widened(scenario.sampling),
                 _ => scenario.sampling,
@@ -214,8 +216,15 @@ impl World {
             },
             custodians: cohort.iter().take(count).map(custodian).collect(),
             cohort_epoch: self.terms.cohort.is_present().then_some(EPOCH),
+            control: None,
         };
         Signed::new(body, Tag::RoundGrant, &self.dao_key)
+    }
+
+    /// That there are no more rounds after so many.
+    pub(crate) fn end(&self, settled: u64) -> Signed<FederationEnd> {
+        let body = FederationEnd { federation: self.id, settled, reason: EndReason::AllRounds };
+        Signed::new(body, Tag::FederationEnd, &self.dao_key)
     }
 
     /// The key by which member `index` draws.

@@ -88,6 +88,12 @@ impl EarlyStopping {
         self.better
     }
 
+    /// Whether nothing was measured yet: settings alone.
+    #[must_use]
+    pub const fn is_fresh(&self) -> bool {
+        self.best.is_none() && self.without_improvement == 0
+    }
+
     /// The best value so far.
     #[must_use]
     pub const fn best(&self) -> Option<f64> {

@@ -71,6 +71,7 @@ pub(crate) fn terms(sealing: SealingTerms) -> FederationTerms {
             deviation: vec![2.0],
         },
         rounds: 15,
+        stopping: None,
         sampling: CohortRule::Everybody,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
@@ -94,6 +95,7 @@ pub(crate) fn grant() -> RoundGrant {
         draw_keys: [3, 4, 5].map(|index| participation_key(&key(index)).public_key()).to_vec(),
         custodians: vec![Custodian { member: key(3).verifying_key(), key: custody_key() }],
         cohort_epoch: Some(CohortEpoch { epoch: 3, authenticator: [4; 32] }),
+        control: None,
     }
 }
 

@@ -1,13 +1,6 @@
 //! Messages between the parties, in their wire form.
 
-use aggregator_protocol::{
-    AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews,
-    CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest,
-    Evidence, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, NoiseTerms,
-    OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundGrant, RoundId,
-    RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho,
-    SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire,
-};
+use aggregator_protocol::{AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews, CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest, EndReason, Evidence, FederationEnd, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, NoiseTerms, OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundAbort, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire};
 use aggregator_strategy::{SamplingRate, Ticket, participation_key};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Decode, Digest, Encode, Signed, Tag};
@@ -378,13 +371,13 @@ fn contributor_replies() -> Vec<ContributorReply> {
         ContributorReply::Joined,
         ContributorReply::Wait { retry_ms: 20 },
         ContributorReply::Order { order: order(), model: vec![1, 2, 3] },
-        ContributorReply::Finished,
+        ContributorReply::Finished(federation_end()),
         ContributorReply::Acknowledged(Signed::new(acknowledgement, Tag::Acknowledgement, &key(1))),
         ContributorReply::Receipt(FetchedReceipt::Settled {
             receipt: signed_receipt(),
             proof: Some(proof),
         }),
-        ContributorReply::Receipt(FetchedReceipt::Aborted { reason: "too few".to_owned() }),
+        ContributorReply::Receipt(FetchedReceipt::Aborted(round_abort())),
         ContributorReply::Receipt(FetchedReceipt::Pending),
         ContributorReply::Custody(Box::new(AggregatorRequest::Agree { round: ROUND, set: set() })),
         ContributorReply::Refused(Refusal::Late),
@@ -396,6 +389,20 @@ fn contributor_replies() -> Vec<ContributorReply> {
         ContributorReply::Values(None),
         ContributorReply::Values(Some(Box::new(value_record()))),
     ]
+}
+
+/// The end of the federation.
+pub(crate) fn federation_end() -> Box<Signed<FederationEnd>> {
+    let reason = EndReason::NoImprovement { best_round: 3 };
+    let body = FederationEnd { federation: federation(), settled: 5, reason };
+    Box::new(Signed::new(body, Tag::FederationEnd, &key(9)))
+}
+
+/// That the round was given up.
+pub(crate) fn round_abort() -> Box<Signed<RoundAbort>> {
+    let body =
+        RoundAbort { federation: federation(), round: ROUND, reason: "too few".to_owned() };
+    Box::new(Signed::new(body, Tag::RoundAbort, &key(1)))
 }
 
 fn aggregator_requests() -> Vec<AggregatorRequest> {
@@ -444,7 +451,7 @@ fn dao_replies() -> Vec<DaoReply> {
         DaoReply::Joined,
         DaoReply::Granted { grant: Box::new(signed_grant()), model: vec![1; 20] },
         DaoReply::Wait { retry_ms: 5 },
-        DaoReply::Finished,
+        DaoReply::Finished(federation_end()),
         DaoReply::Probes(probes()),
         DaoReply::Settled { entry: 12 },
         DaoReply::Refused(Refusal::BadSet),

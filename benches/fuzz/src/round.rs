@@ -17,7 +17,7 @@ use privacy_secagg::{Binding, Payloads, VerifiedUpdate, seal_payloads};
 use zeroize::Zeroizing;
 
 use crate::{
-    Case, Verdict,
+    Case, Verdict, protocol::{federation_end, round_abort},
     case::canonical,
     fixtures::{fhe_terms, grant, key, rng, sealed, sealing_key, terms},
     protocol::{
@@ -107,7 +107,7 @@ fn inputs() -> Vec<Vec<u8>> {
     let counts = BTreeMap::from([(Refusal::Oversized, 1), (Refusal::Late, 2)]);
     let inputs = [
         Input::Granted { grant: Box::new(signed_grant()), model: vec![1, 2, 3] },
-        Input::NoMoreRounds,
+        Input::NoMoreRounds(federation_end()),
         Input::Submitted {
             peer: key(3).verifying_key(),
             update: Box::new(sealed().clone()),
@@ -135,7 +135,7 @@ fn inputs() -> Vec<Vec<u8>> {
 }
 
 fn all_ended() -> Vec<Vec<u8>> {
-    let aborted = Ended::Aborted { round: RoundId(7), reason: "too few".to_owned() };
+    let aborted = Ended::Aborted(round_abort());
     let settled =
         |sum, values| Ended::Settled { receipt: signed_receipt(), sum, values }.to_bytes();
     let record = || Some(Box::new(value_record()));

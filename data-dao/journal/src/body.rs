@@ -13,7 +13,7 @@ pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted};
 pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFounded};
 pub use rounds::{
     ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
-    ValueWeight,
+    RoundsEnded, ValueWeight,
 };
 pub use sales::{
     Deposited, KeyIssued, Predicted, PredictionReserved, PredictionVoided, PriceSet, Purchased,
@@ -51,6 +51,8 @@ pub enum Body {
     RoundSettling(RoundSettling),
     /// A part of that settlement; the last one settles the round.
     SettledPart(SettledPart),
+    /// A federation ended before all its rounds were run.
+    RoundsEnded(RoundsEnded),
     /// A model can be bought.
     ModelReleased(ModelReleased),
     /// The operator sets a model's first price; later ones need a vote.
@@ -115,6 +117,7 @@ impl Body {
             Self::RoundDisputed(_) => "round_disputed",
             Self::RoundSettling(_) => "round_settling",
             Self::SettledPart(_) => "settled_part",
+            Self::RoundsEnded(_) => "rounds_ended",
             Self::ModelReleased(_) => "model_released",
             Self::PriceSet(_) => "price_set",
             Self::KeyIssued(_) => "key_issued",
@@ -159,6 +162,7 @@ body_from!(
     RoundOpened,
     RoundSettled,
     RoundAborted,
+    RoundsEnded,
     SafeguardsSet,
     RoundPosted,
     RoundDisputed,

@@ -104,6 +104,17 @@ pub struct SuspensionRule {
     pub of_rounds: u32,
 }
 
+/// That a criterion of the terms ended a federation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FederationEnding {
+    /// The settled round whose model is the best by it.
+    pub best_round: u64,
+    /// Why, in words.
+    pub reason: String,
+    /// The entry that says so.
+    pub index: u64,
+}
+
 /// A federation: its terms, members and rounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Federation {
@@ -117,6 +128,7 @@ pub struct Federation {
     pub(crate) last_round: Option<u64>,
     pub(crate) settled: Vec<SettledRound>,
     pub(crate) aborted: u64,
+    pub(crate) ending: Option<FederationEnding>,
     pub(crate) safeguards: Option<SafeguardsSet>,
     /// Settled rounds whose pay is not final, by number.
     pub(crate) challenges: BTreeMap<u64, Challenge>,
@@ -157,6 +169,7 @@ impl Federation {
             last_round: None,
             settled: Vec::new(),
             aborted: 0,
+            ending: None,
             safeguards: None,
             challenges: BTreeMap::new(),
             noiseless: false,
@@ -285,6 +298,21 @@ impl Federation {
 
     pub(crate) fn settled_mut(&mut self, round: u64) -> Option<&mut SettledRound> {
         self.settled.iter_mut().rev().find(|settled| settled.round == round)
+    }
+
+    /// Whether and why it ended before all rounds were run: it opens none any more.
+    #[must_use]
+    pub const fn ending(&self) -> Option<&FederationEnding> {
+        self.ending.as_ref()
+    }
+
+    /// The round whose model can be released: the last settled one, or the best one if a criterion ended the federation.
+    #[must_use]
+    pub fn offered(&self) -> Option<&SettledRound> {
+        match &self.ending {
+            Some(ending) => self.settled.iter().find(|round| round.round == ending.best_round),
+            None => self.settled.last(),
+        }
     }
 
     /// The model of the last settled round.

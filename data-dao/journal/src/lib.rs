@@ -36,7 +36,7 @@ pub use body::{
     PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,
     ProposalMade, ProposalQueued, ProposalVetoed, Purchased, RefusalCount, RevenueLine,
     RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled, RoundSettling,
-    SafeguardsSet, SettledPart, ValueWeight, VoteDelegated,
+    RoundsEnded, SafeguardsSet, SettledPart, ValueWeight, VoteDelegated,
 };
 pub use challenge::{Challenge, OpenDispute, Pay};
 pub use contrasts::{CONTRASTS, Contrasts};
@@ -49,7 +49,8 @@ pub use explain::{
     VALUE_METHOD, effect_on_loss,
 };
 pub use federation::{
-    Federation, Member, OpenRound, PayProgress, SettledRound, SuspensionRule, VoidedPay,
+    Federation, FederationEnding, Member, OpenRound, PayProgress, SettledRound, SuspensionRule,
+    VoidedPay,
 };
 pub use leaf::Leaf;
 pub use market::{

@@ -126,6 +126,14 @@ pub enum Refusal {
         /// How many rounds its terms allow.
         rounds: u64,
     },
+    /// A criterion of its terms ended the federation.
+    #[error("federation {federation} ended with entry {index}")]
+    RoundsEnded {
+        /// The federation.
+        federation: String,
+        /// The entry that ended it.
+        index: u64,
+    },
     /// The update was paid before, in whatever federation and round.
     #[error("update {update} was paid already")]
     UpdateAlreadyPaid {

@@ -5,7 +5,9 @@
 
 mod world;
 
-use data_dao_journal::{Refusal, RoundAborted, RoundOpened, RoundSettled};
+use data_dao_journal::{
+    ModelReleased, Refusal, RoundAborted, RoundOpened, RoundSettled, RoundsEnded,
+};
 use world::{BUDGET, World, digest, member, model_of, name, round_opened};
 
 /// Round 1 of `wine` is open; a sound settlement of it.
@@ -222,6 +224,36 @@ fn if_nobody_is_of_value_nobody_is_paid() {
     let settlement = world.settlement(1, &[(0, -30, 10), (1, 0, 10)]);
     world.push(settlement);
     assert_eq!(world.state.counts().credits_issued, 0);
+}
+
+#[test]
+fn a_federation_that_ended_early_opens_no_round_and_offers_its_best_model() {
+    let mut world = World::founded();
+    for round in 1..=3 {
+        world.open_round(round);
+        let settlement = world.settlement(round, &[(0, 3, 10), (1, 1, 10)]);
+        world.push(settlement);
+    }
+    let end = |best_round| RoundsEnded {
+        federation: name("wine"),
+        best_round,
+        reason: "no improvement".into(),
+    };
+    assert!(matches!(world.refusal(end(7)), Refusal::Unknown { .. }));
+    world.open_round(4);
+    assert!(matches!(world.refusal(end(2)), Refusal::RoundStillOpen { open: 4, .. }));
+    world.push(RoundAborted { federation: name("wine"), round: 4, reason: "few".into() });
+    world.push(end(2));
+    assert!(matches!(world.refusal(end(1)), Refusal::RoundsEnded { .. }));
+    let refusal = world.refusal(round_opened("wine", 5));
+    assert!(matches!(refusal, Refusal::RoundsEnded { .. }), "{refusal}");
+    let federation = world.state.federation(&name("wine")).unwrap();
+    let models: Vec<_> = federation.settled().iter().map(|round| round.model_after).collect();
+    assert_eq!(federation.offered().unwrap().model_after, models[1]);
+    let release = |digest| ModelReleased { digest, rounds: 3, ..world.release() };
+    let (last, best) = (release(models[2]), release(models[1]));
+    assert!(matches!(world.refusal(last), Refusal::Differs { .. }));
+    world.push(best);
 }
 
 #[test]

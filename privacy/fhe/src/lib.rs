@@ -48,6 +48,8 @@
 //!
 //! **What a probe tells** beside its value: see [`LinearProbe`] and the third row. It is not covered by the theorem.
 //!
+//! **What the proof of a key's shares tells**: nothing; see `dealing.rs`.
+//!
 //! # What is not prevented
 //!
 //! There is no proof that a ciphertext is well formed. A malicious contributor can garble a sum, or put values of its choice
@@ -56,6 +58,7 @@
 
 mod ciphertext;
 mod custodian;
+mod dealing;
 mod encrypt;
 mod engine;
 mod field;
@@ -76,6 +79,7 @@ mod tfhe_engine;
 
 pub use ciphertext::{Ciphertext, CiphertextError, CiphertextSum};
 pub use custodian::{Custodian, CustodianError, CustodianInput, CustodianOutput, CustodianTerms};
+pub use dealing::DealingError;
 pub use encrypt::{EncryptError, Encryption, encrypt};
 pub use engine::{DEGREE, Engine, FACTOR_COEFFICIENT_MAX};
 pub use gaussian::{GAUSSIAN_MAX, GAUSSIAN_VARIANCE_DOUBLED};

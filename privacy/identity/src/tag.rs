@@ -100,6 +100,14 @@ pub enum Tag {
     Evidence,
     /// Digest of the name of the rules by which a log is read.
     Rules,
+    /// That a federation runs no more rounds, signed by the DAO node.
+    FederationEnd,
+    /// That a round was given up, signed by the coordinator.
+    RoundAbort,
+    /// Digest of a common control variate, as a grant names it.
+    ControlVariate,
+    /// Commitments to shares of a key, and the proof that they belong together.
+    KeyDealing,
 }
 
 impl Tag {
@@ -153,6 +161,10 @@ impl Tag {
             Self::BallotReason => "sahakar/ballot-reason/v1",
             Self::Evidence => "sahakar/evidence/v1",
             Self::Rules => "sahakar/rules-name/v1",
+            Self::FederationEnd => "sahakar/federation-end/v1",
+            Self::RoundAbort => "sahakar/round-abort/v1",
+            Self::ControlVariate => "sahakar/control-variate/v1",
+            Self::KeyDealing => "sahakar/key-dealing/v1",
         }
     }
 }

@@ -26,9 +26,15 @@ pub enum AggregateError {
         /// How many.
         got: usize,
     },
-    /// The opened weights do not add up to a positive number: the mean is not defined.
-    #[error("summed weights are {got}, a mean needs a positive sum")]
+    /// The opened weights are not what honest contributors can weigh together, or no positive number.
+    #[error(
+        "summed weights are {got}, those of honest contributors are positive and in {least}..={most}"
+    )]
     Weights {
+        /// The least they can add up to.
+        least: i64,
+        /// The most.
+        most: i64,
         /// What they add up to.
         got: i64,
     },

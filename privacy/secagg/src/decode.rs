@@ -13,7 +13,7 @@ use crate::{AggregateError, EncodingParameters, Rotation};
 ///
 /// # Errors
 /// [`AggregateError::Length`] for another length, [`AggregateError::Contributors`] for a count of zero,
-/// [`AggregateError::Weights`] if noise drowned the weights.
+/// [`AggregateError::Weights`] if noise drowned the weights, or they are not what so many can weigh together.
 ///
 /// # Panics
 /// If `rotation` has another dimension than `parameters`.
@@ -69,12 +69,30 @@ fn divisor(
         return Ok(count as f64);
     }
     let weights = sum[parameters.dimension()];
-    if weights <= 0 {
-        return Err(AggregateError::Weights { got: weights });
+    let (least, most) = weight_bounds(count, parameters);
+    if weights <= 0 || weights < least || weights > most {
+        return Err(AggregateError::Weights { least, most, got: weights });
     }
     #[expect(clippy::cast_precision_loss, reason = "below 2^32")]
     let weights = weights as f64;
     Ok(weights / f64::from(parameters.options().weight_max))
+}
+
+/// What the weights of `count` honest contributors, each in 1..=W, can add up to; with noise, up to eight of its
+/// standard deviations more or less (2^−49 of honest rounds are refused).
+///
+/// Threat: a contributor that seals a weight beyond W, and so outweighs everybody; or one below zero, so that the mean of the
+/// others is blown up. One that stays within what the others leave of the bound is not seen: without a proof of each
+/// weight a lie of up to (count − 1)·(W − 1) is left.
+fn weight_bounds(count: usize, parameters: &EncodingParameters) -> (i64, i64) {
+    let options = parameters.options();
+    #[expect(clippy::cast_precision_loss, reason = "at most CONTRIBUTORS_MAX")]
+    let noise = 8.0 * options.noise_deviation * (count as f64).sqrt();
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and then bounds nothing")]
+    let noise = noise.ceil() as i64;
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let most = count.saturating_mul(i64::from(options.weight_max));
+    (count.saturating_sub(noise), most.saturating_add(noise))
 }
 
 fn check(sum: &[i64], count: usize, parameters: &EncodingParameters) -> Result<(), AggregateError> {

@@ -76,6 +76,17 @@ pub enum AgentEvent {
         /// Steps taken.
         steps: u64,
     },
+    /// The contributor's own model was tested on rows that it never trains on. Nobody else is told.
+    Personal {
+        /// The round.
+        round: RoundId,
+        /// Rows that were set aside.
+        rows: usize,
+        /// How many of them its own model gets right.
+        personal: usize,
+        /// How many of them the model that came with the order gets right.
+        shared: usize,
+    },
     /// The update is sealed and stored.
     Sealed {
         /// The round.
@@ -123,10 +134,12 @@ pub enum AgentEvent {
         /// What is wrong.
         reason: String,
     },
-    /// All rounds were run.
+    /// No more rounds are run, as the DAO node signed.
     Finished {
         /// How many of them counted an update of this run.
         rounds: u64,
+        /// Why there are no more.
+        reason: String,
     },
 }
 
@@ -154,6 +167,13 @@ impl AgentEvent {
                 "event": "trained", "round": round.0,
                 "loss": loss, "seconds": seconds, "steps": steps,
             }),
+            Self::Personal { round, rows, personal, shared } => {
+                let share = |correct: &usize| *correct as f64 / *rows as f64;
+                json!({
+                    "event": "personal", "round": round.0, "rows": rows,
+                    "accuracy": share(personal), "shared_accuracy": share(shared),
+                })
+            }
             Self::Sealed { round, seconds } => {
                 json!({"event": "sealed", "round": round.0, "seconds": seconds})
             }
@@ -172,7 +192,9 @@ impl AgentEvent {
             Self::Aborted { round, reason } => with_reason("aborted", *round, reason),
             Self::Refused { round, reason } => with_reason("refused", *round, reason),
             Self::Disputed { round, reason } => with_reason("disputed", *round, reason),
-            Self::Finished { rounds } => json!({"event": "finished", "rounds": rounds}),
+            Self::Finished { rounds, reason } => {
+                json!({"event": "finished", "rounds": rounds, "reason": reason})
+            }
         }
     }
 }
@@ -225,6 +247,10 @@ mod tests {
             &AgentEvent::Counted { round, value: -0.5, participants: 8 },
             r#"{"event":"counted","round":3,"value":-0.5,"participants":8}"#,
         );
+        check(
+            &AgentEvent::Personal { round, rows: 8, personal: 6, shared: 4 },
+            r#"{"event":"personal","round":3,"rows":8,"accuracy":0.75,"shared_accuracy":0.5}"#,
+        );
         let reason = || "late".to_owned();
         check(
             &AgentEvent::Refused { round, reason: reason() },
@@ -234,6 +260,9 @@ mod tests {
             &AgentEvent::Aborted { round, reason: reason() },
             r#"{"event":"aborted","round":3,"reason":"late"}"#,
         );
-        check(&AgentEvent::Finished { rounds: 15 }, r#"{"event":"finished","rounds":15}"#);
+        check(
+            &AgentEvent::Finished { rounds: 15, reason: reason() },
+            r#"{"event":"finished","rounds":15,"reason":"late"}"#,
+        );
     }
 }

@@ -9,12 +9,13 @@ use aggregator_protocol::{
 use aggregator_round::{Ordered, RoundSecret, Sealed};
 use privacy_dp::LocalUpdate;
 use privacy_identity::SigningKey;
-use trainer_model::{ModelError, Parameters};
+use trainer_model::{ControlVariates, ModelError, Parameters};
 
 use crate::{
     AgentError,
+    control::Control,
     custody::Custody,
-    learner::{Learned, Learner},
+    learner::{Learned, Learner, Start},
     randomness::{self, Randomness},
     state_dir::StateDir,
     stored_round::StoredRound,
@@ -39,15 +40,56 @@ pub(crate) struct Submission {
 }
 
 impl Contributor {
-    /// Trains on a blocking thread.
+    /// Trains on a blocking thread, and keeps what stays here of it: on disk when this returns.
+    ///
+    /// * `control` — the common control variate, where the terms ask for one.
     pub(crate) async fn learn(
         self: &Arc<Self>,
         round: RoundId,
         model: Parameters,
         last_global: Option<Vec<f32>>,
+        control: Option<Vec<f32>>,
     ) -> Result<Result<Learned, ModelError>, AgentError> {
         let own = Arc::clone(self);
-        blocking(move || own.learner.learn(round, &model, last_global, &own.randomness)).await
+        blocking(move || own.learn_and_keep(round, &model, last_global, control)).await?
+    }
+
+    fn learn_and_keep(
+        &self,
+        round: RoundId,
+        model: &Parameters,
+        last_global: Option<Vec<f32>>,
+        control: Option<Vec<f32>>,
+    ) -> Result<Result<Learned, ModelError>, AgentError> {
+        let Self { learner, state, .. } = self;
+        let layout = learner.architecture().layout();
+        let kept = if learner.is_personal() { state.personal(&layout)? } else { None };
+        let before = match &control {
+            Some(common) => Some(state.control()?.unwrap_or_else(|| Control::fresh(common.len()))),
+            None => None,
+        };
+        let pair = control.as_ref().zip(before.as_ref());
+        let controls = pair.map(|(server, before)| ControlVariates { server, own: before.own() });
+        let start = Start { model, last_global, kept, controls };
+        let learned = match learner.learn(round, start, &self.randomness) {
+            Ok(learned) => learned,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(personal) = &learned.personal {
+            state.store_personal(&layout, &personal.parameters)?;
+        }
+        if let (Some(before), Some(change)) = (before, &learned.control_change) {
+            state.store_control(&before.pending(round, change.clone()))?;
+        }
+        Ok(Ok(learned))
+    }
+
+    /// Lets what follows from a counted update become part of the control variate.
+    pub(crate) fn count_control(&self, round: RoundId) -> Result<(), AgentError> {
+        match self.state.control()? {
+            Some(control) => self.state.store_control(&control.counted(round)),
+            None => Ok(()),
+        }
     }
 
     /// Seals `update` and stores it, both on a blocking thread: when this returns, a crash does not

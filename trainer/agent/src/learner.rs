@@ -1,16 +1,23 @@
 //! What a contributor learns from: its examples, by the terms' schema, and how it learns.
 
-use aggregator_protocol::{FederationTerms, RoundId, SchemaTerms, TrainingTerms};
+use aggregator_protocol::{FederationTerms, PersonalTerms, RoundId, SchemaTerms, TrainingTerms};
 use aggregator_strategy::{OptimizerState, ServerOptimizer};
 use datasets::{Schema, Standardiser};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::Digest;
+use rand::CryptoRng;
 use trainer_model::{
-    Architecture, ComputeDevice, Evaluation, Examples, LocalWork, ModelError,
-    Parameters, TrainingPlan, TrainingSettings, evaluate, model_digest, model_from_wire, train,
+    Architecture, ComputeDevice, ControlVariates, Evaluation, Examples, LocalWork, ModelError,
+    Parameters, TrainingPlan, TrainingSettings, control_change, evaluate, model_digest,
+    model_from_wire, train, train_scaffold,
 };
 
-use crate::{AgentError, Behaviour, OwnData, behaviour::noise, randomness::Randomness};
+use crate::{
+    AgentError, Behaviour, OwnData,
+    behaviour::noise,
+    personal::{Personal, PersonalTraining, Setting},
+    randomness::Randomness,
+};
 
 /// Everything that training needs but the model.
 pub(crate) struct Learner {
@@ -22,6 +29,19 @@ pub(crate) struct Learner {
     clip_norm: ClipNorm,
     optimizer: ServerOptimizer,
     behaviour: Behaviour,
+    personal: PersonalTraining,
+}
+
+/// From what a contributor learns in a round besides its examples.
+pub(crate) struct Start<'a> {
+    /// As it came with the order.
+    pub(crate) model: &'a Parameters,
+    /// The last public global update, for [`Behaviour::Replay`].
+    pub(crate) last_global: Option<Vec<f32>>,
+    /// The contributor's own model after the round before, where the terms give it one.
+    pub(crate) kept: Option<Parameters>,
+    /// Where the terms correct drift by them.
+    pub(crate) controls: Option<ControlVariates<'a>>,
 }
 
 /// What a contributor has for one round.
@@ -32,6 +52,10 @@ pub(crate) struct Learned {
     pub(crate) steps: u64,
     /// How good the model that came is on the rows that are held out, if any are.
     pub(crate) held_out: Option<Evaluation>,
+    /// What stays here of it.
+    pub(crate) personal: Option<Personal>,
+    /// How the contributor's control variate changes if the update counts.
+    pub(crate) control_change: Option<Vec<f32>>,
 }
 
 impl Learner {
@@ -52,6 +76,8 @@ impl Learner {
         }
         let training = terms.training;
         let (examples, held_out) = data.read(&schema, &standardiser)?;
+        let (terms_of_own, shared) = (terms.training.personal, terms.encoding.dimension());
+        let (personal, examples) = PersonalTraining::new(terms_of_own, shared, examples)?;
         let device = device()?;
         let clip_norm = terms.encoding.clip_norm();
         let optimizer = terms.optimizer;
@@ -64,6 +90,7 @@ impl Learner {
             clip_norm,
             optimizer,
             behaviour,
+            personal,
         })
     }
 
@@ -82,59 +109,109 @@ impl Learner {
         self.behaviour
     }
 
+    /// The model's architecture.
+    pub(crate) const fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Whether contributors have something of a model to themselves.
+    pub(crate) fn is_personal(&self) -> bool {
+        self.training.personal != PersonalTerms::Absent
+    }
+
     /// Reads a model of the terms' architecture.
     pub(crate) fn model(&self, wire: &[u8]) -> Result<Parameters, AgentError> {
         Ok(model_from_wire(&self.architecture, wire)?)
     }
 
     /// The digest of the model to which a mean update leads; none if it leads nowhere, or if the server's
-    /// step depends on steps before this one, which a device that joined late has not seen.
+    /// step depends on steps before this one, which a device that joined late has not seen, or the last layers are
+    /// the DAO's own.
     pub(crate) fn digest_after(&self, before: &Parameters, mean: &[f32]) -> Option<Digest> {
         let ServerOptimizer::FedAvg { .. } = self.optimizer else { return None };
+        if self.personal.shared() != before.count() {
+            return None;
+        }
         let mut fresh = OptimizerState::new(self.optimizer, before.count()).ok()?;
         let after = fresh.step(before.values(), mean).ok()?;
         let after = Parameters::new(&self.architecture.layout(), after).ok()?;
         Some(model_digest(&self.architecture, &after))
     }
 
-    /// Trains from `model`, or does what the behaviour asks for instead. Takes long: blocks.
-    ///
-    /// * `last_global` — the last public global update, for [`Behaviour::Replay`].
+    /// Trains from `start`, or does what the behaviour asks for instead. Takes long: blocks.
     pub(crate) fn learn(
         &self,
         round: RoundId,
-        model: &Parameters,
-        last_global: Option<Vec<f32>>,
+        start: Start<'_>,
         randomness: &Randomness,
     ) -> Result<Learned, ModelError> {
-        let mut rng = randomness.training(round);
-        let (delta, loss, steps) = match self.behaviour {
-            Behaviour::Honest => {
-                let Self { architecture, examples, training, device, .. } = self;
-                let plan = plan_from_terms(*training, round).map_err(|_refused| {
-                    ModelError::PlanUnsupported {
-                        reason: "the round's learning rate is out of range",
-                    }
-                })?;
-                let outcome = train(device, architecture, model, examples, &plan, &mut rng)?;
-                let delta = outcome.parameters.difference(model).map_err(ModelError::Diverged)?;
-                (delta, Some(f64::from(outcome.loss)), outcome.steps)
-            }
-            Behaviour::Noise => (noise(model.count(), self.clip_norm.get(), &mut rng), None, 0),
-            Behaviour::Replay => (last_global.unwrap_or_else(|| vec![0.0; model.count()]), None, 0),
+        let shared = self.personal.shared();
+        let rest = |mut delta: Vec<f32>| {
+            delta.resize(shared, 0.0);
+            let update =
+                LocalUpdate::new(delta).expect("a finite value for each parameter, at least 1");
+            let held_out = None;
+            Learned { update, loss: None, steps: 0, held_out, personal: None, control_change: None }
         };
+        let mut rng = randomness.training(round);
+        match self.behaviour {
+            Behaviour::Honest => self.train(round, &start, (&mut rng, randomness)),
+            Behaviour::Noise => Ok(rest(noise(shared, self.clip_norm.get(), &mut rng))),
+            Behaviour::Replay => Ok(rest(start.last_global.unwrap_or_default())),
+        }
+    }
+
+    fn train(
+        &self,
+        round: RoundId,
+        start: &Start<'_>,
+        (rng, randomness): (&mut impl CryptoRng, &Randomness),
+    ) -> Result<Learned, ModelError> {
+        let Self { architecture, examples, training, device, personal, .. } = self;
+        let plan = plan_from_terms(*training, round).map_err(|_refused| {
+            ModelError::PlanUnsupported { reason: "the round's learning rate is out of range" }
+        })?;
+        let kept = start.kept.as_ref();
+        let from =
+            personal.start(architecture, start.model, kept).map_err(ModelError::Parameters)?;
+        let outcome = match start.controls {
+            None => train(device, architecture, &from, examples, &plan, rng)?,
+            Some(controls) => {
+                let task = (&plan, controls);
+                train_scaffold(device, architecture, &from, examples, task, rng)?.training
+            }
+        };
+        let mut delta = outcome.parameters.difference(&from).map_err(ModelError::Diverged)?;
+        delta.truncate(personal.shared());
         let update =
             LocalUpdate::new(delta).expect("a finite value for each parameter, at least 1");
-        let tried = |rows| evaluate(&self.device, &self.architecture, model, rows);
+        // What is sent is clipped: it is that which the others see of this contributor.
+        let rate = plan.settings().learning_rate;
+        let change = |controls: ControlVariates<'_>| {
+            let sent = update.clone().clip(self.clip_norm);
+            control_change(controls.server, sent.delta(), outcome.steps, rate)
+        };
+        let control_change = start.controls.map(change);
+        let tried = |rows| evaluate(device, architecture, &from, rows);
         let held_out = self.held_out.as_ref().map(tried).transpose()?;
-        Ok(Learned { update, loss, steps, held_out })
+        let setting = Setting { device, architecture, examples, plan };
+        let mut rng = randomness.personal(round);
+        let models = (start.model, &outcome.parameters);
+        let personal = personal.after(&setting, models, kept, &mut rng)?;
+        let (loss, steps) = (Some(f64::from(outcome.loss)), outcome.steps);
+        Ok(Learned { update, loss, steps, held_out, personal, control_change })
     }
 }
 
 fn architecture_from_terms(terms: &FederationTerms) -> Result<Architecture, AgentError> {
     let architecture = Architecture::from_json(&terms.architecture);
     let architecture = architecture.map_err(AgentError::unfit("architecture"))?;
-    let (got, expected) = (architecture.parameter_count(), terms.encoding.dimension());
+    let layers = terms.training.personal.layers();
+    let shared = architecture.layout().shared_count(layers).ok_or_else(|| {
+        let reason = format!("{layers} of its last layers cannot be contributors' own");
+        AgentError::unfit("architecture")(reason)
+    })?;
+    let (got, expected) = (shared, terms.encoding.dimension());
     check(got == expected, || format!("{got} parameters, the encoding has {expected}"))?;
     let (got, expected) = (architecture.inputs(), terms.schema.features.len());
     check(got == expected, || format!("{got} inputs, the schema has {expected} features"))?;
@@ -215,15 +292,18 @@ mod tests {
         let standardiser = standardiser_from_terms(&terms).unwrap();
         let json = r#"{"kind":"mlp","inputs":2,"hidden":[],"classes":2}"#;
         let terms = TrainingTerms::sgd(2, 2, 0.5);
+        let examples = Examples::from_table(&table, &standardiser).unwrap();
+        let (personal, examples) = PersonalTraining::new(terms.personal, 6, examples).unwrap();
         Learner {
             architecture: Architecture::from_json(json).unwrap(),
-            examples: Examples::from_table(&table, &standardiser).unwrap(),
+            examples,
             held_out: Some(Examples::from_table(&table, &standardiser).unwrap()),
             training: terms,
             device: ComputeDevice::cpu(),
             clip_norm: ClipNorm::new(2.0).unwrap(),
             optimizer: ServerOptimizer::default(),
             behaviour,
+            personal,
         }
     }
 
@@ -232,7 +312,8 @@ mod tests {
         let layout = learner.architecture.layout();
         let model = Parameters::new(&layout, vec![0.0; layout.parameter_count()]).unwrap();
         let randomness = Randomness::new(Some(seed), "a");
-        learner.learn(RoundId(0), &model, last_global, &randomness).unwrap()
+        let start = Start { model: &model, last_global, kept: None, controls: None };
+        learner.learn(RoundId(0), start, &randomness).unwrap()
     }
 
     #[test]

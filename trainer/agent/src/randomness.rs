@@ -26,6 +26,11 @@ impl Randomness {
         self.stream("training", round)
     }
 
+    /// For training a model of one's own.
+    pub(crate) fn personal(&self, round: RoundId) -> ChaCha20Rng {
+        self.stream("personal", round)
+    }
+
     /// For the stochastic rounding of the update.
     pub(crate) fn rounding(&self, round: RoundId) -> ChaCha20Rng {
         self.stream("rounding", round)

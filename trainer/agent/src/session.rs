@@ -6,11 +6,11 @@ mod values;
 use std::{sync::Arc, time::Duration};
 
 use aggregator_protocol::{
-    Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, FederationTerms,
-    FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
+    Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, EndReason,
+    FederationEnd, FederationTerms, FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
 };
 use aggregator_round::{
-    Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError,
+    Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError, split_control,
 };
 use privacy_identity::{Signed, VerifyingKey};
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use crate::{
     clock::Stopwatch,
     contributor::{Contributor, Submission},
     learner::Learned,
+    personal::Tested,
     stored_round::StoredRound,
 };
 use cohort::Cohort;
@@ -72,6 +73,12 @@ impl Order {
     }
 }
 
+/// What comes next.
+enum Next {
+    Order(Order),
+    End(EndReason),
+}
+
 /// On what grounds a receipt is asked for.
 enum Claim {
     /// The coordinator promised to hold the update.
@@ -118,10 +125,13 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         if let Some(stored) = self.contributor.state.stored_round()? {
             self.resume(stored).await?;
         }
-        while let Some(order) = self.next_order().await? {
-            self.contribute(order).await?;
-        }
-        (self.events)(AgentEvent::Finished { rounds: self.summary.counted });
+        let reason = loop {
+            match self.next_order().await? {
+                Next::Order(order) => self.contribute(order).await?,
+                Next::End(reason) => break reason.to_string(),
+            }
+        };
+        (self.events)(AgentEvent::Finished { rounds: self.summary.counted, reason });
         Ok(self.summary)
     }
 
@@ -155,15 +165,15 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         self.known = Some(round);
     }
 
-    /// Waits for an order, and for a brake that holds; none once all rounds were run.
-    async fn next_order(&mut self) -> Result<Option<Order>, AgentError> {
+    /// Waits for an order, and for a brake that holds; or for the DAO node's word that there are no more.
+    async fn next_order(&mut self) -> Result<Next, AgentError> {
         // What came while the brake held, and when. It is asked on meanwhile: a custodian answers.
         let mut kept: Option<(Order, Stopwatch)> = None;
         loop {
             let late = self.contributor.terms.round_deadline_ms as f64 / 1e3;
             kept = kept.filter(|(_, came)| came.seconds() < late);
             if let Some((order, _)) = kept.take_if(|_| !self.pacing.brake.holds()) {
-                return Ok(Some(order));
+                return Ok(Next::Order(order));
             }
             let known = kept.as_ref().map(|(order, _)| order.round()).or(self.known);
             let request = ContributorRequest::Fetch { known };
@@ -175,7 +185,13 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                 ContributorReply::Order { order, model } => {
                     kept = Some((Order { order, model }, Stopwatch::start()));
                 }
-                ContributorReply::Finished => return Ok(None),
+                ContributorReply::Finished(end) => {
+                    if let Some(reason) = FederationEnd::checked(&end, &self.contributor.terms) {
+                        return Ok(Next::End(reason));
+                    }
+                    tracing::warn!("the coordinator says that all is over; the DAO node does not");
+                    self.orders.pause().await;
+                }
                 other => return Err(Question::Fetch.unanswered(&other)),
             }
         }
@@ -217,11 +233,16 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             (self.events)(AgentEvent::NotDrawn { round });
             return Ok(());
         }
-        let Some(model) = self.opened(&order).await? else { return Ok(()) };
+        let Some(payload) = self.opened(&order).await? else { return Ok(()) };
         let Order { order, .. } = order;
         let Contributor { terms, key, learner, .. } = &*self.contributor;
-        let ordered = match Ordered::accept(terms, key, self.last, &order, &model) {
-            Ok(ordered) => ordered,
+        let grant = order.unverified_body().grant.unverified_body();
+        let accepted = split_control(terms, grant, &payload).and_then(|(model, control)| {
+            let ordered = Ordered::accept(terms, key, self.last, &order, model)?;
+            Ok((ordered, model, control))
+        });
+        let (ordered, model, control) = match accepted {
+            Ok(accepted) => accepted,
             Err(refusal) => {
                 // Not signed, perhaps: told of, but nothing is concluded from the number in it.
                 let round = order.unverified_body().grant.unverified_body().round;
@@ -230,7 +251,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             }
         };
         let round = ordered.round();
-        let model = learner.model(&model)?;
+        let model = learner.model(model)?;
         let behaviour = learner.behaviour();
         self.orders.reset();
         self.known = Some(round);
@@ -242,7 +263,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         // Before anything can change the cohort: the tags of this round belong to this epoch.
         let secret = self.cohort.as_mut().map(|cohort| cohort.enter(round, &model)).transpose()?;
         let watch = Stopwatch::start();
-        let learned = match self.learn(round, model).await? {
+        let learned = match self.learn(round, model, control).await? {
             Ok(learned) => learned,
             // A matter of this model and these data: the next round may be another.
             Err(error @ ModelError::Diverged(_)) => {
@@ -256,6 +277,11 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             (self.events)(AgentEvent::HeldOut { round, accuracy, loss, rows: examples });
         }
         (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
+        if let Some(Tested { rows, personal, shared }) =
+            learned.personal.and_then(|personal| personal.tested)
+        {
+            (self.events)(AgentEvent::Personal { round, rows, personal, shared });
+        }
 
         let watch = Stopwatch::start();
         let submission = self.contributor.seal(ordered, learned.update, secret).await?;
@@ -269,8 +295,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         &mut self,
         round: RoundId,
         model: Parameters,
+        control: Option<Vec<f32>>,
     ) -> Result<Result<Learned, ModelError>, AgentError> {
-        let learning = self.contributor.learn(round, model, self.global.last_update());
+        let learning = self.contributor.learn(round, model, self.global.last_update(), control);
         let mut learning = std::pin::pin!(learning);
         let mut every = tokio::time::interval(PROGRESS_EVERY);
         self.pacing.progress.mark_unchanged();
@@ -358,6 +385,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             match claim.check(&self.contributor.terms, fetched.clone()) {
                 Ok(Outcome::Pending) => polls.pause().await,
                 Ok(Outcome::Counted(receipt)) => {
+                    self.contributor.count_control(round)?;
                     match self.check_record(&receipt, fetched).await? {
                         Ok(()) => self.counted(round, &receipt),
                         Err(dispute) => self.disputed(round, dispute.to_string()),

@@ -9,6 +9,8 @@
 //!   cohort.bin   this member's state in its cohort, encrypted
 //!   tag.bin      the cohort's secret of the round under way, until its sum was checked
 //!   shares.bin   the parts of one's own update of the round under way, until its values were checked
+//!   personal.safetensors  the contributor's own model, or the one whose last layers are its own
+//!   control.bin  its control variate (SCAFFOLD), and how it changes if the update under way counts
 //!   receipts/    of each counted round: receipt, proof and sum, for whoever checks later
 //!                (`<round>.shares`: one's own parts of a disputed round, to show a judge one of them)
 //!   sent.jsonl   what left this machine
@@ -24,10 +26,12 @@ use aggregator_network::load_or_create_key;
 use aggregator_protocol::{FederationTerms, RoundId};
 use aggregator_round::{ContributorReceipt, OwnShares, RoundSecret, ShareDisclosure};
 use privacy_identity::{Decode, Encode, Signed};
+use trainer_model::{Parameters, UpdateLayout};
 use zeroize::Zeroizing;
 
 use crate::{
-    AgentError, custody::StoredCustody, randomness, sent_log::SentLog, stored_round::StoredRound,
+    AgentError, control::Control, custody::StoredCustody, randomness, sent_log::SentLog,
+    stored_round::StoredRound,
 };
 
 const LOCK: &str = "lock";
@@ -38,6 +42,8 @@ const CUSTODY: &str = "custody.bin";
 const COHORT: &str = "cohort.bin";
 const TAG: &str = "tag.bin";
 const SHARES: &str = "shares.bin";
+const PERSONAL: &str = "personal.safetensors";
+const CONTROL: &str = "control.bin";
 const RECEIPTS: &str = "receipts";
 const SENT: &str = "sent.jsonl";
 
@@ -200,6 +206,36 @@ impl StateDir {
         let path = dir.join(format!("{round}.disclosure"));
         let bytes = Zeroizing::new(disclosure.to_bytes());
         replace(&dir, &path, &bytes).map_err(AgentError::state(&path))
+    }
+
+    /// The contributor's own model.
+    pub(crate) fn personal(&self, layout: &UpdateLayout) -> Result<Option<Parameters>, AgentError> {
+        let read = |bytes: Vec<u8>| {
+            let path = self.path.join(PERSONAL);
+            Parameters::from_safetensors(layout, &bytes).map_err(AgentError::damaged(&path))
+        };
+        self.bytes(PERSONAL)?.map(read).transpose()
+    }
+
+    /// Keeps the contributor's own model. The directory is its owner's alone.
+    pub(crate) fn store_personal(
+        &self,
+        layout: &UpdateLayout,
+        model: &Parameters,
+    ) -> Result<(), AgentError> {
+        let path = self.path.join(PERSONAL);
+        let bytes = model.to_safetensors(layout).map_err(AgentError::damaged(&path))?;
+        replace(&self.path, &path, &bytes).map_err(AgentError::state(&path))
+    }
+
+    /// The contributor's control variate.
+    pub(crate) fn control(&self) -> Result<Option<Control>, AgentError> {
+        self.load(CONTROL)
+    }
+
+    /// Keeps the contributor's control variate.
+    pub(crate) fn store_control(&self, control: &Control) -> Result<(), AgentError> {
+        self.store(CONTROL, control)
     }
 
     /// Keeps the record of a counted round.

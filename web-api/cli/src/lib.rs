@@ -16,6 +16,7 @@ pub mod rest;
 pub mod serve;
 pub mod settlement;
 pub mod simulate;
+mod stopping;
 pub mod telemetry;
 pub mod trainer;
 pub mod value_audit;

@@ -5,7 +5,7 @@ use aggregator_round::{
     PAST_UPDATES_MAX, VALUE_SHARDS, aumann_shapley_probe, contrast_probe, counts_positively,
     project_off,
 };
-use aggregator_strategy::{OptimizerError, OptimizerState};
+use aggregator_strategy::{OptimizerError, OptimizerState, StoppingError};
 use privacy_secagg::{
     AggregateError, EncodingParameters, ProbeError, QuantizedProbe, Rotation, decode_mean,
 };
@@ -19,11 +19,11 @@ use trainer_model::{
 #[non_exhaustive]
 pub enum MeasureError {
     /// Updates are encoded with another number of parameters than the model has.
-    #[error("updates are encoded with {encoded} parameters, the model has {parameters}")]
+    #[error("updates are encoded with {encoded} parameters, the model shares {parameters}")]
     Dimension {
         /// Coordinates of an encoded update.
         encoded: usize,
-        /// Parameters of the model.
+        /// Parameters of the model that are shared; 0 if such a model cannot be parted so.
         parameters: usize,
     },
     /// The opened sum is over nothing, or has another number of coordinates than an update.
@@ -51,6 +51,9 @@ pub enum MeasureError {
     /// The model cannot be computed.
     #[error("the model cannot be measured")]
     Model(#[from] ModelError),
+    /// The validation loss is no number by which early stopping could go.
+    #[error("what early stopping goes by cannot be measured")]
+    Stopping(#[from] StoppingError),
     /// The probe cannot be encoded.
     #[error("the probe cannot be encoded")]
     Probe(#[from] ProbeError),
@@ -89,13 +92,16 @@ pub struct Measured {
 }
 
 impl Evaluator {
-    /// Checks that updates are encoded with as many parameters as the model has.
+    /// Checks that updates are encoded with as many parameters as contributors share.
+    ///
+    /// * `personal_layers` — dense layers, the last ones, that are not shared: here the DAO has its own.
     ///
     /// # Errors
     /// [`MeasureError::Dimension`].
-    pub fn checked(self) -> Result<Self, MeasureError> {
-        let (encoded, parameters) =
-            (self.encoding.dimension(), self.architecture.parameter_count());
+    pub fn checked(self, personal_layers: usize) -> Result<Self, MeasureError> {
+        let layout = self.architecture.layout();
+        let shared = layout.shared_count(personal_layers);
+        let (encoded, parameters) = (self.encoding.dimension(), shared.unwrap_or(0));
         if encoded == parameters {
             Ok(self)
         } else {
@@ -110,6 +116,9 @@ impl Evaluator {
     }
 
     /// Applies an opened sum to the model and derives the round's probes from it.
+    ///
+    /// Where the last layers are contributors' own, the DAO's are those of the model: contributions are measured through
+    /// them as they are, and they are fitted to what comes of the round.
     ///
     /// * `before` — the model before the round, and the state of the server's optimiser.
     /// * `sum` — the opened sum over `count` updates, `[parameter_count]`.
@@ -132,10 +141,16 @@ impl Evaluator {
         }
         let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
         let mut optimizer = optimizer.clone();
-        let after = optimizer.step(parameters.values(), &mean_update)?;
-        let after = Parameters::new(&self.architecture.layout(), after)?;
-        let gradient = |values: &[f32]| self.validation_gradient(values);
-        let probe = aumann_shapley_probe(parameters.values(), &mean_update, gradient)?;
+        let (shared, head) = parameters.values().split_at(self.encoding.dimension());
+        let stepped = optimizer.step(shared, &mean_update)?;
+        let after = Parameters::new(&self.architecture.layout(), [&stepped, head].concat())?;
+        let after = fitted_head(self, after)?;
+        let gradient = |values: &[f32]| {
+            let mut gradient = self.validation_gradient(&[values, head].concat())?;
+            gradient.truncate(values.len());
+            Ok::<_, MeasureError>(gradient)
+        };
+        let probe = aumann_shapley_probe(shared, &mean_update, gradient)?;
         let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
         let innovation = project_off(&probe, past);
         let contrast = self.contrast(round, parameters.values(), &mean_update, &probe)?;
@@ -229,5 +244,8 @@ impl Evaluator {
     }
 }
 
+mod head;
 #[cfg(test)]
 mod tests;
+
+pub use head::fitted_head;

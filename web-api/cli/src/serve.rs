@@ -2,6 +2,7 @@
 
 mod cohort;
 mod config;
+mod control;
 mod custodians;
 mod draws;
 mod founding;
@@ -45,7 +46,7 @@ pub(crate) use config::{
 
 use crate::{
     link_metrics,
-    measure::Evaluator,
+    measure::{Evaluator, fitted_head},
     process::{Events, now_ms, running_ms, stop_signal},
 };
 pub(crate) use custodians::draw as draw_custodians;
@@ -152,7 +153,7 @@ impl Node {
             test: standardised(&tables.test)?,
             encoding,
         };
-        let evaluator = evaluator.checked()?;
+        let evaluator = evaluator.checked(terms.unverified_body().training.personal.layers())?;
         let shelf = models::shelf(&config, &vault, &tables, args.model_memory)?;
         let tiles_dir = config.state_dir.join("tiles");
         let api = ApiState::new(ApiParts {
@@ -168,14 +169,13 @@ impl Node {
         let link = if args.rest_only {
             None
         } else {
-            Some(start_link(&config, &key, encoding.dimension()).await?)
+            Some(start_link(&config, &key, architecture.parameter_count()).await?)
         };
         let addresses = link.as_ref().map(|(link, _)| link);
         announce(events, &http.local_addr()?, addresses, &terms.unverified_body().id());
         let is_trained = store.view(|state| state.federation(&name)?.model()).is_some();
         let initial = models::initial(&architecture, &config.federation, is_trained)?;
-        // From here on whoever recomputes the rounds starts.
-        vault.keep_model(&initial)?;
+        let initial = first_model(&evaluator, &vault, initial)?;
         let publish = models::publisher(&config, architecture, tables, shelf)?;
         let service = RoundService {
             config,
@@ -313,6 +313,7 @@ async fn start_link(
     dimension: usize,
 ) -> anyhow::Result<(Link, aggregator_network::Inbox)> {
     let members = config.federation.members_max as usize;
+    // The model with all its layers, beside a vector of what is shared or a control variate.
     let largest = (64 << 10) + 8 * dimension + 1024 * members;
     let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
     let limits =
@@ -321,7 +322,18 @@ async fn start_link(
     Ok(Link::start(LinkConfig { secret: key.seed(), listen, limits }).await?)
 }
 
-/// The parameters from which the first round starts.
+/// The model from which the first round starts, kept: from it on whoever recomputes the rounds starts.
+fn first_model(
+    evaluator: &Evaluator,
+    vault: &Vault,
+    initial: Parameters,
+) -> anyhow::Result<Parameters> {
+    let initial = fitted_head(evaluator, initial)?;
+    vault.keep_model(&initial)?;
+    Ok(initial)
+}
+
+/// The parameters of a federation before anything is learnt.
 #[must_use]
 pub fn initial_parameters(architecture: &Architecture, seed: u64) -> Parameters {
     let seed = Digest::of(Tag::Model, &seed.to_be_bytes()).0;

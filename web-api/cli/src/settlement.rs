@@ -2,7 +2,9 @@
 //!
 //! Neither context knows the other; this module translates (ARCHITECTURE.md, journey of a credit).
 
-use aggregator_protocol::{CustodyTerms, FederationTerms, LocalWork, RoundReceipt};
+use aggregator_protocol::{
+    CustodyTerms, DriftTerms, FederationTerms, LocalWork, PersonalTerms, RoundReceipt,
+};
 use anyhow::{Context as _, bail};
 use data_dao_journal::{Participation, RefusalCount, RoundSettled, State};
 use data_dao_ledger::Name;
@@ -153,8 +155,15 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "weight_decay": terms.training.weight_decay,
         "gradient_clip": terms.training.gradient_clip,
         "proximal": terms.training.proximal,
+        "scaffold": terms.training.drift == DriftTerms::Scaffold,
+        "personal_layers": terms.training.personal.layers(),
+        "ditto_lambda": match terms.training.personal {
+            PersonalTerms::Beside { pull } => Some(pull),
+            _ => None,
+        },
         "optimizer": terms.optimizer.to_string(),
         "rounds": terms.rounds,
+        "early_stopping": terms.stopping.map(|stopping| stopping.to_string()),
         "sampling": terms.sampling.to_string(),
         "minimum_cohort": terms.minimum_cohort,
         "round_deadline_ms": terms.round_deadline_ms,

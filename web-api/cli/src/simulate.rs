@@ -44,7 +44,6 @@ mod sealed_round;
 mod seeds;
 mod simulation;
 mod state;
-mod stopping;
 mod strategy;
 mod terms;
 

@@ -23,7 +23,7 @@ use aggregator_protocol::{FederationTerms, RoundReceipt};
 use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_values};
 use aggregator_strategy::OptimizerState;
 use anyhow::{Context as _, bail, ensure};
-use data_dao_journal::{Body, Entry, FederationOpened, RoundSettled, settlement_of};
+use data_dao_journal::{Body, Entry, FederationOpened, RoundSettled, RoundsEnded, settlement_of};
 use datasets::{Schema, Standardiser, read_csv};
 use privacy_identity::{Decode, Digest, Encode as _, Signed, Tag, VerifyingKey};
 use privacy_secagg::QuantizedProbe;
@@ -33,6 +33,7 @@ use trainer_model::{Architecture, ComputeDevice, Examples, Parameters, model_dig
 use crate::{
     measure::{Evaluator, Measured},
     serve::SettledRecord,
+    stopping::Stopping,
 };
 
 /// What was recomputed.
@@ -76,6 +77,7 @@ impl ValueAudit {
             audit.values += settled.participants.len() as u64;
             audit.distance_max = audit.distance_max.max(distance);
         }
+        replay.check_end(log.ended.as_ref())?;
         Ok(audit)
     }
 
@@ -111,11 +113,12 @@ struct Log {
     dao_node: VerifyingKey,
     opened: FederationOpened,
     settled: Vec<RoundSettled>,
+    ended: Option<RoundsEnded>,
 }
 
 impl Log {
     fn read(leaves: &[Vec<u8>]) -> anyhow::Result<Self> {
-        let (mut dao_node, mut opened, mut settled) = (None, None, Vec::new());
+        let (mut dao_node, mut opened, mut settled, mut ended) = (None, None, Vec::new(), None);
         let mut parts: Vec<Body> = Vec::new();
         for leaf in leaves {
             match Entry::from_leaf(leaf)?.body {
@@ -135,11 +138,13 @@ impl Log {
                         settled.extend(settlement_of(std::mem::take(&mut parts)));
                     }
                 }
+                Body::RoundsEnded(body) => ended = Some(body),
                 _ => {}
             }
         }
         let dao_node = dao_node.context("the log founds no DAO")?;
-        Ok(Self { dao_node, opened: opened.context("the log opens no federation")?, settled })
+        let opened = opened.context("the log opens no federation")?;
+        Ok(Self { dao_node, opened, settled, ended })
     }
 }
 
@@ -186,7 +191,7 @@ fn evaluator(
         validation: examples,
         encoding: terms.encoding,
     };
-    Ok(evaluator.checked()?)
+    Ok(evaluator.checked(terms.training.personal.layers())?)
 }
 
 /// The rounds so far, recomputed.
@@ -198,6 +203,8 @@ struct Replay<'a> {
     optimizer: OptimizerState,
     /// The newest first.
     past: Vec<Vec<f32>>,
+    /// Where the terms ask for it.
+    stopping: Option<Stopping>,
 }
 
 impl<'a> Replay<'a> {
@@ -212,8 +219,9 @@ impl<'a> Replay<'a> {
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let model = Parameters::from_safetensors(&evaluator.architecture.layout(), &bytes)
             .with_context(|| format!("understanding {}", path.display()))?;
-        let optimizer = OptimizerState::new(terms.optimizer, model.count())?;
-        Ok(Self { terms, evaluator, node, model, optimizer, past: Vec::new() })
+        let optimizer = OptimizerState::new(terms.optimizer, terms.encoding.dimension())?;
+        let stopping = terms.stopping.map(Stopping::new);
+        Ok(Self { terms, evaluator, node, model, optimizer, past: Vec::new(), stopping })
     }
 
     /// Recomputes the next round; the distance of its probes.
@@ -253,10 +261,32 @@ impl<'a> Replay<'a> {
                  {distance:.1e} of their length apart, {tolerance:.1e} is allowed"
             );
         }
+        if let Some(stopping) = &mut self.stopping {
+            stopping.observe(settled.round, &self.evaluator.validate(after)?)?;
+        }
         (self.model, self.optimizer) = (after.clone(), optimizer.clone());
         self.past.insert(0, mean_update.clone());
         self.past.truncate(PAST_UPDATES_MAX);
         Ok(largest)
+    }
+
+    /// Checks that the federation ended when its terms say, and that the best model is the one on offer.
+    fn check_end(&self, ended: Option<&RoundsEnded>) -> anyhow::Result<()> {
+        let expected = self.stopping.as_ref().filter(|stopping| stopping.is_exhausted());
+        let expected = expected.and_then(Stopping::best_round);
+        let got = ended.map(|ended| ended.best_round);
+        let best = |round: Option<u64>| {
+            round.map_or("none".to_owned(), |round| {
+                format!("one that ends with round {round} as the best")
+            })
+        };
+        ensure!(
+            expected == got,
+            "by the validation table early stopping gives {}, the ledger names {}",
+            best(expected),
+            best(got)
+        );
+        Ok(())
     }
 
     /// Checks that the record is the one that the ledger names, and that its values follow from the parties'

@@ -100,6 +100,7 @@ fn receipt(state: &State) -> RoundReceipt {
         custodians: vec![],
         draw_keys: vec![],
         cohort_epoch: None,
+        control: None,
     };
     let contributions = members().into_iter().zip((60..).map(digest)).collect();
     RoundReceipt {

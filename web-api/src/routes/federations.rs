@@ -60,6 +60,11 @@ pub(crate) struct FederationView {
     policy_digest: String,
     /// Whether a vote stopped it.
     stopped: bool,
+    /// Why no more rounds are run, if none are.
+    ended: Option<String>,
+    /// The round whose model is for sale, or will be: the last settled one, or the best one if the terms ended the
+    /// federation early.
+    offered_round: Option<u64>,
     /// Digest of the newest model.
     model: Option<String>,
     /// The round in progress.
@@ -183,6 +188,8 @@ impl FederationView {
             policy: federation.policy().clone(),
             policy_digest: federation.policy().digest().to_string(),
             stopped: federation.is_stopped(),
+            ended: ended(federation),
+            offered_round: federation.offered().map(|round| round.round),
             model: federation.model().map(|model| model.to_string()),
             open_round: federation.open_round().map(OpenRoundView::new),
             settled: federation.settled().iter().map(RoundView::new).collect(),
@@ -191,6 +198,13 @@ impl FederationView {
             ledger_index: federation.index(),
         }
     }
+}
+
+/// Why a federation runs no more rounds.
+fn ended(federation: &Federation) -> Option<String> {
+    let all = count(federation.settled().len()) >= federation.opened().rounds;
+    let ending = federation.ending().map(|ending| ending.reason.clone());
+    ending.or_else(|| all.then(|| "all rounds were run".to_owned()))
 }
 
 impl OpenRoundView {

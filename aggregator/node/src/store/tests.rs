@@ -1,9 +1,9 @@
 use std::{path::PathBuf, time::Duration};
 
-use aggregator_protocol::RoundId;
+use aggregator_protocol::{RoundAbort, RoundId};
 use aggregator_round::Ended;
 use benches_postgres::Cluster;
-use privacy_identity::SigningKey;
+use privacy_identity::{Digest, Signed, SigningKey, Tag};
 
 use super::*;
 
@@ -47,7 +47,10 @@ fn bytes(number: u64) -> Vec<u8> {
 }
 
 fn aborted(round: u64) -> Ended {
-    Ended::Aborted { round: RoundId(round), reason: format!("of round {round}") }
+    let (federation, reason) = (Digest([1; 32]), format!("of round {round}"));
+    let abort = RoundAbort { federation, round: RoundId(round), reason };
+    let key = SigningKey::from_seed(&[1; 32]);
+    Ended::Aborted(Box::new(Signed::new(abort, Tag::RoundAbort, &key)))
 }
 
 #[tokio::test(flavor = "multi_thread")]

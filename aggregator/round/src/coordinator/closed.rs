@@ -1,11 +1,11 @@
 //! A round whose collection has closed.
 
-use aggregator_protocol::{AcceptedSet, RoundGrant, RoundOrder};
+use aggregator_protocol::{AcceptedSet, FederationTerms, RoundGrant, RoundOrder};
 use aggregator_strategy::Ticket;
 use privacy_identity::{Digest, Signed, VerifyingKey};
 
 use super::{BTreeMap, BTreeSet};
-use crate::{AggregatorContext, Work, work::Task};
+use crate::{AggregatorContext, Work, message_size::batch_len, work::Task};
 
 /// How long the coordinator waits at most for the other custodians once enough have answered, in milliseconds:
 /// some polls of a custodian, and short beside a round.
@@ -68,9 +68,17 @@ impl Closed {
         }
     }
 
+    /// How long a step may take: as long as the terms say for each batch of updates that a party works through.
+    ///
+    /// Threat: a deadline for all batches together, which a large cohort misses however fast everybody is.
+    pub(super) fn step_ms(&self, terms: &FederationTerms) -> u64 {
+        let batches = self.updates.len().div_ceil(batch_len(terms)).max(1);
+        terms.step_deadline_ms.saturating_mul(batches as u64)
+    }
+
     /// Starts the clocks of the next step.
-    pub(super) const fn begin_step(&mut self, context: &AggregatorContext, now_ms: u64) {
-        let step_ms = context.terms().step_deadline_ms;
+    pub(super) fn begin_step(&mut self, context: &AggregatorContext, now_ms: u64) {
+        let step_ms = self.step_ms(context.terms());
         self.patience_ms = None;
         self.scrutiny_ms = now_ms.saturating_add(scrutiny_ms(step_ms));
         self.step_deadline_ms = now_ms.saturating_add(step_ms);

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use aggregator_protocol::{FetchedReceipt, Refusal, RoundId, RoundReceipt, RoundSum, ValueRecord};
+use aggregator_protocol::{
+    EndReason, FetchedReceipt, Refusal, RoundAbort, RoundId, RoundReceipt, RoundSum, ValueRecord,
+};
 use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Signed, VerifyingKey, Writer};
-
-/// Longest reason that is kept, in bytes.
-const REASON_BYTES_MAX: usize = 512;
 
 /// Why a round was given up. Nothing is paid for it, and no sum is opened unless it was given up
 /// after that step.
@@ -73,13 +72,8 @@ pub enum Ended {
         /// What the values follow from, as long as the sum.
         values: Option<Box<ValueRecord>>,
     },
-    /// Given up.
-    Aborted {
-        /// The round.
-        round: RoundId,
-        /// Why.
-        reason: String,
-    },
+    /// Given up, as contributors are shown.
+    Aborted(Box<Signed<RoundAbort>>),
 }
 
 impl Ended {
@@ -88,7 +82,7 @@ impl Ended {
     pub fn round(&self) -> RoundId {
         match self {
             Self::Settled { receipt, .. } => receipt.unverified_body().round,
-            Self::Aborted { round, .. } => *round,
+            Self::Aborted(abort) => abort.unverified_body().round,
         }
     }
 
@@ -107,7 +101,7 @@ impl Ended {
                 });
                 FetchedReceipt::Settled { receipt: receipt.clone(), proof }
             }
-            Self::Aborted { reason, .. } => FetchedReceipt::Aborted { reason: reason.clone() },
+            Self::Aborted(abort) => FetchedReceipt::Aborted(abort.clone()),
         }
     }
 
@@ -148,7 +142,8 @@ impl Ended {
                     dropped: body.dropped.clone(),
                 }
             }
-            Self::Aborted { round, reason } => {
+            Self::Aborted(abort) => {
+                let RoundAbort { round, reason, .. } = abort.unverified_body();
                 RoundEvent::Aborted { round: *round, reason: reason.clone() }
             }
         }
@@ -170,10 +165,9 @@ impl Encode for Ended {
                     values.encode(writer);
                 }
             }
-            Self::Aborted { round, reason } => {
+            Self::Aborted(abort) => {
                 writer.u8(1);
-                round.encode(writer);
-                writer.text(reason);
+                abort.encode(writer);
             }
         }
     }
@@ -195,10 +189,7 @@ impl Decode for Ended {
                     other => return Err(DecodeError::invalid("value record", other)),
                 },
             },
-            1 => Self::Aborted {
-                round: Decode::decode(reader)?,
-                reason: reader.text("reason", REASON_BYTES_MAX)?,
-            },
+            1 => Self::Aborted(Box::new(Decode::decode(reader)?)),
             other => return Err(DecodeError::invalid("ended round", other)),
         })
     }
@@ -252,6 +243,9 @@ pub enum RoundEvent {
         /// Why.
         reason: String,
     },
-    /// All rounds were run.
-    Finished,
+    /// No more rounds are run.
+    Finished {
+        /// Why.
+        reason: EndReason,
+    },
 }

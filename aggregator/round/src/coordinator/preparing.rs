@@ -73,6 +73,18 @@ pub(super) fn complete(
     places.filter(|place| closed.asked.contains(place)).collect()
 }
 
+/// Members whose custodians were not all shown the same proof that the shares of the key belong together.
+///
+/// Threat: a contributor that proves to each custodian what fits its share alone. (A custodian that says so falsely keeps an
+/// honest contributor out, as it could by saying that its part does not open.)
+fn shown_otherwise(prepared: &BTreeMap<usize, Preparation>) -> BTreeSet<VerifyingKey> {
+    let mut first: BTreeMap<&VerifyingKey, &Vec<u8>> = BTreeMap::new();
+    let answers = prepared.values().flatten();
+    let shown = answers.filter_map(|(member, held)| Some((member, held.as_ref().ok()?)));
+    let other = shown.filter(|(member, proof)| first.entry(member).or_insert(proof) != proof);
+    other.map(|(member, _)| *member).collect()
+}
+
 /// Checks that an answer is about updates that were taken; returns whether it says anything new.
 fn check_known<'a>(
     closed: &Closed,
@@ -152,6 +164,13 @@ impl Coordinator {
                 && closed.updates.remove(member).is_some()
             {
                 self.count(*refusal);
+            }
+        }
+        if context.terms().sealing.custody().is_some() {
+            for member in shown_otherwise(&prepared) {
+                if closed.updates.remove(&member).is_some() {
+                    self.count(Refusal::BadShare);
+                }
             }
         }
         let evidence = opening::verified(context, &mut closed, proofs, &prepared);

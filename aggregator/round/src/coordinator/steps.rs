@@ -104,7 +104,8 @@ impl Coordinator {
             }
             _ => return,
         };
-        closed.begin_patience(answered, needed, (now_ms, context.terms().step_deadline_ms));
+        let step_ms = closed.step_ms(context.terms());
+        closed.begin_patience(answered, needed, (now_ms, step_ms));
     }
 
     /// What becomes of a custodian's answer to a step that is over: nothing, as others were enough. It is no fault to

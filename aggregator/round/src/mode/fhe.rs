@@ -20,7 +20,7 @@ use privacy_secagg::{EncodingParameters, NoisyUpdate, Payloads, QuantizedProbe, 
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{OpenError, Opened, PartError, Parts, PayloadSizes, payload};
+use super::{OpenError, Opened, PartError, Parts, PayloadSizes, Proof, payload};
 use crate::AggregatorContext;
 
 /// Bits of the inner products that are opened: parameters of the encoding keep |⟨x, p⟩| below
@@ -87,6 +87,20 @@ pub(super) fn check(
     } else {
         key_share(context, delivery).map(|_share| ())
     }
+}
+
+/// Checks a share of a key against the others', so that no contributor's can contradict each other once the set is agreed on.
+pub(super) fn prepare(
+    context: &AggregatorContext,
+    custody_terms: CustodyTerms,
+    place: usize,
+    delivery: &VerifiedDelivery,
+) -> Result<Proof, Refusal> {
+    let share = key_share(context, delivery)?;
+    let custodian = u8::try_from(place).map_err(|_source| Refusal::Stranger)?;
+    let proof = share.verify(custody(custody_terms)?, custodian);
+    let verifier = proof.map_err(|_source| Refusal::BadShare)?.0.to_vec();
+    Ok(Proof { verifier, message: Vec::new() })
 }
 
 fn ciphertext(

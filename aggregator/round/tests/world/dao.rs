@@ -58,7 +58,7 @@ impl Dao {
     fn grant(&mut self, world: &World) -> DaoReply {
         if self.open.is_none() {
             if self.granted == u64::from(world.terms.rounds) {
-                return DaoReply::Finished;
+                return DaoReply::Finished(Box::new(world.end(self.granted)));
             }
             self.open = Some(world.grant(self.granted, &cohort(world, self.granted)));
             self.granted += 1;

@@ -9,8 +9,9 @@ pub(crate) mod shell;
 use std::sync::Arc;
 
 use aggregator_protocol::{
-    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, FederationTerms, NoiseTerms,
-    RoundGrant, RoundId, RoundOrder, SchemaTerms, SealingTerms, TrainingTerms,
+    CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, EndReason, FederationEnd,
+    FederationTerms, NoiseTerms, RoundGrant, RoundId, RoundOrder, SchemaTerms, SealingTerms,
+    TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, OwnShares, RoundSecret, Sealed};
 use aggregator_strategy::{CohortRule, ServerOptimizer, VrfPublicKey, participation_key};
@@ -128,6 +129,7 @@ impl World {
                 deviation: vec![1.0],
             },
             rounds: 3,
+            stopping: None,
             sampling: CohortRule::Everybody,
             minimum_cohort,
             round_deadline_ms: ROUND_DEADLINE_MS,
@@ -221,7 +223,15 @@ impl World {
             draw_keys: self.draw_keys(cohort),
             custodians: self.custodians(cohort),
             cohort_epoch: self.terms.cohort.is_present().then_some(EPOCH),
+            control: None,
         }
+    }
+
+    /// That there are no more rounds after so many.
+    pub(crate) fn end(&self, settled: u64) -> Signed<FederationEnd> {
+        let federation = self.terms.id();
+        let body = FederationEnd { federation, settled, reason: EndReason::AllRounds };
+        Signed::new(body, Tag::FederationEnd, &self.dao_key)
     }
 
     pub(crate) fn grant(&self, round: u64, cohort: &[usize]) -> Signed<RoundGrant> {

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, mem};
 
-use aggregator_protocol::{AggregatorReply, AggregatorRequest, DaoReply, Refusal};
+use aggregator_protocol::{
+    AggregatorReply, AggregatorRequest, ContributorReply, DaoReply, Refusal,
+};
 use aggregator_round::{
     AggregatorContext, Ask, Coordinator, Ended, Input, MemoryUpdates, Output, PeerAggregator,
     PeerInput, PeerStep, RoundEvent, Unsendable,
@@ -69,7 +71,7 @@ impl CoordinatorShell {
         let told = outputs.iter().position(|output| {
             matches!(output, Output::Acknowledge(_) | Output::Conclude(_) | Output::Report(_))
         });
-        if *input != Input::NoMoreRounds {
+        if !matches!(input, Input::NoMoreRounds(_)) {
             assert!(stored.is_some() || self.machine == before, "changed, but not to be stored");
             assert!(stored.is_none() || told.is_none() || stored < told, "told before stored");
             assert!(kept.is_none() || kept < stored, "named before kept");
@@ -171,8 +173,9 @@ impl CoordinatorShell {
                 restored.count(*refusal);
             }
         }
-        if self.machine.finished() {
-            restored = restored.handle(&self.context, Input::NoMoreRounds, 0).0;
+        let anybody = self.context.signing().verifying_key();
+        if let ContributorReply::Finished(end) = self.machine.order_for(&anybody, None) {
+            restored = restored.handle(&self.context, Input::NoMoreRounds(end), 0).0;
         }
         restored
     }
@@ -251,7 +254,7 @@ impl PeerShell {
 pub(crate) fn input_from_dao(reply: DaoReply) -> Option<Input> {
     match reply {
         DaoReply::Granted { grant, model } => Some(Input::Granted { grant, model }),
-        DaoReply::Finished => Some(Input::NoMoreRounds),
+        DaoReply::Finished(end) => Some(Input::NoMoreRounds(end)),
         DaoReply::Probes(probes) => Some(Input::Probed(probes)),
         DaoReply::Settled { .. } => Some(Input::Logged),
         DaoReply::Refused(refusal) => Some(Input::StepRefused(refusal)),

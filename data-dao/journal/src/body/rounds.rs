@@ -103,6 +103,19 @@ pub struct RoundAborted {
     pub reason: String,
 }
 
+/// A criterion of the federation's terms ended it before all rounds were run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundsEnded {
+    /// Which federation.
+    #[serde(with = "text")]
+    pub federation: Name,
+    /// The settled round whose model is the best by that criterion: it is the one that can be released.
+    pub best_round: u64,
+    /// Why, in words.
+    pub reason: String,
+}
+
 /// A contributor's weight in a model's revenue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,7 +137,8 @@ pub struct ModelReleased {
     pub model: Name,
     /// Its version: 1 for the first, then one more each time.
     pub version: u32,
-    /// Digest of the model: that of the federation's last settled round.
+    /// Digest of the model: that of the federation's last settled round, or of the best one if a criterion of the terms
+    /// ended it ([`RoundsEnded`]).
     #[serde(with = "text")]
     pub digest: Digest,
     /// The federation that trained it.

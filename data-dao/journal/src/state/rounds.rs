@@ -7,7 +7,8 @@ use super::{LABEL_BYTES_MAX, State};
 use crate::pay::{self, SCALAR_MAX};
 use crate::refusal::{same, same_list, text_within, within};
 use crate::{
-    Federation, ModelReleased, OpenRound, Refusal, RoundAborted, RoundOpened, Standing, ValueWeight,
+    Federation, FederationEnding, ModelReleased, OpenRound, Refusal, RoundAborted, RoundOpened,
+    RoundsEnded, Standing, ValueWeight,
 };
 
 impl State {
@@ -21,6 +22,7 @@ impl State {
         if u64::try_from(federation.settled.len()).is_ok_and(|settled| settled >= rounds) {
             return Err(Refusal::RoundsUsedUp { federation: body.federation.to_string(), rounds });
         }
+        check_going_on(federation)?;
         let lowest = federation.last_round.map_or(0, |last| i128::from(last) + 1);
         within("round", body.round, lowest, i128::from(u64::MAX))?;
         check_policy(federation, body)?;
@@ -58,16 +60,35 @@ impl State {
         Ok(())
     }
 
+    /// Whether the criterion was met is the DAO node's word until its validation set is revealed; that nothing but one of
+    /// the federation's own models is sold, and no round follows, is the ledger's.
+    pub(super) fn end_rounds(&mut self, body: &RoundsEnded) -> Result<(), Refusal> {
+        text_within("reason", &body.reason, LABEL_BYTES_MAX)?;
+        let index = self.entries;
+        let federation = self.federation_ref(&body.federation)?;
+        if let Some(OpenRound { round: open, .. }) = federation.open_round {
+            return Err(Refusal::RoundStillOpen { federation: body.federation.to_string(), open });
+        }
+        check_going_on(federation)?;
+        if !federation.settled.iter().any(|settled| settled.round == body.best_round) {
+            return Err(Refusal::unknown("settled round of federation", &body.federation));
+        }
+        let (best_round, reason) = (body.best_round, body.reason.clone());
+        let federation = self.federation_mut(&body.federation)?;
+        federation.ending = Some(FederationEnding { best_round, reason, index });
+        Ok(())
+    }
+
     pub(super) fn release_model(
         &mut self,
         body: &ModelReleased,
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let federation = self.federation_ref(&body.federation)?;
-        let Some(last) = federation.settled.last() else {
+        let Some(offered) = federation.offered() else {
             return Err(Refusal::unknown("settled round of federation", &body.federation));
         };
-        same("digest", &last.model_after, &body.digest)?;
+        same("digest", &offered.model_after, &body.digest)?;
         same("rounds", &federation.settled.len().to_string(), &body.rounds.to_string())?;
         let releases = self.models.get(&body.model).map_or(&[][..], |model| &model.releases);
         if let Some(earlier) = releases.first() {
@@ -125,6 +146,16 @@ impl State {
 
     pub(super) fn federation_mut(&mut self, name: &Name) -> Result<&mut Federation, Refusal> {
         self.federations.get_mut(name).ok_or_else(|| Refusal::unknown("federation", name))
+    }
+}
+
+fn check_going_on(federation: &Federation) -> Result<(), Refusal> {
+    match &federation.ending {
+        None => Ok(()),
+        Some(ending) => {
+            let federation = federation.opened.federation.to_string();
+            Err(Refusal::RoundsEnded { federation, index: ending.index })
+        }
     }
 }
 

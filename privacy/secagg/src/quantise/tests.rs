@@ -135,7 +135,15 @@ fn weights_make_a_weighted_mean_and_the_indicator_counts_the_unclipped() {
     assert!((mean[0] - 0.5).abs() < 0.002 && (mean[1] + 0.625).abs() < 0.002, "{mean:?}");
     let fraction = decode_clip_fraction(&sum, 3, &parameters).unwrap().unwrap();
     assert!((fraction - 2.0 / 3.0).abs() < 1e-9);
-    sum[2] = 0;
-    let refused = decode_mean(&sum, 3, &rotation, &parameters);
-    assert_eq!(refused, Err(crate::AggregateError::Weights { got: 0 }));
+    // Three contributors weigh 3 to 300 together: whoever says more, or less than nothing, is found out.
+    for got in [0, -1, 2, 301, 1 << 20] {
+        sum[2] = got;
+        let refused = decode_mean(&sum, 3, &rotation, &parameters);
+        let expected = crate::AggregateError::Weights { least: 3, most: 300, got };
+        assert_eq!(refused, Err(expected));
+    }
+    for honest in [3, 300] {
+        sum[2] = honest;
+        assert!(decode_mean(&sum, 3, &rotation, &parameters).is_ok());
+    }
 }

@@ -109,7 +109,8 @@ async fn check_end(script: Script, expected: AgentEvent) {
     let (ended, events) = machine.run(machine.config(&coordinator)).await;
     assert_eq!(ended.unwrap().counted, 0);
     assert!(events.contains(&expected), "{events:?}");
-    assert_eq!(events.last(), Some(&AgentEvent::Finished { rounds: 0 }));
+    let reason = "all rounds were run".to_owned();
+    assert_eq!(events.last(), Some(&AgentEvent::Finished { rounds: 0, reason }));
 }
 
 #[tokio::test]

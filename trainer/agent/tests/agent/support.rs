@@ -10,10 +10,10 @@ use aggregator_network::{
     Address, Inbound, Inbox, Limits, Link, LinkConfig, ListenAddress, Transport,
 };
 use aggregator_protocol::{
-    AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest,
-    FederationTerms, FetchedReceipt, NoiseTerms, OpenedScalars, Refusal, RoundGrant, RoundId,
-    RoundOrder, RoundReceipt, SchemaTerms, SealingTerms, SumCommitment, TrainingTerms, from_wire,
-    to_wire,
+    AcceptedSet, Acknowledgement, CohortTerms, ContributorReply, ContributorRequest, EndReason,
+    FederationEnd, FederationTerms, FetchedReceipt, NoiseTerms, OpenedScalars, Refusal, RoundAbort,
+    RoundGrant, RoundId, RoundOrder, RoundReceipt, SchemaTerms, SealingTerms, SumCommitment,
+    TrainingTerms, from_wire, to_wire,
 };
 use aggregator_strategy::{CohortRule, ServerOptimizer};
 use privacy_dp::ClipNorm;
@@ -69,6 +69,7 @@ pub(crate) fn terms() -> FederationTerms {
             deviation: vec![0.5, 0.5],
         },
         rounds: 1,
+        stopping: None,
         sampling: CohortRule::Everybody,
         minimum_cohort: 2,
         round_deadline_ms: 60_000,
@@ -223,7 +224,7 @@ fn answer(
             heard.fetches += 1;
             match script.order {
                 Some(round) if Some(round) > known => order(round, member),
-                Some(_) if !script.waits => ContributorReply::Finished,
+                Some(_) if !script.waits => ContributorReply::Finished(end(EndReason::AllRounds)),
                 _ => ContributorReply::Wait { retry_ms: 1 },
             }
         }
@@ -260,6 +261,17 @@ fn model() -> Vec<u8> {
     model_to_wire(&architecture, &parameters)
 }
 
+/// That there are no more rounds.
+fn end(reason: EndReason) -> Box<Signed<FederationEnd>> {
+    let body = FederationEnd { federation: terms().id(), settled: 1, reason };
+    Box::new(Signed::new(body, Tag::FederationEnd, &key(DAO_NODE)))
+}
+
+fn abort(round: RoundId) -> Box<Signed<RoundAbort>> {
+    let body = RoundAbort { federation: terms().id(), round, reason: "too few".to_owned() };
+    Box::new(Signed::new(body, Tag::RoundAbort, &key(COORDINATOR)))
+}
+
 fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
     let mut cohort = vec![member, key(OTHER_MEMBER).verifying_key()];
     cohort.sort();
@@ -272,6 +284,7 @@ fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
         draw_keys: Vec::new(),
         custodians: Vec::new(),
         cohort_epoch: None,
+        control: None,
     };
     Signed::new(grant, Tag::RoundGrant, &key(DAO_NODE))
 }
@@ -300,7 +313,7 @@ fn receipt(
 ) -> FetchedReceipt {
     let counts = match on_receipt {
         OnReceipt::Pending => return FetchedReceipt::Pending,
-        OnReceipt::Aborted => return FetchedReceipt::Aborted { reason: "too few".to_owned() },
+        OnReceipt::Aborted => return FetchedReceipt::Aborted(abort(round)),
         OnReceipt::Settled => true,
         OnReceipt::LeftOut => false,
     };

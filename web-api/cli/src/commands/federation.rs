@@ -115,6 +115,8 @@ struct Detail {
     settled: Vec<Round>,
     rounds_aborted: u64,
     contributors: Vec<Contributor>,
+    ended: Option<String>,
+    offered_round: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -225,6 +227,9 @@ fn print_detail(detail: &Detail) -> anyhow::Result<()> {
          accuracy {accuracy}",
         detail.rounds_aborted,
     ))?;
+    if let (Some(reason), Some(round)) = (&detail.ended, detail.offered_round) {
+        print(format!("ended: {reason}; the model of round {round} is on offer"))?;
+    }
     let row = |round: &Round| {
         vec![
             round.round.to_string(),

@@ -50,6 +50,8 @@ pub struct CooperativePlan {
     pub dir: PathBuf,
     /// How many rounds.
     pub rounds: u32,
+    /// What else the federation is to be like.
+    pub adjust: fn(&mut FederationConfig),
     /// How updates are sealed.
     pub mode: SealingMode,
     /// The federation's noise multiplier; 0: no noise.
@@ -421,6 +423,8 @@ fn serve_config(
     if plan.mode != SealingMode::Fhe {
         aggregators.push(aggregator_keys(&plan.dir.join(AGGREGATOR), rng)?);
     }
+    let mut federation = federation_config(plan, aggregators, members);
+    (plan.adjust)(&mut federation);
     Ok(ServeConfig {
         state_dir: plan.dir.join("dao"),
         listen: ListenConfig {
@@ -437,7 +441,7 @@ fn serve_config(
             guardian: None,
             guardian_term_ms: guardian_term_by_default(),
         },
-        federation: federation_config(plan, aggregators, members),
+        federation,
         secrets,
     })
 }
@@ -476,6 +480,7 @@ fn federation_config(
         architecture: None,
         aggregators,
         rounds: plan.rounds,
+        early_stopping: None,
         start_members: members,
         minimum_cohort,
         members_max: 64.max(members),
@@ -489,6 +494,9 @@ fn federation_config(
         weight_decay: 0.0,
         gradient_clip: None,
         proximal: 0.0,
+        personal_layers: None,
+        ditto_lambda: None,
+        scaffold: false,
         optimizer: optimizer_by_default(),
         sampling: sampling_by_default(),
         round_budget: ROUND_BUDGET,

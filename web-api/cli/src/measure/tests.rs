@@ -50,18 +50,21 @@ impl Case {
     }
 }
 
-fn evaluator(architecture: &Architecture, dimension: u32) -> Result<Evaluator, MeasureError> {
+fn unchecked_evaluator(architecture: &Architecture, dimension: u32) -> Evaluator {
     let validation = part(0);
     let standardiser = Standardiser::fit(&validation);
     let standardised = |table: &Table| Examples::from_table(table, &standardiser).unwrap();
-    let evaluator = Evaluator {
+    Evaluator {
         device: ComputeDevice::cpu(),
         architecture: architecture.clone(),
         validation: standardised(&validation),
         test: standardised(&part(1)),
         encoding: EncodingParameters::standard(ClipNorm::new(0.5).unwrap(), dimension, 8).unwrap(),
-    };
-    evaluator.checked()
+    }
+}
+
+fn evaluator(architecture: &Architecture, dimension: u32) -> Result<Evaluator, MeasureError> {
+    unchecked_evaluator(architecture, dimension).checked(0)
 }
 
 fn fed_avg() -> OptimizerState {
@@ -106,6 +109,34 @@ fn values_add_up_to_the_improvement_of_the_validation_loss() {
     assert!(before - after > 0.01, "training helps: {before} to {after}");
     let error = (values - (before - after)).abs() / (before - after);
     assert!(error < 0.02, "values of {values} for an improvement of {}", before - after);
+}
+
+#[test]
+fn where_last_layers_are_contributors_own_only_shared_ones_are_moved_and_measured() {
+    let architecture = architecture();
+    let shared = architecture.layout().shared_count(1).unwrap();
+    let evaluator = evaluator(&architecture, u32::try_from(shared).unwrap());
+    assert!(matches!(evaluator, Err(MeasureError::Dimension { .. })), "nobody said so");
+    let layered = |layers| {
+        let shared = u32::try_from(shared).unwrap();
+        unchecked_evaluator(&architecture, shared).checked(layers)
+    };
+    assert!(layered(2).is_err());
+    let evaluator = layered(1).unwrap();
+    let start = Parameters::initial(&architecture, &mut ChaCha20Rng::seed_from_u64(5));
+    let fitted = fitted_head(&evaluator, start.clone()).unwrap();
+    assert_eq!(fitted.values()[..shared], start.values()[..shared]);
+    let loss = |model: &Parameters| evaluator.validate(model).unwrap().loss;
+    assert!(loss(&fitted) < loss(&start) - 0.05, "{} to {}", loss(&start), loss(&fitted));
+    // A sum of nothing moves nothing but the head, which goes on being fitted.
+    let rotation = evaluator.encoding.rotation(&Digest([3; 32]), 0);
+    let optimizer = OptimizerState::new(ServerOptimizer::default(), shared).unwrap();
+    let sum = vec![0; shared];
+    let measured = evaluator.measure((&fitted, &optimizer), &sum, 2, &rotation, &[]).unwrap();
+    assert_eq!(measured.mean_update.len(), shared);
+    assert_eq!(measured.value_probe.values().len(), shared);
+    assert_eq!(measured.after.values()[..shared], start.values()[..shared]);
+    assert!(loss(&measured.after) < loss(&fitted));
 }
 
 #[test]

@@ -113,15 +113,17 @@ impl Invited {
 
     /// The model as it travels, and the state of the cohort that opens it. What is sealed is kept: the
     /// same answer is given again.
+    ///
+    /// * `payload` — the model of this round and digest, and what comes with it.
     pub(crate) fn seal(
         &self,
         vault: &Vault,
-        round: RoundId,
-        model: Vec<u8>,
+        (round, model): (RoundId, Digest),
+        payload: Vec<u8>,
     ) -> anyhow::Result<(Option<CohortEpoch>, Vec<u8>)> {
-        let Some((epoch, key)) = &self.key else { return Ok((None, model)) };
-        let context = ModelContext { round: round.0, model: Digest::of(Tag::Model, &model) };
-        let sealed = key.seal(&model, &context, &mut rand::rng())?;
+        let Some((epoch, key)) = &self.key else { return Ok((None, payload)) };
+        let context = ModelContext { round: round.0, model };
+        let sealed = key.seal(&payload, &context, &mut rand::rng())?;
         vault.keep(MODEL_FILE, &sealed)?;
         Ok((Some(*epoch), sealed.to_bytes()))
     }

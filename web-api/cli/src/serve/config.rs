@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
-use aggregator_protocol::{CustodyTerms, LocalWork, NoiseTerms, SealingTerms, TrainingTerms};
+use aggregator_protocol::{
+    CustodyTerms, DriftTerms, LocalWork, NoiseTerms, PersonalTerms, SealingTerms, TrainingTerms,
+};
 use aggregator_strategy::{CohortRule, Schedule, ServerOptimizer};
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -156,8 +158,12 @@ pub struct FederationConfig {
     /// demonstration from 1 ms. By default a day, in a demonstration half a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge_window_ms: Option<u64>,
-    /// How many rounds are run.
+    /// How many rounds are run at most.
     pub rounds: u32,
+    /// When to run no more: `loss:patience=P,improvement=X` after P rounds in which the validation loss did not fall by more
+    /// than X (0 if left out); `accuracy:…` likewise. Then the best model so far is sold. By default never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<String>,
     /// Members that must have joined before the first round starts.
     pub start_members: u32,
     /// How a round's cohort is chosen: `everybody` (the default), `uniform:size=K,over=F` (⌈K·F⌉ are drawn in public and
@@ -195,6 +201,15 @@ pub struct FederationConfig {
     /// Weight of FedProx's proximal term; 0 by default.
     #[serde(default)]
     pub proximal: f64,
+    /// Last dense layers that each contributor has to itself and never uploads (FedPer); by default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_layers: Option<u32>,
+    /// λ by which a model of each contributor's own is drawn to the shared one (Ditto); by default there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ditto_lambda: Option<f64>,
+    /// Correct drift by control variates (SCAFFOLD): needs `local_steps`, and neither momentum, noise nor models of one's own.
+    #[serde(default)]
+    pub scaffold: bool,
     /// The server's step: `fedavg` (the default), `fedavgm`, `fedadagrad`, `fedadam` or `fedyogi`, with settings as
     /// in `fedadam:lr=0.1,tau=0.001`.
     #[serde(default = "optimizer_by_default")]
@@ -205,7 +220,7 @@ pub struct FederationConfig {
     pub novelty_percent: u32,
     /// How long a round waits for contributions, in milliseconds.
     pub round_deadline_ms: u64,
-    /// How long one step between aggregators may take, in milliseconds.
+    /// How long one step between aggregators may take for each batch of updates, in milliseconds.
     pub step_deadline_ms: u64,
     /// The model's name in the catalogue.
     pub model: String,
@@ -284,6 +299,19 @@ impl FederationConfig {
             weight_decay: self.weight_decay,
             gradient_clip: self.gradient_clip,
             proximal: self.proximal,
+            drift: if self.scaffold { DriftTerms::Scaffold } else { DriftTerms::Absent },
+            personal: self.personal()?,
+        })
+    }
+
+    fn personal(&self) -> anyhow::Result<PersonalTerms> {
+        Ok(match (self.personal_layers, self.ditto_lambda) {
+            (None, None) => PersonalTerms::Absent,
+            (Some(layers), None) => PersonalTerms::Layers(layers),
+            (None, Some(pull)) => PersonalTerms::Beside { pull },
+            (Some(_), Some(_)) => {
+                anyhow::bail!("federation.personal_layers and federation.ditto_lambda: one of them")
+            }
         })
     }
 

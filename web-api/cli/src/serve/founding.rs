@@ -5,6 +5,7 @@ use std::path::Path;
 use aggregator_network::load_key;
 use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms};
 use aggregator_round::{privacy_loss, round_loss_micro};
+use aggregator_strategy::EarlyStopping;
 use anyhow::{Context as _, bail};
 use data_dao_journal::{
     Body, BoundsKind, FederationOpened, Genesis, MembersFounded, SafeguardsSet, State,
@@ -27,6 +28,9 @@ use crate::{
 
 /// File of the signed terms in the state directory.
 const TERMS_FILE: &str = "terms.bin";
+/// Most parameters that are contributors' own: the DAO's travel with the model, and what links let through is reckoned from
+/// what is shared and a mebibyte besides.
+const OWN_PARAMETERS_MAX: usize = 200_000;
 /// Challenge window where none is configured: a day, in which members look at what was measured.
 const STANDARD_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 /// The same in a demonstration: long enough to be seen, short enough to wait for.
@@ -231,6 +235,11 @@ fn aggregators(federation: &FederationConfig) -> anyhow::Result<Vec<AggregatorKe
     federation.aggregators.iter().map(super::config::AggregatorConfig::keys).collect()
 }
 
+fn early_stopping(federation: &FederationConfig) -> anyhow::Result<Option<EarlyStopping>> {
+    let settings = federation.early_stopping.as_deref().map(str::parse).transpose();
+    settings.context("federation.early_stopping")
+}
+
 fn make_terms(
     config: &ServeConfig,
     tables: &Tables,
@@ -239,7 +248,20 @@ fn make_terms(
 ) -> anyhow::Result<FederationTerms> {
     let federation = &config.federation;
     let architecture = architecture(federation)?;
-    let dimension = u32::try_from(architecture.parameter_count()).context("model too large")?;
+    let training = federation.training()?;
+    // What is sealed are the parameters that are shared.
+    let shared = architecture.layout().shared_count(training.personal.layers()).with_context(|| {
+        let layers = training.personal.layers();
+        format!("federation.personal_layers = {layers}: the model has fewer dense layers, or would share nothing")
+    })?;
+    let own = architecture.parameter_count() - shared;
+    if own > OWN_PARAMETERS_MAX {
+        bail!(
+            "federation.personal_layers: {own} parameters of each contributor's own, at most \
+             {OWN_PARAMETERS_MAX} travel with a model"
+        );
+    }
+    let dimension = u32::try_from(shared).context("model too large")?;
     let clip_norm = ClipNorm::new(federation.clip_norm).context("federation.clip_norm")?;
     // Where somebody could publish another sum than the sum, each member of the cohort checks it.
     let sealing = federation.sealing()?;
@@ -265,7 +287,7 @@ fn make_terms(
         cohort: CohortTerms::Mls { dao_sealing: SealingKey::derived_from(key).public() },
         encoding,
         noise,
-        training: federation.training()?,
+        training,
         optimizer: federation.optimizer.parse().context("federation.optimizer")?,
         architecture: architecture.to_json(),
         schema: SchemaTerms {
@@ -276,6 +298,7 @@ fn make_terms(
             deviation: wide(tables.standardiser.deviation()),
         },
         rounds: federation.rounds,
+        stopping: early_stopping(federation)?,
         sampling: federation.sampling.parse().context("federation.sampling")?,
         minimum_cohort: federation.minimum_cohort,
         round_deadline_ms: federation.round_deadline_ms,

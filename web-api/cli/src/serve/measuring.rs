@@ -4,12 +4,17 @@ use aggregator_protocol::{DaoReply, ProbeOrder, Refusal, RoundGrant, RoundSum};
 use aggregator_round::{PAST_UPDATES_MAX, check_tickets, missing_commitment};
 use aggregator_strategy::OptimizerState;
 use privacy_identity::{Digest, Signed, Tag};
+use trainer_model::Parameters;
 
 use super::{
+    control,
     round_service::{GRANT_FILE, OPENED_FILE, PROBES_FILE, RoundService, SUM_FILE},
     vault::Step,
 };
-use crate::measure::{MeasureError, Measured};
+use crate::{
+    measure::{MeasureError, Measured},
+    stopping::Stopping,
+};
 
 impl RoundService {
     pub(super) fn measure(&self, sum: Signed<RoundSum>) -> anyhow::Result<DaoReply> {
@@ -93,12 +98,17 @@ impl RoundService {
         let Measured {
             mean_update,
             optimizer,
+            after: measured_after,
             value_probe: value,
             innovation_probe: innovation,
             contrast_probe: contrast,
-            ..
         } = measured;
-        self.vault.keep_step(sum.round.0, &model_after, &Step { mean_update, optimizer })?;
+        let last = self.last_step()?;
+        let stopping = self.stopping_after(sum.round.0, last.as_ref(), &measured_after)?;
+        let (place, mean) = ((sum.round, last.as_ref()), (&mean_update[..], count));
+        let control = control::after(&self.vault, terms, place, mean)?;
+        let step = Step { mean_update, optimizer, stopping, control };
+        self.vault.keep_step(sum.round.0, &model_after, &step)?;
         let order = ProbeOrder {
             federation: sum.federation,
             round: sum.round,
@@ -111,12 +121,31 @@ impl RoundService {
         Ok(Signed::new(order, Tag::Probe, &self.key))
     }
 
+    /// Early stopping with what the model after `round` does on the validation set.
+    fn stopping_after(
+        &self,
+        round: u64,
+        last: Option<&Step>,
+        after: &Parameters,
+    ) -> anyhow::Result<Option<Stopping>> {
+        let Some(fresh) = self.terms.unverified_body().stopping else { return Ok(None) };
+        let before = last.and_then(|step| step.stopping.clone());
+        let mut stopping = before.unwrap_or_else(|| Stopping::new(fresh));
+        stopping.observe(round, &self.evaluator.validate(after)?).map_err(MeasureError::from)?;
+        Ok(Some(stopping))
+    }
+
+    /// How the current model came about; none before the first round.
+    pub(super) fn last_step(&self) -> anyhow::Result<Option<Step>> {
+        let last = self.federation(|f| f.settled().last().map(|r| (r.round, r.model_after)))?;
+        last.map(|(round, model)| self.vault.step(round, &model)).transpose()
+    }
+
     /// The server's optimiser as the current model left it.
     fn optimizer(&self) -> anyhow::Result<OptimizerState> {
         let terms = self.terms.unverified_body();
-        let last = self.federation(|f| f.settled().last().map(|r| (r.round, r.model_after)))?;
-        match last {
-            Some((round, model)) => Ok(self.vault.step(round, &model)?.optimizer),
+        match self.last_step()? {
+            Some(step) => Ok(step.optimizer),
             None => Ok(OptimizerState::new(terms.optimizer, terms.encoding.dimension())?),
         }
     }

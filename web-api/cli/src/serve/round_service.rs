@@ -8,7 +8,7 @@ use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
     RoundId, RoundReceipt, RoundSum, ScalarOpening, ValueRecord, from_wire, to_wire,
 };
-use aggregator_round::{SumProducts, check_values, round_loss_micro};
+use aggregator_round::{SumProducts, check_values, control_digest, round_loss_micro, with_control};
 use aggregator_strategy::Draw;
 use anyhow::Context as _;
 use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
@@ -24,7 +24,7 @@ use trainer_model::Parameters;
 use super::{
     cohort::{self, Invited},
     config::ServeConfig,
-    custodians, draws,
+    control, custodians, draws,
     settled_record::SettledRecord,
     settling::ADVANCE_EVERY_MS,
     vault::Vault,
@@ -152,7 +152,7 @@ impl RoundService {
     }
 
     /// Whether what members decided lets no round begin now: the federation is stopped, or too few agreed to the
-    /// policy. Its bound on ε is a budget: see [`Self::is_over`].
+    /// policy. Its bound on ε is a budget: see [`Self::end`].
     fn waits_for_members(&self, cohort: usize) -> anyhow::Result<bool> {
         self.federation(|f| f.is_stopped() || cohort < f.policy().minimum_cohort as usize)
     }
@@ -217,16 +217,7 @@ impl RoundService {
         let wire = trainer_model::model_to_wire(self.evaluator.architecture(), &model);
         let open = self.federation(|f| f.open_round().copied())?;
         if let Some(open) = open {
-            // The answer was lost: the same grant again. Without it on disk, nobody ever saw it.
-            let kept: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
-            if let Some(grant) = kept
-                && grant.unverified_body().round.0 == open.round
-                && let Some(model) =
-                    cohort::sealed_again(&self.vault, self.terms.unverified_body(), wire)?
-            {
-                return Ok(DaoReply::Granted { grant: Box::new(grant), model });
-            }
-            return self.abort(RoundId(open.round), "its grant was lost".to_owned()).await;
+            return self.granted_again(RoundId(open.round), wire).await;
         }
         let (settled, aborted, next) = self.federation(|f| {
             let next = f.last_round().map_or(0, |last| last + 1);
@@ -234,8 +225,8 @@ impl RoundService {
         })?;
         self.keep_time().await?;
         let cohort = self.members();
-        if self.is_over()? {
-            return Ok(DaoReply::Finished);
+        if let Some(reason) = self.end()? {
+            return Ok(self.finished(reason, settled as u64));
         }
         if cohort.len() < self.config.federation.start_members as usize {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
@@ -259,7 +250,13 @@ impl RoundService {
             return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
         }
         let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
-        let (cohort_epoch, sealed) = invited.seal(&self.vault, RoundId(next), wire)?;
+        let last = self.last_step()?;
+        let place = (RoundId(next), last.as_ref());
+        let admitted = self.federation(|f| f.members().len())?;
+        let control = control::hand_out(&self.vault, terms, place, admitted)?;
+        let payload = with_control(wire, control.as_deref());
+        let context = (RoundId(next), model);
+        let (cohort_epoch, sealed) = invited.seal(&self.vault, context, payload)?;
         let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
         let grant = RoundGrant {
             dao: terms.dao,
@@ -270,6 +267,7 @@ impl RoundService {
             draw_keys,
             custodians,
             cohort_epoch,
+            control: control.as_deref().map(control_digest),
         };
         let opened = RoundOpened {
             federation: self.name.clone(),
@@ -282,6 +280,25 @@ impl RoundService {
         self.vault.keep(GRANT_FILE, &grant)?;
         self.store.append(now_ms(), vec![Body::RoundOpened(opened)]).await?;
         Ok(DaoReply::Granted { grant: Box::new(grant), model: sealed })
+    }
+
+    /// The answer was lost: the same grant again. Without it on disk, nobody ever saw it.
+    async fn granted_again(&self, round: RoundId, wire: Vec<u8>) -> anyhow::Result<DaoReply> {
+        let kept: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
+        if let Some(grant) = kept
+            && grant.unverified_body().round == round
+            && let Some(model) = self.sealed_again(round, wire)?
+        {
+            return Ok(DaoReply::Granted { grant: Box::new(grant), model });
+        }
+        self.abort(round, "its grant was lost".to_owned()).await
+    }
+
+    /// What was sealed for the open round, or what travels as it is.
+    fn sealed_again(&self, round: RoundId, wire: Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
+        let terms = self.terms.unverified_body();
+        let control = control::handed_out(&self.vault, terms, round)?;
+        cohort::sealed_again(&self.vault, terms, with_control(wire, control.as_deref()))
     }
 
     async fn settle(
@@ -317,13 +334,18 @@ impl RoundService {
         let Ok(settled) = settled else {
             return Ok(DaoReply::Refused(Refusal::BadSet));
         };
-        let bodies = match settlement_bodies(settled) {
+        let round = (settled.round, settled.model_after);
+        let mut bodies = match settlement_bodies(settled) {
             Ok(bodies) => bodies,
             Err(refusal) => {
                 tracing::warn!("the round does not fit the ledger: {refusal}");
                 return Ok(DaoReply::Refused(Refusal::BadSet));
             }
         };
+        // In one transaction: no crash leaves a federation that has ended and goes on.
+        let ended = self.ended_by(round)?;
+        let behind = u64::from(ended.is_some());
+        bodies.extend(ended.map(Body::from));
         let appended = match self.store.append(now_ms(), bodies).await {
             Ok(appended) => appended,
             Err(AppendError::Refused { refusal, .. }) => {
@@ -335,7 +357,7 @@ impl RoundService {
         self.report(body, &test)?;
         self.advance().await?;
         // The last entry of a settlement is the one that settles.
-        Ok(DaoReply::Settled { entry: appended.index + appended.count - 1 })
+        Ok(DaoReply::Settled { entry: appended.index + appended.count - 1 - behind })
     }
 
     /// Checks that the receipt is about the sum and the probes that this node answered, and that its values are

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //!  round settled ─► its challenge window ends ─► RoundPosted ─┐
-//!  rounds are over: all settled, or ε is spent ───────────────┴─► ModelReleased, PriceSet
+//!  rounds are over: all settled, ε is spent, or nothing gets  │
+//!  better any more (RoundsEnded) ─────────────────────────────┴─► ModelReleased, PriceSet
 //! ```
 
 use std::sync::atomic::Ordering;
 
+use aggregator_protocol::{DaoReply, EndReason, FederationEnd};
 use aggregator_round::round_loss_micro;
 use anyhow::Context as _;
-use data_dao_journal::{Body, LIST_MAX, ModelReleased, PriceSet, RoundPosted};
+use data_dao_journal::{Body, LIST_MAX, ModelReleased, PriceSet, RoundPosted, RoundsEnded};
 use data_dao_ledger::Name;
-use privacy_identity::Digest;
+use privacy_identity::{Digest, Signed, Tag};
 use serde_json::json;
 
 use super::round_service::RoundService;
@@ -24,6 +26,9 @@ pub(super) const ADVANCE_EVERY_MS: u64 = 100;
 struct Standstill {
     settled: usize,
     opened: u64,
+    /// If early stopping ended it.
+    best_round: Option<u64>,
+    /// The one that is sold when no more rounds start.
     model: Digest,
     test_accuracy_ppm: Option<u32>,
     epsilon_left: Option<u64>,
@@ -73,41 +78,64 @@ impl RoundService {
         Ok(())
     }
 
-    /// Whether no round starts any more.
-    pub(super) fn is_over(&self) -> anyhow::Result<bool> {
-        Ok(match self.standstill()? {
-            Some(standstill) => self.ends_at(&standstill)?,
-            None => false,
-        })
+    /// Why no round starts any more; none if one may.
+    pub(super) fn end(&self) -> anyhow::Result<Option<EndReason>> {
+        self.standstill()?.map_or(Ok(None), |standstill| self.ends_at(&standstill))
+    }
+
+    /// What is said to who asks for a round when there are no more.
+    pub(super) fn finished(&self, reason: EndReason, settled: u64) -> DaoReply {
+        let federation = self.terms.unverified_body().id();
+        let end = FederationEnd { federation, settled, reason };
+        DaoReply::Finished(Box::new(Signed::new(end, Tag::FederationEnd, &self.key)))
+    }
+
+    /// What goes into the ledger behind a round with which early stopping ends the federation.
+    ///
+    /// * `round` — its number and the model to which it led.
+    pub(super) fn ended_by(
+        &self,
+        (round, model): (u64, Digest),
+    ) -> anyhow::Result<Option<RoundsEnded>> {
+        let Some(stopping) = self.vault.step(round, &model)?.stopping else { return Ok(None) };
+        let Some(best_round) = stopping.best_round().filter(|_| stopping.is_exhausted()) else {
+            return Ok(None);
+        };
+        let reason = EndReason::NoImprovement { best_round }.to_string();
+        Ok(Some(RoundsEnded { federation: self.name.clone(), best_round, reason }))
     }
 
     /// Nothing while a round is open.
     fn standstill(&self) -> anyhow::Result<Option<Standstill>> {
         let found = self.store.view(|state| {
             let federation = state.federation(&self.name)?;
-            let last = federation.settled().last();
+            let offered = federation.offered();
             let opened = federation.settled().len() as u64 + federation.aborted();
             Some(federation.open_round().is_none().then(|| Standstill {
                 settled: federation.settled().len(),
                 opened,
-                model: last.map_or(Digest([0; Digest::LEN]), |last| last.model_after),
-                test_accuracy_ppm: last.and_then(|last| last.test_accuracy_ppm),
+                best_round: federation.ending().map(|ending| ending.best_round),
+                model: offered.map_or(Digest([0; Digest::LEN]), |round| round.model_after),
+                test_accuracy_ppm: offered.and_then(|round| round.test_accuracy_ppm),
                 epsilon_left: state.epsilon_micro_left(federation),
             }))
         });
         found.context("the federation is in the ledger since the node was founded")
     }
 
-    fn ends_at(&self, standstill: &Standstill) -> anyhow::Result<bool> {
+    fn ends_at(&self, standstill: &Standstill) -> anyhow::Result<Option<EndReason>> {
+        if let Some(best_round) = standstill.best_round {
+            return Ok(Some(EndReason::NoImprovement { best_round }));
+        }
         if standstill.settled >= self.config.federation.rounds as usize {
-            return Ok(true);
+            return Ok(Some(EndReason::AllRounds));
         }
         let Some(left) = standstill.epsilon_left else {
-            return Ok(false);
+            return Ok(None);
         };
         // Promise 3: the ledger would refuse the round; nobody is invited to it.
         let next = round_loss_micro(self.terms.unverified_body(), standstill.opened)?;
-        Ok(next.is_none_or(|next| next > left))
+        Ok(next.is_none_or(|next| next > left).then_some(EndReason::PrivacySpent))
     }
 
     async fn release(&self) -> anyhow::Result<()> {
@@ -115,12 +143,12 @@ impl RoundService {
             return Ok(());
         };
         let challenged = self.federation(|federation| !federation.challenges().is_empty())?;
-        if standstill.settled == 0 || challenged || !self.ends_at(&standstill)? {
+        if standstill.settled == 0 || challenged || self.ends_at(&standstill)?.is_none() {
             return Ok(());
         }
         let model = Name::new(self.config.federation.model.clone())?;
         // Before the catalogue names it: whoever reads it there can ask it.
-        (self.publish)(&self.current_model()?)?;
+        (self.publish)(&self.vault.model(&standstill.model)?)?;
         if self.store.view(|state| state.model(&model).is_none()) {
             self.list_model(&standstill, model).await?;
         }

@@ -9,7 +9,10 @@ use std::{
 use aggregator_strategy::OptimizerState;
 use anyhow::{Context as _, bail};
 use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Writer};
-use trainer_model::{Architecture, PARAMETERS_MAX, Parameters, model_digest};
+use trainer_model::{Architecture, Parameters, model_digest};
+
+use super::control::{floats_from_reader, floats_to_writer};
+use crate::stopping::Stopping;
 
 /// A directory of files that are written whole or not at all.
 #[derive(Debug, Clone)]
@@ -104,25 +107,34 @@ pub(crate) struct Step {
     pub(crate) mean_update: Vec<f32>,
     /// The optimiser after it.
     pub(crate) optimizer: OptimizerState,
+    /// Early stopping after it, where the terms ask for it.
+    pub(crate) stopping: Option<Stopping>,
+    /// The sum of contributors' control variates after it, `[parameter_count]`; empty without.
+    pub(crate) control: Vec<f32>,
 }
 
 impl Encode for Step {
     fn encode(&self, writer: &mut Writer) {
-        let bytes: Vec<u8> =
-            self.mean_update.iter().flat_map(|value| value.to_le_bytes()).collect();
-        writer.bytes(&bytes);
+        floats_to_writer(&self.mean_update, writer);
         self.optimizer.encode(writer);
+        writer.u8(u8::from(self.stopping.is_some()));
+        if let Some(stopping) = &self.stopping {
+            stopping.encode(writer);
+        }
+        floats_to_writer(&self.control, writer);
     }
 }
 
 impl Decode for Step {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (values, rest) = reader.bytes("mean update", 4 * PARAMETERS_MAX)?.as_chunks::<4>();
-        if !rest.is_empty() {
-            return Err(DecodeError::invalid("mean update", "cut off"));
-        }
-        let mean_update = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Ok(Self { mean_update, optimizer: Decode::decode(reader)? })
+        let mean_update = floats_from_reader(reader)?;
+        let optimizer = Decode::decode(reader)?;
+        let stopping = match reader.u8()? {
+            0 => None,
+            1 => Some(Decode::decode(reader)?),
+            other => return Err(DecodeError::invalid("stopping", other)),
+        };
+        Ok(Self { mean_update, optimizer, stopping, control: floats_from_reader(reader)? })
     }
 }
 

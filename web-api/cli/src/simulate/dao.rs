@@ -116,6 +116,7 @@ impl SimulatedDao {
             cohort: start.cohort,
             draw_keys: start.draw_keys,
             cohort_epoch: None,
+            control: None,
         };
         if let Some(ledger) = &mut self.ledger {
             ledger.opened(&self.terms, &grant, start.now_ms)?;
@@ -159,7 +160,8 @@ impl SimulatedDao {
             Some(OpenRound { grant, wire, progress: Progress::Granted, .. }) => {
                 DaoReply::Granted { grant: Box::new(grant.clone()), model: wire.clone() }
             }
-            _ => DaoReply::Finished,
+            // Nothing of the kind is asked for between rounds.
+            _ => DaoReply::Refused(Refusal::Unexpected),
         }
     }
 

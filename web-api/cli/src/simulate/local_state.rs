@@ -7,10 +7,11 @@ use privacy_identity::{
     Decode, DecodeError, Encode, Reader, Writer, list_from_reader, list_to_writer,
 };
 
+use crate::stopping::Stopping;
+
 use super::{
     control::ControlChanges,
     state::{floats_from_reader, floats_to_writer, optional_from_reader, optional_to_writer},
-    stopping::Stopping,
 };
 
 /// What outlives a round besides the shared model.

@@ -6,13 +6,14 @@ use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use data_dao_journal::student_t_thousandths;
 use serde_json::{Value, json};
 
+use crate::stopping::Stopping;
+
 use super::{
     explained::Explained,
     local_round::Bench,
     population::Contributor,
     simulation::Simulation,
     state::{RoundRecord, ValueRecord},
-    stopping::Stopping,
 };
 use crate::demo::children::own_peak_rss_bytes;
 

@@ -478,7 +478,7 @@ impl Party {
 fn input_from_dao(reply: DaoReply) -> anyhow::Result<Input> {
     Ok(match reply {
         DaoReply::Granted { grant, model } => Input::Granted { grant, model },
-        DaoReply::Finished => Input::NoMoreRounds,
+        DaoReply::Finished(end) => Input::NoMoreRounds(end),
         DaoReply::Probes(probes) => Input::Probed(probes),
         DaoReply::Settled { .. } => Input::Logged,
         DaoReply::Refused(refusal) => Input::StepRefused(refusal),

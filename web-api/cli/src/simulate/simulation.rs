@@ -370,7 +370,7 @@ impl Setup<'_> {
             test: self.data.test.clone(),
             encoding,
         };
-        Ok(evaluator.checked()?)
+        Ok(evaluator.checked(0)?)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use aggregator_protocol::{
-    CohortTerms, CustodyTerms, FederationTerms, LocalWork, NoiseTerms, SchemaTerms, SealingTerms,
-    TrainingTerms,
+    CohortTerms, CustodyTerms, DriftTerms, FederationTerms, LocalWork, NoiseTerms, PersonalTerms,
+    SchemaTerms, SealingTerms, TrainingTerms,
 };
 use anyhow::{Context as _, bail};
 use privacy_dp::ClipNorm;
@@ -87,6 +87,8 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
             deviation: vec![1.0],
         },
         rounds: ROUNDS_MAX,
+        // A simulation stops by itself.
+        stopping: None,
         sampling: plan.cohort_rule()?,
         minimum_cohort,
         round_deadline_ms: DEADLINE_MS,
@@ -110,6 +112,9 @@ pub(crate) fn training(plan: &Plan) -> TrainingTerms {
         weight_decay: f64::from(settings.weight_decay),
         gradient_clip: settings.gradient_clip.map(f64::from),
         proximal: f64::from(settings.proximal),
+        // A simulation sees to these itself.
+        drift: DriftTerms::Absent,
+        personal: PersonalTerms::Absent,
     }
 }
 

@@ -2,11 +2,11 @@
 //! lose what they carry. Whatever happens, a round goes on or ends with a reason, nothing that was acknowledged is
 //! lost, and the ledger audits.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
-#![expect(dead_code, reason = "other test files use the rest of the world")]
 
 #[path = "../world/mod.rs"]
 mod world;
 
+mod absent;
 mod clock;
 mod disk;
 mod evidence;

@@ -9,7 +9,7 @@ use sahakar::{
         cooperative::{Cooperative, CooperativePlan},
         wineries::{Vintage, VintagePlan},
     },
-    serve::SealingMode,
+    serve::{FederationConfig, SealingMode},
 };
 use serde_json::Value;
 use trainer_model::DeviceChoice;
@@ -29,13 +29,16 @@ pub(crate) struct Setup<'a> {
     pub(crate) contributors: usize,
     pub(crate) rounds: u32,
     pub(crate) round_deadline_ms: u64,
+    /// What else the federation is to be like.
+    pub(crate) adjust: fn(&mut FederationConfig),
 }
 
 impl<'a> Setup<'a> {
     /// The program itself.
     pub(crate) fn new(mode: SealingMode, dir: &'a Path, contributors: usize, rounds: u32) -> Self {
         let program = env!("CARGO_BIN_EXE_sahakar").as_ref();
-        Self { program, mode, dir, contributors, rounds, round_deadline_ms: ROUND_DEADLINE_MS }
+        let round_deadline_ms = ROUND_DEADLINE_MS;
+        Self { program, mode, dir, contributors, rounds, round_deadline_ms, adjust: |_| {} }
     }
 
     /// The contributors with their tables.
@@ -53,6 +56,7 @@ impl<'a> Setup<'a> {
             program: self.program.to_owned(),
             dir: self.dir.to_owned(),
             rounds: self.rounds,
+            adjust: self.adjust,
             mode: self.mode,
             device: DeviceChoice::Cpu,
             seed: 3,

@@ -1,6 +1,6 @@
-//! Early stopping of a simulation.
+//! Early stopping under way, in a simulation or at a DAO node.
 
-use aggregator_strategy::{Better, EarlyStopping, Progress};
+use aggregator_strategy::{Better, EarlyStopping, Progress, StoppingError};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
 use serde_json::{Value, json};
 use trainer_model::Evaluation;
@@ -22,7 +22,11 @@ impl Stopping {
     ///
     /// # Errors
     /// A loss that is no number.
-    pub(crate) fn observe(&mut self, round: u64, validated: &Evaluation) -> anyhow::Result<f64> {
+    pub(crate) fn observe(
+        &mut self,
+        round: u64,
+        validated: &Evaluation,
+    ) -> Result<f64, StoppingError> {
         let value = match self.progress.better() {
             Better::Higher => validated.accuracy,
             Better::Lower => validated.loss,
@@ -40,6 +44,11 @@ impl Stopping {
     /// Whether there is nothing more to be waited for.
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.exhausted
+    }
+
+    /// The round whose model is the best so far.
+    pub(crate) const fn best_round(&self) -> Option<u64> {
+        self.best_round
     }
 
     /// What came of it, for people; none before anything was measured.
