@@ -3,8 +3,8 @@
 //! A [`Table`] is what every contributor holds: numbers and labels that were checked once, where
 //! they came in. An [`ImageSet`] is the same for images, a byte a pixel, and [`CharacterWindows`] for
 //! text; a [`RowSource`] is what they have in common. [`Partitioner`] deals the rows of one set to many contributors. Everything
-//! here is a pure function of its arguments; randomness is passed in, and only [`read_csv`],
-//! [`write_csv`] and [`NamedDataset::load`] touch a file.
+//! here is a pure function of its arguments; randomness is passed in, and only [`open`], [`read_csv`],
+//! [`write_csv`], [`NamedDataset::load`] and the feature `download` touch files.
 
 mod adult;
 mod categorical_table;

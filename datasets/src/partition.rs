@@ -18,6 +18,7 @@ mod class_labels;
 mod cut;
 mod dirichlet;
 mod gamma;
+mod inner_dirichlet;
 mod natural;
 mod partition_error;
 mod partition_file;
@@ -38,7 +39,7 @@ use cut::cut_shuffled;
 
 /// A rule by which rows are dealt.
 ///
-/// As text: `iid`, `dirichlet:0.5`, `pathological:2`, `shards:2`, `linear`, `square`, `exponential`;
+/// As text: `iid`, `dirichlet:0.5`, `inner-dirichlet:0.5`, `pathological:2`, `shards:2`, `linear`, `square`, `exponential`;
 /// `dirichlet-balanced:0.5` for NIID-Bench's self-balancing form; and either with a minimum,
 /// `dirichlet:0.5:3`, for parts that are topped up to three rows, where there are too many parts for
 /// drawing anew. The others have no short form.
@@ -51,6 +52,13 @@ pub enum Partitioner {
     /// "Measuring the Effects of Non-Identical Data Distribution", arXiv 1909.06335; per class as in
     /// Yurochkin et al. 2019, arXiv 1905.12022).
     Dirichlet(Dirichlet),
+    /// Parts of even size, each with class proportions of its own drawn from a Dirichlet distribution of this concentration (at
+    /// least [`ALPHA_MIN`]); where a class runs out, of the others (Acar et al. 2021, "Federated Learning Based on Dynamic
+    /// Regularization", arXiv 2111.04263, section 4; `InnerDirichletPartitioner` of `flwr-datasets`).
+    InnerDirichlet {
+        /// How uneven the classes of a part are.
+        alpha: f64,
+    },
     /// Each part holds rows of `classes` classes only; a class is dealt evenly to those who hold it
     /// ("#C = k" of Li, Diao, Chen & He 2022, "Federated Learning on Non-IID Data Silos",
     /// arXiv 2102.02079, section 4.1).
@@ -96,6 +104,7 @@ impl Partitioner {
         match self {
             Self::Iid => Ok(cut_shuffled(rows, &cut::even_sizes(rows, parts), rng)),
             Self::Dirichlet(rule) => dirichlet::split(labels, parts, rule, rng),
+            Self::InnerDirichlet { alpha } => inner_dirichlet::split(labels, parts, *alpha, rng),
             Self::Pathological { classes, choice } => {
                 pathological::split(labels, parts, *classes, *choice, rng)
             }
@@ -136,6 +145,10 @@ impl FromStr for Partitioner {
                 }
                 Ok(Self::Dirichlet(rule))
             }
+            Some(("inner-dirichlet", alpha)) => {
+                let alpha = alpha.parse().map_err(|_not_a_number| unknown())?;
+                Ok(Self::InnerDirichlet { alpha })
+            }
             Some(("pathological", classes)) => {
                 let choice = ClassChoice::FirstByIndex;
                 Ok(Self::Pathological { classes: number(classes)?, choice })
@@ -165,6 +178,7 @@ impl fmt::Display for Partitioner {
                 }
             }
             Self::Dirichlet(_) => f.write_str("dirichlet"),
+            Self::InnerDirichlet { alpha } => write!(f, "inner-dirichlet:{alpha}"),
             Self::Pathological { classes, .. } => write!(f, "pathological:{classes}"),
             Self::Shards { per_part } => write!(f, "shards:{per_part}"),
             Self::Linear => f.write_str("linear"),

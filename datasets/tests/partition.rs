@@ -85,6 +85,8 @@ fn any_rule(parts: usize) -> impl Strategy<Value = Partitioner> {
         (1_usize..4).prop_map(|per_part| Partitioner::Shards { per_part }),
         dirichlet,
         pathological,
+        prop_oneof![Just(1e-300), Just(f64::INFINITY), 1e-3..1e3_f64]
+            .prop_map(|alpha| Partitioner::InnerDirichlet { alpha }),
     ]
 }
 
@@ -431,4 +433,27 @@ fn a_summary_counts_each_class_of_each_part() {
     let refused = PartitionError::RowsTooFew { rows: 2, parts: 1 };
     assert_eq!(SkewSummary::of(labels, &[vec![2]]).unwrap_err(), refused);
     assert_eq!(SkewSummary::of(labels, &[]).unwrap_err(), PartitionError::RowsMissing);
+}
+
+/// At alpha = 0.05 a part of a hundred rows has one or two classes nearly to itself, at infinity all ten alike; the sizes are
+/// even in both.
+#[test]
+fn inner_proportions_are_uneven_and_sizes_are_not() {
+    let labels = thousand_labels();
+    let classes_of = |alpha: f64| -> f64 {
+        let parts = split(&Partitioner::InnerDirichlet { alpha }, &labels, 10, 5).unwrap();
+        assert!(parts.iter().all(|part| part.len() == 100));
+        let classes = |part: &Vec<u32>| {
+            let classes: std::collections::BTreeSet<u32> =
+                part.iter().map(|row| labels[*row as usize]).collect();
+            classes.len() as f64
+        };
+        parts.iter().map(classes).sum::<f64>() / 10.0
+    };
+    assert!(classes_of(0.05) < 5.0, "{}", classes_of(0.05));
+    assert!(classes_of(f64::INFINITY) > 9.5);
+    for got in [0.0, -1.0] {
+        let refused = PartitionError::AlphaOutOfRange { got };
+        check_refused(&Partitioner::InnerDirichlet { alpha: got }, 10, refused);
+    }
 }

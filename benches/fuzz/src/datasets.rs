@@ -2,8 +2,8 @@
 //! with a sentence.
 
 use datasets::{
-    CharacterWindows, IdxImages, RowSource as _, Schema, Table, Windowing, adult_from_csv,
-    images_from_idx, labels_from_idx, partition_from_json, partition_to_json, table_from_csv,
+    CharacterWindows, IdxImages, Mapping, RowSource as _, Schema, Table, Windowing, adult_from_csv,
+    Weight, images_from_idx, labels_from_idx, open, partition_from_json, partition_to_json, table_from_csv,
     table_to_csv,
 };
 
@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
     Case { name: "adult", seeds: adults, check: adult },
     Case { name: "play", seeds: plays, check: play },
     Case { name: "csv", seeds: csvs, check: csv },
+    Case { name: "own-data", seeds: own_data, check: opened },
 ];
 
 /// Of a gzipped file as many bytes as keep what comes out of it within the bounds of a run (at most 1032
@@ -174,6 +175,40 @@ fn schema() -> Schema {
 
 fn csvs() -> Vec<Vec<u8>> {
     vec![b"a,b,y\n1,2,no\n-3e-5,1e30,yes\n".to_vec(), b"y, b, a\n\"yes\", 2, 0.5\n".to_vec()]
+}
+
+/// A table in each format that is recognised by content.
+fn own_data() -> Vec<Vec<u8>> {
+    let mut seeds = csvs();
+    let seed = |text: &str| text.as_bytes().to_vec();
+    seeds.push(seed("y;a;b\nno;1,5;2\nyes;NA;4\n"));
+    seeds.push(seed("{\"a\": 1, \"b\": 2.5, \"y\": \"no\"}\n{\"a\": null, \"y\": \"yes\"}\n"));
+    seeds.push("a,b,y\n1,2,no\n".encode_utf16().flat_map(u16::to_le_bytes).collect());
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/test_vectors/v1/");
+    for name in ["encodings.parquet", "gzip_v2.parquet"] {
+        seeds.extend(std::fs::read(format!("{vectors}{name}")));
+    }
+    seeds
+}
+
+/// A file of any bytes is looked at, or refused with a sentence; what nothing blocks is read.
+fn opened(bytes: &[u8]) -> Verdict {
+    if inflates(bytes) {
+        return Verdict::Refused;
+    }
+    let path = std::env::temp_dir().join(format!("sahakar-fuzz-{}", std::process::id()));
+    std::fs::write(&path, bytes).expect("a temporary folder");
+    let Some(source) = told(open(&path)) else { return Verdict::Refused };
+    let Some(profile) = told(source.profile()) else { return Verdict::Refused };
+    let (schema, mapping) = (schema(), Mapping::default());
+    let findings = profile.fit(&source, (&schema, None), &mapping);
+    let blocked = findings.iter().any(|finding| finding.weight == Weight::Blocks);
+    let read = told(source.table(&schema, &mapping));
+    assert!(read.is_some() != blocked, "{findings:?}");
+    if let Some(read) = read {
+        check_table(&read.table);
+    }
+    Verdict::Taken
 }
 
 /// Written again, it is the same table.

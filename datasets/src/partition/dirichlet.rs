@@ -166,7 +166,7 @@ fn proportions(alpha: &Alpha, class: usize, parts: usize, rng: &mut impl Rng) ->
 }
 
 /// Weights from their logarithms, scaled so that the largest is 1.
-fn exponentials(logarithms: &[f64]) -> Vec<f64> {
+pub(super) fn exponentials(logarithms: &[f64]) -> Vec<f64> {
     let largest = logarithms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     logarithms.iter().map(|ln| libm::exp(ln - largest)).collect()
 }

@@ -41,7 +41,7 @@ fn normal(rng: &mut impl Rng) -> f64 {
 }
 
 /// Uniform in the open interval (0, 1): the middles of 2^52 even pieces.
-fn uniform(rng: &mut impl Rng) -> f64 {
+pub(super) fn uniform(rng: &mut impl Rng) -> f64 {
     ((rng.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }
 

@@ -142,6 +142,7 @@ pub enum PartitionError {
     /// A rule is not known by this text.
     #[error(
         "expected iid, dirichlet:ALPHA[:MINIMUM], dirichlet-balanced:ALPHA[:MINIMUM], \
+         inner-dirichlet:ALPHA, \
          pathological:CLASSES, shards:PER_PART, linear, square or exponential, got {got:?}"
     )]
     RuleUnknown {

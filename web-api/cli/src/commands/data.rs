@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 mod check;
+mod published;
 mod schema_file;
 
 /// `sahakar data`.
@@ -10,6 +11,10 @@ mod schema_file;
 pub enum DataCommand {
     /// Look at your data, and hold them against a federation: what to fix before you train
     Check(Box<check::CheckArgs>),
+    /// List published data sets, with their licences
+    List(published::ListArgs),
+    /// Download a published data set, and check that it is the published one
+    Fetch(published::FetchArgs),
 }
 
 impl DataCommand {
@@ -20,6 +25,8 @@ impl DataCommand {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Check(args) => args.run(),
+            Self::List(args) => args.run(),
+            Self::Fetch(args) => args.run(),
         }
     }
 }

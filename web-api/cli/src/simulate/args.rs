@@ -101,8 +101,8 @@ pub struct SimulateArgs {
     /// How alike the contributors' labels are: Dirichlet's α; inf deals rows at random
     #[arg(long, default_value = "inf", value_name = "ALPHA", value_parser = alpha)]
     pub alpha: f64,
-    /// How rows are dealt instead: iid, dirichlet:A, dirichlet-balanced:A, pathological:K, shards:K, linear,
-    /// square, exponential, natural (who speaks), or a file with the rows of each contributor, a JSON list of lists
+    /// How rows are dealt instead: iid, dirichlet:A, dirichlet-balanced:A, inner-dirichlet:A, pathological:K, shards:K,
+    /// linear, square, exponential, natural (who speaks), natural:COLUMN (by its values), or a file with the rows of each contributor, a JSON list of lists
     #[arg(long, value_name = "RULE|FILE", conflicts_with = "alpha", value_parser = partition)]
     pub partition: Option<PartitionRule>,
     /// Rows set aside to measure contributions on
@@ -170,6 +170,8 @@ pub enum PartitionRule {
     Rule(Partitioner),
     /// By who is named in the rows, as evenly in number as it goes.
     Natural,
+    /// By the values of a column, as evenly in number as it goes: a hospital, a country.
+    Column(String),
     /// As a file says.
     File(PathBuf),
 }
@@ -179,6 +181,7 @@ impl fmt::Display for PartitionRule {
         match self {
             Self::Rule(rule) => rule.fmt(f),
             Self::Natural => f.write_str("natural"),
+            Self::Column(column) => write!(f, "natural:{column}"),
             Self::File(path) => path.display().fmt(f),
         }
     }
@@ -282,6 +285,9 @@ fn share(text: &str) -> Result<f64, String> {
 fn partition(text: &str) -> Result<PartitionRule, String> {
     match text.parse() {
         _ if text == "natural" => Ok(PartitionRule::Natural),
+        _ if text.strip_prefix("natural:").is_some_and(|column| !column.is_empty()) => {
+            Ok(PartitionRule::Column(text["natural:".len()..].to_owned()))
+        }
         Ok(rule) => Ok(PartitionRule::Rule(rule)),
         Err(_) if Path::new(text).is_file() => Ok(PartitionRule::File(text.into())),
         Err(error) => Err(format!("{error}, nor is it a file")),

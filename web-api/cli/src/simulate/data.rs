@@ -231,6 +231,10 @@ fn deal(
             let ids: Vec<u32> = rest.iter().map(|row| ids[*row as usize]).collect();
             return Ok(in_set(natural_grouped(&ids, plan.clients, rng)?, rest));
         }
+        Some(PartitionRule::Column(column)) => {
+            let ids = column_ids(rows, column, rest)?;
+            return Ok(in_set(natural_grouped(&ids, plan.clients, rng)?, rest));
+        }
         None if plan.alpha.is_infinite() => Partitioner::Iid,
         None => Partitioner::Dirichlet(dirichlet(plan.alpha, rest.len(), plan.clients)),
     };
@@ -239,6 +243,32 @@ fn deal(
     let labels = ClassLabels::new(&labels, rows.classes())?;
     let parts = rule.split(labels, plan.clients, rng).context("--alpha, --partition, --clients")?;
     Ok(in_set(parts, rest))
+}
+
+/// The value of `column` in each of the rows `rest`, numbered: of a column of that name, or of those that its levels became.
+fn column_ids(rows: &Dataset, column: &str, rest: &[u32]) -> anyhow::Result<Vec<u32>> {
+    let Dataset::Table(table) = rows else {
+        anyhow::bail!("--partition natural:{column}: the rows have no such columns");
+    };
+    let levels = format!("{column}=");
+    let names = table.schema().features().iter().enumerate();
+    let columns: Vec<usize> = names
+        .filter(|(_, name)| *name == column || name.starts_with(&levels))
+        .map(|(at, _)| at)
+        .collect();
+    anyhow::ensure!(
+        !columns.is_empty(),
+        "--partition natural:{column}: there is no such column among {}",
+        table.schema().features().join(", ")
+    );
+    let mut known = std::collections::BTreeMap::new();
+    let taken = table.take(rest)?;
+    let ids = taken.values.chunks_exact(table.width()).map(|row| {
+        let key: Vec<u32> = columns.iter().map(|at| row[*at].to_bits()).collect();
+        let next = u32::try_from(known.len()).expect("no more values than rows");
+        *known.entry(key).or_insert(next)
+    });
+    Ok(ids.collect())
 }
 
 /// Parts of the rows `rest` as parts of the whole set.

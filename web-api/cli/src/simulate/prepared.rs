@@ -44,7 +44,8 @@ impl Prepared {
         let mut by_time = None;
         let (inputs, rows) = match rows {
             Dataset::Images(images) => {
-                let shape = [1, images.shape().height(), images.shape().width()];
+                let shape = images.shape();
+                let shape = [shape.channels().count(), shape.height(), shape.width()];
                 (Inputs::Image(shape), Dataset::Images(images))
             }
             Dataset::Text(text) => {

@@ -1,0 +1,55 @@
+//! Looking at a long file takes memory for its columns, not for its rows. A process of its own: peak memory is a process's.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write as _},
+};
+
+use datasets::{ColumnType, open};
+
+/// Rows of the file: some 190 MB, all different, so that more rows than digests are kept have to be let go.
+const ROWS: u64 = 2_500_000;
+
+/// What it may take beyond the start: digests (2^20 of 32 bytes in a table that doubles), words of columns, buffers. The rows
+/// alone would be 190 MB of text, and three times that as strings.
+const PEAK_KIB_MAX: u64 = 150 << 10;
+
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_long_file_is_looked_at_in_bounded_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("long");
+    let mut file = BufWriter::new(File::create(&path).unwrap());
+    writeln!(file, "id,word,a,b,c,label").unwrap();
+    for row in 0..ROWS {
+        let scattered = row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let label = if row % 3 == 0 { "yes" } else { "no" };
+        writeln!(
+            file,
+            "{row},word-{scattered:016x},{row}.25,{}.125,{},{label}",
+            scattered >> 40,
+            scattered >> 32
+        )
+        .unwrap();
+    }
+    drop(file);
+    let length = fs::metadata(&path).unwrap().len();
+    assert!(length > 170_000_000, "{length}");
+    let before = peak_kib();
+    let profile = open(&path).unwrap().profile().unwrap();
+    let taken = peak_kib() - before;
+    assert_eq!(profile.rows, ROWS);
+    assert!(profile.duplicates.estimated && profile.duplicates.rows == 0);
+    assert_eq!(profile.column("word").unwrap().kind, ColumnType::Text);
+    assert_eq!(profile.column("label").unwrap().levels.as_ref().unwrap().len(), 2);
+    assert!(taken < PEAK_KIB_MAX, "{taken} KiB for a file of {} KiB", length >> 10);
+    eprintln!("{taken} KiB for a file of {} KiB", length >> 10);
+}
