@@ -9,6 +9,7 @@
 //! An entry claims; `apply` recomputes what is claimed and refuses every difference. So whoever
 //! has the leaves has the balances, votes and payouts, without trusting who wrote them.
 
+mod access;
 mod audit;
 mod body;
 mod challenge;
@@ -25,7 +26,12 @@ mod refusal;
 mod standing;
 mod state;
 
+pub use access::{ApiKey, DAY_MS, KeyFault, Spending, USAGE_DAYS_MAX, Usage};
 pub use audit::{AuditFailure, AuditReport, Difference, Replay, audit};
+pub use body::{
+    Administered, CallsRefunded, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated,
+    LicenceBought, MonthBought, MonthEnded, PricePolicySet, Scope, Withdrawn,
+};
 pub use body::{
     BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, ConsentGiven, Deposited,
     FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted, MemberJoined,
@@ -43,11 +49,11 @@ pub use entry::{Entry, EntryError, LEAF_BYTES_MAX, LIST_MAX};
 pub use explain::{Explainer, Explanation, Moved, Reason, VALUE_METHOD, effect_on_loss};
 pub use federation::{Federation, Member, OpenRound, PayProgress, SettledRound};
 pub use market::{
-    ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
+    Lot, Model, NextCall, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
 };
 pub use membership::{Membership, MembershipState, Witnesses};
 pub use parts::{PARTICIPANTS_MAX, settlement_bodies};
 pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
 pub use standing::{Interval, Standing, student_t_thousandths};
-pub use state::{Counts, State};
+pub use state::{Counts, MONTH_MS, OVERLAP_MS_MAX, State};

@@ -17,6 +17,10 @@ impl Encode for Action {
                 writer.text(name);
                 writer.array(&amount.to_be_bytes());
             }
+            Self::SetPricePolicy { model, policy } => {
+                writer.text(model);
+                policy.encode(writer);
+            }
             Self::SetParameter { parameter, value } => {
                 writer.u8(parameter.code());
                 writer.u64(*value);
@@ -100,6 +104,7 @@ impl Action {
             Self::SetWitnessQuorum { .. } => 19,
             Self::SetGuardian { .. } => 20,
             Self::UpholdDispute { .. } => 32,
+            Self::SetPricePolicy { .. } => 40,
         }
     }
 }
