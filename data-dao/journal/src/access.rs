@@ -80,7 +80,9 @@ pub struct Usage {
     pub licences: u64,
     /// What they cost.
     pub licences_price: u128,
-    /// Of the calls that were made, what was paid straight from the balance.
+    /// Of the calls that were made, how many were paid straight from the balance.
+    pub direct: u64,
+    /// What they cost.
     pub direct_price: u128,
 }
 

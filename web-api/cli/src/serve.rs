@@ -5,6 +5,7 @@ mod config;
 mod custodians;
 mod draws;
 mod founding;
+mod http_config;
 mod measuring;
 mod round_service;
 mod settled_record;
@@ -13,7 +14,7 @@ mod vault;
 mod witnessing;
 
 use std::{
-    net::SocketAddr,
+    future::pending,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,7 +31,9 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde_json::json;
 use tokio::net::TcpListener;
 use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Parameters};
-use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, secret_hash};
+use web_api::{
+    ApiParts, ApiState, Clock, ConnectionLimits, ModelShelf, ShelvedModel, Tls, secret_hash,
+};
 
 pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, FounderConfig, ListenConfig,
@@ -40,6 +43,7 @@ pub(crate) use config::{
     delta_by_default, guardian_term_by_default, optimizer_by_default, sampling_by_default,
     schedule_by_default,
 };
+pub use http_config::HttpConfig;
 
 use crate::{
     measure::Evaluator,
@@ -107,6 +111,8 @@ struct Node {
     service: RoundService,
     api: ApiState,
     http: TcpListener,
+    /// How many connections there may be, and whether they speak TLS.
+    serving: (ConnectionLimits, Option<Tls>),
     /// None if another node has the rounds.
     link: Option<(Link, aggregator_network::Inbox)>,
     witnesses: Option<Witnesses>,
@@ -145,21 +151,30 @@ impl Node {
         let evaluator = evaluator.checked()?;
         let shelf = ModelShelf::default();
         let tiles_dir = config.state_dir.join("tiles");
-        let api = ApiState::new(ApiParts {
+        let policy = config.http.policy(&config.secrets.payment_webhooks)?;
+        let serving = (config.http.limits(), config.http.tls()?);
+        let parts = ApiParts {
             store: store.clone(),
             clock: Clock::new(now_ms),
             operator: secret_hash(&config.secrets.operator_token),
             shelf: shelf.clone(),
             tiles_dir,
             device,
-        });
+        };
+        let api = ApiState::with_policy(parts, policy);
         let link = if args.rest_only {
             None
         } else {
             Some(start_link(&config, &key, encoding.dimension()).await?)
         };
         let addresses = link.as_ref().map(|(link, _)| link);
-        announce(events, &http.local_addr()?, addresses, &terms.unverified_body().id());
+        let scheme = if serving.1.is_some() { "https" } else { "http" };
+        announce(
+            events,
+            &format!("{scheme}://{}", http.local_addr()?),
+            addresses,
+            &terms.unverified_body().id(),
+        );
         let initial = initial_parameters(&architecture, config.federation.seed);
         // From here on whoever recomputes the rounds starts.
         vault.keep_model(&initial)?;
@@ -183,17 +198,17 @@ impl Node {
         } else {
             service.advance().await?;
         }
-        Ok(Self { service, api, http, link, witnesses })
+        Ok(Self { service, api, http, serving, link, witnesses })
     }
 
     async fn run(self) -> anyhow::Result<()> {
-        let Self { service, api, http, link, witnesses } = self;
+        let Self { service, api, http, serving, link, witnesses } = self;
         let store = api.store().clone();
         let (link, inbox) = link.unzip();
         let result = tokio::select! {
             result = serve_rounds(service, inbox) => result,
             result = ask_witnesses(witnesses, store) => result,
-            result = axum::serve(http, web_api::router(api.clone())) => {
+            result = web_api::serve(http, web_api::router(api.clone()), serving, pending()) => {
                 result.context("serving REST")
             }
             result = keep_tiles(api.clone()) => result,
@@ -256,7 +271,7 @@ async fn serve_rounds(
 async fn ask_witnesses(witnesses: Option<Witnesses>, store: Store) -> anyhow::Result<()> {
     match witnesses {
         Some(witnesses) => witnesses.keep_asking(store).await.context("asking the witnesses"),
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 
@@ -270,12 +285,12 @@ async fn keep_tiles(api: ApiState) -> anyhow::Result<()> {
     }
 }
 
-fn announce(events: Events, http: &SocketAddr, link: Option<&Link>, federation: &Digest) {
+fn announce(events: Events, http: &str, link: Option<&Link>, federation: &Digest) {
     let of_link = |link: &Link| link.addresses().iter().map(ToString::to_string).collect();
     let addresses: Vec<String> = link.map(of_link).unwrap_or_default();
     events.emit(json!({
         "event": "listening",
-        "http": format!("http://{http}"),
+        "http": http,
         "addresses": addresses,
         "federation": federation.to_string(),
     }));

@@ -60,7 +60,7 @@ pub(crate) async fn show(
     view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
 }
 
-fn view(state: &Ledger, member: &VerifyingKey, now_ms: u64) -> Option<MemberView> {
+pub(super) fn view(state: &Ledger, member: &VerifyingKey, now_ms: u64) -> Option<MemberView> {
     let memberships: Vec<_> = state
         .federations()
         .iter()

@@ -131,6 +131,7 @@ impl State {
         self.count_usage(&key_id, &model, now_ms, |usage| {
             usage.calls += 1;
             usage.calls_price += body.price;
+            usage.direct += u64::from(direct);
             usage.direct_price += if direct { body.price } else { 0 };
         });
         self.resolve_prediction(&body.prediction, PredictionResolution::Made);
