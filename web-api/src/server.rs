@@ -40,8 +40,8 @@ use tokio_rustls::{
 use tower::Service as _;
 use tracing::{debug, warn};
 
-/// How long a TLS handshake, and each request's header, may take.
-const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long a TLS handshake, and each request's header, may take by default: a slow telephone needs two seconds.
+const HEADER_TIME_DEFAULT: Duration = Duration::from_secs(10);
 /// How long requests in progress may take when the node stops.
 const STOP_TIME: Duration = Duration::from_secs(10);
 /// How long nothing is accepted when the process has no file descriptors left.
@@ -56,11 +56,13 @@ pub struct ConnectionLimits {
     pub connections_max: usize,
     /// Of one address: more are closed at once. A proxy in front needs as many as it has clients.
     pub per_address_max: usize,
+    /// How long a TLS handshake, and each request's header, may take; and how long a connection may be idle.
+    pub header_time: Duration,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { connections_max: 10_000, per_address_max: 10_000 }
+        Self { connections_max: 10_000, per_address_max: 10_000, header_time: HEADER_TIME_DEFAULT }
     }
 }
 
@@ -153,6 +155,7 @@ pub async fn serve(
                     peer,
                     router: router.clone(),
                     tls: tls.clone(),
+                    header_time: limits.header_time,
                     stopped: stopped.clone(),
                     _held: (place, seat),
                 };
@@ -219,6 +222,7 @@ struct Connection {
     peer: SocketAddr,
     router: Router,
     tls: Option<Tls>,
+    header_time: Duration,
     stopped: watch::Receiver<bool>,
     _held: (OwnedSemaphorePermit, Seat),
 }
@@ -231,7 +235,7 @@ impl Connection {
         }
         match self.tls.clone() {
             None => self.answer(stream).await,
-            Some(Tls(acceptor)) => match timeout(HEADER_TIME, acceptor.accept(stream)).await {
+            Some(Tls(acceptor)) => match timeout(self.header_time, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => self.answer(stream).await,
                 Ok(Err(error)) => debug!(cause = %error, "a TLS handshake failed"),
                 Err(_) => debug!("a TLS handshake took too long"),
@@ -240,7 +244,7 @@ impl Connection {
     }
 
     async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { peer, router, mut stopped, .. } = self;
+        let Self { peer, router, mut stopped, header_time, .. } = self;
         let service = tower::service_fn(move |request: Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -250,7 +254,7 @@ impl Connection {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIME)
+            .header_read_timeout(header_time)
             .max_buf_size(HEADER_BYTES_MAX);
         let connection = builder.serve_connection_with_upgrades(
             TokioIo::new(stream),

@@ -10,6 +10,8 @@ use crate::ModelReleased;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Model {
     pub(crate) releases: Vec<ModelReleased>,
+    /// The entries that say so, in the same order.
+    pub(crate) released_at: Vec<u64>,
     pub(crate) pricing: Option<Pricing>,
     pub(crate) delisted: bool,
 }
@@ -34,6 +36,13 @@ impl Model {
     #[must_use]
     pub fn release(&self, version: u32) -> Option<&ModelReleased> {
         self.releases.iter().find(|release| release.version == version)
+    }
+
+    /// The entry that released a version.
+    #[must_use]
+    pub fn released_at(&self, version: u32) -> Option<u64> {
+        let place = self.releases.iter().position(|release| release.version == version)?;
+        self.released_at.get(place).copied()
     }
 
     /// Whether a vote took it off the market: no calls are sold then.

@@ -27,6 +27,7 @@ use clap::Args;
 use data_dao_ledger::Name;
 use data_dao_store::Store;
 use privacy_identity::{Digest, SigningKey, Tag};
+use privacy_secagg::EncodingParameters;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -140,15 +141,7 @@ impl Node {
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
         let encoding = terms.unverified_body().encoding;
-        let standardised = |table| Examples::from_table(table, &tables.standardiser);
-        let evaluator = Evaluator {
-            device: device.clone(),
-            architecture: architecture.clone(),
-            validation: standardised(&tables.validation)?,
-            test: standardised(&tables.test)?,
-            encoding,
-        };
-        let evaluator = evaluator.checked()?;
+        let evaluator = evaluator(&device, &architecture, &tables, encoding)?;
         let shelf = ModelShelf::default();
         let tiles_dir = config.state_dir.join("tiles");
         let policy = config.http.policy(&config.secrets.payment_webhooks)?;
@@ -219,6 +212,24 @@ impl Node {
         }
         result
     }
+}
+
+/// What measures models, on the DAO's own tables.
+fn evaluator(
+    device: &ComputeDevice,
+    architecture: &Architecture,
+    tables: &Tables,
+    encoding: EncodingParameters,
+) -> anyhow::Result<Evaluator> {
+    let standardised = |table| Examples::from_table(table, &tables.standardiser);
+    let evaluator = Evaluator {
+        device: device.clone(),
+        architecture: architecture.clone(),
+        validation: standardised(&tables.validation)?,
+        test: standardised(&tables.test)?,
+        encoding,
+    };
+    Ok(evaluator.checked()?)
 }
 
 /// The ledger, where it was asked for, and whom to ask for cosignatures.

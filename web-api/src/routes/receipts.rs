@@ -37,6 +37,17 @@ pub(crate) struct ReceiptView {
     leaf: String,
     /// That the entry is in the log.
     proof: ProofView,
+    /// The entries that it rests on, each proven.
+    evidence: EvidenceView,
+}
+
+/// What a sale rests on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EvidenceView {
+    /// The reservation: key, version, digest of the input.
+    reserved: ProofView,
+    /// The release: federation, rounds, and the weights by which the price is split.
+    released: ProofView,
 }
 
 /// Who bought what from whom.
@@ -107,7 +118,9 @@ pub(crate) async fn show(
         _ => None,
     });
     let (reserved, index) = made.ok_or_else(missing)?;
-    let reserved = state.store().entry(reserved).await?.ok_or_else(missing)?;
+    let reserved_at = reserved;
+    let reserved = state.store().entry(reserved_at).await?.ok_or_else(missing)?;
+    let reserved_leaf = reserved.leaf.clone();
     let Body::PredictionReserved(reserved) = &reserved.entry.body else {
         return Err(missing());
     };
@@ -115,6 +128,11 @@ pub(crate) async fn show(
     let Entry { time_ms, body: Body::Predicted(predicted) } = &stored.entry else {
         return Err(missing());
     };
+    let released_at = state
+        .store()
+        .view(|state| state.model(&reserved.model)?.released_at(reserved.version))
+        .ok_or_else(missing)?;
+    let released = state.store().entry(released_at).await?.ok_or_else(missing)?;
     let sale = state.store().view(|state| SaleView::new(state, reserved, predicted));
     Ok(Json(ReceiptView {
         id,
@@ -125,6 +143,10 @@ pub(crate) async fn show(
         ledger_index: index,
         leaf: String::from_utf8_lossy(&stored.leaf).into_owned(),
         proof: ProofView::new(&state.store().prove(index)?, &stored.leaf),
+        evidence: EvidenceView {
+            reserved: ProofView::new(&state.store().prove(reserved_at)?, &reserved_leaf),
+            released: ProofView::new(&state.store().prove(released_at)?, &released.leaf),
+        },
     }))
 }
 

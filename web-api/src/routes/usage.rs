@@ -1,6 +1,6 @@
 //! What a key did and what it cost: by day, model and key; and the same for accountants.
 //!
-//! The export has the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification, FinOps Foundation, May 2025, §3) that are
+//! The export has the columns of FOCUS 1.2 (the open cost and usage specification at focus.finops.org, May 2025, §3) that are
 //! mandatory, and those of usage, SKU, resource and sub-account. Prices that moved within a day have no one unit price, so that the
 //! conditional columns of unit prices are left out. What is paid in advance is billed when it is bought and takes effect when
 //! it is used: `BilledCost` and `EffectiveCost` say which.

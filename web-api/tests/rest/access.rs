@@ -1,5 +1,7 @@
 //! Keys: scopes, expiry, limits, rotation, revocation; signed requests; limits of requests.
 
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+
 use axum::{body::Body, http::Request};
 use privacy_identity::SigningKey;
 use serde_json::{Value, json};

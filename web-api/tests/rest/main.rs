@@ -11,4 +11,5 @@ mod node;
 mod pages;
 mod plans;
 mod sale;
+mod server;
 mod support;

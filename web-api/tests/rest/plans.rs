@@ -1,5 +1,7 @@
 //! Plans, refunds, webhooks, usage, and calls with a name of their own.
 
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+
 use axum::{body::Body, http::Request};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};

@@ -195,6 +195,24 @@ async fn settle(store: &Store, members: &[SigningKey], model: Digest) {
 impl Node {
     /// A founded DAO with a released model that has no price yet.
     pub(crate) async fn new() -> Self {
+        Self::under(HttpPolicy {
+            authorities: vec!["node.example".to_owned()],
+            webhook_secrets: WebhookSecret::new(WEBHOOK.to_owned()).into_iter().collect(),
+            ..HttpPolicy::default()
+        })
+        .await
+    }
+
+    /// The same under another policy, with a buyer. Returns the API key, too.
+    pub(crate) async fn with_policy(policy: HttpPolicy) -> (Self, String) {
+        let node = Self::under(policy).await;
+        let order = json!({"buyer": "Cellar", "deposit": "1000"});
+        let key = node.post_as(OPERATOR, "/v1/keys", &order).await;
+        let key = key.json()["api_key"].as_str().unwrap().to_owned();
+        (node, key)
+    }
+
+    async fn under(policy: HttpPolicy) -> Self {
         let dir = TempDir::new().unwrap();
         let node_key = SigningKey::from_seed(&[9; 32]);
         let store = Store::open(&dir.path().join("ledger"), &node_key, ORIGIN).await.unwrap();
@@ -205,11 +223,6 @@ impl Node {
         let dao = store.view(data_dao_journal::State::dao_id).unwrap();
         let clock = Arc::new(AtomicU64::new(START_MS));
         let time = Arc::clone(&clock);
-        let policy = HttpPolicy {
-            authorities: vec!["node.example".to_owned()],
-            webhook_secrets: WebhookSecret::new(WEBHOOK.to_owned()).into_iter().collect(),
-            ..HttpPolicy::default()
-        };
         let parts = ApiParts {
             store,
             clock: Clock::new(move || time.load(Ordering::SeqCst)),

@@ -41,7 +41,7 @@ pub struct HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        let ConnectionLimits { connections_max, per_address_max } = ConnectionLimits::default();
+        let ConnectionLimits { connections_max, per_address_max, .. } = ConnectionLimits::default();
         Self {
             tls_certificate: None,
             tls_key: None,
@@ -82,10 +82,11 @@ impl HttpConfig {
 
     /// How many connections there may be.
     #[must_use]
-    pub const fn limits(&self) -> ConnectionLimits {
+    pub fn limits(&self) -> ConnectionLimits {
         ConnectionLimits {
             connections_max: self.connections_max,
             per_address_max: self.connections_per_address_max,
+            ..ConnectionLimits::default()
         }
     }
 
