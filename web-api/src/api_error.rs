@@ -3,7 +3,7 @@
 use std::{error::Error, fmt::Write as _};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use data_dao_journal::Refusal;
@@ -19,6 +19,34 @@ pub(crate) enum ApiError {
     /// No credentials, or wrong ones.
     #[error("{0}")]
     Unauthorized(String),
+    /// Good credentials that do not reach so far.
+    #[error("{0}")]
+    Forbidden(String),
+    /// More requests than one may send.
+    #[error(
+        "the limit {policy:?} of {quota} requests in {window_s} s is used up; wait {retry_s} s"
+    )]
+    TooManyRequests {
+        /// Which limit.
+        policy: &'static str,
+        /// How many requests it lets through.
+        quota: u32,
+        /// In how many seconds.
+        window_s: u32,
+        /// When to try again, in seconds.
+        retry_s: u64,
+    },
+    /// The same request came before, and is not done yet.
+    #[error("the first request with this Idempotency-Key is not done yet")]
+    IdempotencyInProgress,
+    /// The price of the moment is above what the buyer said.
+    #[error("the price is {price}, you would pay {maximum}")]
+    PriceAboveMaximum {
+        /// The price.
+        price: u128,
+        /// What the buyer would pay.
+        maximum: u128,
+    },
     /// Nothing is there.
     #[error("there is no {what} {id}")]
     NotFound {
@@ -114,32 +142,31 @@ impl ApiError {
     }
 
     pub(crate) fn kind(&self) -> ProblemKind {
-        let (status, slug, title) = match self {
-            Self::Unauthorized(_) => (401, "unauthorized", "Unauthorized"),
-            Self::NotFound { .. } => (404, "not-found", "Not found"),
-            Self::NoRoute => (404, "no-route", "Not found"),
-            Self::MethodNotAllowed => (405, "method-not-allowed", "Method not allowed"),
-            Self::Malformed(_) => (400, "malformed", "Malformed request"),
-            Self::Invalid(_) => (422, "invalid", "Invalid request"),
-            Self::UnsupportedMediaType => (415, "media-type", "Unsupported media type"),
-            Self::UnsupportedEncoding => (415, "content-encoding", "Unsupported encoding"),
-            Self::TooLarge => (413, "too-large", "Body too large"),
-            Self::IdempotencyKeyMissing => {
-                (400, "idempotency-key-missing", "Idempotency-Key is missing")
-            }
-            Self::IdempotencyKeyReused { .. } => {
-                (422, "idempotency-key-reused", "Idempotency-Key was used otherwise")
-            }
+        let slug = match self {
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound { .. } => "not-found",
+            Self::NoRoute => "no-route",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::Malformed(_) => "malformed",
+            Self::Invalid(_) => "invalid",
+            Self::UnsupportedMediaType => "media-type",
+            Self::UnsupportedEncoding => "content-encoding",
+            Self::NothingBought { .. } => "nothing-bought",
+            Self::TooLarge => "too-large",
+            Self::TooManyRequests { .. } => "too-many-requests",
+            Self::IdempotencyKeyMissing => "idempotency-key-missing",
+            Self::IdempotencyKeyReused { .. } => "idempotency-key-reused",
+            Self::IdempotencyInProgress => "idempotency-in-progress",
+            Self::PriceAboveMaximum { .. } => "price-above-maximum",
             Self::Refused(refusal) => return problem_from_refusal(refusal),
-            Self::NothingBought { .. } => (402, "nothing-bought", "Nothing was bought"),
-            Self::Contention => (409, "contention", "Too many requests at once"),
-            Self::ModelNotLoaded { .. } => (503, "model-not-loaded", "Model not loaded"),
-            Self::Unavailable(_) => (503, "unavailable", "Unavailable"),
-            Self::TimedOut { .. } => (503, "timed-out", "Timed out"),
-            Self::Panicked | Self::Internal(_) => (500, "internal", "Internal error"),
+            Self::Contention => "contention",
+            Self::ModelNotLoaded { .. } => "model-not-loaded",
+            Self::Unavailable(_) => "unavailable",
+            Self::TimedOut { .. } => "timed-out",
+            Self::Panicked | Self::Internal(_) => "internal",
         };
-        let status = StatusCode::from_u16(status).expect("the statuses above exist");
-        ProblemKind::new(status, slug, title)
+        ProblemKind::of(slug)
     }
 
     /// Logs what only the operator may know. Errors are handled where they become responses.
@@ -193,8 +220,14 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let mut response = Problem::response(self.kind(), self.to_string());
-        if let Self::Unauthorized(_) = self {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        match self {
+            Self::Unauthorized(_) => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            }
+            Self::TooManyRequests { retry_s, .. } => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_s));
+            }
+            _ => {}
         }
         response
     }

@@ -4,16 +4,18 @@ use std::fmt;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use data_dao_journal::Scope;
 use data_dao_ledger::Name;
-use privacy_identity::{Digest, Tag};
+use privacy_identity::{Digest, Tag, VerifyingKey};
 use rand::Rng as _;
 use subtle::ConstantTimeEq as _;
 
 use crate::ApiState;
 use crate::api_error::ApiError;
+use crate::http_signature::SignedBy;
 
 /// Random bytes of an API key.
 const SECRET_BYTES: usize = 32;
@@ -59,9 +61,13 @@ impl fmt::Debug for ApiKeySecret {
     }
 }
 
-/// Whoever runs the node: the bearer of its token.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Operator;
+/// Whoever acts for the operator: the bearer of its token or of a key with scope `admin`, or who signed with the key that
+/// the DAO's first entry names.
+#[derive(Debug, Clone)]
+pub(crate) struct Operator {
+    /// Who it is, as the record of acts has it.
+    pub(crate) by: String,
+}
 
 impl<S> FromRequestParts<S> for Operator
 where
@@ -76,11 +82,48 @@ where
 }
 
 fn operator_from_parts(parts: &Parts, state: &ApiState) -> Result<Operator, ApiError> {
-    let got = secret_hash(bearer(parts, "the operator's token")?);
+    if let Some(SignedBy(key)) = parts.extensions.get::<SignedBy>() {
+        let operator = state.store().view(|state| state.genesis().map(|genesis| genesis.operator));
+        return if operator == Some(*key) {
+            Ok(Operator { by: format!("member {key}") })
+        } else {
+            Err(ApiError::Forbidden("the request is signed, but not by the operator".to_owned()))
+        };
+    }
+    let bearer = bearer(parts, "the operator's token")?;
+    let got = secret_hash(bearer);
     if bool::from(got.0.ct_eq(&state.parts().operator.0)) {
-        Ok(Operator)
-    } else {
-        Err(ApiError::Unauthorized("the token is not the operator's".to_owned()))
+        return Ok(Operator { by: "operator".to_owned() });
+    }
+    match buyer_from_hash(&got, state) {
+        Ok(Buyer { key_id }) if has(state, &key_id, Scope::Admin) => {
+            Ok(Operator { by: format!("key {key_id}") })
+        }
+        Ok(Buyer { key_id }) => {
+            Err(ApiError::Forbidden(format!("the key {key_id} has no scope admin")))
+        }
+        Err(error) if bearer.starts_with(PREFIX) => Err(error),
+        Err(_) => Err(ApiError::Unauthorized("the token is not the operator's".to_owned())),
+    }
+}
+
+fn has(state: &ApiState, key_id: &Name, scope: Scope) -> bool {
+    state.store().view(|state| state.key(key_id).is_some_and(|key| key.has(scope)))
+}
+
+/// The member whose key signed the request (RFC 9421).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SigningMember(pub(crate) VerifyingKey);
+
+impl<S: Sync> FromRequestParts<S> for SigningMember {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let signed = parts.extensions.get::<SignedBy>();
+        let missing = || {
+            ApiError::Unauthorized("sign the request with the member's key (RFC 9421)".to_owned())
+        };
+        signed.map(|SignedBy(key)| Self(*key)).ok_or_else(missing)
     }
 }
 
@@ -89,6 +132,16 @@ fn operator_from_parts(parts: &Parts, state: &ApiState) -> Result<Operator, ApiE
 pub(crate) struct Buyer {
     /// The key's public name.
     pub(crate) key_id: Name,
+}
+
+impl Buyer {
+    /// Refuses a key without the scope. Where money moves the journal says so itself.
+    pub(crate) fn needs(&self, state: &ApiState, scope: Scope) -> Result<(), ApiError> {
+        if has(state, &self.key_id, scope) {
+            return Ok(());
+        }
+        Err(ApiError::Forbidden(format!("the key {} has no scope {scope}", self.key_id)))
+    }
 }
 
 impl<S> FromRequestParts<S> for Buyer
@@ -103,24 +156,60 @@ where
     }
 }
 
+/// The operator, or a buyer: for what both may do.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// See [`Operator`].
+    Operator(Operator),
+    /// See [`Buyer`].
+    Buyer(Buyer),
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    ApiState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let state = ApiState::from_ref(state);
+        match operator_from_parts(parts, &state) {
+            Ok(operator) => Ok(Self::Operator(operator)),
+            Err(ApiError::Forbidden(_)) if parts.extensions.get::<SignedBy>().is_none() => {
+                buyer_from_parts(parts, &state).map(Self::Buyer)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// Looks the key up by its hash: how long that takes tells of the hash alone, which tells nothing
 /// of the 32 random bytes.
 pub(crate) fn buyer_from_parts(parts: &Parts, state: &ApiState) -> Result<Buyer, ApiError> {
-    let hash = secret_hash(bearer(parts, "an API key")?);
-    let known = state.store().view(|state| state.key_by_hash(&hash).cloned());
-    match known {
-        Some(key_id) => Ok(Buyer { key_id }),
-        None => Err(ApiError::Unauthorized("the API key is not known".to_owned())),
-    }
+    buyer_from_hash(&secret_hash(bearer(parts, "an API key")?), state)
+}
+
+fn buyer_from_hash(hash: &Digest, state: &ApiState) -> Result<Buyer, ApiError> {
+    let now_ms = state.now_ms();
+    let known = state.store().view(|state| state.authenticate(hash, now_ms).cloned());
+    known.map(|key_id| Buyer { key_id }).map_err(|fault| {
+        let told = fault.map_or_else(|| "is not known".to_owned(), |fault| fault.to_string());
+        ApiError::Unauthorized(format!("the API key {told}"))
+    })
 }
 
 /// The credentials of `Authorization: Bearer …` (RFC 6750 §2.1).
 fn bearer<'a>(parts: &'a Parts, whose: &str) -> Result<&'a str, ApiError> {
     let missing = || ApiError::Unauthorized(format!("send {whose} as Authorization: Bearer"));
-    let value = parts.headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
-    let text = value.to_str().map_err(|_source| missing())?;
-    let (scheme, credentials) = text.split_once(' ').ok_or_else(missing)?;
+    bearer_of(&parts.headers).ok_or_else(missing)
+}
+
+/// The same, if there are any.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credentials) = text.split_once(' ')?;
     let credentials = credentials.trim();
     let fits = (1..=CREDENTIALS_BYTES_MAX).contains(&credentials.len());
-    if scheme.eq_ignore_ascii_case("bearer") && fits { Ok(credentials) } else { Err(missing()) }
+    (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(credentials)
 }

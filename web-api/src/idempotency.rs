@@ -1,7 +1,10 @@
 //! The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07).
 
-use axum::{extract::FromRequestParts, http::request::Parts};
-use data_dao_journal::{Body, Entry, Refusal};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
+use data_dao_journal::{Administered, Body, Entry, Refusal};
 use data_dao_ledger::Name;
 
 use crate::ApiState;
@@ -18,18 +21,19 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        key_from_parts(parts)
+        key_from_headers(&parts.headers).map(IdempotencyKey)
     }
 }
 
-fn key_from_parts(parts: &Parts) -> Result<IdempotencyKey, ApiError> {
-    let value = parts.headers.get(HEADER).ok_or(ApiError::IdempotencyKeyMissing)?;
+/// The header's value.
+pub(crate) fn key_from_headers(headers: &HeaderMap) -> Result<String, ApiError> {
+    let value = headers.get(HEADER).ok_or(ApiError::IdempotencyKeyMissing)?;
     let text = value.to_str().map_err(|_source| ApiError::IdempotencyKeyMissing)?;
     // The draft makes it a quoted string of RFC 9651; most clients send it bare.
     let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let visible = inner.bytes().all(|byte| byte.is_ascii_graphic());
     if visible && (1..=KEY_BYTES_MAX).contains(&inner.len()) {
-        Ok(IdempotencyKey(inner.to_owned()))
+        Ok(inner.to_owned())
     } else {
         Err(ApiError::IdempotencyKeyMissing)
     }
@@ -42,14 +46,36 @@ fn key_from_parts(parts: &Parts) -> Result<IdempotencyKey, ApiError> {
 /// Returns the entry that booked it, now or earlier.
 pub(crate) async fn append_once(
     state: &ApiState,
-    (key_id, idempotency_key): (&Name, &str),
+    name: (&Name, &str),
     body: Body,
+    same: impl Fn(&Entry) -> bool,
+) -> Result<u64, ApiError> {
+    append_all_once(state, name, vec![body], same).await
+}
+
+/// The same for what somebody does at the node, with who it was behind it.
+pub(crate) async fn append_act_once(
+    state: &ApiState,
+    (by, act): (&str, &str),
+    name: (&Name, &str),
+    body: Body,
+    same: impl Fn(&Entry) -> bool,
+) -> Result<u64, ApiError> {
+    let (by, act, subject) = (by.to_owned(), act.to_owned(), name.0.to_string());
+    let recorded = Administered { by, act, subject };
+    append_all_once(state, name, vec![body, recorded.into()], same).await
+}
+
+async fn append_all_once(
+    state: &ApiState,
+    (key_id, idempotency_key): (&Name, &str),
+    bodies: Vec<Body>,
     same: impl Fn(&Entry) -> bool,
 ) -> Result<u64, ApiError> {
     let booked = state.store().view(|state| state.booked(key_id, idempotency_key));
     let index = match booked {
         Some(index) => index,
-        None => match state.append(vec![body]).await.map_err(ApiError::from) {
+        None => match state.append(bodies).await.map_err(ApiError::from) {
             Ok(appended) => return Ok(appended.index),
             // The same request came twice at once.
             Err(ApiError::Refused(refusal)) => match *refusal {

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use data_dao_journal::{Body, LIST_MAX, Predicted, PredictionReserved, PredictionVoided, Refusal};
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Tag, Writer};
-use rand::Rng as _;
 use tracing::{Instrument as _, info_span, warn};
 use trainer_model::{Attribution, Features, Predictions, check_features, integrated_gradients};
 
 use crate::api_error::ApiError;
 use crate::batcher::Place;
+use crate::call_name::{Call, was_made};
 use crate::{ApiState, ShelvedModel};
 
 /// Most rows of one call.
@@ -129,6 +129,10 @@ pub(crate) async fn sell(
         }
     };
     let output = digest(Tag::PredictionReceipt, predictions.classes(), predictions.probabilities());
+    if was_made(state, &id, &output).await? {
+        // Paid by the same request before: its answer did not arrive.
+        return Ok(SoldPrediction { id, predictions, attributions });
+    }
     let model = (&served.name, served.version);
     let lines = state.store().view(|state| state.prediction_lines(&id, model, price));
     let mut lines = lines.map_err(ApiError::internal)?;
@@ -156,11 +160,15 @@ async fn reserve(
     input: Digest,
 ) -> Result<(Digest, u128), ApiError> {
     for _ in 0..ATTEMPTS_MAX {
-        let prediction = random_digest();
+        let version = (&served.name, served.version);
+        let prediction = match Call::of_request(state, key_id, version, &input).await? {
+            Call::New(id) => id,
+            Call::Made(id, price) => return Ok((id, price)),
+        };
         let now_ms = state.now_ms();
-        let price = state.store().view(|state| {
-            state.next_lot(key_id, &served.name, now_ms).map(|lot| lot.purchase.price)
-        });
+        let price = state
+            .store()
+            .view(|state| state.next_call(key_id, &served.name, now_ms).map(|call| call.price));
         let Some(price) = price else {
             let (key_id, model) = (key_id.to_string(), served.name.to_string());
             return Err(ApiError::Refused(Box::new(Refusal::NoCallsLeft { key_id, model })));
@@ -223,10 +231,4 @@ fn digest(tag: Tag, width: usize, values: &[f32]) -> Digest {
         writer.u32(value.to_bits());
     }
     Digest::of(tag, &writer.into_bytes())
-}
-
-fn random_digest() -> Digest {
-    let mut bytes = [0; Digest::LEN];
-    rand::rng().fill_bytes(&mut bytes);
-    Digest(bytes)
 }

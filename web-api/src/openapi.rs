@@ -4,7 +4,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         OpenApi as Description,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
@@ -40,6 +40,10 @@ impl Modify for Security {
         };
         let components = description.components.get_or_insert_default();
         components.add_security_scheme("operator", scheme("The token of whoever runs the node"));
+        let signed = "HTTP Message Signatures (RFC 9421): a member's Ed25519 key signs the request; the header is \
+                      Signature-Input, beside Signature and Content-Digest";
+        let signed = ApiKeyValue::with_description("Signature-Input", signed);
+        components.add_security_scheme("member", SecurityScheme::ApiKey(ApiKey::Header(signed)));
         components.add_security_scheme("api_key", scheme("A buyer's API key, `sk_…`"));
     }
 }

@@ -1,5 +1,7 @@
 //! Problem details: the native error body (RFC 9457).
 
+mod catalogue;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -7,8 +9,11 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The prefix of every problem's type.
-pub(crate) const TYPE_PREFIX: &str = "urn:sahakar:error:";
+pub(crate) use catalogue::{KNOWN, Known};
+
+/// The prefix of every problem's type: a reference that a client resolves against the node it asked (RFC 9457 §3.1.1), so
+/// that each node documents the kinds of its own version there.
+pub(crate) const TYPE_PREFIX: &str = "/problems/";
 /// The media type of problems.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -23,18 +28,12 @@ pub(crate) struct ProblemKind {
     pub(crate) title: &'static str,
 }
 
-impl ProblemKind {
-    pub(crate) const fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
-        Self { status, slug, title }
-    }
-}
-
 /// A problem, as `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// Stable identifier of the kind of problem, `urn:sahakar:error:…`.
+    /// Stable identifier of the kind of problem, `/problems/…`: the page there says what to do.
     #[serde(rename = "type")]
-    #[schema(example = "urn:sahakar:error:not-found")]
+    #[schema(example = "/problems/not-found")]
     kind: String,
     /// The kind in words.
     #[schema(example = "Not found")]

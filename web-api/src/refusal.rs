@@ -1,6 +1,5 @@
 //! What a refusal of the journal is in HTTP.
 
-use axum::http::StatusCode;
 use data_dao_governance::GovernanceError;
 use data_dao_journal::Refusal;
 
@@ -9,109 +8,75 @@ use crate::problem::ProblemKind;
 /// Status, type and title of a refusal: 402 for money, 404 and 409 for the state of things, 422
 /// for the request's own fault.
 pub(crate) const fn problem_from_refusal(refusal: &Refusal) -> ProblemKind {
-    use StatusCode as S;
-    let (status, slug, title) = match refusal {
-        Refusal::Unknown { .. } => (S::NOT_FOUND, "not-found", "Not found"),
-        Refusal::Exists { .. } => (S::CONFLICT, "exists", "Exists already"),
-        Refusal::NotFounded { .. } => {
-            (S::SERVICE_UNAVAILABLE, "not-founded", "The DAO is not founded yet")
-        }
-        Refusal::NoCallsLeft { .. } => {
-            (S::PAYMENT_REQUIRED, "no-calls-left", "No paid calls are left")
-        }
-        Refusal::PriceNeedsVote { .. } => {
-            (S::CONFLICT, "price-needs-vote", "A set price is changed by vote")
-        }
-        Refusal::NoPrice { .. } => (S::CONFLICT, "no-price", "The model has no price"),
-        Refusal::AlreadyBooked { .. } => {
-            (S::CONFLICT, "already-booked", "The request is booked already")
-        }
+    use ProblemKind as K;
+    match refusal {
+        Refusal::Unknown { .. } => const { K::of("not-found") },
+        Refusal::Exists { .. } => const { K::of("exists") },
+        Refusal::NotFounded { .. } => const { K::of("not-founded") },
+        Refusal::NoCallsLeft { .. } => const { K::of("no-calls-left") },
+        Refusal::PriceNeedsVote { .. } => const { K::of("price-needs-vote") },
+        Refusal::NoPrice { .. } => const { K::of("no-price") },
+        Refusal::AlreadyBooked { .. } => const { K::of("already-booked") },
         Refusal::NotUnderChallenge { .. }
         | Refusal::ChallengeOver { .. }
         | Refusal::UnderChallenge { .. }
-        | Refusal::DisputeOpen { .. } => {
-            (S::CONFLICT, "challenge", "The round's pay is not at that stage")
-        }
-        Refusal::PredictionResolved { .. } => {
-            (S::CONFLICT, "prediction-resolved", "The prediction is settled")
-        }
-        Refusal::Differs { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "differs", "A value is not what it has to be")
-        }
-        Refusal::OutOfBounds { .. } | Refusal::Charter(_) => {
-            (S::UNPROCESSABLE_ENTITY, "out-of-bounds", "A value is out of bounds")
-        }
-        Refusal::Entry(_) => (S::UNPROCESSABLE_ENTITY, "too-long", "The request is too long"),
-        Refusal::Signature(_) => {
-            (S::UNPROCESSABLE_ENTITY, "signature", "A signature does not hold")
-        }
-        Refusal::Delisted { .. } => (S::CONFLICT, "delisted", "The model is off the market"),
-        Refusal::MemberIs { .. } => (S::CONFLICT, "member-state", "The member's state forbids it"),
+        | Refusal::DisputeOpen { .. } => const { K::of("challenge") },
+        Refusal::PredictionResolved { .. } => const { K::of("prediction-resolved") },
+        Refusal::Differs { .. } => const { K::of("differs") },
+        Refusal::OutOfBounds { .. } | Refusal::Charter(_) => const { K::of("out-of-bounds") },
+        Refusal::Entry(_) => const { K::of("too-long") },
+        Refusal::Signature(_) => const { K::of("signature") },
+        Refusal::Delisted { .. } => const { K::of("delisted") },
+        Refusal::MemberIs { .. } => const { K::of("member-state") },
         Refusal::NotAMemberOfTheDao { .. } | Refusal::NotAMember { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "not-a-member", "Only members may do this")
+            const { K::of("not-a-member") }
         }
-        Refusal::TooManyProposals { .. } => {
-            (S::CONFLICT, "too-many-proposals", "Too many proposals are under way")
-        }
-        Refusal::Governance(error) => return problem_from_governance(error),
-        Refusal::Ledger(error) => return problem_from_ledger(error),
-        Refusal::Purchase(_) | Refusal::Split(_) => {
-            (S::UNPROCESSABLE_ENTITY, "purchase", "The purchase makes no sense")
-        }
-        _ => (S::CONFLICT, "refused", "The journal refused"),
-    };
-    ProblemKind::new(status, slug, title)
+        Refusal::TooManyProposals { .. } => const { K::of("too-many-proposals") },
+        Refusal::Governance(error) => problem_from_governance(error),
+        Refusal::Ledger(error) => problem_from_ledger(error),
+        Refusal::OutOfScope { .. } => const { K::of("forbidden") },
+        Refusal::KeyUnusable { .. } => const { K::of("unauthorized") },
+        Refusal::SpendingLimit { .. } => const { K::of("spending-limit") },
+        Refusal::Scopes => const { K::of("invalid") },
+        Refusal::NotForSale { .. } => const { K::of("not-for-sale") },
+        Refusal::Purchase(_) | Refusal::Split(_) => const { K::of("purchase") },
+        _ => const { K::of("refused") },
+    }
 }
 
 const fn problem_from_governance(error: &GovernanceError) -> ProblemKind {
-    use StatusCode as S;
-    let (status, slug, title) = match error {
-        GovernanceError::WrongState { .. } => {
-            (S::CONFLICT, "wrong-state", "The proposal is in another state")
-        }
-        GovernanceError::AlreadyVoted { .. } => {
-            (S::CONFLICT, "already-voted", "The member has voted already")
-        }
+    use ProblemKind as K;
+    match error {
+        GovernanceError::WrongState { .. } => const { K::of("wrong-state") },
+        GovernanceError::AlreadyVoted { .. } => const { K::of("already-voted") },
         GovernanceError::NoWeight { .. } | GovernanceError::BelowThreshold { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "weight", "The member has too little weight")
+            const { K::of("weight") }
         }
-        GovernanceError::NotTheProposer { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "not-the-proposer", "Only the proposer may do this")
-        }
+        GovernanceError::NotTheProposer { .. } => const { K::of("not-the-proposer") },
         GovernanceError::NotTheGuardian { .. } | GovernanceError::NotNominated { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "not-the-guardian", "Only the guardian may do this")
+            const { K::of("not-the-guardian") }
         }
-        GovernanceError::AboutTheGuardian => {
-            (S::CONFLICT, "about-the-guardian", "The guardian does not decide about itself")
-        }
-        GovernanceError::NonceUsed { .. } => (S::CONFLICT, "nonce-used", "The nonce was used"),
-        GovernanceError::RequestExpired { .. } => {
-            (S::CONFLICT, "request-expired", "The signed message is too old")
-        }
+        GovernanceError::AboutTheGuardian => const { K::of("about-the-guardian") },
+        GovernanceError::NonceUsed { .. } => const { K::of("nonce-used") },
+        GovernanceError::RequestExpired { .. } => const { K::of("request-expired") },
         GovernanceError::OnlyAgainst
         | GovernanceError::BallotsAreSealed
         | GovernanceError::BallotsAreOpen
         | GovernanceError::CommittingIsOver { .. }
         | GovernanceError::TooEarlyToReveal { .. }
         | GovernanceError::NothingSealed { .. }
-        | GovernanceError::NotDelegated { .. } => {
-            (S::CONFLICT, "not-this-ballot", "The proposal takes no such ballot now")
-        }
-        _ => (S::UNPROCESSABLE_ENTITY, "proposal", "The proposal is not acceptable"),
-    };
-    ProblemKind::new(status, slug, title)
+        | GovernanceError::NotDelegated { .. } => const { K::of("not-this-ballot") },
+        _ => const { K::of("proposal") },
+    }
 }
 
 const fn problem_from_ledger(error: &data_dao_ledger::Refusal) -> ProblemKind {
-    use StatusCode as S;
-    let (status, slug, title) = match error {
-        data_dao_ledger::Refusal::Insufficient { .. } => {
-            (S::PAYMENT_REQUIRED, "insufficient-balance", "The balance does not suffice")
-        }
+    use ProblemKind as K;
+    match error {
+        data_dao_ledger::Refusal::Insufficient { .. } => const { K::of("insufficient-balance") },
         data_dao_ledger::Refusal::ZeroAmount { .. } | data_dao_ledger::Refusal::Overflow { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "amount", "The amount is not acceptable")
+            const { K::of("amount") }
         }
-        _ => (S::CONFLICT, "transfer", "The ledger refused the transfer"),
-    };
-    ProblemKind::new(status, slug, title)
+        _ => const { K::of("transfer") },
+    }
 }

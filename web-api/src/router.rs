@@ -5,12 +5,13 @@ use std::{any::Any, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
+    cors::{self, AllowOrigin, CorsLayer},
     request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
@@ -19,9 +20,12 @@ use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api_error::ApiError;
+use crate::call_name::named;
+use crate::http_signature::signed;
 use crate::metrics::counted;
 use crate::oip_error::in_the_protocols_form;
 use crate::openapi::Frame;
+use crate::rate_limit::limited;
 use crate::request_id::RandomRequestId;
 use crate::{ApiState, routes};
 
@@ -32,23 +36,56 @@ pub const INFER_BODY_BYTES_MAX: usize = 4 << 20;
 /// How long a request may take, its body included.
 pub const REQUEST_SECONDS_MAX: u64 = 30;
 
+/// How long a browser may remember what it may ask, in seconds.
+const CORS_SECONDS: u64 = 600;
+
 /// The REST interface over `state`.
 pub fn router(state: ApiState) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes
+    let cors = cors(&state.policy().cors_origins);
+    let router = routes
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(state.clone())
         // The first layer is the innermost. Routes with a limit of their own keep it.
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(named))
+        .layer(middleware::from_fn_with_state(state.clone(), signed))
         .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn_with_state(state.clone(), limited))
         .layer(CatchPanicLayer::custom(response_from_panic))
         .layer(middleware::from_fn(in_the_protocols_form))
         .layer(middleware::map_response(hardened))
-        .layer(middleware::from_fn_with_state(state, counted))
+        .layer(middleware::from_fn_with_state(state, counted));
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(RandomRequestId))
+}
+
+/// Which pages of other sites may read answers. Credentials travel in headers that a page has to set itself: there are no
+/// cookies, so that `*` gives nobody anything that it could not ask for without a browser.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::from(cors::Any)
+    } else {
+        let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+        AllowOrigin::list(origins)
+    };
+    let layer = CorsLayer::new().allow_origin(allowed).allow_methods(cors::Any).allow_headers([
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        HeaderName::from_static("idempotency-key"),
+        HeaderName::from_static("x-request-id"),
+    ]);
+    let exposed = ["link", "ratelimit", "ratelimit-policy", "retry-after", "sahakar-receipt"];
+    let exposed: Vec<_> = exposed.into_iter().map(HeaderName::from_static).collect();
+    let layer = layer.expose_headers(exposed).max_age(Duration::from_secs(CORS_SECONDS));
+    (!origins.is_empty()).then_some(layer)
 }
 
 /// The description of the REST interface.

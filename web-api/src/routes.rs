@@ -1,24 +1,31 @@
 //! The routes, one resource a file.
 
 mod accounts;
+mod acts;
 mod artefacts;
 mod assembly;
 mod balance;
 mod ballots;
+mod deposits;
 mod disputes;
+mod docs;
 mod entries;
 mod explanations;
 mod federations;
 mod health;
 mod keys;
 mod ledger;
+mod me;
 mod members;
 mod membership;
 mod models;
 mod names;
 mod oip;
 mod openapi_json;
+mod payments;
+mod plans;
 mod prices;
+mod problems;
 mod proposal_steps;
 mod proposal_view;
 mod proposals;
@@ -26,6 +33,7 @@ mod purchases;
 mod receipts;
 mod start_page;
 mod tiles;
+mod usage;
 
 use axum::{extract::DefaultBodyLimit, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -53,11 +61,16 @@ fn co_operative() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(start_page::start_page))
         .routes(routes!(openapi_json::openapi_json))
+        .routes(routes!(docs::docs))
+        .routes(routes!(problems::list))
+        .routes(routes!(problems::show))
         .routes(routes!(health::health))
         .routes(routes!(federations::list))
         .routes(routes!(federations::show))
         .routes(routes!(explanations::list))
         .routes(routes!(members::show))
+        .routes(routes!(me::show))
+        .routes(routes!(acts::list))
 }
 
 fn market() -> OpenApiRouter<ApiState> {
@@ -66,12 +79,21 @@ fn market() -> OpenApiRouter<ApiState> {
         .routes(routes!(models::show))
         .routes(routes!(artefacts::file))
         .routes(routes!(artefacts::signing_key))
-        .routes(routes!(keys::issue))
-        .routes(routes!(keys::deposit))
+        .routes(routes!(keys::list, keys::issue))
+        .routes(routes!(keys::show, keys::revoke))
+        .routes(routes!(keys::amend))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(deposits::deposit))
+        .routes(routes!(deposits::withdraw))
+        .routes(routes!(payments::announce))
+        .routes(routes!(plans::list, plans::set))
+        .routes(routes!(usage::list))
+        .routes(routes!(usage::focus))
         .routes(routes!(keys::erase_buyer))
         .routes(routes!(balance::balance))
         .routes(routes!(prices::set))
         .routes(routes!(purchases::purchase))
+        .routes(routes!(purchases::refund))
         .routes(routes!(receipts::show))
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use data_dao_governance::ProposalId;
-use data_dao_journal::{Body, State};
+use data_dao_journal::{Administered, Body, State};
 use data_dao_store::{AppendError, Appended, Store, TilesError};
 use privacy_identity::Digest;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -19,8 +19,11 @@ use trainer_model::ComputeDevice;
 use crate::api_error::ApiError;
 use crate::appender::Appender;
 use crate::batcher::Batcher;
+use crate::http_policy::HttpPolicy;
+use crate::http_signature::Nonces;
 use crate::inference::EXPLANATIONS_MAX;
 use crate::metrics::Metrics;
+use crate::rate_limit::RateLimits;
 use crate::{ModelShelf, ModelSigner};
 
 /// Where the time comes from: the process that starts the routers reads it, nobody else.
@@ -70,6 +73,9 @@ pub struct ApiState(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: ApiParts,
+    policy: HttpPolicy,
+    rate_limits: RateLimits,
+    nonces: Nonces,
     explanations: Semaphore,
     metrics: Arc<Metrics>,
     batcher: Batcher,
@@ -83,9 +89,17 @@ struct Inner {
 }
 
 impl ApiState {
-    /// Shares `parts`.
+    /// Shares `parts`, under the default policy.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
+        Self::with_policy(parts, HttpPolicy::default())
+    }
+
+    /// Shares `parts`.
+    ///
+    /// * `policy` — what the operator decides about the interface.
+    #[must_use]
+    pub fn with_policy(parts: ApiParts, policy: HttpPolicy) -> Self {
         let explanations = Semaphore::new(EXPLANATIONS_MAX);
         let metrics = Arc::new(Metrics::default());
         let batcher = Batcher::start(parts.device.clone(), Arc::clone(&metrics));
@@ -93,6 +107,9 @@ impl ApiState {
         let appender = Appender::new(store, clock, Arc::clone(&metrics));
         Self(Arc::new(Inner {
             parts,
+            policy,
+            rate_limits: RateLimits::default(),
+            nonces: Nonces::default(),
             explanations,
             metrics,
             batcher,
@@ -150,6 +167,14 @@ impl ApiState {
         if self.store().view(|state| state.due(now_ms).is_some()) {
             self.append(Vec::new()).await?;
         }
+        while let Some(ended) = self.store().view(|state| state.month_over(now_ms)) {
+            match self.append(vec![ended.into()]).await {
+                Ok(_) => {}
+                // Another node on the same ledger was faster, or a call is still in progress: the next time tells.
+                Err(AppendError::Refused { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 
@@ -194,6 +219,18 @@ impl ApiState {
         &self.0.parts
     }
 
+    pub(crate) fn policy(&self) -> &HttpPolicy {
+        &self.0.policy
+    }
+
+    pub(crate) fn rate_limits(&self) -> &RateLimits {
+        &self.0.rate_limits
+    }
+
+    pub(crate) fn nonces(&self) -> &Nonces {
+        &self.0.nonces
+    }
+
     pub(crate) fn explanations(&self) -> &Semaphore {
         &self.0.explanations
     }
@@ -202,6 +239,21 @@ impl ApiState {
     pub(crate) fn now_ms(&self) -> u64 {
         let now_ms = self.parts().clock.now_ms();
         now_ms.max(self.store().view(State::time_ms))
+    }
+
+    /// Appends what somebody did at the node, and behind it who did it.
+    ///
+    /// * `by` — who, as [`crate::auth::Operator`] has it.
+    /// * `act` — what, as the interface names it.
+    pub(crate) async fn append_act(
+        &self,
+        by: &str,
+        (act, subject): (&str, &str),
+        mut bodies: Vec<Body>,
+    ) -> Result<Appended, AppendError> {
+        let [by, act, subject] = [by, act, subject].map(str::to_owned);
+        bodies.push(Administered { by, act, subject }.into());
+        self.append(bodies).await
     }
 
     /// Appends entries now.

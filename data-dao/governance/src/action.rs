@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use privacy_identity::{Digest, Tag, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{Accused, GovernanceError, Parameter, Role, optional_text, text};
+use crate::{Accused, GovernanceError, Parameter, PricePolicy, Role, optional_text, text};
 
 /// Most actions of one proposal.
 pub const ACTIONS_MAX: usize = 16;
@@ -50,6 +50,13 @@ pub enum Action {
         /// New price in 10⁻⁴ of the currency's unit.
         #[serde(with = "text")]
         price: u128,
+    },
+    /// Sets what a model's calls, months and downloads cost, and how the price of a call follows demand.
+    SetPricePolicy {
+        /// The model's name.
+        model: String,
+        /// The new policy.
+        policy: PricePolicy,
     },
     /// Sets the credits of a federation's later rounds.
     SetRoundBudget {
@@ -249,6 +256,7 @@ impl Action {
     pub const fn class(&self) -> Class {
         match self {
             Self::SetPredictionPrice { .. }
+            | Self::SetPricePolicy { .. }
             | Self::SetRoundBudget { .. }
             | Self::Text
             | Self::ListModel { .. }
@@ -280,7 +288,9 @@ impl Action {
         Some(match self {
             // Payments add up, and text changes nothing.
             Self::Text | Self::TreasuryTransfer { .. } => return None,
-            Self::SetPredictionPrice { model, .. } => format!("price of {model}"),
+            Self::SetPredictionPrice { model, .. } | Self::SetPricePolicy { model, .. } => {
+                format!("price of {model}")
+            }
             Self::SetRoundBudget { federation, .. } => format!("budget of {federation}"),
             Self::SetParameter { parameter, .. } => parameter.to_string(),
             Self::SetRoyaltySplit { .. } => "royalty split".to_owned(),
@@ -326,6 +336,10 @@ impl Action {
             | Self::SetPrivacyPolicy { federation: name, .. }
             | Self::UpholdDispute { federation: name, .. }
             | Self::RemoveWitness { name } => length("name", name.len(), TEXT_BYTES_MAX),
+            Self::SetPricePolicy { model, policy } => {
+                length("name", model.len(), TEXT_BYTES_MAX)?;
+                policy.check()
+            }
             Self::SetWitness { name, vkey } => {
                 length("name", name.len(), TEXT_BYTES_MAX)?;
                 length("vkey", vkey.len(), TEXT_BYTES_MAX)

@@ -228,6 +228,12 @@ pub enum GovernanceError {
         /// The role.
         role: crate::Role,
     },
+    /// A price policy is out of bounds.
+    #[error("the price policy's {field} is out of bounds")]
+    PricePolicy {
+        /// Which part.
+        field: &'static str,
+    },
     /// Two actions of one proposal change the same.
     #[error("two actions change the {target}: put them into two proposals")]
     SameTarget {

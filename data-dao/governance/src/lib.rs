@@ -24,6 +24,7 @@ mod guardian;
 mod member;
 mod parameter;
 mod poll;
+mod price_policy;
 mod proposal;
 mod request;
 mod sealed;
@@ -46,6 +47,9 @@ pub use guardian::{Guardian, GuardianAcceptance, Guardianship, VETO_REASON_BYTES
 pub use member::{Consent, Departure, Invitation, Joining, MEMBER_LABEL_BYTES_MAX, Role};
 pub use parameter::Parameter;
 pub use poll::{Poll, Spent, Tally};
+pub use price_policy::{
+    MONTH_CALLS_MAX, MonthTerms, PRICE_MAX, PricePolicy, WINDOW_MS_MAX, WINDOW_MS_MIN,
+};
 pub use proposal::{Proposal, ProposalState, Step};
 pub use request::{Nonces, Request};
 pub use sealed::{Opening, SealedBallot};

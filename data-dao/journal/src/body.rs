@@ -1,7 +1,9 @@
 //! What an entry says: one struct per kind, in the wire form.
 
+mod access;
 mod founding;
 mod membership;
+mod plans;
 mod rounds;
 mod sales;
 mod settlement;
@@ -9,8 +11,10 @@ mod voting;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{Administered, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated, Scope};
 pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted};
 pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFounded};
+pub use plans::{CallsRefunded, LicenceBought, MonthBought, MonthEnded, PricePolicySet, Withdrawn};
 pub use rounds::{
     ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
     RoundsEnded, ValueWeight,
@@ -99,6 +103,28 @@ pub enum Body {
     MemberLeft(MemberLeft),
     /// A device agreed to a federation's present policy.
     ConsentGiven(ConsentGiven),
+    /// Somebody did something at the node.
+    Administered(Administered),
+    /// A buyer gets an API key with scopes and limits.
+    KeyGranted(KeyGranted),
+    /// A key may do other things.
+    KeyAmended(KeyAmended),
+    /// A key gets a new secret.
+    KeyRotated(KeyRotated),
+    /// A key ends.
+    KeyRevoked(KeyRevoked),
+    /// The operator sets a model's first prices.
+    PricePolicySet(PricePolicySet),
+    /// A buyer paid for a month of calls.
+    MonthBought(MonthBought),
+    /// What a month left is split.
+    MonthEnded(MonthEnded),
+    /// A buyer gave calls back.
+    CallsRefunded(CallsRefunded),
+    /// Money went back to a buyer outside.
+    Withdrawn(Withdrawn),
+    /// A buyer paid for a download.
+    LicenceBought(LicenceBought),
 }
 
 impl Body {
@@ -141,6 +167,17 @@ impl Body {
             Self::MemberJoined(_) => "member_joined",
             Self::MemberLeft(_) => "member_left",
             Self::ConsentGiven(_) => "consent_given",
+            Self::Administered(_) => "administered",
+            Self::KeyGranted(_) => "key_granted",
+            Self::KeyAmended(_) => "key_amended",
+            Self::KeyRotated(_) => "key_rotated",
+            Self::KeyRevoked(_) => "key_revoked",
+            Self::PricePolicySet(_) => "price_policy_set",
+            Self::MonthBought(_) => "month_bought",
+            Self::MonthEnded(_) => "month_ended",
+            Self::CallsRefunded(_) => "calls_refunded",
+            Self::Withdrawn(_) => "withdrawn",
+            Self::LicenceBought(_) => "licence_bought",
         }
     }
 }
@@ -191,4 +228,15 @@ body_from!(
     MemberJoined,
     MemberLeft,
     ConsentGiven,
+    Administered,
+    KeyGranted,
+    KeyAmended,
+    KeyRotated,
+    KeyRevoked,
+    PricePolicySet,
+    MonthBought,
+    MonthEnded,
+    CallsRefunded,
+    Withdrawn,
+    LicenceBought,
 );

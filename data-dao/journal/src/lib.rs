@@ -9,6 +9,7 @@
 //! An entry claims; `apply` recomputes what is claimed and refuses every difference. So whoever
 //! has the leaves has the balances, votes and payouts, without trusting who wrote them.
 
+mod access;
 mod audit;
 mod body;
 mod challenge;
@@ -28,7 +29,12 @@ mod rules;
 mod standing;
 mod state;
 
+pub use access::{ApiKey, DAY_MS, KeyFault, Spending, USAGE_DAYS_MAX, Usage};
 pub use audit::{AuditFailure, AuditReport, Difference, Replay, audit};
+pub use body::{
+    Administered, CallsRefunded, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated,
+    LicenceBought, MonthBought, MonthEnded, PricePolicySet, Scope, Withdrawn,
+};
 pub use body::{
     BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, ConsentGiven, Deposited,
     FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted, MemberJoined,
@@ -54,7 +60,7 @@ pub use federation::{
 };
 pub use leaf::Leaf;
 pub use market::{
-    ApiKey, Lot, Model, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
+    Lot, Model, NextCall, Prediction, PredictionResolution, Reservation, ResolvedPrediction,
 };
 pub use membership::{Membership, MembershipState, Witnesses};
 pub use parts::{PARTICIPANTS_MAX, settlement_bodies, settlement_of};
@@ -62,4 +68,4 @@ pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
 pub use rules::Rules;
 pub use standing::{Interval, Standing, student_t_thousandths};
-pub use state::{Counts, State};
+pub use state::{Counts, MONTH_MS, OVERLAP_MS_MAX, State};

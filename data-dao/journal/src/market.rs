@@ -1,10 +1,8 @@
 //! Models, buyers and predictions as the log has made them.
 
-use std::collections::BTreeMap;
-
+use data_dao_governance::PricePolicy;
 use data_dao_ledger::Name;
-use data_dao_market::{PredictionSale, Purchase};
-use privacy_identity::Digest;
+use data_dao_market::{CallSource, Demand, DemandCurve, PredictionSale, Purchase};
 
 use crate::ModelReleased;
 
@@ -12,7 +10,9 @@ use crate::ModelReleased;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Model {
     pub(crate) releases: Vec<ModelReleased>,
-    pub(crate) price: Option<u128>,
+    /// The entries that say so, in the same order.
+    pub(crate) released_at: Vec<u64>,
+    pub(crate) pricing: Option<Pricing>,
     pub(crate) delisted: bool,
 }
 
@@ -38,17 +38,83 @@ impl Model {
         self.releases.iter().find(|release| release.version == version)
     }
 
+    /// The entry that released a version.
+    #[must_use]
+    pub fn released_at(&self, version: u32) -> Option<u64> {
+        let place = self.releases.iter().position(|release| release.version == version)?;
+        self.released_at.get(place).copied()
+    }
+
     /// Whether a vote took it off the market: no calls are sold then.
     #[must_use]
     pub const fn is_delisted(&self) -> bool {
         self.delisted
     }
 
-    /// Price of one prediction in 10⁻⁴ of the currency's unit, once it is set.
+    /// Lowest price of one prediction in 10⁻⁴ of the currency's unit, once it is set: what it costs while nobody asks, or
+    /// always if the price does not follow demand.
     #[must_use]
-    pub const fn price(&self) -> Option<u128> {
-        self.price
+    pub fn price(&self) -> Option<u128> {
+        self.policy().map(|policy| policy.low)
     }
+
+    /// What its calls, months and downloads cost, once that is set.
+    #[must_use]
+    pub fn policy(&self) -> Option<&PricePolicy> {
+        self.pricing.as_ref().map(|pricing| &pricing.policy)
+    }
+
+    /// Price of one prediction at `now_ms`, after the calls of the policy's last window.
+    #[must_use]
+    pub fn price_at(&self, now_ms: u64) -> Option<u128> {
+        self.pricing.as_ref().map(|pricing| pricing.price(now_ms))
+    }
+
+    /// Calls within the policy's window that ends at `now_ms`.
+    #[must_use]
+    pub fn demand_at(&self, now_ms: u64) -> u64 {
+        self.pricing.as_ref().map_or(0, |pricing| pricing.demand.calls(now_ms))
+    }
+
+    /// New prices; demand is counted afresh, as the window may be another.
+    pub(crate) fn set_policy(&mut self, policy: PricePolicy) {
+        let demand = Demand::new(policy.window_ms);
+        self.pricing = Some(Pricing { policy, demand });
+    }
+
+    /// One price whatever the demand; months and downloads cost what they did.
+    pub(crate) fn set_price(&mut self, price: u128) {
+        let before = self.pricing.take().map(|pricing| pricing.policy);
+        let (month, download) =
+            before.map_or((None, None), |policy| (policy.month, policy.download));
+        self.set_policy(PricePolicy { month, download, ..PricePolicy::flat(price) });
+    }
+}
+
+/// What a model costs, and how much it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pricing {
+    pub(crate) policy: PricePolicy,
+    pub(crate) demand: Demand,
+}
+
+impl Pricing {
+    fn price(&self, now_ms: u64) -> u128 {
+        let PricePolicy { low, high, calls_low, calls_high, .. } = self.policy;
+        let curve = DemandCurve { low, high, calls_low, calls_high };
+        curve.price(self.demand.calls(now_ms)).0
+    }
+}
+
+/// What the next call of a key is paid from, and what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextCall {
+    /// A purchase, or the balance.
+    pub source: CallSource,
+    /// In 10⁻⁴ of the currency's unit.
+    pub price: u128,
+    /// What the key's limits count of it: nothing of a month, which counted when it was bought.
+    pub counted: u128,
 }
 
 /// One purchase of calls. How many are left is a matter of its account.
@@ -58,15 +124,8 @@ pub struct Lot {
     pub purchase: Purchase,
     /// The entry that booked it.
     pub index: u64,
-}
-
-/// A buyer's API key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey {
-    pub(crate) key_hash: Digest,
-    pub(crate) buyer: String,
-    pub(crate) index: u64,
-    pub(crate) lots: BTreeMap<Name, Lots>,
+    /// When a month ends, in ledger time; none for calls bought singly.
+    pub ends_at_ms: Option<u64>,
 }
 
 /// The purchases of one model's calls with one key.
@@ -76,38 +135,6 @@ pub(crate) struct Lots {
     pub(crate) all: Vec<Lot>,
     /// How many of the oldest are used up, so that nobody looks at them again.
     pub(crate) spent: usize,
-}
-
-impl ApiKey {
-    /// Digest of the secret key under `Tag::ApiKey`.
-    #[must_use]
-    pub const fn key_hash(&self) -> &Digest {
-        &self.key_hash
-    }
-
-    /// What the buyer wants to be called.
-    #[must_use]
-    pub fn buyer(&self) -> &str {
-        &self.buyer
-    }
-
-    /// The entry that issued the key.
-    #[must_use]
-    pub const fn index(&self) -> u64 {
-        self.index
-    }
-
-    /// The purchases of a model's calls, oldest first.
-    #[must_use]
-    pub fn lots(&self, model: &Name) -> &[Lot] {
-        self.lots.get(model).map_or(&[], |lots| lots.all.as_slice())
-    }
-
-    /// The purchases of a model's calls that are not used up for good, oldest first.
-    pub(crate) fn open_lots(&self, model: &Name) -> &[Lot] {
-        let lots = self.lots.get(model);
-        lots.and_then(|lots| lots.all.get(lots.spent..)).unwrap_or_default()
-    }
 }
 
 /// A prediction from its reservation on. What was resolved is told by the entries that say so: a
@@ -140,12 +167,18 @@ pub enum PredictionResolution {
     Made,
     /// It failed; the call is the buyer's again.
     Voided,
+    /// Nobody said what became of it in time; the call is the buyer's again.
+    Expired,
 }
 
 /// A call that is set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     pub(crate) sale: PredictionSale,
+    /// The key that asked: it may spend another's money.
+    pub(crate) key_id: Name,
+    /// What the key's limits counted, and on which day.
+    pub(crate) counted: (u64, u128),
     pub(crate) version: u32,
     pub(crate) expires_at_ms: u64,
     pub(crate) index: u64,
@@ -164,6 +197,12 @@ impl Reservation {
     #[must_use]
     pub const fn treasury_percent(&self) -> u8 {
         self.treasury_percent
+    }
+
+    /// The key that asked; the sale's buyer is whose money it spends.
+    #[must_use]
+    pub const fn key_id(&self) -> &Name {
+        &self.key_id
     }
 
     /// The model's version.

@@ -48,6 +48,49 @@ pub enum Refusal {
         /// Its name.
         id: String,
     },
+    /// A list of scopes is empty, or not in ascending order without repetition.
+    #[error("the scopes of a key are a list of at least one, ascending")]
+    Scopes,
+    /// The key opens nothing any more.
+    #[error("the key {key_id} {fault}")]
+    KeyUnusable {
+        /// The key.
+        key_id: String,
+        /// Why.
+        fault: crate::KeyFault,
+    },
+    /// The key may do other things, but not this.
+    #[error("the key {key_id} has no scope {scope} to give or to use here")]
+    OutOfScope {
+        /// The key.
+        key_id: String,
+        /// What it would need.
+        scope: crate::Scope,
+    },
+    /// The key would spend more than it may.
+    #[error(
+        "the key {key_id} may spend {limit} per {period}, has spent {spent}, and this takes {needed}"
+    )]
+    SpendingLimit {
+        /// The key whose limit it is.
+        key_id: String,
+        /// `day` or `lifetime`.
+        period: &'static str,
+        /// The limit.
+        limit: u128,
+        /// What counts against it.
+        spent: u128,
+        /// What this would add.
+        needed: u128,
+    },
+    /// The model's policy does not sell this.
+    #[error("there is no {what} of {model} for sale")]
+    NotForSale {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        what: &'static str,
+    },
     /// The entry claims something else than what was recomputed or agreed.
     #[error("{what} is {got}, expected {expected}")]
     Differs {

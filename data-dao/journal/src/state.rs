@@ -1,11 +1,13 @@
 //! The state that the log makes, and the one step that changes it.
 
+mod access;
 mod actions;
 mod challenge;
 mod founding;
 mod governing;
 mod membership;
 mod parts;
+mod plans;
 mod privacy;
 mod queries;
 mod rounds;
@@ -20,6 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use data_dao_governance::{Charter, Proposal, ProposalId};
 use data_dao_ledger::{Accounts, Cause, Name, Runs, Shared, SharedMap};
 use privacy_identity::{Digest, Frontier, leaf_hash};
+
+pub use access::OVERLAP_MS_MAX;
+pub use plans::MONTH_MS;
 
 use crate::membership::Assembly;
 use crate::{
@@ -85,6 +90,14 @@ pub struct State {
     reservations: SharedMap<Digest, Reservation>,
     /// The predictions that were made or failed, by the names of their ids.
     resolved: Runs<Cause, ResolvedPrediction>,
+    /// The reservations by the time at which they expire.
+    expiring: BTreeSet<(u64, Digest)>,
+    /// Months that have not ended: by end, whose, which model, which purchase.
+    months: BTreeSet<(u64, Name, Name, u32)>,
+    /// Who may download which version of which model.
+    licences: BTreeSet<(Name, Name, u32)>,
+    /// The entries that say what was done at the node.
+    acts: Vec<u64>,
     /// Each deposit and purchase by its API key and idempotency key, and the entry that booked it.
     requests: Runs<Cause, u64>,
     proposals: SharedMap<ProposalId, Shared<Proposal>>,
@@ -138,6 +151,7 @@ impl State {
         self.entries += 1;
         self.log.push_hash(hash);
         self.forget_what_is_over();
+        self.expire_reservations();
         Ok(())
     }
 
@@ -164,6 +178,24 @@ impl State {
             Body::PredictionReserved(body) => self.reserve_prediction(body, now_ms),
             Body::Predicted(body) => self.settle_prediction(body, now_ms),
             Body::PredictionVoided(body) => self.void_prediction(body, now_ms),
+            body => self.apply_access(body, now_ms),
+        }
+    }
+
+    /// Keys, plans, and money on its way back.
+    fn apply_access(&mut self, body: &Body, now_ms: u64) -> Result<(), Refusal> {
+        match body {
+            Body::Administered(body) => self.administer(body),
+            Body::KeyGranted(body) => self.grant_key(body, now_ms),
+            Body::KeyAmended(body) => self.amend_key(body, now_ms),
+            Body::KeyRotated(body) => self.rotate_key(body, now_ms),
+            Body::KeyRevoked(body) => self.revoke_key(body),
+            Body::PricePolicySet(body) => self.set_first_policy(body),
+            Body::MonthBought(body) => self.buy_month(body, now_ms),
+            Body::MonthEnded(body) => self.end_month(body, now_ms),
+            Body::CallsRefunded(body) => self.refund_calls(body, now_ms),
+            Body::Withdrawn(body) => self.withdraw(body, now_ms),
+            Body::LicenceBought(body) => self.buy_licence(body, now_ms),
             body => self.apply_decision(body, now_ms),
         }
     }

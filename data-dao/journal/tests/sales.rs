@@ -77,7 +77,7 @@ fn calls_that_were_not_paid_are_not_made() {
     assert_eq!(calls_left(&world), 2);
     world.push(world.reservation(24));
     let late = world.refusal(world.prediction(22));
-    assert!(matches!(late, Refusal::Ledger(_)), "{late:?}");
+    assert!(matches!(late, Refusal::PredictionResolved { state: "expired", .. }), "{late:?}");
 }
 
 #[test]

@@ -92,6 +92,14 @@ pub enum Code {
     Payout,
     /// Votes of a member that leaves.
     Departure,
+    /// Calls that were paid and not made.
+    Refund,
+    /// Money that goes back to a buyer outside.
+    Withdrawal,
+    /// The licence of a model's parameters.
+    Licence,
+    /// What was left of a month when it ended.
+    MonthEnd,
 }
 
 /// An amount from one account to another of the same book.

@@ -92,6 +92,15 @@ pub struct Settlement {
     pub transfers: Vec<Transfer>,
 }
 
+/// What a call is paid from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallSource {
+    /// A purchase of calls, by its number.
+    Lot(u32),
+    /// The buyer's money, at the price of the moment.
+    Balance,
+}
+
 /// One call sold: its reservation and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PredictionSale {
@@ -101,8 +110,8 @@ pub struct PredictionSale {
     pub buyer: Name,
     /// The model.
     pub model: Name,
-    /// The purchase whose call is used.
-    pub lot: u32,
+    /// What the call is paid from.
+    pub source: CallSource,
     /// What the call cost.
     pub price: Amount,
     /// What brought the prediction about, unique to it.
@@ -113,12 +122,14 @@ impl PredictionSale {
     /// Reserves the price until `expires_at_ms`.
     #[must_use]
     pub fn reserve(&self, expires_at_ms: u64) -> Vec<Transfer> {
-        let Self { currency, buyer, model, lot, price, .. } = self;
-        let movement = Movement {
-            debit: AccountId::prepaid(*currency, buyer.clone(), model.clone(), *lot),
-            credit: self.revenue(),
-            amount: *price,
+        let Self { currency, buyer, model, source, price, .. } = self;
+        let debit = match source {
+            CallSource::Lot(lot) => {
+                AccountId::prepaid(*currency, buyer.clone(), model.clone(), *lot)
+            }
+            CallSource::Balance => AccountId::buyer(*currency, buyer.clone()),
         };
+        let movement = Movement { debit, credit: self.revenue(), amount: *price };
         let kind = TransferKind::Pending { movement, expires_at_ms: Some(expires_at_ms) };
         vec![Transfer { id: self.id(0), kind, code: Code::Prediction }]
     }
@@ -131,16 +142,7 @@ impl PredictionSale {
         let shares = terms.shares(self.price)?;
         let kind = TransferKind::Post { pending: self.id(0), amount: self.price };
         let mut transfers = vec![Transfer { id: self.id(1), kind, code: Code::Prediction }];
-        for (index, RevenueShare { recipient, amount }) in (2..).zip(&shares) {
-            let (account, code) = match recipient {
-                Recipient::Treasury => (AccountId::treasury(self.currency), Code::TreasuryShare),
-                Recipient::Member(key) => {
-                    (AccountId::money_member(self.currency, *key), Code::MemberShare)
-                }
-            };
-            let id = self.id(index);
-            transfers.push(Transfer::posted(id, self.revenue(), account, *amount, code));
-        }
+        transfers.extend(pass_on(self.currency, &self.revenue(), self.id(2), &shares));
         Ok(Settlement { shares, transfers })
     }
 
@@ -158,6 +160,24 @@ impl PredictionSale {
     fn revenue(&self) -> AccountId {
         AccountId::revenue(self.currency, self.model.clone())
     }
+}
+
+/// What brings revenue to those who earned it, from transfer `first` on.
+pub(crate) fn pass_on(
+    currency: Currency,
+    revenue: &AccountId,
+    first: TransferId,
+    shares: &[RevenueShare],
+) -> Vec<Transfer> {
+    let transfer = |(index, RevenueShare { recipient, amount }): (u32, &RevenueShare)| {
+        let (account, code) = match recipient {
+            Recipient::Treasury => (AccountId::treasury(currency), Code::TreasuryShare),
+            Recipient::Member(key) => (AccountId::money_member(currency, *key), Code::MemberShare),
+        };
+        let id = first.cause.transfer(index);
+        Transfer::posted(id, revenue.clone(), account, *amount, code)
+    };
+    (first.index..).zip(shares).map(transfer).collect()
 }
 
 #[cfg(test)]
@@ -186,7 +206,7 @@ mod tests {
             currency: eur(),
             buyer: name("k-1"),
             model: name("wine"),
-            lot: 0,
+            source: CallSource::Lot(0),
             price: Amount(250),
             cause: Cause::of(cause),
         }

@@ -52,6 +52,61 @@ impl Deposit {
     }
 }
 
+/// Money that goes back to a buyer outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// The currency.
+    pub currency: Currency,
+    /// The buyer's key.
+    pub buyer: Name,
+    /// How much.
+    pub amount: Amount,
+}
+
+impl Withdrawal {
+    /// The one transfer of a withdrawal.
+    ///
+    /// * `cause` — the encoding of what brought it about, unique to it.
+    #[must_use]
+    pub fn transfers(&self, cause: &[u8]) -> Vec<Transfer> {
+        vec![Transfer::posted(
+            Cause::of(cause).transfer(0),
+            AccountId::buyer(self.currency, self.buyer.clone()),
+            AccountId::deposits(self.currency),
+            self.amount,
+            Code::Withdrawal,
+        )]
+    }
+}
+
+/// Calls that were paid and not made: their money is the buyer's again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// What was bought.
+    pub purchase: Purchase,
+    /// How many of its calls are given back.
+    pub calls: u32,
+}
+
+impl Refund {
+    /// The one transfer of a refund, at the price that was paid.
+    ///
+    /// * `cause` — the encoding of what brought it about, unique to it.
+    ///
+    /// # Errors
+    /// As [`Purchase::total`].
+    pub fn transfers(&self, cause: &[u8]) -> Result<Vec<Transfer>, PurchaseError> {
+        let total = Purchase { calls: self.calls, ..self.purchase.clone() }.total()?;
+        Ok(vec![Transfer::posted(
+            Cause::of(cause).transfer(0),
+            self.purchase.account(),
+            AccountId::buyer(self.purchase.currency, self.purchase.buyer.clone()),
+            total,
+            Code::Refund,
+        )])
+    }
+}
+
 /// Calls of a model, paid in advance at the price of the day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purchase {

@@ -96,6 +96,8 @@ pub enum Tag {
     SealedBallot,
     /// A member's words for a vote, which only their digest reaches the log.
     BallotReason,
+    /// The id of a prediction whose request has a name of its own.
+    PredictionName,
     /// Digest of a document that members were shown before they took credits away.
     Evidence,
     /// Digest of the name of the rules by which a log is read.
@@ -159,6 +161,7 @@ impl Tag {
             Self::BallotCommitment => "sahakar/ballot-commitment/v1",
             Self::SealedBallot => "sahakar/sealed-ballot/v1",
             Self::BallotReason => "sahakar/ballot-reason/v1",
+            Self::PredictionName => "sahakar/prediction-name/v1",
             Self::Evidence => "sahakar/evidence/v1",
             Self::Rules => "sahakar/rules-name/v1",
             Self::FederationEnd => "sahakar/federation-end/v1",

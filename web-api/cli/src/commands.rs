@@ -17,6 +17,7 @@ pub mod proposal;
 pub mod receipt;
 mod rows;
 mod signing;
+pub mod usage;
 pub mod value;
 pub mod vote;
 
@@ -60,7 +61,7 @@ impl std::fmt::Debug for ApiKeyArgs {
 /// The commands of members, buyers and auditors.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make and show a member's key
+    /// Make and show a member's key; issue, rotate and revoke buyers' API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Look at your data before you train on them
@@ -84,10 +85,12 @@ pub enum Command {
     Delegate(delegate::DelegateArgs),
     /// Object to what a round is about to pay
     Dispute(dispute::DisputeArgs),
-    /// Buy calls of a model
+    /// Buy calls of a model, a month of them, or the licence to download it
     Buy(buy::BuyArgs),
     /// Ask a model for predictions; each request costs one call
     Predict(predict::PredictArgs),
+    /// Show what your keys did and what it cost
+    Usage(usage::UsageArgs),
     /// Compute what noise protects: ε from noise, noise from ε
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
@@ -119,6 +122,7 @@ impl Command {
             Self::Dispute(args) => args.run(),
             Self::Buy(args) => args.run(),
             Self::Predict(args) => args.run(),
+            Self::Usage(args) => args.run(),
             Self::Privacy(command) => command.run(),
             Self::Value(command) => command.run(),
             Self::Ledger(command) => command.run(),

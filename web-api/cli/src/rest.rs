@@ -88,6 +88,22 @@ impl Rest {
         request.call().with_context(|| self.unreachable())
     }
 
+    /// Deletes a resource.
+    ///
+    /// # Errors
+    /// An unreachable node, or the problem that it answers.
+    pub fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let mut request = self.agent.delete(format!("{}{path}", self.base));
+        if let Some(secret) = &self.bearer {
+            request = request.header("authorization", format!("Bearer {secret}"));
+        }
+        let response = request.call().with_context(|| self.unreachable())?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        self.json_of(response).map(drop)
+    }
+
     /// Posts `body`. With an `idempotency_key`, a repetition is booked once.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod custodians;
 mod draws;
 mod founding;
 mod http;
+mod http_config;
 mod measuring;
 mod models;
 mod round_service;
@@ -16,7 +17,7 @@ mod vault;
 mod witnessing;
 
 use std::{
-    net::SocketAddr,
+    future::pending,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,11 +30,12 @@ use clap::Args;
 use data_dao_ledger::Name;
 use data_dao_store::Store;
 use privacy_identity::{Digest, SigningKey, Tag};
+use privacy_secagg::EncodingParameters;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde_json::json;
 use tokio::net::TcpListener;
 use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Parameters};
-use web_api::{ApiParts, ApiState, Clock, secret_hash};
+use web_api::{ApiParts, ApiState, Clock, ConnectionLimits, Tls, secret_hash};
 
 pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, FounderConfig, ListenConfig,
@@ -43,6 +45,7 @@ pub(crate) use config::{
     delta_by_default, guardian_term_by_default, optimizer_by_default, sampling_by_default,
     schedule_by_default,
 };
+pub use http_config::HttpConfig;
 
 use crate::{
     link_metrics,
@@ -118,6 +121,8 @@ struct Node {
     service: RoundService,
     api: ApiState,
     http: TcpListener,
+    /// How many connections there may be, and whether they speak TLS.
+    serving: (ConnectionLimits, Option<Tls>),
     /// None if another node has the rounds.
     link: Option<(Link, aggregator_network::Inbox)>,
     witnesses: Option<Witnesses>,
@@ -145,25 +150,21 @@ impl Node {
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
         let encoding = terms.unverified_body().encoding;
-        let standardised = |table| Examples::from_table(table, &tables.standardiser);
-        let evaluator = Evaluator {
-            device: device.clone(),
-            architecture: architecture.clone(),
-            validation: standardised(&tables.validation)?,
-            test: standardised(&tables.test)?,
-            encoding,
-        };
-        let evaluator = evaluator.checked(terms.unverified_body().training.personal.layers())?;
+        let layers = terms.unverified_body().training.personal.layers();
+        let evaluator = evaluator(&device, &architecture, &tables, encoding)?.checked(layers)?;
         let shelf = models::shelf(&config, &vault, &tables, args.model_memory)?;
         let tiles_dir = config.state_dir.join("tiles");
-        let api = ApiState::new(ApiParts {
+        let policy = config.http.policy(&config.secrets.payment_webhooks)?;
+        let serving = (config.http.limits(), config.http.tls()?);
+        let parts = ApiParts {
             store: store.clone(),
             clock: Clock::new(now_ms),
             operator: secret_hash(&config.secrets.operator_token),
             shelf: shelf.clone(),
             tiles_dir,
             device,
-        });
+        };
+        let api = ApiState::with_policy(parts, policy);
         // The state is new: there is no key yet.
         let _first = api.sign_models_with(models::signer(&config.state_dir)?);
         let link = if args.rest_only {
@@ -172,7 +173,13 @@ impl Node {
             Some(start_link(&config, &key, architecture.parameter_count()).await?)
         };
         let addresses = link.as_ref().map(|(link, _)| link);
-        announce(events, &http.local_addr()?, addresses, &terms.unverified_body().id());
+        let scheme = if serving.1.is_some() { "https" } else { "http" };
+        announce(
+            events,
+            &format!("{scheme}://{}", http.local_addr()?),
+            addresses,
+            &terms.unverified_body().id(),
+        );
         let is_trained = store.view(|state| state.federation(&name)?.model()).is_some();
         let initial = models::initial(&architecture, &config.federation, is_trained)?;
         let initial = first_model(&evaluator, &vault, initial)?;
@@ -196,7 +203,7 @@ impl Node {
         } else {
             service.advance().await?;
         }
-        Ok(Self { service, api, http, link, witnesses })
+        Ok(Self { service, api, http, serving, link, witnesses })
     }
 
     /// Runs until `stop`, and then until the requests in progress are answered.
@@ -205,14 +212,14 @@ impl Node {
         metrics: Option<SocketAddr>,
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let Self { service, api, http, link, witnesses } = self;
+        let Self { service, api, http, serving, link, witnesses } = self;
         let store = api.store().clone();
         let (link, inbox) = link.unzip();
         let figures = figures(api.clone(), link.clone());
         let result = tokio::select! {
             result = serve_rounds(service, inbox) => result,
             result = ask_witnesses(witnesses, store) => result,
-            result = http::serve(http, api.clone(), stop) => result.context("serving REST"),
+            result = http::serve(http, api.clone(), serving, stop) => result.context("serving REST"),
             result = link_metrics::serve_text(metrics, figures) => result,
             result = keep_tiles(api.clone()) => result,
             () = api.storage_failed() => Err(anyhow::anyhow!("the ledger cannot be written")),
@@ -230,6 +237,23 @@ fn figures(api: ApiState, link: Option<Link>) -> impl Fn() -> Option<String> + C
         let of_link = link.as_ref().map(|link| link.metrics().to_string());
         Some(api.metrics_text() + &of_link.unwrap_or_default())
     }
+}
+
+/// What measures models, on the DAO's own tables.
+fn evaluator(
+    device: &ComputeDevice,
+    architecture: &Architecture,
+    tables: &Tables,
+    encoding: EncodingParameters,
+) -> anyhow::Result<Evaluator> {
+    let standardised = |table| Examples::from_table(table, &tables.standardiser);
+    Ok(Evaluator {
+        device: device.clone(),
+        architecture: architecture.clone(),
+        validation: standardised(&tables.validation)?,
+        test: standardised(&tables.test)?,
+        encoding,
+    })
 }
 
 /// The ledger, where it was asked for, and whom to ask for cosignatures.
@@ -282,7 +306,7 @@ async fn serve_rounds(
 async fn ask_witnesses(witnesses: Option<Witnesses>, store: Store) -> anyhow::Result<()> {
     match witnesses {
         Some(witnesses) => witnesses.keep_asking(store).await.context("asking the witnesses"),
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 
@@ -296,12 +320,12 @@ async fn keep_tiles(api: ApiState) -> anyhow::Result<()> {
     }
 }
 
-fn announce(events: Events, http: &SocketAddr, link: Option<&Link>, federation: &Digest) {
+fn announce(events: Events, http: &str, link: Option<&Link>, federation: &Digest) {
     let of_link = |link: &Link| link.addresses().iter().map(ToString::to_string).collect();
     let addresses: Vec<String> = link.map(of_link).unwrap_or_default();
     events.emit(json!({
         "event": "listening",
-        "http": format!("http://{http}"),
+        "http": http,
         "addresses": addresses,
         "federation": federation.to_string(),
     }));

@@ -26,7 +26,7 @@ use sahakar::{
     commands::{
         audit, buy, federation, key, member, predict,
         proposal::{self, Motion},
-        receipt::ballot::BallotReceipt,
+        receipt::{ReceiptCommand, VerifyArgs, ballot::BallotReceipt},
         vote::{self, Voice},
     },
     rest::Rest,
@@ -288,6 +288,42 @@ async fn a_buyer_buys_predicts_and_runs_out_of_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_prediction_s_receipt_is_checked_offline_and_an_altered_one_is_found_out() {
+    let node = Node::start().await;
+    let buyer = node.new_buyer().await;
+    let receipt = tokio::task::spawn_blocking(move || {
+        buy::buy(&buyer, "order-1", ("wine", 1)).unwrap();
+        let made = predict::predict(&buyer, "wine", &[vec![1.0, 2.0]]).unwrap();
+        let id = made["parameters"]["receipt"].as_str().unwrap().to_owned();
+        buyer.get(&format!("/v1/receipts/{id}")).unwrap()
+    });
+    let receipt = receipt.await.unwrap().to_string();
+    let path = node.dir.path().join("receipt.json");
+    let vkey: data_dao_log::Verifier = node.api.store().vkey().parse().unwrap();
+    let verify = |text: &str, vkey: data_dao_log::Verifier| {
+        fs::write(&path, text).unwrap();
+        let (receipt, vkey) = (path.clone(), Some(vkey));
+        let args = VerifyArgs { receipt, terms: None, vkey, policy: None, leaf: None };
+        ReceiptCommand::Verify(args).run()
+    };
+    verify(&receipt, vkey.clone()).unwrap();
+    for (sound, other) in [
+        ("\"price\":\"250\"", "\"price\":\"249\""),
+        ("\"rounds\":1", "\"rounds\":2"),
+        ("\"amount\":\"2", "\"amount\":\"3"),
+        ("\"federation\":\"wine\"", "\"federation\":\"beer\""),
+        ("index ", "index 1"),
+    ] {
+        let altered = receipt.replacen(sound, other, 1);
+        assert_ne!(altered, receipt, "{sound}");
+        assert!(verify(&altered, vkey.clone()).is_err(), "{sound}");
+    }
+    let stranger = SigningKey::from_seed(&[77; 32]).verifying_key();
+    let stranger = data_dao_log::Verifier::new("x", data_dao_log::Kind::Log, stranger).unwrap();
+    assert!(verify(&receipt, stranger).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_downloaded_ledger_is_recomputed_and_an_altered_one_is_found_out() {
     let node = Node::start().await;
     node.new_buyer().await;
@@ -295,7 +331,7 @@ async fn a_downloaded_ledger_is_recomputed_and_an_altered_one_is_found_out() {
     let to = copy.clone();
     let vkey = node.by_hand(move |rest, _| audit::download(rest, None, &to)).await.unwrap();
     let report = audit::audit_dir(&copy, Some(&vkey)).unwrap();
-    assert_eq!((report.entries, report.rounds_settled, report.credits_issued), (9, 1, 100));
+    assert_eq!((report.entries, report.rounds_settled, report.credits_issued), (11, 1, 100));
     assert_eq!(audit::json_from_report(&report)["audit"], "ok");
     // The node's own folder holds the tiles below it, which it writes now and then.
     node.api.export_tiles().await.unwrap();

@@ -222,7 +222,7 @@ fn witnesses_cosign_what_is_audited_and_kept_as_receipts() {
         &["receipt", "get", "--url", &world.url, "--entry", &index, "--out", receipt],
         "is proven",
     );
-    let verified = passes(&["receipt", "verify", receipt, "--policy", &policy], "key_issued");
+    let verified = passes(&["receipt", "verify", receipt, "--policy", &policy], "key_granted");
     assert_eq!(verified.matches("and cosigned by sahakar/witness/").count(), 2, "{verified}");
     passes(&["receipt", "verify", receipt, "--vkey", &world.vkey], "no policy with witnesses");
     fails(&["receipt", "verify", receipt], "--vkey or --policy");

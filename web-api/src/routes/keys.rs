@@ -1,12 +1,15 @@
-//! API keys and the money behind them: the operator's business.
+//! API keys: issued, listed, changed, rotated, revoked.
 
 use axum::{
     Json,
     extract::State,
     http::{StatusCode, header},
+    response::IntoResponse,
 };
-use data_dao_governance::text;
-use data_dao_journal::{Body, Deposited, Entry, KeyIssued, Refusal, State as Ledger};
+use data_dao_journal::{
+    Body, DAY_MS, Deposited, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated, Refusal,
+    Scope, State as Ledger,
+};
 use data_dao_ledger::Name;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -14,9 +17,9 @@ use tracing::info;
 use utoipa::ToSchema;
 
 use crate::api_error::ApiError;
-use crate::auth::Operator;
-use crate::extract::{JsonBody, PathPart};
-use crate::idempotency::IdempotencyKey;
+use crate::auth::{Caller, Operator};
+use crate::cursor::{Page, bad_cursor, cursor_from_text, link_to_next};
+use crate::extract::{JsonBody, PathPart, QueryPart};
 use crate::problem::Problem;
 use crate::{ApiKeySecret, ApiState, amount};
 
@@ -26,17 +29,126 @@ const OPENING_DEPOSIT: &str = "opening-deposit";
 const KEY_ID_BYTES: usize = 8;
 /// Longest name of a buyer, in bytes: what the journal lets any name be.
 const NAME_BYTES_MAX: i128 = 200;
+/// How long both secrets of a rotated key hold unless the request says otherwise, in seconds: a day to change it
+/// everywhere.
+const OVERLAP_S_DEFAULT: u64 = 24 * 60 * 60;
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ScopeView {
+    /// Act for the operator.
+    Admin,
+    /// Buy, and give back.
+    Buy,
+    /// Download what is licensed.
+    Download,
+    /// Ask models.
+    Infer,
+    /// Make and revoke keys that spend the same money.
+    Keys,
+    /// See balance and usage.
+    Usage,
+}
+
+impl ScopeView {
+    const fn scope(self) -> Scope {
+        match self {
+            Self::Admin => Scope::Admin,
+            Self::Buy => Scope::Buy,
+            Self::Download => Scope::Download,
+            Self::Infer => Scope::Infer,
+            Self::Keys => Scope::Keys,
+            Self::Usage => Scope::Usage,
+        }
+    }
+
+    const fn of(scope: Scope) -> Self {
+        match scope {
+            Scope::Admin => Self::Admin,
+            Scope::Buy => Self::Buy,
+            Scope::Download => Self::Download,
+            Scope::Infer => Self::Infer,
+            Scope::Keys => Self::Keys,
+            Scope::Usage => Self::Usage,
+        }
+    }
+}
+
+/// What a key may do, until when, and how much it may spend.
+#[derive(Debug, Default, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrantView {
+    /// What it may do; if absent, everything that a buyer may.
+    scopes: Option<Vec<ScopeView>>,
+    /// From when on it is refused, in milliseconds since 1970.
+    expires_at_ms: Option<u64>,
+    /// Most that it spends on one day of UTC, in 10⁻⁴ of the currency's unit.
+    #[schema(example = "50000", pattern = "^[0-9]{1,39}$")]
+    limit_day: Option<String>,
+    /// Most that it ever spends.
+    #[schema(example = "1000000", pattern = "^[0-9]{1,39}$")]
+    limit_total: Option<String>,
+    /// Whether calls are paid from the balance when none bought in advance is left; false if absent.
+    pay_as_you_go: Option<bool>,
+}
+
+impl GrantView {
+    /// The grant in the journal's form.
+    ///
+    /// * `account` — whose money it spends, if not its own.
+    fn grant(&self, account: Option<Name>) -> Result<KeyGrant, ApiError> {
+        let default = || {
+            let own = |scope: &Scope| account.is_none() || *scope != Scope::Keys;
+            Scope::BUYER.into_iter().filter(own).collect::<Vec<_>>()
+        };
+        let scopes = self.scopes.as_ref().map_or_else(default, |scopes| {
+            let mut scopes: Vec<_> = scopes.iter().map(|scope| scope.scope()).collect();
+            scopes.sort_unstable();
+            scopes.dedup();
+            scopes
+        });
+        Ok(KeyGrant {
+            scopes,
+            account,
+            expires_at_ms: self.expires_at_ms,
+            limit_day: self
+                .limit_day
+                .as_deref()
+                .map(|text| limit("limit_day", text))
+                .transpose()?,
+            limit_total: self
+                .limit_total
+                .as_deref()
+                .map(|text| limit("limit_total", text))
+                .transpose()?,
+            pay_as_you_go: self.pay_as_you_go.unwrap_or(false),
+        })
+    }
+
+    fn of(grant: &KeyGrant) -> Self {
+        Self {
+            scopes: Some(grant.scopes.iter().map(|scope| ScopeView::of(*scope)).collect()),
+            expires_at_ms: grant.expires_at_ms,
+            limit_day: grant.limit_day.map(amount::text),
+            limit_total: grant.limit_total.map(amount::text),
+            pay_as_you_go: Some(grant.pay_as_you_go),
+        }
+    }
+}
 
 /// Who gets an API key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyRequest {
-    /// What the buyer wants to be called; public.
-    #[schema(example = "Cellar & Co.")]
+    /// What the buyer wants to be called; the log has a salted commitment to it, which can be made meaningless.
+    #[schema(example = "Cellar & Co.", min_length = 1, max_length = 200)]
     buyer: String,
-    /// Money that arrived with the order, in 10⁻⁴ of the currency's unit, as decimal text.
-    #[schema(example = "100000")]
+    /// Money that arrived with the order, in 10⁻⁴ of the currency's unit, as decimal text. The operator's to say.
+    #[schema(example = "100000", pattern = "^[1-9][0-9]{0,37}$")]
     deposit: Option<String>,
+    /// What it may do, until when, and how much it may spend.
+    grant: Option<GrantView>,
 }
 
 /// A new API key. It is shown this once.
@@ -54,40 +166,78 @@ pub(crate) struct NewKey {
     ledger_index: u64,
 }
 
-/// Money that arrived for a buyer.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DepositRequest {
-    /// In 10⁻⁴ of the currency's unit, as decimal text.
-    #[serde(with = "text")]
-    #[schema(value_type = String, example = "100000")]
-    amount: u128,
-}
-
-/// A booked deposit.
+/// A key as it stands.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DepositView {
-    /// For which key.
+pub(crate) struct KeyView {
+    /// The key's public name.
     key_id: String,
-    /// In 10⁻⁴ of the currency's unit.
-    amount: String,
-    /// The entry that booked it.
+    /// The key whose money it spends.
+    account: String,
+    /// What the buyer is called; null: erased.
+    buyer: Option<String>,
+    /// What it may do, until when, and how much it may spend.
+    grant: GrantView,
+    /// `active`, `expired` or `revoked`.
+    state: &'static str,
+    /// Until when the secret before the last rotation holds.
+    overlap_until_ms: Option<u64>,
+    /// What counts against its daily limit today, in 10⁻⁴ of the currency's unit.
+    spent_day: String,
+    /// What counts against its limit in all.
+    spent_total: String,
+    /// The entry that issued it.
     ledger_index: u64,
 }
 
+/// A page of keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KeyList {
+    /// By id.
+    keys: Vec<KeyView>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
+}
+
+/// How a key is rotated.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotationRequest {
+    /// How long the secret before holds beside the new one, in seconds; a day if absent, at most thirty; 0: no longer.
+    #[schema(maximum = 2_592_000)]
+    overlap_s: Option<u64>,
+}
+
+type NoStore = [(header::HeaderName, &'static str); 1];
+const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
+
 /// Issue an API key
+///
+/// By the operator, or by a buyer whose key has the scope `keys`: then the new key spends the buyer's money, and can do at
+/// most what the buyer's can.
 #[utoipa::path(post, path = "/v1/keys", tag = "market",
-    request_body = KeyRequest, security(("operator" = [])),
+    request_body = KeyRequest, security(("operator" = []), ("api_key" = [])),
     responses((status = 201, body = NewKey), (status = 400, body = Problem),
-        (status = 401, body = Problem), (status = 413, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 409, body = Problem), (status = 413, body = Problem),
         (status = 415, body = Problem), (status = 422, body = Problem),
         (status = 503, body = Problem)))]
 pub(crate) async fn issue(
     State(state): State<ApiState>,
-    _operator: Operator,
+    caller: Caller,
     JsonBody(request): JsonBody<KeyRequest>,
-) -> Result<(StatusCode, [(header::HeaderName, &'static str); 1], Json<NewKey>), ApiError> {
+) -> Result<(StatusCode, NoStore, Json<NewKey>), ApiError> {
     let deposit = request.deposit.as_deref().map(amount_from_text).transpose()?;
+    let (by, account) = match &caller {
+        Caller::Operator(operator) => (operator.by.clone(), None),
+        Caller::Buyer(buyer) => {
+            buyer.needs(&state, Scope::Keys)?;
+            if deposit.is_some() {
+                return Err(ApiError::Forbidden("only the operator books deposits".to_owned()));
+            }
+            (format!("key {}", buyer.key_id), Some(buyer.key_id.clone()))
+        }
+    };
+    let grant = request.grant.unwrap_or_default().grant(account.clone())?;
     let (secret, key_id) = (ApiKeySecret::generate(), random_key_id());
     check_name(&request.buyer)?;
     let mut salt = [0; 32];
@@ -95,13 +245,13 @@ pub(crate) async fn issue(
     // The log is for ever: what somebody is called stands beside it, where it can be erased.
     let concealed = state.store().conceal(&request.buyer, &salt).await?;
     let (key_hash, buyer) = (secret.hash(), concealed.clone());
-    let issued = KeyIssued { key_id: key_id.clone(), key_hash, buyer };
+    let granted = KeyGranted { key_id: key_id.clone(), key_hash, buyer, grant };
     let deposited = deposit.map(|amount| {
         let idempotency_key = OPENING_DEPOSIT.to_owned();
         Body::Deposited(Deposited { key_id: key_id.clone(), amount, idempotency_key })
     });
-    let bodies = [Body::KeyIssued(issued)].into_iter().chain(deposited).collect();
-    let appended = match state.append(bodies).await {
+    let bodies = [Body::KeyGranted(granted)].into_iter().chain(deposited).collect();
+    let appended = match state.append_act(&by, ("issue-key", key_id.as_str()), bodies).await {
         Ok(appended) => appended,
         Err(error) => {
             // Nothing names it.
@@ -110,14 +260,253 @@ pub(crate) async fn issue(
         }
     };
     info!(key.id = %key_id, "issued API key {key_id}");
+    let balance = state.store().view(|state| state.buyer_balance(&key_id));
     let view = NewKey {
         key_id: key_id.to_string(),
         api_key: secret.reveal().to_owned(),
         buyer: request.buyer,
-        balance: amount::text(deposit.unwrap_or(0)),
+        balance: amount::text(balance),
         ledger_index: appended.index,
     };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(view)))
+    Ok((StatusCode::CREATED, NO_STORE, Json(view)))
+}
+
+/// API keys
+///
+/// All of them for the operator; for a buyer with the scope `keys`, those that spend its money.
+#[utoipa::path(get, path = "/v1/keys", tag = "market", params(Page),
+    security(("operator" = []), ("api_key" = [])),
+    responses((status = 200, body = KeyList,
+        headers(("Link" = String, description = "The next page (RFC 8288)"))),
+        (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryPart(page): QueryPart<Page>,
+) -> Result<impl IntoResponse, ApiError> {
+    let account = match &caller {
+        Caller::Operator(_) => None,
+        Caller::Buyer(buyer) => {
+            buyer.needs(&state, Scope::Keys)?;
+            Some(buyer.key_id.clone())
+        }
+    };
+    let limit = page.limit()?;
+    let after = page.after()?.map(|text| Name::new(text).map_err(|_source| bad_cursor()));
+    let after = after.transpose()?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let now_ms = state.now_ms();
+    let mut keys: Vec<KeyView> = state.store().view(|ledger| {
+        let keys = ledger.keys().iter();
+        let keys = keys.filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after));
+        let owned = |id: &&Name| account.as_ref().is_none_or(|own| ledger.account_of(id) == own);
+        let ids = keys.map(|(id, _)| id).filter(owned).take(wanted + 1);
+        ids.filter_map(|id| view(&state, ledger, id, now_ms)).collect()
+    });
+    let more = keys.len() > wanted;
+    keys.truncate(wanted);
+    let next = keys.last().filter(|_| more).map(|key| cursor_from_text(&key.key_id));
+    let link = link_to_next("/v1/keys", next.as_deref(), limit);
+    Ok((link.map(axum::response::AppendHeaders), Json(KeyList { keys, next })))
+}
+
+/// An API key
+#[utoipa::path(get, path = "/v1/keys/{id}", tag = "market",
+    params(("id" = String, Path, description = "The key's public name")),
+    security(("operator" = []), ("api_key" = [])),
+    responses((status = 200, body = KeyView), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathPart(id): PathPart<String>,
+) -> Result<Json<KeyView>, ApiError> {
+    let (_, key_id) = reachable(&state, &caller, &id, Reach::Itself)?;
+    let now_ms = state.now_ms();
+    let shown = state.store().view(|ledger| view(&state, ledger, &key_id, now_ms));
+    shown.map(Json).ok_or_else(|| ApiError::not_found("key", id))
+}
+
+/// Change what a key may do
+///
+/// The grant replaces the one before as a whole.
+#[utoipa::path(put, path = "/v1/keys/{id}/grant", tag = "market",
+    params(("id" = String, Path, description = "The key's public name")),
+    request_body = GrantView, security(("operator" = []), ("api_key" = [])),
+    responses((status = 200, body = KeyView), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
+pub(crate) async fn amend(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathPart(id): PathPart<String>,
+    JsonBody(grant): JsonBody<GrantView>,
+) -> Result<Json<KeyView>, ApiError> {
+    let (by, key_id) = reachable(&state, &caller, &id, Reach::Others)?;
+    let account = |ledger: &Ledger| ledger.key(&key_id)?.grant().account.clone();
+    let grant = grant.grant(state.store().view(account))?;
+    let amended = KeyAmended { key_id: key_id.clone(), grant };
+    state.append_act(&by, ("amend-key", &id), vec![amended.into()]).await?;
+    let now_ms = state.now_ms();
+    let shown = state.store().view(|ledger| view(&state, ledger, &key_id, now_ms));
+    shown.map(Json).ok_or_else(|| ApiError::not_found("key", id))
+}
+
+/// Rotate a key
+///
+/// The answer has the new secret, once. By the operator, by who may make keys, or with the key itself.
+#[utoipa::path(post, path = "/v1/keys/{id}/rotation", tag = "market",
+    params(("id" = String, Path, description = "The key's public name")),
+    request_body = RotationRequest, security(("operator" = []), ("api_key" = [])),
+    responses((status = 201, body = NewKey), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
+pub(crate) async fn rotate(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathPart(id): PathPart<String>,
+    JsonBody(request): JsonBody<RotationRequest>,
+) -> Result<(StatusCode, NoStore, Json<NewKey>), ApiError> {
+    let (by, key_id) = reachable(&state, &caller, &id, Reach::Itself)?;
+    let secret = ApiKeySecret::generate();
+    let overlap_ms = request.overlap_s.unwrap_or(OVERLAP_S_DEFAULT).saturating_mul(1_000);
+    let overlap_until_ms = state.now_ms().saturating_add(overlap_ms);
+    let rotated = KeyRotated { key_id: key_id.clone(), key_hash: secret.hash(), overlap_until_ms };
+    let appended = state.append_act(&by, ("rotate-key", &id), vec![rotated.into()]).await?;
+    let store = state.store();
+    let (buyer, balance) = store.view(|ledger| {
+        let buyer = ledger.key(&key_id).and_then(|key| store.reveal(key.buyer()));
+        (buyer.unwrap_or_default(), ledger.buyer_balance(&key_id))
+    });
+    let view = NewKey {
+        key_id: id,
+        api_key: secret.reveal().to_owned(),
+        buyer,
+        balance: amount::text(balance),
+        ledger_index: appended.index,
+    };
+    Ok((StatusCode::CREATED, NO_STORE, Json(view)))
+}
+
+/// Revoke a key
+///
+/// For good, and with it all keys that spend its money. The money stays the buyer's: the operator pays it out.
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "market",
+    params(("id" = String, Path, description = "The key's public name")),
+    security(("operator" = []), ("api_key" = [])),
+    responses((status = 204, description = "Revoked"), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 503, body = Problem)))]
+pub(crate) async fn revoke(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathPart(id): PathPart<String>,
+) -> Result<StatusCode, ApiError> {
+    let (by, key_id) = reachable(&state, &caller, &id, Reach::Itself)?;
+    let revoked = KeyRevoked { key_id };
+    match state
+        .append_act(&by, ("revoke-key", &id), vec![revoked.into()])
+        .await
+        .map_err(ApiError::from)
+    {
+        Ok(_) => {}
+        // It was: the same again is no fault.
+        Err(ApiError::Refused(refusal)) if matches!(*refusal, Refusal::KeyUnusable { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    info!(key.id = %id, "revoked API key {id}");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Erase what a buyer is called
+///
+/// The ledger stays as it is: it has a salted commitment, of which nothing can be learnt any more.
+#[utoipa::path(delete, path = "/v1/keys/{id}/buyer", tag = "market",
+    params(("id" = String, Path, description = "The key's public name")),
+    security(("operator" = [])),
+    responses((status = 204, description = "Erased"), (status = 401, body = Problem),
+        (status = 403, body = Problem),
+        (status = 404, body = Problem, description = "No such key, or erased before"),
+        (status = 503, body = Problem)))]
+pub(crate) async fn erase_buyer(
+    State(state): State<ApiState>,
+    Operator { by }: Operator,
+    PathPart(id): PathPart<String>,
+) -> Result<StatusCode, ApiError> {
+    let missing = || ApiError::not_found("name", &id);
+    let key_id = Name::new(id.as_str()).map_err(|_source| missing())?;
+    let named = |ledger: &Ledger| ledger.key(&key_id).map(|key| key.buyer().to_owned());
+    let commitment = state.store().view(named).ok_or_else(missing)?;
+    if state.store().erase(&commitment).await? {
+        state.append_act(&by, ("erase-buyer", &id), Vec::new()).await?;
+        info!(key.id = %key_id, "erased what the buyer of {key_id} is called");
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(missing())
+    }
+}
+
+/// What a key may reach without the scope `keys`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Itself: to look, to rotate, to revoke.
+    Itself,
+    /// Nothing: a key does not change its own rights.
+    Others,
+}
+
+/// Who does it, and to which key: the operator reaches every key, a buyer those that spend its money. Of other keys a buyer
+/// learns nothing, not even that there are any.
+fn reachable(
+    state: &ApiState,
+    caller: &Caller,
+    id: &str,
+    reach: Reach,
+) -> Result<(String, Name), ApiError> {
+    let missing = || ApiError::not_found("key", id);
+    let key_id = Name::new(id).map_err(|_source| missing())?;
+    let account = |ledger: &Ledger| ledger.key(&key_id).map(|_| ledger.account_of(&key_id).clone());
+    let account = state.store().view(account).ok_or_else(missing)?;
+    match caller {
+        Caller::Operator(operator) => Ok((operator.by.clone(), key_id)),
+        Caller::Buyer(buyer) if buyer.key_id == key_id && reach == Reach::Itself => {
+            Ok((format!("key {}", buyer.key_id), key_id))
+        }
+        Caller::Buyer(buyer) if buyer.key_id == account => {
+            buyer.needs(state, Scope::Keys)?;
+            if buyer.key_id == key_id {
+                let told = "a key does not change its own rights; ask the operator".to_owned();
+                return Err(ApiError::Forbidden(told));
+            }
+            Ok((format!("key {}", buyer.key_id), key_id))
+        }
+        Caller::Buyer(_) => Err(missing()),
+    }
+}
+
+fn view(state: &ApiState, ledger: &Ledger, key_id: &Name, now_ms: u64) -> Option<KeyView> {
+    let key = ledger.key(key_id)?;
+    let spending = key.spending();
+    Some(KeyView {
+        key_id: key_id.to_string(),
+        account: ledger.account_of(key_id).to_string(),
+        buyer: state.store().reveal(key.buyer()),
+        grant: GrantView::of(key.grant()),
+        state: match ledger.key_fault(key_id, now_ms) {
+            None => "active",
+            Some(data_dao_journal::KeyFault::Revoked) => "revoked",
+            Some(_) => "expired",
+        },
+        overlap_until_ms: key.overlap_until_ms().filter(|until_ms| *until_ms > now_ms),
+        spent_day: amount::text(spending.on(now_ms / DAY_MS)),
+        spent_total: amount::text(spending.total),
+        ledger_index: key.index(),
+    })
 }
 
 /// Refuses what the journal would, before it is concealed.
@@ -130,70 +519,13 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Err(ApiError::Refused(Box::new(Refusal::OutOfBounds { what: "buyer", got, low, high })))
 }
 
-/// Erase what a buyer is called
-///
-/// The ledger stays as it is: it has a salted commitment, of which nothing can be learnt any more.
-#[utoipa::path(delete, path = "/v1/keys/{id}/buyer", tag = "market",
-    params(("id" = String, Path, description = "The key's public name")),
-    security(("operator" = [])),
-    responses((status = 204, description = "Erased"), (status = 401, body = Problem),
-        (status = 404, body = Problem, description = "No such key, or erased before"),
-        (status = 503, body = Problem)))]
-pub(crate) async fn erase_buyer(
-    State(state): State<ApiState>,
-    _operator: Operator,
-    PathPart(id): PathPart<String>,
-) -> Result<StatusCode, ApiError> {
-    let missing = || ApiError::not_found("name", &id);
-    let key_id = Name::new(id.as_str()).map_err(|_source| missing())?;
-    let named = |ledger: &Ledger| ledger.key(&key_id).map(|key| key.buyer().to_owned());
-    let commitment = state.store().view(named).ok_or_else(missing)?;
-    if state.store().erase(&commitment).await? {
-        info!(key.id = %key_id, "erased what the buyer of {key_id} is called");
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(missing())
-    }
-}
-
-/// Book a deposit
-#[utoipa::path(post, path = "/v1/keys/{id}/deposits", tag = "market",
-    params(("id" = String, Path, description = "The key's public name"),
-        ("Idempotency-Key" = String, Header, description = "The deposit's own name")),
-    request_body = DepositRequest, security(("operator" = [])),
-    responses((status = 201, body = DepositView), (status = 400, body = Problem),
-        (status = 401, body = Problem), (status = 404, body = Problem),
-        (status = 413, body = Problem), (status = 415, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)))]
-pub(crate) async fn deposit(
-    State(state): State<ApiState>,
-    _operator: Operator,
-    PathPart(id): PathPart<String>,
-    IdempotencyKey(idempotency_key): IdempotencyKey,
-    JsonBody(request): JsonBody<DepositRequest>,
-) -> Result<(StatusCode, Json<DepositView>), ApiError> {
-    let key_id = Name::new(id.as_str()).map_err(|_source| ApiError::not_found("key", &id))?;
-    let wanted = Deposited { key_id, amount: request.amount, idempotency_key };
-    let body = Body::Deposited(wanted.clone());
-    let same = |entry: &Entry| entry.body == Body::Deposited(wanted.clone());
-    let index = crate::idempotency::append_once(
-        &state,
-        (&wanted.key_id, &wanted.idempotency_key),
-        body,
-        same,
-    )
-    .await?;
-    let view = DepositView {
-        key_id: wanted.key_id.to_string(),
-        amount: amount::text(wanted.amount),
-        ledger_index: index,
-    };
-    Ok((StatusCode::CREATED, Json(view)))
-}
-
 fn amount_from_text(text: &str) -> Result<u128, ApiError> {
     let amount = text.parse::<u128>().ok().filter(|amount| *amount > 0);
     amount.ok_or_else(|| ApiError::Invalid("deposit: expected a decimal number above 0".to_owned()))
+}
+
+fn limit(what: &str, text: &str) -> Result<u128, ApiError> {
+    text.parse().map_err(|_source| ApiError::Invalid(format!("{what}: expected a decimal number")))
 }
 
 fn random_key_id() -> Name {

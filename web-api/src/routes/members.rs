@@ -64,7 +64,7 @@ pub(crate) async fn show(
     view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
 }
 
-fn view(
+pub(super) fn view(
     (state, store): (&Ledger, &Store),
     member: &VerifyingKey,
     now_ms: u64,

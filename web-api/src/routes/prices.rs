@@ -42,20 +42,22 @@ pub(crate) struct PriceView {
 #[utoipa::path(post, path = "/v1/prices", tag = "market",
     request_body = PriceRequest, security(("operator" = [])),
     responses((status = 201, body = PriceView), (status = 400, body = Problem),
-        (status = 401, body = Problem), (status = 404, body = Problem),
+        (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem),
         (status = 409, body = Problem, description = "The price is set: a vote may change it"),
         (status = 413, body = Problem), (status = 415, body = Problem),
         (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn set(
     State(state): State<ApiState>,
-    _operator: Operator,
+    Operator { by }: Operator,
     JsonBody(request): JsonBody<PriceRequest>,
 ) -> Result<(StatusCode, Json<PriceView>), ApiError> {
     let unknown = |_source| ApiError::not_found("model", &request.model);
     let model = Name::new(request.model.as_str()).map_err(unknown)?;
     let price = request.price;
     let set = PriceSet { model: model.clone(), price };
-    let appended = state.append(vec![Body::PriceSet(set)]).await?;
+    let bodies = vec![Body::PriceSet(set)];
+    let appended = state.append_act(&by, ("set-price", model.as_str()), bodies).await?;
     info!(model = %model, "set the first price of {model}");
     let (model, price) = (model.to_string(), amount::text(price));
     Ok((StatusCode::CREATED, Json(PriceView { model, price, ledger_index: appended.index })))

@@ -39,6 +39,17 @@ pub(crate) struct ReceiptView {
     leaf: String,
     /// That the entry is in the log.
     proof: ProofView,
+    /// The entries that it rests on, each proven.
+    evidence: EvidenceView,
+}
+
+/// What a sale rests on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EvidenceView {
+    /// The reservation: key, version, digest of the input.
+    reserved: ProofView,
+    /// The release: federation, rounds, and the weights by which the price is split.
+    released: ProofView,
 }
 
 /// Who bought what from whom.
@@ -110,7 +121,9 @@ pub(crate) async fn show(
         _ => None,
     });
     let (reserved, index) = made.ok_or_else(missing)?;
-    let reserved = state.store().entry(reserved).await?.ok_or_else(missing)?;
+    let reserved_at = reserved;
+    let reserved = state.store().entry(reserved_at).await?.ok_or_else(missing)?;
+    let reserved_leaf = reserved.leaf.clone();
     let Body::PredictionReserved(reserved) = &reserved.entry.body else {
         return Err(missing());
     };
@@ -119,6 +132,10 @@ pub(crate) async fn show(
         return Err(missing());
     };
     let store = state.store();
+    let released_at = store
+        .view(|state| state.model(&reserved.model)?.released_at(reserved.version))
+        .ok_or_else(missing)?;
+    let released = store.entry(released_at).await?.ok_or_else(missing)?;
     let sale = store.view(|ledger| SaleView::new(ledger, store, (reserved, predicted)));
     Ok(Json(ReceiptView {
         id,
@@ -129,6 +146,10 @@ pub(crate) async fn show(
         ledger_index: index,
         leaf: String::from_utf8_lossy(&stored.leaf).into_owned(),
         proof: ProofView::new(&state.store().prove(index)?, &stored.leaf),
+        evidence: EvidenceView {
+            reserved: ProofView::new(&state.store().prove(reserved_at)?, &reserved_leaf),
+            released: ProofView::new(&state.store().prove(released_at)?, &released.leaf),
+        },
     }))
 }
 

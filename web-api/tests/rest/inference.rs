@@ -143,7 +143,7 @@ async fn predictions_at_once_are_each_paid_once() {
 }
 
 /// Runs futures at once and returns their results in order.
-async fn futures_of<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn futures_of<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<_> = futures.map(Box::pin).collect();
     let mut results: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
     std::future::poll_fn(move |context| {

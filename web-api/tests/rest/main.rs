@@ -1,6 +1,7 @@
 //! The REST interface over a real store: status and body of every route, for success and for each
 //! refusal.
 
+mod access;
 mod artefacts;
 mod catalogue;
 mod clients;
@@ -11,6 +12,9 @@ mod inference_binary;
 mod ledger;
 mod names;
 mod node;
+mod pages;
+mod plans;
 mod sale;
+mod server;
 mod serving;
 mod support;

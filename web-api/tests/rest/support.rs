@@ -25,9 +25,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use trainer_model::{Architecture, ComputeDevice, MlpShape, Parameters};
-use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, router, secret_hash};
+use web_api::{
+    ApiParts, ApiState, Clock, HttpPolicy, ModelShelf, ShelvedModel, WebhookSecret, router,
+    secret_hash,
+};
 
 pub(crate) const OPERATOR: &str = "operator-token";
+pub(crate) const WEBHOOK: &str = "whsec_0123456789abcdef";
 pub(crate) const START_MS: u64 = 1_000_000;
 const ORIGIN: &str = "test.example/ledger";
 
@@ -51,12 +55,16 @@ impl Reply {
     /// Checks a problem's status and type, and that the body has the form of RFC 9457.
     pub(crate) fn assert_problem(&self, status: u16, slug: &str) {
         let body = self.json();
-        assert_eq!(body["type"], format!("urn:sahakar:error:{slug}"), "{body}");
+        assert_eq!(body["type"], format!("/problems/{slug}"), "{body}");
         assert_eq!(self.status, status, "{body}");
         assert_eq!(body["status"], status);
         assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(self.headers.contains_key("www-authenticate"), status == 401);
+    }
+
+    pub(crate) fn status_is(&self, status: u16) {
+        assert_eq!(self.status, status, "{}", self.text());
     }
 
     /// Checks an error of the Open Inference Protocol.
@@ -209,6 +217,24 @@ pub(crate) async fn release(store: &Store, version: u32, model: Digest) {
 impl Node {
     /// A founded DAO with a released model that has no price yet.
     pub(crate) async fn new() -> Self {
+        Self::under(HttpPolicy {
+            authorities: vec!["node.example".to_owned()],
+            webhook_secrets: WebhookSecret::new(WEBHOOK.to_owned()).into_iter().collect(),
+            ..HttpPolicy::default()
+        })
+        .await
+    }
+
+    /// The same under another policy, with a buyer. Returns the API key, too.
+    pub(crate) async fn with_policy(policy: HttpPolicy) -> (Self, String) {
+        let node = Self::under(policy).await;
+        let order = json!({"buyer": "Cellar", "deposit": "1000"});
+        let key = node.post_as(OPERATOR, "/v1/keys", &order).await;
+        let key = key.json()["api_key"].as_str().unwrap().to_owned();
+        (node, key)
+    }
+
+    async fn under(policy: HttpPolicy) -> Self {
         let dir = TempDir::new().unwrap();
         let node_key = SigningKey::from_seed(&[9; 32]);
         let store = Store::open(&dir.path().join("ledger"), &node_key, ORIGIN).await.unwrap();
@@ -219,14 +245,15 @@ impl Node {
         let dao = store.view(data_dao_journal::State::dao_id).unwrap();
         let clock = Arc::new(AtomicU64::new(START_MS));
         let time = Arc::clone(&clock);
-        let state = ApiState::new(ApiParts {
+        let parts = ApiParts {
             store,
             clock: Clock::new(move || time.load(Ordering::SeqCst)),
             operator: secret_hash(OPERATOR),
             shelf,
             tiles_dir: dir.path().join("tiles"),
             device: ComputeDevice::cpu(),
-        });
+        };
+        let state = ApiState::with_policy(parts, policy);
         let router = router(state.clone());
         Self { state, members, dao, router, clock, _dir: dir }
     }
@@ -331,4 +358,36 @@ pub(crate) fn two_rows() -> Value {
 /// A decimal text as a number.
 pub(crate) fn number(value: &Value) -> u128 {
     value.as_str().unwrap().parse().unwrap()
+}
+
+/// A request signed by `key` (RFC 9421), made at `now_ms`.
+pub(crate) fn signed(
+    key: &SigningKey,
+    (method, path, body): (&str, &str, &[u8]),
+    (now_ms, nonce): (u64, &str),
+) -> Request<HttpBody> {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    use ed25519_dalek::Signer as _;
+    use sha2::Digest as _;
+    let digest = format!("sha-256=:{}:", BASE64_STANDARD.encode(sha2::Sha256::digest(body)));
+    let params = format!(
+        "(\"@method\" \"@authority\" \"@path\" \"@query\" \"content-digest\");created={};nonce=\"{nonce}\";keyid=\"{}\"",
+        now_ms / 1_000,
+        key.verifying_key(),
+    );
+    let base = format!(
+        "\"@method\": {method}\n\"@authority\": node.example\n\"@path\": {path}\n\"@query\": ?\n\"content-digest\": {digest}\n\"@signature-params\": {params}"
+    );
+    let signer = ed25519_dalek::SigningKey::from_bytes(&key.seed());
+    let signature = BASE64_STANDARD.encode(signer.sign(base.as_bytes()).to_bytes());
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "node.example")
+        .header("content-type", "application/json")
+        .header("content-digest", digest)
+        .header("signature-input", format!("sig={params}"))
+        .header("signature", format!("sig=:{signature}:"))
+        .body(HttpBody::from(body.to_vec()))
+        .unwrap()
 }

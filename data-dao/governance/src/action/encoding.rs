@@ -17,6 +17,10 @@ impl Encode for Action {
                 writer.text(name);
                 writer.array(&amount.to_be_bytes());
             }
+            Self::SetPricePolicy { model, policy } => {
+                writer.text(model);
+                policy.encode(writer);
+            }
             Self::SetParameter { parameter, value } => {
                 writer.u8(parameter.code());
                 writer.u64(*value);
@@ -108,6 +112,7 @@ impl Action {
             Self::UpgradeRules { .. } => 21,
             Self::UpholdDispute { .. } => 32,
             Self::SetSuspension { .. } => 33,
+            Self::SetPricePolicy { .. } => 40,
         }
     }
 }

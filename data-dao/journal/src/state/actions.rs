@@ -71,6 +71,10 @@ impl State {
                 check_price(*price)?;
                 self.check_model(model)
             }
+            Action::SetPricePolicy { model, policy } => {
+                policy.check()?;
+                self.check_model(model)
+            }
             Action::ListModel { model } | Action::DelistModel { model } => self.check_model(model),
             Action::SetRoundBudget { federation, .. }
             | Action::StartFederation { federation }
@@ -271,7 +275,10 @@ impl State {
         let witnesses = &mut self.assembly.witnesses;
         match action {
             Action::SetPredictionPrice { model, price } => {
-                self.model_named(model, |model| model.price = Some(*price));
+                self.model_named(model, |model| model.set_price(*price));
+            }
+            Action::SetPricePolicy { model, policy } => {
+                self.model_named(model, |model| model.set_policy(policy.clone()));
             }
             Action::ListModel { model } => self.model_named(model, |m| m.delisted = false),
             Action::DelistModel { model } => self.model_named(model, |m| m.delisted = true),

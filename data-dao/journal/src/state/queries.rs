@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use data_dao_governance::{Ageing, Charter, Proposal, ProposalId, Weights};
 use data_dao_ledger::{AccountId, Accounts, Cause, Name, Shared, SharedMap};
+use data_dao_market::{CallSource, Purchase};
 use privacy_identity::{Digest, VerifyingKey, Writer};
 
 use super::{Counts, State};
-use crate::{ApiKey, Federation, Genesis, Lot, Membership, Model, Prediction, Rules, Witnesses};
+use crate::{
+    ApiKey, Federation, Genesis, Lot, Membership, Model, NextCall, Prediction, Rules, Witnesses,
+};
 
 impl State {
     /// The DAO's id: the leaf hash of its genesis entry. Absent before that entry.
@@ -103,25 +106,48 @@ impl State {
     /// A buyer's unspent money in 10⁻⁴ of the currency's unit.
     #[must_use]
     pub fn buyer_balance(&self, key_id: &Name) -> u128 {
-        let account = |genesis: &Genesis| AccountId::buyer(genesis.currency, key_id.clone());
+        let owner = self.account_of(key_id);
+        let account = |genesis: &Genesis| AccountId::buyer(genesis.currency, owner.clone());
         self.genesis().map_or(0, |genesis| self.accounts.account(&account(genesis)).available())
     }
 
     /// The oldest purchase with a call left at `now_ms`: its price is what the next call costs.
     #[must_use]
     pub fn next_lot(&self, key_id: &Name, model: &Name, now_ms: u64) -> Option<&Lot> {
-        let lots = self.key(key_id)?.open_lots(model);
+        let lots = self.key(self.account_of(key_id))?.open_lots(model);
         lots.iter().find(|lot| self.calls_of(lot, now_ms) > 0)
+    }
+
+    /// What the next call of `model` with the key is paid from at `now_ms`: the oldest purchase with a call left, else the
+    /// balance if the key's grant says so and the model is on the market. Whether the balance suffices is the ledger's to
+    /// say.
+    #[must_use]
+    pub fn next_call(&self, key_id: &Name, model: &Name, now_ms: u64) -> Option<NextCall> {
+        if let Some(lot) = self.next_lot(key_id, model, now_ms) {
+            let Purchase { lot: number, price, .. } = lot.purchase;
+            let counted = if lot.ends_at_ms.is_some() { 0 } else { price };
+            return Some(NextCall { source: CallSource::Lot(number), price, counted });
+        }
+        let model = self.model(model).filter(|model| !model.is_delisted())?;
+        let price = model.price_at(now_ms)?;
+        let direct = self.key(key_id)?.grant().pay_as_you_go;
+        direct.then_some(NextCall { source: CallSource::Balance, price, counted: price })
     }
 
     /// How many paid calls of `model` the key has left at `now_ms`.
     #[must_use]
     pub fn calls_left(&self, key_id: &Name, model: &Name, now_ms: u64) -> u128 {
-        let lots = self.key(key_id).map_or(&[][..], |key| key.open_lots(model));
+        let owner = self.key(self.account_of(key_id));
+        let lots = owner.map_or(&[][..], |key| key.open_lots(model));
         lots.iter().map(|lot| self.calls_of(lot, now_ms)).sum()
     }
 
-    fn calls_of(&self, lot: &Lot, now_ms: u64) -> u128 {
+    /// How many calls of a purchase are left at `now_ms`; none of a month that is over.
+    #[must_use]
+    pub fn calls_of(&self, lot: &Lot, now_ms: u64) -> u128 {
+        if lot.ends_at_ms.is_some_and(|ends_at_ms| ends_at_ms <= now_ms) {
+            return 0;
+        }
         let available = self.accounts.available(&lot.purchase.account(), now_ms);
         // A lot's price is above zero: one that costs nothing cannot be bought.
         available.checked_div(lot.purchase.price).unwrap_or(0)

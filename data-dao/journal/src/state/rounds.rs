@@ -103,7 +103,10 @@ impl State {
         let weights = release_weights(federation);
         same_list("weights", &weights, &body.weights)?;
         let release = ModelReleased { weights, ..body.clone() };
-        self.models.entry(body.model.clone()).or_default().releases.push(release);
+        let index = self.entries;
+        let model = self.models.entry(body.model.clone()).or_default();
+        model.releases.push(release);
+        model.released_at.push(index);
         Ok(())
     }
 

@@ -1,45 +1,26 @@
 //! Prices, keys, deposits, purchases, predictions.
 
 use data_dao_ledger::{Amount, Cause, Name};
-use data_dao_market::{Deposit, PredictionSale, Purchase, RevenueShare, RevenueTerms};
+use data_dao_market::{CallSource, Deposit, PredictionSale, Purchase, RevenueShare, RevenueTerms};
 use privacy_identity::{Digest, Encode as _, Writer};
 
 use super::queries::request_name;
 use super::{LABEL_BYTES_MAX, State};
 use crate::refusal::{same, same_list, text_within, within};
 use crate::{
-    ApiKey, Deposited, KeyIssued, Lot, Model, Predicted, Prediction, PredictionReserved,
-    PredictionResolution, PredictionVoided, PriceSet, Purchased, Refusal, Reservation,
-    ResolvedPrediction, RevenueLine,
+    DAY_MS, Deposited, Lot, Model, Predicted, Prediction, PredictionReserved, PredictionResolution,
+    PredictionVoided, PriceSet, Purchased, Refusal, Reservation, ResolvedPrediction, RevenueLine,
+    Scope,
 };
 
 impl State {
     pub(super) fn set_first_price(&mut self, body: &PriceSet) -> Result<(), Refusal> {
         let model = self.model_mut(&body.model)?;
-        if model.price.is_some() {
+        if model.pricing.is_some() {
             return Err(Refusal::PriceNeedsVote { model: body.model.to_string() });
         }
         check_price(body.price)?;
-        model.price = Some(body.price);
-        Ok(())
-    }
-
-    pub(super) fn issue_key(&mut self, body: &KeyIssued) -> Result<(), Refusal> {
-        text_within("buyer", &body.buyer, LABEL_BYTES_MAX)?;
-        if self.keys.contains_key(&body.key_id) {
-            return Err(Refusal::exists("key", &body.key_id));
-        }
-        if self.key_hashes.contains_key(&body.key_hash) {
-            return Err(Refusal::exists("key hash", body.key_hash));
-        }
-        let key = ApiKey {
-            key_hash: body.key_hash,
-            buyer: body.buyer.clone(),
-            index: self.entries,
-            lots: std::collections::BTreeMap::new(),
-        };
-        self.keys.insert(body.key_id.clone(), key);
-        self.key_hashes.insert(body.key_hash, body.key_id.clone());
+        model.set_price(body.price);
         Ok(())
     }
 
@@ -48,7 +29,7 @@ impl State {
         let cause = self.request_cause("deposit", &body.key_id, &body.idempotency_key)?;
         let deposit = Deposit {
             currency: self.dao().genesis.currency,
-            buyer: body.key_id.clone(),
+            buyer: self.account_of(&body.key_id).clone(),
             amount: Amount(body.amount),
         };
         self.accounts.apply(&deposit.transfers(&cause), now_ms)?;
@@ -58,19 +39,16 @@ impl State {
     }
 
     pub(super) fn purchase(&mut self, body: &Purchased, now_ms: u64) -> Result<(), Refusal> {
-        let (key_id, key) = self.key_ref(&body.key_id)?;
-        let (model_name, model) = self.named_model(&body.model)?;
-        if model.delisted {
-            return Err(Refusal::Delisted { model: body.model.to_string() });
-        }
-        let price =
-            model.price.ok_or_else(|| Refusal::NoPrice { model: body.model.to_string() })?;
+        let (account, key) = self.spender(&body.key_id, Scope::Buy, now_ms)?;
+        let (model_name, _) = self.for_sale(&body.model)?;
+        let price = self.model_ref(&body.model)?.price_at(now_ms);
+        let price = price.ok_or_else(|| Refusal::NoPrice { model: body.model.to_string() })?;
         same("price", &price, &body.price)?;
         let lots = key.lots(&body.model).len();
         // The state's own names: each text is in memory once.
         let purchase = Purchase {
             currency: self.dao().genesis.currency,
-            buyer: key_id.clone(),
+            buyer: account.clone(),
             model: model_name.clone(),
             lot: u32::try_from(lots).map_err(|_source| Refusal::exists("lot", u32::MAX))?,
             calls: body.calls,
@@ -78,12 +56,12 @@ impl State {
         };
         let cause = self.request_cause("purchase", &body.key_id, &body.idempotency_key)?;
         self.accounts.apply(&purchase.transfers(&cause)?, now_ms)?;
-        let index = self.entries;
-        self.requests.insert(request_name(&body.key_id, &body.idempotency_key), index);
-        if let Some(key) = self.keys.get_mut(&body.key_id) {
-            let lots = key.lots.entry(purchase.model.clone()).or_default();
-            lots.all.push(Lot { purchase, index });
-        }
+        let (model, calls) = (purchase.model.clone(), u64::from(body.calls));
+        self.count_usage(&body.key_id, &model, now_ms, |usage| {
+            usage.bought += calls;
+            usage.bought_price += price.saturating_mul(u128::from(calls));
+        });
+        self.book_lot(&body.key_id, &body.idempotency_key, (purchase, None));
         Ok(())
     }
 
@@ -99,29 +77,42 @@ impl State {
         if model.release(body.version).is_none() {
             return Err(Refusal::unknown("version of the model", body.version));
         }
-        self.key_ref(&body.key_id)?;
-        let Some(lot) = self.next_lot(&body.key_id, &body.model, now_ms) else {
+        let (account, _) = self.spender(&body.key_id, Scope::Infer, now_ms)?;
+        let Some(call) = self.next_call(&body.key_id, &body.model, now_ms) else {
             let (key_id, model) = (body.key_id.to_string(), body.model.to_string());
             return Err(Refusal::NoCallsLeft { key_id, model });
         };
-        same("price", &lot.purchase.price, &body.price)?;
+        same("price", &call.price, &body.price)?;
+        self.check_limits(&body.key_id, call.counted, now_ms)?;
+        let (model, _) = self.named_model(&body.model)?;
         let mut cause = Writer::default();
         cause.text("prediction");
         self.dao().id.encode(&mut cause);
         body.prediction.encode(&mut cause);
         let sale = PredictionSale {
-            currency: lot.purchase.currency,
-            buyer: lot.purchase.buyer.clone(),
-            model: lot.purchase.model.clone(),
-            lot: lot.purchase.lot,
-            price: Amount(lot.purchase.price),
+            currency: self.dao().genesis.currency,
+            buyer: account.clone(),
+            model: model.clone(),
+            source: call.source,
+            price: Amount(call.price),
             cause: Cause::of(&cause.into_bytes()),
         };
         self.accounts.apply(&sale.reserve(body.expires_at_ms), now_ms)?;
         let (version, expires_at_ms) = (body.version, body.expires_at_ms);
+        let (key_id, counted) = (body.key_id.clone(), (now_ms / DAY_MS, call.counted));
+        self.count_spending(&key_id, counted.0, counted.1);
         let (index, treasury_percent) = (self.entries, self.dao().treasury_percent);
-        let reservation = Reservation { sale, version, expires_at_ms, index, treasury_percent };
+        let reservation = Reservation {
+            sale,
+            key_id,
+            counted,
+            version,
+            expires_at_ms,
+            index,
+            treasury_percent,
+        };
         self.reservations.insert(body.prediction, reservation);
+        self.expiring.insert((expires_at_ms, body.prediction));
         Ok(())
     }
 
@@ -131,8 +122,9 @@ impl State {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let reservation = self.reservation(&body.prediction)?;
-        let Reservation { sale, version, treasury_percent, .. } = reservation;
-        let (buyer, model) = (sale.buyer.clone(), sale.model.clone());
+        let Reservation { sale, version, key_id, treasury_percent, .. } = reservation;
+        let (buyer, model, key_id) = (sale.buyer.clone(), sale.model.clone(), key_id.clone());
+        let direct = sale.source == CallSource::Balance;
         same("price", &sale.price.0, &body.price)?;
         let (digest, terms) = self.revenue_terms(&sale.model, *version, *treasury_percent)?;
         same("model_digest", &digest, &body.model_digest)?;
@@ -142,6 +134,15 @@ impl State {
         self.counts.predictions += 1;
         // Revenue was deposited first, and deposits fit 128 bits together.
         self.counts.revenue += body.price;
+        if let Some(pricing) = self.models.get_mut(&model).and_then(|m| m.pricing.as_mut()) {
+            pricing.demand.count(now_ms);
+        }
+        self.count_usage(&key_id, &model, now_ms, |usage| {
+            usage.calls += 1;
+            usage.calls_price += body.price;
+            usage.direct += u64::from(direct);
+            usage.direct_price += if direct { body.price } else { 0 };
+        });
         self.resolve_prediction(&body.prediction, PredictionResolution::Made);
         self.pass_spent_lots(&buyer, &model);
         Ok(())
@@ -197,7 +198,7 @@ impl State {
         Ok(lines_from_shares(&terms.shares(Amount(price))?))
     }
 
-    fn revenue_terms(
+    pub(super) fn revenue_terms(
         &self,
         model: &Name,
         version: u32,
@@ -220,21 +221,34 @@ impl State {
         let state = match resolution {
             PredictionResolution::Made => "made",
             PredictionResolution::Voided => "voided",
+            PredictionResolution::Expired => "expired",
         };
         Err(Refusal::PredictionResolved { prediction: *id, state })
     }
 
     fn resolve_prediction(&mut self, id: &Digest, resolution: PredictionResolution) {
-        let removed = self.reservations.remove(id);
-        if let Some(Reservation { index: reserved, treasury_percent, .. }) = removed {
-            let index = self.entries;
-            let resolved = ResolvedPrediction { resolution, reserved, index, treasury_percent };
-            self.resolved.insert(Cause::of(&id.0), resolved);
+        let Some(held) = self.reservations.remove(id) else { return };
+        self.expiring.remove(&(held.expires_at_ms, *id));
+        if resolution != PredictionResolution::Made {
+            self.take_back_spending(&held.key_id, held.counted);
+        }
+        let Reservation { index: reserved, treasury_percent, .. } = held;
+        let index = self.entries;
+        let resolved = ResolvedPrediction { resolution, reserved, index, treasury_percent };
+        self.resolved.insert(Cause::of(&id.0), resolved);
+    }
+
+    /// Voids reservations of which nobody said in time what became of them: what a process left that was stopped between
+    /// reserving and paying. The ledger has released their money by itself at the same moment.
+    pub(super) fn expire_reservations(&mut self) {
+        let last = (self.time_ms, Digest([u8::MAX; Digest::LEN]));
+        while let Some((_, id)) = self.expiring.range(..=last).next().copied() {
+            self.resolve_prediction(&id, PredictionResolution::Expired);
         }
     }
 
     /// Passes over purchases all of whose calls were made: none of them comes back.
-    fn pass_spent_lots(&mut self, key_id: &Name, model: &Name) {
+    pub(super) fn pass_spent_lots(&mut self, key_id: &Name, model: &Name) {
         let open = self.keys.get(key_id).map_or(&[][..], |key| key.open_lots(model));
         let spent = |lot: &&Lot| self.accounts.account(&lot.purchase.account()).is_settled();
         let passed = open.iter().take_while(spent).count();
@@ -247,7 +261,7 @@ impl State {
     }
 
     /// The encoding of a buyer's request, if it was not booked before.
-    fn request_cause(
+    pub(super) fn request_cause(
         &self,
         kind: &str,
         key_id: &Name,
@@ -269,15 +283,11 @@ impl State {
         Ok(cause.into_bytes())
     }
 
-    fn key_ref(&self, key_id: &Name) -> Result<(&Name, &ApiKey), Refusal> {
-        self.keys.get_key_value(key_id).ok_or_else(|| Refusal::unknown("key", key_id))
-    }
-
-    fn named_model(&self, name: &Name) -> Result<(&Name, &Model), Refusal> {
+    pub(super) fn named_model(&self, name: &Name) -> Result<(&Name, &Model), Refusal> {
         self.models.get_key_value(name).ok_or_else(|| Refusal::unknown("model", name))
     }
 
-    fn model_ref(&self, name: &Name) -> Result<&Model, Refusal> {
+    pub(super) fn model_ref(&self, name: &Name) -> Result<&Model, Refusal> {
         self.named_model(name).map(|(_, model)| model)
     }
 
@@ -292,7 +302,7 @@ pub(super) fn check_price(price: u128) -> Result<(), Refusal> {
     within("price", got, 1, i128::MAX - 1)
 }
 
-fn lines_from_shares(shares: &[RevenueShare]) -> Vec<RevenueLine> {
+pub(super) fn lines_from_shares(shares: &[RevenueShare]) -> Vec<RevenueLine> {
     let line =
         |share: &RevenueShare| RevenueLine { recipient: share.recipient, amount: share.amount.0 };
     shares.iter().map(line).collect()

@@ -1,7 +1,7 @@
 //! A buyer's purchase of calls.
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rand::RngExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,9 +16,15 @@ pub struct BuyArgs {
     /// Calls of which model
     #[arg(long)]
     pub model: String,
-    /// How many calls
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub calls: u32,
+    /// How many calls, with the plan `call`
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), required_if_eq("plan", "call"))]
+    pub calls: Option<u32>,
+    /// What is bought
+    #[arg(long, value_enum, default_value_t = PlanArg::Call)]
+    pub plan: PlanArg,
+    /// Most that one call, or the licence, may cost, in 10⁻⁴ of the currency's unit
+    #[arg(long, value_name = "AMOUNT")]
+    pub price_max: Option<u128>,
     /// The purchase's own name: the same one is booked once; random if absent
     #[arg(long, value_name = "TEXT")]
     pub idempotency_key: Option<String>,
@@ -28,6 +34,17 @@ pub struct BuyArgs {
     /// The node
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// What can be bought of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanArg {
+    /// Calls, which do not end and can be given back
+    Call,
+    /// Thirty days of calls
+    Month,
+    /// The licence to download the newest version
+    Download,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,7 +64,12 @@ impl BuyArgs {
     pub fn run(self) -> anyhow::Result<()> {
         let rest = self.node.rest().with_bearer(&self.buyer.api_key);
         let name = self.idempotency_key.unwrap_or_else(random_name);
-        let answer = buy(&rest, &name, (&self.model, self.calls))?;
+        let plan = self.plan.to_possible_value().map(|plan| plan.get_name().to_owned());
+        let price_max = self.price_max.map(|price| price.to_string());
+        let order = json!({
+            "model": self.model, "plan": plan, "calls": self.calls, "price_max": price_max,
+        });
+        let answer = order_once(&rest, &name, &order)?;
         if self.node.json {
             return print_json(&answer);
         }
@@ -55,9 +77,12 @@ impl BuyArgs {
         let balance = rest.get("/v1/balance")?;
         let currency = balance["currency"].as_str();
         let (price, total) = (money(&price, currency), money(&total, currency));
-        print(format!(
-            "{calls} calls of {model} at {price}: {total} (ledger entry {ledger_index})"
-        ))?;
+        let what = match self.plan {
+            PlanArg::Call => format!("{calls} calls of {model} at {price}"),
+            PlanArg::Month => format!("thirty days of {model}, {calls} calls at {price}"),
+            PlanArg::Download => format!("the licence of {model}"),
+        };
+        print(format!("{what}: {total} (ledger entry {ledger_index})"))?;
         let left = money(balance["balance"].as_str().unwrap_or_default(), currency);
         print(format!("{left} are left"))
     }
@@ -68,8 +93,11 @@ impl BuyArgs {
 /// # Errors
 /// What the node refuses.
 pub fn buy(rest: &Rest, name: &str, (model, calls): (&str, u32)) -> anyhow::Result<Value> {
-    let order = json!({"model": model, "calls": calls});
-    rest.post("/v1/purchases", Some(name), &order).with_context(|| {
+    order_once(rest, name, &json!({"model": model, "calls": calls}))
+}
+
+fn order_once(rest: &Rest, name: &str, order: &Value) -> anyhow::Result<Value> {
+    rest.post("/v1/purchases", Some(name), order).with_context(|| {
         format!("nothing was bought; with --idempotency-key {name} a second try cannot pay twice")
     })
 }

@@ -1,4 +1,6 @@
-//! A member's key: an Ed25519 seed in a file that only its owner reads.
+//! Keys: a member's, an Ed25519 seed in a file that only its owner reads; and a buyer's, which the node issues.
+
+mod access;
 
 mod words;
 
@@ -21,6 +23,14 @@ pub enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Issue an API key to a buyer, or to one's own till
+    Issue(Box<access::IssueArgs>),
+    /// List API keys
+    List(access::ListArgs),
+    /// Give an API key a new secret
+    Rotate(access::RotateArgs),
+    /// End an API key
+    Revoke(access::RevokeArgs),
     /// Print the public keys of a key file: to verify signatures and, of an aggregator, to seal to
     Show {
         /// The key file
@@ -43,10 +53,14 @@ impl KeyCommand {
     /// Does it.
     ///
     /// # Errors
-    /// A file that cannot be read or written, or holds no key.
+    /// A file that cannot be read or written, or holds no key; what the node refuses.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::New { out } => print(public_keys(&new_key_file(&out)?)),
+            Self::Issue(args) => args.run(),
+            Self::List(args) => args.run(),
+            Self::Rotate(args) => args.run(),
+            Self::Revoke(args) => args.run(),
             Self::Show { file } => print(public_keys(&read_key_file(&file)?)),
             Self::Words { file } => print(words_of_key_file(&file)?.as_str()),
             Self::Restore { out } => {

@@ -1,6 +1,6 @@
 //! A buyer's predictions.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io::Write as _, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -21,6 +21,12 @@ pub struct PredictArgs {
     /// What is predicted
     #[command(flatten)]
     pub rows: RowsArgs,
+    /// Write the signed receipt to this new file: `sahakar receipt verify` checks it offline
+    #[arg(long, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
+    /// The call's own name: the same one is paid once and answered again
+    #[arg(long, value_name = "TEXT")]
+    pub idempotency_key: Option<String>,
     /// The buyer
     #[command(flatten)]
     pub buyer: ApiKeyArgs,
@@ -83,13 +89,20 @@ impl PredictArgs {
     pub fn run(self) -> anyhow::Result<()> {
         let rest = self.node.rest().with_bearer(&self.buyer.api_key);
         let rows = self.rows.read(&rest, &self.model)?;
-        let answer = predict(&rest, &self.model, &rows)?;
+        let answer = ask(&rest, &self.model, (self.idempotency_key.as_deref(), &rows))?;
+        let prediction: Prediction = typed(&answer)?;
+        let receipt = rest.get(&format!("/v1/receipts/{}", prediction.parameters.receipt))?;
+        if let Some(path) = &self.receipt {
+            // Never over another receipt.
+            let mut file =
+                fs::File::create_new(path).with_context(|| format!("making {}", path.display()))?;
+            file.write_all(serde_json::to_string_pretty(&receipt)?.as_bytes())?;
+            file.sync_all()?;
+        }
         if self.node.json {
             return print_json(&answer);
         }
-        let prediction: Prediction = typed(&answer)?;
         print_prediction(&prediction)?;
-        let receipt = rest.get(&format!("/v1/receipts/{}", prediction.parameters.receipt))?;
         print_receipt(&prediction, &typed(&receipt)?)
     }
 }
@@ -114,11 +127,19 @@ impl RowsArgs {
 /// # Errors
 /// What the node refuses; nothing was paid then.
 pub fn predict(rest: &Rest, model: &str, rows: &[Vec<f64>]) -> anyhow::Result<Value> {
+    ask(rest, model, (None, rows))
+}
+
+fn ask(
+    rest: &Rest,
+    model: &str,
+    (name, rows): (Option<&str>, &[Vec<f64>]),
+) -> anyhow::Result<Value> {
     let width = rows.first().map_or(0, Vec::len);
     let input = json!({"inputs": [{
         "name": "input", "datatype": "FP64", "shape": [rows.len(), width], "data": rows,
     }]});
-    let answer = rest.post(&format!("/v2/models/{model}/infer"), None, &input);
+    let answer = rest.post(&format!("/v2/models/{model}/infer"), name, &input);
     answer.with_context(|| format!("{model:?} made no prediction"))
 }
 

@@ -1,6 +1,7 @@
 //! `sahakar receipt`: what contributors, buyers and voters keep, checked offline by anybody.
 
 mod entry;
+mod sale;
 
 pub mod ballot;
 
@@ -17,7 +18,8 @@ use super::output::print;
 /// Receipts of rounds.
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
-    /// Check a receipt, without asking anybody: one from a contributor's `receipts` folder, or a `.tlog-proof`
+    /// Check a receipt, without asking anybody: one from a contributor's `receipts` folder, a `.tlog-proof`, or a
+    /// buyer's of a prediction
     Verify(VerifyArgs),
     /// Get the `.tlog-proof` of what somebody was paid, bought or voted
     Get(entry::GetArgs),
@@ -28,7 +30,8 @@ pub enum ReceiptCommand {
 /// Arguments of `sahakar receipt verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The receipt, `receipts/<round>.bin` of the contributor's state directory, or a `.tlog-proof`
+    /// The receipt: `receipts/<round>.bin` of the contributor's state directory, a `.tlog-proof`, or the JSON of a prediction's
+    /// (`sahakar predict --receipt`)
     #[arg(value_name = "FILE")]
     pub receipt: PathBuf,
     /// For a round's receipt: the signed terms, `terms.bin` of the contributor's or the DAO node's state directory
@@ -53,6 +56,7 @@ impl ReceiptCommand {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Verify(args) if entry::is_tlog_proof(&args.receipt) => entry::verify(&args),
+            Self::Verify(args) if sale::is_sale(&args.receipt) => sale::verify(&args),
             Self::Verify(args) => args.run(),
             Self::Get(args) => args.run(),
             Self::Ballot(args) => args.run(),

@@ -24,9 +24,9 @@ use super::{
     wineries::{Kind, Winery},
 };
 use crate::serve::{
-    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, ListenConfig, SealingMode,
-    SecretsConfig, ServeConfig, delta_by_default, guardian_term_by_default, optimizer_by_default,
-    sampling_by_default, schedule_by_default,
+    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, HttpConfig, ListenConfig,
+    SealingMode, SecretsConfig, ServeConfig, delta_by_default, guardian_term_by_default,
+    optimizer_by_default, sampling_by_default, schedule_by_default,
 };
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
@@ -101,7 +101,11 @@ impl Cooperative {
     ) -> anyhow::Result<Self> {
         let (spawner, events) = Spawner::new(plan.program.clone(), plan.dir.join("logs"))?;
         let mut news = News { events, backlog: VecDeque::new() };
-        let secrets = SecretsConfig { operator_token: token(rng), invitation_token: token(rng) };
+        let secrets = SecretsConfig {
+            operator_token: token(rng),
+            invitation_token: token(rng),
+            payment_webhooks: Vec::new(),
+        };
         let mut config = serve_config(&plan, secrets.clone(), rng)?;
         let process = spawn_dao(&spawner, &plan, &config)?;
         let listening = news.listening(&process, &spawner).await?;
@@ -426,6 +430,7 @@ fn serve_config(
     let mut federation = federation_config(plan, aggregators, members);
     (plan.adjust)(&mut federation);
     Ok(ServeConfig {
+        http: HttpConfig::default(),
         state_dir: plan.dir.join("dao"),
         listen: ListenConfig {
             http: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),

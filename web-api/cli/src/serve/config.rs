@@ -15,6 +15,8 @@ use privacy_identity::{SealingPublicKey, VerifyingKey};
 use privacy_secagg::AggregatorKeys;
 use serde::{Deserialize, Serialize};
 
+use super::http_config::HttpConfig;
+
 /// Everything that `sahakar serve` needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +29,9 @@ pub struct ServeConfig {
     pub dao: DaoConfig,
     /// The federation.
     pub federation: FederationConfig,
+    /// The REST interface: TLS, proxies, limits.
+    #[serde(default)]
+    pub http: HttpConfig,
     /// Secrets. Better given by the environment than by the file.
     pub secrets: SecretsConfig,
 }
@@ -375,6 +380,9 @@ pub struct SecretsConfig {
     pub operator_token: String,
     /// What an invitation must carry for its owner to be admitted.
     pub invitation_token: String,
+    /// What payment providers sign their webhooks with, at least 16 characters each; two while one replaces the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payment_webhooks: Vec<String>,
 }
 
 impl std::fmt::Debug for SecretsConfig {

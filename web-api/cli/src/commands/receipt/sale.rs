@@ -1,0 +1,169 @@
+//! A buyer's receipt of a prediction, `GET /v1/receipts/{id}` in a file: checked offline against the log's signed
+//! checkpoints.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, bail, ensure};
+use data_dao_journal::{
+    Body, Entry, LIST_MAX, ModelReleased, Predicted, PredictionReserved, RevenueLine,
+};
+use data_dao_ledger::split;
+use data_dao_log::{Policy, TlogProof};
+use data_dao_market::Recipient;
+use serde_json::Value;
+
+use super::{VerifyArgs, print};
+
+/// Whether a file is one of these.
+pub(super) fn is_sale(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"{"))
+}
+
+/// Checks a receipt: all that it says of a sale stands in three entries of a signed log, and they fit together.
+pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let receipt: Value = serde_json::from_slice(&read(&args.receipt)?).context("the receipt")?;
+    let policy = match &args.policy {
+        Some(path) => Policy::parse(&read(path)?).with_context(|| format!("{}", path.display()))?,
+        None => {
+            let vkey = args.vkey.clone();
+            Policy::of_log(vkey.context("say whom to believe: --vkey or --policy")?)
+        }
+    };
+    let entry = |what: &str, proof: &Value| -> anyhow::Result<Body> {
+        let text = proof["tlog_proof"].as_str();
+        let text = text.with_context(|| format!("the receipt has no proof of {what}"))?;
+        let proof = TlogProof::parse(text).with_context(|| format!("the proof of {what}"))?;
+        policy.check(&proof.checkpoint, args.vkey.as_ref())?;
+        let leaf = proof.verify(None).with_context(|| format!("the proof of {what}"))?;
+        print(format!("ok      {what} is entry {} of the log", proof.inclusion.index))?;
+        Ok(Entry::from_leaf(leaf)?.body)
+    };
+    let made = entry("the prediction", &receipt["proof"])?;
+    let reserved = entry("its reservation", &receipt["evidence"]["reserved"])?;
+    let released = entry("the model's release", &receipt["evidence"]["released"])?;
+    let (Body::Predicted(made), Body::PredictionReserved(reserved), Body::ModelReleased(released)) =
+        (made, reserved, released)
+    else {
+        bail!("the receipt does not hold: its proofs are of other entries");
+    };
+    check_entries(&made, &reserved, &released)?;
+    print("ok      the three entries fit together")?;
+    check_split(&made, &released)?;
+    check_words(&receipt, &made, &reserved, &released)?;
+    print("ok      the receipt says what they say")?;
+    print(format!(
+        "{} of {} version {} (model {}), {} rounds of {}, for key {}: {} × 10⁻⁴ {}",
+        made.prediction,
+        reserved.model,
+        reserved.version,
+        made.model_digest,
+        released.rounds,
+        released.federation,
+        reserved.key_id,
+        made.price,
+        receipt["currency"].as_str().unwrap_or_default(),
+    ))?;
+    print(
+        "not checked: ε, names and the test accuracy (`sahakar audit` recomputes the log they follow from)",
+    )?;
+    print(
+        "not checked: that the model computes this output from this input (whoever has the model can: both digests are here)",
+    )
+}
+
+fn check_entries(
+    made: &Predicted,
+    reserved: &PredictionReserved,
+    released: &ModelReleased,
+) -> anyhow::Result<()> {
+    let checks = [
+        ("prediction", made.prediction == reserved.prediction),
+        ("price", made.price == reserved.price),
+        ("model", reserved.model == released.model && reserved.version == released.version),
+        ("model digest", made.model_digest == released.digest),
+    ];
+    for (what, same) in checks {
+        ensure!(same, "the receipt does not hold: its entries are not of one {what}");
+    }
+    Ok(())
+}
+
+/// The contributors' lines are the split of what the DAO leaves, by the weights of the release.
+fn check_split(made: &Predicted, released: &ModelReleased) -> anyhow::Result<()> {
+    if made.lines.is_empty() || released.weights.is_empty() && made.lines.len() > 1 {
+        return print(format!(
+            "not checked: the split among contributors (more than {LIST_MAX}: `sahakar audit` recomputes it)"
+        ));
+    }
+    let sum = made.lines.iter().try_fold(0_u128, |sum, line| sum.checked_add(line.amount));
+    ensure!(
+        sum == Some(made.price),
+        "the receipt does not hold: its lines do not sum to the price"
+    );
+    let of_members = |line: &&RevenueLine| matches!(line.recipient, Recipient::Member(_));
+    let members: Vec<&RevenueLine> = made.lines.iter().filter(of_members).collect();
+    let left: u128 = members.iter().map(|line| line.amount).sum();
+    if !members.is_empty() {
+        let weights: Vec<u128> = released.weights.iter().map(|weight| weight.weight).collect();
+        let parts = split(left, &weights).context("splitting the price")?;
+        let expected = released.weights.iter().zip(parts).filter(|(_, part)| *part > 0);
+        let same = expected.clone().count() == members.len()
+            && expected.zip(&members).all(|((weight, part), line)| {
+                line.recipient == Recipient::Member(weight.member) && line.amount == part
+            });
+        ensure!(same, "the receipt does not hold: its lines are not the split by value");
+    }
+    let treasury = made.price - left;
+    print(format!(
+        "ok      {left} are split among {} contributors by value, {treasury} are the DAO's",
+        members.len()
+    ))
+}
+
+/// What the receipt says in its own words is what the entries say.
+fn check_words(
+    receipt: &Value,
+    made: &Predicted,
+    reserved: &PredictionReserved,
+    released: &ModelReleased,
+) -> anyhow::Result<()> {
+    let model = &receipt["model"];
+    let texts = [
+        ("id", &receipt["id"], made.prediction.to_string()),
+        ("price", &receipt["price"], made.price.to_string()),
+        ("output", &receipt["output"], made.output.to_string()),
+        ("input", &receipt["input"], reserved.input.to_string()),
+        ("key_id", &receipt["key_id"], reserved.key_id.to_string()),
+        ("model.name", &model["name"], reserved.model.to_string()),
+        ("model.digest", &model["digest"], made.model_digest.to_string()),
+        ("model.federation", &model["federation"], released.federation.to_string()),
+    ];
+    for (what, said, is) in texts {
+        ensure!(
+            said.as_str() == Some(&is),
+            "the receipt does not hold: it says {what} is {said}, its entries {is}"
+        );
+    }
+    ensure!(
+        model["rounds"].as_u64() == Some(released.rounds)
+            && model["version"].as_u64() == Some(u64::from(reserved.version)),
+        "the receipt does not hold: rounds or version are not those of its entries"
+    );
+    let amounts = receipt["lines"].as_array().into_iter().flatten();
+    let said: Vec<_> = amounts
+        .map(|line| (line["recipient"].as_str().unwrap_or_default(), line["amount"].as_str()))
+        .collect();
+    let is: Vec<_> = made
+        .lines
+        .iter()
+        .map(|line| (line.recipient.to_string(), line.amount.to_string()))
+        .collect();
+    let same = is.is_empty()
+        || is.len() == said.len()
+            && is.iter().zip(said).all(|((recipient, amount), said)| {
+                (recipient.as_str(), Some(amount.as_str())) == said
+            });
+    ensure!(same, "the receipt does not hold: its lines are not those of its entries");
+    Ok(())
+}
