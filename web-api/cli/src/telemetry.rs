@@ -379,13 +379,13 @@ mod tests {
     fn a_header_that_is_none_starts_a_trace_of_our_own() {
         let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
         assert!(parent_from_header(&format!("00-{trace}-{span}-00")).is_some());
-        assert!(parent_from_header(&format!("01-{trace}-{span}-00-more")).is_some());
+        assert!(parent_from_header(&format!("01-{trace}-{span}-00-abcd")).is_some());
         let zeros = "0".repeat(32);
         for text in [
             String::new(),
             "00".to_owned(),
             format!("00-{trace}-{span}"),
-            format!("00-{trace}-{span}-00-more"),
+            format!("00-{trace}-{span}-00-abcd"),
             format!("ff-{trace}-{span}-00"),
             format!("00-{zeros}-{span}-00"),
             format!("00-{}-{span}-00", trace.to_uppercase()),
