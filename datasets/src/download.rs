@@ -251,6 +251,7 @@ enum Broken {
 fn broken(url: &str, error: ureq::Error) -> Broken {
     match error {
         ureq::Error::BadUri(_)
+        | ureq::Error::Http(_)
         | ureq::Error::RequireHttpsOnly(_)
         | ureq::Error::InvalidProxyUrl
         | ureq::Error::Tls(_) => {
