@@ -30,7 +30,9 @@ impl Desk {
             }
             News::Trainer(event) => {
                 self.training.apply(&event);
-                if event["event"] == "counted" { self.refresh() } else { Vec::new() }
+                // Only while it is looked at: the co-operative has more members.
+                let asked = event["event"] == "counted" && self.screen == Screen::Earnings;
+                if asked { self.refresh() } else { Vec::new() }
             }
             News::TrainerEnded { error } => self.trainer_ended(error),
             News::Pace(pace) => {

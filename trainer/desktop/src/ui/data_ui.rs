@@ -4,7 +4,7 @@ use eframe::egui::{self, RichText, Ui};
 
 use super::{
     drafts::Drafts,
-    parts::{card_ui, field_ui, heading, main_button},
+    parts::{card_ui, cell_ui, field_ui, heading, main_button},
     style,
     view::View,
 };
@@ -106,7 +106,7 @@ fn fit_ui(ui: &mut Ui, view: &View<'_>, fit: &Fit) {
             for (class, count) in classes {
                 let part = *count as f32 / (*rows).max(1) as f32;
                 ui.horizontal(|ui| {
-                    ui.add_sized([150.0, 20.0], egui::Label::new(class).truncate());
+                    cell_ui(ui, 150.0, class);
                     let bar = egui::ProgressBar::new(part).desired_width(260.0);
                     ui.add(bar.text(format!("{count} · {:.0} %", part * 100.0)));
                 });

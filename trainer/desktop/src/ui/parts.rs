@@ -47,7 +47,7 @@ pub(super) fn row_ui(ui: &mut Ui, name: &str, value: &str) {
 
 /// A grid of rows of two columns.
 pub(super) fn rows_ui(ui: &mut Ui, id: &str, rows: &[(&str, String)]) {
-    egui::Grid::new(id).num_columns(2).spacing([24.0, 6.0]).show(ui, |ui| {
+    egui::Grid::new(id).num_columns(2).spacing([24.0, 6.0]).min_row_height(20.0).show(ui, |ui| {
         for (name, value) in rows {
             row_ui(ui, name, value);
         }
@@ -59,4 +59,14 @@ pub(super) fn field_ui(ui: &mut Ui, label: &str, text: &mut String, hint: &str) 
     let label = ui.label(label);
     let field = egui::TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY);
     ui.add(field).labelled_by(label.id)
+}
+
+/// A text to the left in a cell of a fixed width.
+pub(super) fn cell_ui(ui: &mut Ui, width: f32, text: impl Into<egui::WidgetText>) {
+    let size = egui::vec2(width, 18.0);
+    let left = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(size, left, |ui| {
+        ui.set_min_width(width);
+        ui.add(egui::Label::new(text).truncate());
+    });
 }

@@ -5,7 +5,7 @@ use eframe::egui::{self, RichText, Ui};
 use super::{
     drafts::Drafts,
     figures,
-    parts::{card_ui, field_ui, heading, main_button},
+    parts::{card_ui, cell_ui, field_ui, heading, main_button},
     style,
     view::View,
 };
@@ -52,8 +52,7 @@ fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine]) {
     let cells_ui = |ui: &mut Ui, cells: [RichText; 5]| {
         ui.horizontal(|ui| {
             for (cell, (_, width)) in cells.into_iter().zip(columns) {
-                let (_, rect) = ui.allocate_space(egui::vec2(width, 18.0));
-                ui.put(rect, egui::Label::new(cell).truncate().halign(egui::Align::LEFT));
+                cell_ui(ui, width, cell);
             }
         });
     };
