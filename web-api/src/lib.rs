@@ -12,7 +12,9 @@
 mod amount;
 mod api_error;
 mod auth;
+mod chart;
 mod cursor;
+mod dashboard;
 mod extract;
 mod idempotency;
 mod inference;
@@ -27,6 +29,7 @@ mod shelf;
 mod state;
 
 pub use auth::{ApiKeySecret, secret_hash};
+pub use chart::{CHART_STYLE, Chart, Curve};
 pub use inference::{INFERENCES_MAX, RESERVATION_MS, ROWS_MAX};
 pub use router::{BODY_BYTES_MAX, INFER_BODY_BYTES_MAX, REQUEST_SECONDS_MAX, openapi, router};
 pub use shelf::{MODELS_MAX, ModelShelf, ShelfError, ShelvedModel};

@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api_error::ApiError;
 use crate::openapi::Frame;
 use crate::request_id::RandomRequestId;
-use crate::{ApiState, routes};
+use crate::{ApiState, dashboard, routes};
 
 /// Longest body of a request; the longest proposal fits several times.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -34,7 +34,8 @@ pub const REQUEST_SECONDS_MAX: u64 = 30;
 pub fn router(state: ApiState) -> Router {
     let (routes, _) = described().split_for_parts();
     routes
-        .fallback(async || ApiError::NoRoute)
+        .merge(dashboard::routes())
+        .fallback(dashboard::nowhere)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(state)
         // The first layer is the innermost. Routes with a limit of their own keep it.

@@ -92,6 +92,23 @@ impl ExplanationView {
     }
 }
 
+/// A contributor's rounds, explained.
+pub(crate) struct Explained {
+    /// Those that it took part in, oldest first.
+    pub(crate) rounds: Vec<ExplainedRound>,
+    /// How many of the federation's first rounds were looked at.
+    looked_at: u64,
+    unit: f64,
+}
+
+/// One of them.
+pub(crate) struct ExplainedRound {
+    /// Why it was paid what it was.
+    pub(crate) explanation: Explanation,
+    /// The entry that settled it.
+    pub(crate) index: u64,
+}
+
 /// What replaying takes of a federation.
 struct Replayed {
     novelty_percent: u32,
@@ -123,25 +140,38 @@ pub(crate) async fn list(
     PathPart((name, key)): PathPart<(String, String)>,
 ) -> Result<Json<ExplanationList>, ApiError> {
     let known = Name::new(name.as_str()).ok().zip(key.parse::<VerifyingKey>().ok());
-    let replayed = known.and_then(|(name, member)| {
-        state.store().view(|state| {
-            let replayed = Replayed::of(state.federation(&name)?, &member)?;
-            Some((member, replayed))
-        })
-    });
-    let Some((member, replayed)) = replayed else {
-        return Err(ApiError::not_found("contributor", key));
+    let missing = || ApiError::not_found("contributor", &key);
+    let (federation, member) = known.ok_or_else(missing)?;
+    let explained = explained(&state, &federation, &member).await?.ok_or_else(missing)?;
+    let view = |round: &ExplainedRound| {
+        ExplanationView::new(&round.explanation, explained.unit, round.index)
     };
+    Ok(Json(ExplanationList {
+        federation: name,
+        member: member.to_string(),
+        method: VALUE_METHOD,
+        rounds: explained.rounds.iter().map(view).collect(),
+        rounds_explained: explained.looked_at,
+    }))
+}
+
+/// Replays a federation's rounds for one contributor; nothing if it is no member of it.
+pub(crate) async fn explained(
+    state: &ApiState,
+    federation: &Name,
+    member: &VerifyingKey,
+) -> Result<Option<Explained>, ApiError> {
+    let replayed = state.store().view(|state| Replayed::of(state.federation(federation)?, member));
+    let Some(replayed) = replayed else { return Ok(None) };
     let mut explainer = Explainer::new(replayed.novelty_percent);
     let mut rounds = Vec::new();
     for index in &replayed.settled {
         let Some(stored) = state.store().entry(*index).await? else { continue };
         let Body::RoundSettled(settled) = &stored.entry.body else { continue };
         let explained = explainer.settle(settled);
-        let own = explained.iter().filter(|(other, _)| *other == member);
-        rounds.extend(own.map(|(_, own)| ExplanationView::new(own, replayed.unit, *index)));
+        let own = explained.into_iter().filter(|(other, _)| other == member);
+        rounds.extend(own.map(|(_, explanation)| ExplainedRound { explanation, index: *index }));
     }
-    let rounds_explained = crate::amount::count(replayed.settled.len());
-    let (federation, member) = (name, member.to_string());
-    Ok(Json(ExplanationList { federation, member, method: VALUE_METHOD, rounds, rounds_explained }))
+    let looked_at = crate::amount::count(replayed.settled.len());
+    Ok(Some(Explained { rounds, looked_at, unit: replayed.unit }))
 }

@@ -2,6 +2,7 @@
 //! refusal.
 
 mod catalogue;
+mod dashboard;
 mod disputes;
 mod governance;
 mod inference;
