@@ -69,7 +69,7 @@ async function showBalance() {
     one("buy").hidden = false;
     one("left").textContent = `${balance.buyer || balance.key_id} has ${money(balance.balance, balance.currency)} and ${left ? left.left : 0} paid calls of ${model}.`;
   } else {
-    showAccount(balance);
+    await showAccount(balance);
   }
 }
 
@@ -77,12 +77,29 @@ function fact(name, value) {
   return element("div", [element("dt", name), element("dd", value)]);
 }
 
-function showAccount(balance) {
-  const calls = balance.calls.map((calls) => fact(["Paid calls of ", element("a", calls.model, { href: `/models/${encodeURIComponent(calls.model)}` })], calls.left));
+// What was bought and used, purchase by purchase: each has an account of its own in the books.
+async function usage(balance) {
+  const prefix = `money/${balance.currency}/prepaid/${balance.key_id}/`;
+  const { accounts } = await ask("GET", `/v1/ledger/accounts?limit=200&prefix=${encodeURIComponent(prefix)}`);
+  if (accounts.length === 0) return [];
+  const cells = (account) => {
+    const model = account.id.slice(prefix.length).split("/")[0];
+    const amounts = [account.credits_posted, account.debits_posted, account.available];
+    return [element("th", element("a", model, { href: `/models/${encodeURIComponent(model)}` }), { scope: "row" }),
+      ...amounts.map((amount) => element("td", money(amount, balance.currency, true), { class: "num" }))];
+  };
+  const head = ["Purchase", "Paid", "Used", "Left"].map((name, index) => element("th", name, { scope: "col", class: index ? "num" : "" }));
+  const table = element("table", [element("thead", element("tr", head)), element("tbody", accounts.map((account) => element("tr", cells(account))))]);
+  return [element("h2", "Usage"), element("div", table, { class: "wide", role: "region", "aria-label": "Usage", tabindex: "0" })];
+}
+
+async function showAccount(balance) {
+  const calls = balance.calls.map((calls) => fact(`Paid calls of ${calls.model}`, calls.left));
   const none = fact("Paid calls", "none yet");
   one("account").replaceChildren(
     element("h2", balance.buyer || balance.key_id),
     element("dl", [fact("Key", element("code", balance.key_id)), fact("Balance", money(balance.balance, balance.currency)), ...(calls.length ? calls : [none])], { class: "facts one" }),
+    ...await usage(balance),
   );
   one("account").hidden = false;
 }

@@ -1,4 +1,4 @@
-//! The node itself: health, description, start page, and what every route refuses alike.
+//! The node itself: health, description, and what every route refuses alike.
 
 use std::collections::BTreeSet;
 
