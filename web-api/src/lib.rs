@@ -16,7 +16,9 @@ mod auth;
 mod batcher;
 mod calendar;
 mod call_name;
+mod chart;
 mod cursor;
+mod dashboard;
 mod extract;
 mod http_policy;
 mod http_signature;
@@ -41,6 +43,7 @@ mod state;
 
 pub use auth::{ApiKeySecret, secret_hash};
 pub use batcher::QUEUE_MAX;
+pub use chart::{CHART_STYLE, Chart, Curve};
 pub use http_policy::{HttpPolicy, Network, NetworkError, Quota, WebhookSecret};
 pub use inference::{EXPLAINED_ROWS_MAX, INFERENCES_MAX, RESERVATION_MS, ROWS_MAX};
 pub use model_signer::{ModelSigner, ModelSignerError};

@@ -27,7 +27,7 @@ use crate::oip_error::in_the_protocols_form;
 use crate::openapi::Frame;
 use crate::rate_limit::limited;
 use crate::request_id::RandomRequestId;
-use crate::{ApiState, routes};
+use crate::{ApiState, dashboard, routes};
 
 /// Longest body of a request; the longest proposal fits several times.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -44,7 +44,8 @@ pub fn router(state: ApiState) -> Router {
     let (routes, _) = described().split_for_parts();
     let cors = cors(&state.policy().cors_origins);
     let router = routes
-        .fallback(async || ApiError::NoRoute)
+        .merge(dashboard::routes())
+        .fallback(dashboard::nowhere)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(state.clone())
         // The first layer is the innermost. Routes with a limit of their own keep it.

@@ -31,12 +31,14 @@ mod proposal_view;
 mod proposals;
 mod purchases;
 mod receipts;
-mod start_page;
 mod tiles;
 mod usage;
 
 use axum::{extract::DefaultBodyLimit, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(crate) use explanations::{ExplainedRound, explained};
+pub(crate) use federations::value_unit;
 
 use crate::ApiState;
 use crate::router::INFER_BODY_BYTES_MAX;
@@ -59,7 +61,6 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
 
 fn co_operative() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
-        .routes(routes!(start_page::start_page))
         .routes(routes!(openapi_json::openapi_json))
         .routes(routes!(docs::docs))
         .routes(routes!(problems::list))

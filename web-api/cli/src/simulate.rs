@@ -15,7 +15,6 @@
 
 mod args;
 mod arrivals;
-mod chart;
 mod clock;
 mod control;
 mod course;

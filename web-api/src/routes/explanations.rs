@@ -105,6 +105,23 @@ impl ExplanationView {
     }
 }
 
+/// A contributor's rounds, explained.
+pub(crate) struct Explained {
+    /// Those that it took part in, oldest first.
+    pub(crate) rounds: Vec<ExplainedRound>,
+    /// How many of the federation's first rounds were looked at.
+    looked_at: u64,
+    unit: f64,
+}
+
+/// One of them.
+pub(crate) struct ExplainedRound {
+    /// Why it was paid what it was.
+    pub(crate) explanation: Explanation,
+    /// The entry that settled it.
+    pub(crate) index: u64,
+}
+
 /// What replaying takes of a federation.
 struct Replayed {
     unit: f64,
@@ -135,15 +152,29 @@ pub(crate) async fn list(
     PathPart((name, key)): PathPart<(String, String)>,
 ) -> Result<Json<ExplanationList>, ApiError> {
     let known = Name::new(name.as_str()).ok().zip(key.parse::<VerifyingKey>().ok());
-    let replayed = known.and_then(|(name, member)| {
-        state.store().view(|state| {
-            let replayed = Replayed::of(state.federation(&name)?, &member)?;
-            Some((member, replayed))
-        })
-    });
-    let Some((member, replayed)) = replayed else {
-        return Err(ApiError::not_found("contributor", key));
+    let missing = || ApiError::not_found("contributor", &key);
+    let (federation, member) = known.ok_or_else(missing)?;
+    let explained = explained(&state, &federation, &member).await?.ok_or_else(missing)?;
+    let view = |round: &ExplainedRound| {
+        ExplanationView::new(&round.explanation, explained.unit, round.index)
     };
+    Ok(Json(ExplanationList {
+        federation: name,
+        member: member.to_string(),
+        method: VALUE_METHOD,
+        rounds: explained.rounds.iter().map(view).collect(),
+        rounds_explained: explained.looked_at,
+    }))
+}
+
+/// Replays a federation's rounds for one contributor; nothing if it is no member of it.
+pub(crate) async fn explained(
+    state: &ApiState,
+    federation: &Name,
+    member: &VerifyingKey,
+) -> Result<Option<Explained>, ApiError> {
+    let replayed = state.store().view(|state| Replayed::of(state.federation(federation)?, member));
+    let Some(replayed) = replayed else { return Ok(None) };
     let mut course = Course::default();
     for step in &replayed.steps {
         let mut bodies: Vec<Option<Body>> = Vec::new();
@@ -160,10 +191,10 @@ pub(crate) async fn list(
             bodies.get_mut(usize::try_from(index - first).ok()?).and_then(Option::take)
         });
     }
-    let own = course.of(&member).iter();
-    let rounds =
-        own.map(|own| ExplanationView::new(&own.explanation, replayed.unit, own.index)).collect();
-    let rounds_explained = crate::amount::count(replayed.rounds);
-    let (federation, member) = (name, member.to_string());
-    Ok(Json(ExplanationList { federation, member, method: VALUE_METHOD, rounds, rounds_explained }))
+    let own = course.of(member).iter().cloned();
+    let rounds = own
+        .map(|own| ExplainedRound { explanation: own.explanation, index: own.index })
+        .collect();
+    let looked_at = crate::amount::count(replayed.rounds);
+    Ok(Some(Explained { rounds, looked_at, unit: replayed.unit }))
 }

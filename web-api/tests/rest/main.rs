@@ -5,6 +5,7 @@ mod access;
 mod artefacts;
 mod catalogue;
 mod clients;
+mod dashboard;
 mod disputes;
 mod governance;
 mod inference;

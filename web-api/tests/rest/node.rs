@@ -1,4 +1,4 @@
-//! The node itself: health, description, start page, and what every route refuses alike.
+//! The node itself: health, description, and what every route refuses alike.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,6 @@ use super::support::{Node, OPERATOR};
 const ROUTES: &[&str] = &[
     "delete /v1/keys/{id}/buyer",
     "delete /v1/members/{key}/label",
-    "get /",
     "get /checkpoint",
     "get /openapi.json",
     "get /tile/{path}",
@@ -131,22 +130,6 @@ async fn health_tells_the_entries() {
     let node = Node::new().await;
     let health = node.get("/v1/health").await.json();
     assert_eq!((&health["status"], health["entries"].as_u64()), (&json!("ok"), Some(8)));
-}
-
-#[tokio::test]
-async fn the_start_page_shows_the_co_operative_without_foreign_markup() {
-    let (node, _) = Node::with_calls(1).await;
-    let page = node.get("/").await;
-    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
-    assert_eq!(page.headers["x-content-type-options"], "nosniff");
-    let text = page.text();
-    for part in
-        ["Test &lt;DAO&gt;", "Federation wine", "75.0 %", "Winery 2 &amp; Sons", "0.0250 EUR"]
-    {
-        assert!(text.contains(part), "{part}");
-    }
-    assert!(!text.contains("Test <DAO>") && !text.contains("{{"), "{text}");
-    assert!(text.contains(r#""shape":[1,2],"data":[1.000,10.000]"#));
 }
 
 #[tokio::test]

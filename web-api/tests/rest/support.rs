@@ -242,7 +242,19 @@ impl Node {
         let shelf = ModelShelf::default();
         let model = shelf.put(model()).unwrap();
         found(&store, &node_key, &members, model).await;
-        let dao = store.view(data_dao_journal::State::dao_id).unwrap();
+        Self::over(dir, store, members, shelf)
+    }
+
+    /// A node before its founding.
+    pub(crate) async fn empty() -> Self {
+        let dir = TempDir::new().unwrap();
+        let node_key = SigningKey::from_seed(&[9; 32]);
+        let store = Store::open(&dir.path().join("ledger"), &node_key, ORIGIN).await.unwrap();
+        Self::over(dir, store, vec![], ModelShelf::default())
+    }
+
+    fn over(dir: TempDir, store: Store, members: Vec<SigningKey>, shelf: ModelShelf) -> Self {
+        let dao = store.view(data_dao_journal::State::dao_id).unwrap_or(Digest([0; 32]));
         let clock = Arc::new(AtomicU64::new(START_MS));
         let time = Arc::clone(&clock);
         let parts = ApiParts {
@@ -296,8 +308,13 @@ impl Node {
         self.clock.store(now_ms, Ordering::SeqCst);
     }
 
+    /// A response whose body is still to come.
+    pub(crate) async fn response(&self, request: Request<HttpBody>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn send(&self, request: Request<HttpBody>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.response(request).await;
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         assert!(parts.headers.contains_key("x-request-id"));

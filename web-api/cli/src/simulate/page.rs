@@ -2,8 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
-
-use super::chart::{Curve, chart, color};
+use web_api::{CHART_STYLE, Chart, Curve};
 
 /// Contributors whose values are drawn: more could not be told apart.
 const DRAWN_MAX: usize = 12;
@@ -15,10 +14,7 @@ const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --soft: #888; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-.charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); }
-figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .5rem; }
-figcaption { color: #333; display: flex; flex-wrap: wrap; font-size: .8rem; gap: 0 1rem; }
-figure svg { display: block; height: auto; width: 100%; }
+.charts { display: grid; gap: 1.6rem 2rem; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); }
 dl { display: grid; gap: 0 1.5rem; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); }
 dl div { border-bottom: 1px solid var(--line); display: flex; justify-content: space-between; }
 dt { color: var(--soft); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
@@ -42,7 +38,7 @@ pub(crate) fn page(report: &Value) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(CHART_STYLE)) (PreEscaped(STYLE)) }
             }
             body {
                 h1 { (title) }
@@ -127,22 +123,7 @@ fn settings(config: &Value) -> Markup {
 }
 
 fn figure(title: &str, unit: &str, curves: &[Curve]) -> Markup {
-    // Nothing was measured: no empty axes.
-    let curves: Vec<Curve> =
-        curves.iter().filter(|curve| !curve.points.is_empty()).cloned().collect();
-    let Some(svg) = chart(title, unit, &curves) else { return html! {} };
-    html! {
-        figure {
-            (PreEscaped(svg))
-            @if curves.len() > 1 {
-                figcaption {
-                    @for (index, curve) in curves.iter().enumerate() {
-                        span { b style={"color:" (color(index))} { "━ " } (curve.name) }
-                    }
-                }
-            }
-        }
-    }
+    Chart { title, unit, along: "round", curves }.figure()
 }
 
 /// One field of the rounds.
@@ -152,7 +133,7 @@ fn curve(rounds: &[Value], name: &str, key: &str, scale: f64) -> Curve {
         let number = round["round"].as_u64()? + 1;
         Some((number as f64, scale * round[key].as_f64()?))
     };
-    Curve { name: name.to_owned(), points: rounds.iter().filter_map(point).collect() }
+    Curve::new(name, rounds.iter().filter_map(point).collect())
 }
 
 /// The running sums of values of those who took part most and of all who attack, at most [`DRAWN_MAX`].
@@ -174,7 +155,7 @@ fn values(contributors: &[Value]) -> Vec<Curve> {
             Some("honest") | None => contributor["label"].as_str().unwrap_or_default().to_owned(),
             Some(kind) => format!("{} ({kind})", contributor["label"].as_str().unwrap_or_default()),
         };
-        Curve { name, points: points.collect() }
+        Curve::new(name, points.collect())
     };
     drawn.iter().map(curve).collect()
 }

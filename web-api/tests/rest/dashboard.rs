@@ -1,0 +1,206 @@
+//! The dashboard's pages as they are sent; what a browser makes of them is tested in `web-api/cli/tests/dashboard`.
+
+use axum::{body::Body, http::Request};
+use serde_json::json;
+
+use crate::support::{Node, OPERATOR, Reply, name};
+
+/// As a browser asks.
+async fn visit(node: &Node, path: &str) -> Reply {
+    let request = Request::get(path).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    node.send(request.body(Body::empty()).unwrap()).await
+}
+
+async fn text(node: &Node, path: &str) -> String {
+    let reply = visit(node, path).await;
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    reply.text()
+}
+
+fn paths(node: &Node) -> Vec<String> {
+    let member = node.members[0].verifying_key();
+    let fixed = [
+        "/",
+        "/federations",
+        "/federations/wine",
+        "/models",
+        "/models/wine",
+        "/proposals",
+        "/members",
+        "/books",
+        "/ledger",
+        "/ledger/0",
+        "/buyer",
+    ];
+    let own = [format!("/members/{member}"), format!("/federations/wine/contributors/{member}")];
+    fixed.map(str::to_owned).into_iter().chain(own).collect()
+}
+
+#[tokio::test]
+async fn pages_run_nothing_that_is_not_a_file_of_this_node() {
+    let (node, _) = Node::with_calls(1).await;
+    for path in paths(&node) {
+        let reply = visit(&node, &path).await;
+        assert_eq!(reply.headers["content-type"], "text/html; charset=utf-8", "{path}");
+        assert_eq!(reply.headers["x-content-type-options"], "nosniff");
+        let policy = reply.headers["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        let text = reply.text();
+        for inline in [" style=", "<style", " onclick=", " onload=", "javascript:"] {
+            assert!(!text.contains(inline), "{path}: {inline}");
+        }
+        let scripts = text.matches("<script").count();
+        assert_eq!(scripts, text.matches("<script src=\"/assets/").count(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn names_bring_no_markup_into_any_page() {
+    let (node, _) = Node::with_calls(1).await;
+    for path in paths(&node) {
+        let text = text(&node, &path).await;
+        assert!(!text.contains("Test <DAO>") && text.contains("Test &lt;DAO&gt;"), "{path}");
+        assert!(!text.contains("& Sons"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_tells_what_the_co_operative_did() {
+    let (node, _) = Node::with_calls(1).await;
+    let text = text(&node, "/").await;
+    for part in ["75.0\u{202f}%", "0.025\u{a0}EUR", "1 000", "bought", "/models/wine"] {
+        let part = part.replace(' ', "\u{202f}");
+        assert!(text.contains(&part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn contributors_are_told_why_they_were_paid() {
+    let node = Node::new().await;
+    let page = text(&node, "/federations/wine").await;
+    assert_eq!(page.matches("Paid ").count(), 3, "{page}");
+    let member = node.members[2].verifying_key();
+    let page = text(&node, &format!("/federations/wine/contributors/{member}")).await;
+    assert!(page.contains("Paid 500 credits: in 1 round it took 150.0000 off"), "{page}");
+}
+
+#[tokio::test]
+async fn an_ending_page_of_the_ledger_leads_back() {
+    let node = Node::new().await;
+    let last = node.state.store().size() - 1;
+    assert!(text(&node, "/ledger").await.contains(&format!("/ledger/{last}\"")));
+    let older = text(&node, "/ledger?before=3").await;
+    assert!(older.contains("/ledger/2\"") && !older.contains("/ledger/3\""), "{older}");
+    assert!(older.contains("Newest"), "{older}");
+    let beyond = text(&node, "/ledger?before=999999").await;
+    assert!(beyond.contains(&format!("/ledger/{last}\"")));
+    let entry = text(&node, "/ledger/2").await;
+    assert!(
+        entry.contains("&quot;member_admitted&quot;") && entry.contains("data-vkey"),
+        "{entry}"
+    );
+}
+
+#[tokio::test]
+async fn a_model_without_a_price_says_so() {
+    let node = Node::new().await;
+    assert!(text(&node, "/models/wine").await.contains("no price yet"));
+    let price = json!({"model": "wine", "price": "250"});
+    assert_eq!(node.post_as(OPERATOR, "/v1/prices", &price).await.status, 201);
+    let page = text(&node, "/models/wine").await;
+    assert!(
+        page.contains("0.025") && page.contains("acidity") && page.contains("0.5 to 1.5"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn missing_pages_are_pages_for_people_and_problems_for_programs() {
+    let node = Node::new().await;
+    for path in [
+        "/nowhere",
+        "/federations/x",
+        "/models/x",
+        "/ledger/99",
+        "/ledger/x",
+        "/members/x",
+        "/proposals/x",
+    ] {
+        let reply = visit(&node, path).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(reply.text().contains("<h1>Not found</h1>"), "{path}");
+        assert!(reply.headers.contains_key("content-security-policy"), "{path}");
+    }
+    node.get("/nowhere").await.assert_problem(404, "no-route");
+    let reply = visit(&node, "/v1/nowhere").await;
+    reply.assert_problem(404, "no-route");
+}
+
+#[tokio::test]
+async fn an_empty_ledger_has_pages() {
+    let node = Node::empty().await;
+    for path in
+        ["/", "/federations", "/models", "/proposals", "/members", "/books", "/ledger", "/buyer"]
+    {
+        assert!(text(&node, path).await.contains("A co-operative to be"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_kept_for_ever_under_the_digest_of_their_content() {
+    let node = Node::new().await;
+    let page = text(&node, "/").await;
+    let start = page.find("/assets/dashboard-").unwrap();
+    let path = page[start..].split('"').next().unwrap();
+    let style = node.get(path).await;
+    assert_eq!(style.headers["content-type"], "text/css; charset=utf-8");
+    assert!(style.headers["cache-control"].to_str().unwrap().contains("immutable"));
+    let tag = style.headers["etag"].clone();
+    assert!(path.contains(tag.to_str().unwrap().trim_matches('"')));
+    let known = Request::get(path).header("if-none-match", tag).body(Body::empty()).unwrap();
+    let unchanged = node.send(known).await;
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+    assert_eq!(visit(&node, "/assets/dashboard-0000000000000000.css").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_stream_tells_how_far_the_log_is_and_places_are_bounded() {
+    let node = Node::new().await;
+    let open = || async {
+        let request = Request::get("/events").body(Body::empty()).unwrap();
+        node.response(request).await
+    };
+    let mut streams = Vec::new();
+    for _ in 0..256 {
+        streams.push(open().await);
+    }
+    assert_eq!(streams[0].headers()["content-type"], "text/event-stream");
+    let refused = open().await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "30");
+    // Who leaves makes room.
+    let first = streams.swap_remove(0);
+    streams.clear();
+    assert_eq!(open().await.status(), 200);
+    let mut body = first.into_body();
+    let size = node.state.store().size();
+    assert_eq!(event(&mut body).await, format!("event: entries\ndata: {size}\n\n"));
+    assert_eq!(
+        node.post_as(
+            OPERATOR,
+            "/v1/prices",
+            &json!({"model": name("wine").as_str(), "price": "1"})
+        )
+        .await
+        .status,
+        201
+    );
+    assert_eq!(event(&mut body).await, format!("event: entries\ndata: {}\n\n", size + 1));
+}
+
+/// The next part of a stream.
+async fn event(body: &mut Body) -> String {
+    use http_body_util::BodyExt as _;
+    let frame = body.frame().await.unwrap().unwrap();
+    String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
