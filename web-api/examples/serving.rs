@@ -96,7 +96,14 @@ async fn found(store: &Store, node: &SigningKey, model: Digest) -> Result<(), Fa
     let credits = store.view(|state| state.round_credits(&name, &scalars))?;
     let part = |(index, ((member, value, innovation), credits)): (u8, (&(_, i64, i64), u128))| {
         let update = Digest([100 + index; 32]);
-        Participation { member: *member, value: *value, innovation: *innovation, credits, update }
+        Participation {
+            member: *member,
+            value: *value,
+            innovation: *innovation,
+            contrast: None,
+            credits,
+            update,
+        }
     };
     let settled = RoundSettled {
         federation: wine()?,

@@ -32,6 +32,7 @@ mod models;
 mod overview;
 mod proposal;
 mod proposals;
+mod reading;
 mod reasons;
 mod tally;
 mod words;

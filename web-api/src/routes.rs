@@ -19,7 +19,7 @@ mod me;
 mod members;
 mod membership;
 mod models;
-mod names;
+pub(crate) mod names;
 mod oip;
 mod openapi_json;
 mod payments;

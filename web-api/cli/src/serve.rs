@@ -18,6 +18,7 @@ mod witnessing;
 
 use std::{
     future::pending,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };

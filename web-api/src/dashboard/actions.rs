@@ -1,14 +1,14 @@
 //! What a proposal would do, in one sentence each.
 
 use data_dao_governance::{Action, Class};
-use data_dao_journal::State as Ledger;
 use maud::{Markup, html};
 
 use super::format::{duration, grouped, member, money};
+use super::reading::Reading;
 use super::words::{epsilon, round_number};
 
 /// An action for people. One that has no sentence here shows its wire form: nothing is left out.
-pub(super) fn sentence(ledger: &Ledger, action: &Action) -> Markup {
+pub(super) fn sentence(ledger: &Reading<'_>, action: &Action) -> Markup {
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     market(action, &currency)
         .or_else(|| federations(action))
@@ -68,7 +68,7 @@ fn federations(action: &Action) -> Option<Markup> {
     })
 }
 
-fn people(ledger: &Ledger, action: &Action, currency: &str) -> Option<Markup> {
+fn people(ledger: &Reading<'_>, action: &Action, currency: &str) -> Option<Markup> {
     Some(match action {
         Action::Text => html! { "Changes nothing by itself: its words are the decision." },
         Action::SetParameter { parameter, value } => html! {

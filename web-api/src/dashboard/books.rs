@@ -1,7 +1,6 @@
 //! The books: every account with its sums, and the treasury.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::State as Ledger;
 use data_dao_ledger::{Account, AccountId, Owner};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -9,6 +8,7 @@ use serde::Deserialize;
 use super::error_page::PageError;
 use super::format::{grouped, label, money, plural};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
+use super::reading::{Reading, read};
 use crate::ApiState;
 use crate::api_error::ApiError;
 use crate::extract::QueryPart;
@@ -34,12 +34,12 @@ pub(super) async fn page(
         .map(|text| text.parse().map_err(|_source| ApiError::not_found("account", text)))
         .transpose()?;
     let masthead = Masthead::of(&state);
-    let content = state.store().view(|ledger| content(ledger, after.as_ref()));
+    let content = read(&state, |ledger| content(ledger, after.as_ref()));
     Ok(Page { title: "Books", section: Some(Section::Ledger), scripts: &[], content }
         .respond(&masthead))
 }
 
-fn content(ledger: &Ledger, after: Option<&AccountId>) -> Markup {
+fn content(ledger: &Reading<'_>, after: Option<&AccountId>) -> Markup {
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     let rest = ledger.accounts().iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
     let mut accounts: Vec<_> = rest.take(SHOWN + 1).collect();
@@ -71,7 +71,7 @@ fn content(ledger: &Ledger, after: Option<&AccountId>) -> Markup {
     }
 }
 
-fn row(ledger: &Ledger, id: &AccountId, account: &Account) -> Markup {
+fn row(ledger: &Reading<'_>, id: &AccountId, account: &Account) -> Markup {
     let pending = account.debits_pending.saturating_add(account.credits_pending);
     html! {
         tr {

@@ -1,7 +1,7 @@
 //! A contributor's part in a federation, round by round, with the reason for each payment.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::{Explanation, Federation, State as Ledger, VALUE_METHOD};
+use data_dao_journal::{Explanation, Federation, VALUE_METHOD};
 use data_dao_ledger::Name;
 use maud::{Markup, html};
 use privacy_identity::VerifyingKey;
@@ -10,6 +10,7 @@ use super::error_page::PageError;
 use super::federation::{estimate, interval};
 use super::format::{grouped, signed};
 use super::layout::{Masthead, Page, Section, nothing, tile, trail};
+use super::reading::{Reading, read};
 use super::words::round_number;
 use crate::amount::in_units;
 use crate::extract::PathPart;
@@ -29,23 +30,22 @@ pub(super) async fn page(
     let (name, member) = known.ok_or_else(missing)?;
     let rounds = explained(&state, &name, &member).await?.ok_or_else(missing)?;
     let masthead = Masthead::of(&state);
-    let content = state
-        .store()
-        .view(|ledger| content(ledger, ledger.federation(&name)?, &member, &rounds.rounds))
-        .ok_or_else(missing)?;
+    let content =
+        read(&state, |ledger| content(ledger, ledger.federation(&name)?, &member, &rounds.rounds))
+            .ok_or_else(missing)?;
     let page =
         Page { title: "Contributor", section: Some(Section::Federations), scripts: &[], content };
     Ok(page.respond(&masthead))
 }
 
 fn content(
-    ledger: &Ledger,
+    ledger: &Reading<'_>,
     federation: &Federation,
     member: &VerifyingKey,
     rounds: &[ExplainedRound],
 ) -> Option<Markup> {
     let (name, unit) = (&federation.opened().federation, value_unit(federation));
-    let label = &federation.members().get(member)?.label;
+    let label = ledger.name(member, &federation.members().get(member)?.label);
     let standing = federation.standings().get(member).cloned().unwrap_or_default();
     let estimate = estimate(&standing, unit);
     let path = format!("/federations/{name}");

@@ -9,6 +9,7 @@ use super::assets::VERIFY;
 use super::error_page::PageError;
 use super::format::{grouped, time};
 use super::layout::{Masthead, Page, Section, trail};
+use super::reading::read;
 use super::{json_tree, words};
 use crate::ApiState;
 use crate::extract::PathPart;
@@ -25,7 +26,7 @@ pub(super) async fn page(
     }
     let stored = state.store().entry(index).await?.ok_or_else(missing)?;
     let masthead = Masthead::of(&state);
-    let sentence = state.store().view(|ledger| words::sentence(ledger, &stored.entry.body));
+    let sentence = read(&state, |ledger| words::sentence(ledger, &stored.entry.body));
     let title = format!("Entry {index}");
     let page = Page {
         title: &title,

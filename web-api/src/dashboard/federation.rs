@@ -6,7 +6,7 @@ use axum::{
     extract::{Extension, State},
     response::Response,
 };
-use data_dao_journal::{Federation, PayProgress, SettledRound, Standing, State as Ledger};
+use data_dao_journal::{Federation, PayProgress, SettledRound, Standing};
 use data_dao_ledger::Name;
 use maud::{Markup, html};
 use privacy_identity::VerifyingKey;
@@ -17,6 +17,7 @@ use super::federations::progress;
 use super::forest::{Estimate, Scale};
 use super::format::{bytes, counted, duration, grouped, percent, percent_or_dash, short, signed};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
+use super::reading::{Reading, read};
 use super::reasons::{Reasons, Replayed};
 use super::words::{epsilon, round_number};
 use crate::amount::{count, in_units, millionths};
@@ -43,10 +44,9 @@ pub(super) async fn page(
     let name = Name::new(text.as_str()).map_err(|_source| missing())?;
     let replayed = reasons.of(&state, &name).await?.ok_or_else(missing)?;
     let masthead = Masthead::of(&state);
-    let content = state
-        .store()
-        .view(|ledger| Some(content(ledger, ledger.federation(&name)?, &replayed)))
-        .ok_or_else(missing)?;
+    let content =
+        read(&state, |ledger| Some(content(ledger, ledger.federation(&name)?, &replayed)))
+            .ok_or_else(missing)?;
     let title = format!("Federation {name}");
     let page = Page { title: &title, section: Some(Section::Federations), scripts: &[], content };
     Ok(page.respond(&masthead))
@@ -61,7 +61,7 @@ fn terms(federation: &Federation) -> Value {
     serde_json::from_str(&federation.opened().terms).unwrap_or_default()
 }
 
-fn content(ledger: &Ledger, federation: &Federation, replayed: &Arc<Replayed>) -> Markup {
+fn content(ledger: &Reading<'_>, federation: &Federation, replayed: &Arc<Replayed>) -> Markup {
     let terms = terms(federation);
     let name = &federation.opened().federation;
     html! {
@@ -75,7 +75,7 @@ fn content(ledger: &Ledger, federation: &Federation, replayed: &Arc<Replayed>) -
             div class="charts" { (accuracy_chart(federation)) (loss_chart(federation)) (participation_chart(federation)) }
         }
         (privacy(ledger, federation, &terms))
-        (contributors(federation, replayed))
+        (contributors(ledger, federation, replayed))
         (rounds(federation))
         (agreed(federation, &terms))
     }
@@ -146,7 +146,7 @@ fn participation_chart(federation: &Federation) -> Markup {
 }
 
 /// The account of privacy loss as a meter, where there is one.
-fn privacy(ledger: &Ledger, federation: &Federation, terms: &Value) -> Markup {
+fn privacy(ledger: &Reading<'_>, federation: &Federation, terms: &Value) -> Markup {
     let (spent, left) = (ledger.epsilon_micro(federation), ledger.epsilon_micro_left(federation));
     let bound = federation.policy().epsilon_micro_max;
     let noised = |round: &SettledRound| round.epsilon_micro.map(millionths);
@@ -179,12 +179,15 @@ fn privacy(ledger: &Ledger, federation: &Federation, terms: &Value) -> Markup {
 }
 
 /// The members who took part, the highest credits first, then the others.
-fn ranked(federation: &Federation) -> Vec<(&VerifyingKey, &str, Option<&Standing>)> {
+fn ranked<'a>(
+    ledger: &Reading<'_>,
+    federation: &'a Federation,
+) -> Vec<(&'a VerifyingKey, String, Option<&'a Standing>)> {
     let standing = |key| federation.standings().get(key);
     let mut members: Vec<_> = federation
         .members()
         .iter()
-        .map(|(key, member)| (key, member.label.as_str(), standing(key)))
+        .map(|(key, member)| (key, ledger.name(key, &member.label), standing(key)))
         .collect();
     members.sort_by_key(|(_, _, standing)| {
         std::cmp::Reverse(standing.map_or((0, i128::MIN), |s| (s.credits(), s.value_sum())))
@@ -207,8 +210,8 @@ pub(super) fn interval(estimate: Estimate) -> String {
     )
 }
 
-fn contributors(federation: &Federation, replayed: &Replayed) -> Markup {
-    let (unit, members) = (value_unit(federation), ranked(federation));
+fn contributors(ledger: &Reading<'_>, federation: &Federation, replayed: &Replayed) -> Markup {
+    let (unit, members) = (value_unit(federation), ranked(ledger, federation));
     let estimates = members.iter().filter_map(|(_, _, s)| s.map(|s| estimate(s, unit)));
     let scale = Scale::of(estimates);
     let more = members.len().saturating_sub(CONTRIBUTORS_SHOWN);
@@ -265,12 +268,12 @@ fn contributor_rows(
 }
 
 /// The running sums of the values of those who earned most.
-fn value_chart(members: &[(&VerifyingKey, &str, Option<&Standing>)], unit: f64) -> Markup {
+fn value_chart(members: &[(&VerifyingKey, String, Option<&Standing>)], unit: f64) -> Markup {
     let curves: Vec<Curve> = members
         .iter()
         .filter_map(|(_, label, standing)| Some((label, (*standing)?)))
         .take(CONTRIBUTORS_DRAWN)
-        .map(|(label, standing)| Curve::new(*label, running(standing, unit)))
+        .map(|(label, standing)| Curve::new(label.as_str(), running(standing, unit)))
         .collect();
     Chart {
         title: "Value so far",

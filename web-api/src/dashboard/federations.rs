@@ -1,23 +1,24 @@
 //! All federations.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::{Federation, State as Ledger};
+use data_dao_journal::Federation;
 use maud::{Markup, html};
 
 use super::federation::{accuracy_chart, purpose};
 use super::format::{counted, grouped, percent_or_dash, plural};
 use super::layout::{Masthead, Page, Section, nothing};
+use super::reading::{Reading, read};
 use crate::ApiState;
 
 /// All federations
 pub(super) async fn page(State(state): State<ApiState>) -> Response {
     let masthead = Masthead::of(&state);
-    let content = state.store().view(content);
+    let content = read(&state, content);
     let title = "Federations";
     Page { title, section: Some(Section::Federations), scripts: &[], content }.respond(&masthead)
 }
 
-fn content(ledger: &Ledger) -> Markup {
+fn content(ledger: &Reading<'_>) -> Markup {
     html! {
         h1 { "Federations" }
         p class="lead" { "Each trains one model. Its members agreed to the same terms; what they send is sealed and only ever added up." }

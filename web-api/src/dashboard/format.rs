@@ -1,8 +1,9 @@
 //! Amounts, times, keys and digests as people read them.
 
-use data_dao_journal::State as Ledger;
 use maud::{Markup, html};
 use privacy_identity::VerifyingKey;
+
+use super::reading::Reading;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Between groups of three digits, and before units: narrow, and no place to break a line.
@@ -122,17 +123,18 @@ pub(super) fn short(hex: &str) -> Markup {
 }
 
 /// What a member is called, in the DAO or else in a federation.
-pub(super) fn label(ledger: &Ledger, key: &VerifyingKey) -> String {
-    let joined = ledger.membership(key).map(|member| member.label.clone());
+pub(super) fn label(ledger: &Reading<'_>, key: &VerifyingKey) -> String {
+    let joined = ledger.membership(key).map(|member| ledger.name(key, &member.label));
     let admitted = || {
         let mut federations = ledger.federations().values();
-        federations.find_map(|federation| Some(federation.members().get(key)?.label.clone()))
+        federations
+            .find_map(|federation| Some(ledger.name(key, &federation.members().get(key)?.label)))
     };
     joined.or_else(admitted).unwrap_or_else(|| key.short())
 }
 
 /// A member with a link to its page.
-pub(super) fn member(ledger: &Ledger, key: &VerifyingKey) -> Markup {
+pub(super) fn member(ledger: &Reading<'_>, key: &VerifyingKey) -> Markup {
     html! { a href={"/members/" (key)} { (label(ledger, key)) } }
 }
 

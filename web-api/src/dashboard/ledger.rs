@@ -1,7 +1,6 @@
 //! The log, the newest entries first.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::State as Ledger;
 use data_dao_store::StoredEntry;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -9,6 +8,7 @@ use serde::Deserialize;
 use super::error_page::PageError;
 use super::format::{grouped, time};
 use super::layout::{Masthead, Page, Section, nothing, scrolling};
+use super::reading::{Reading, read};
 use super::words;
 use crate::ApiState;
 use crate::amount::count;
@@ -36,13 +36,13 @@ pub(super) async fn page(
     let wanted = u32::try_from(end - from).unwrap_or(SHOWN);
     let entries = if wanted > 0 { state.store().entries(from, wanted).await? } else { Vec::new() };
     let signed = state.store().cosigned().map(|checkpoint| checkpoint.head().size);
-    let content = state.store().view(|ledger| content(ledger, &masthead, &entries, signed));
+    let content = read(&state, |ledger| content(ledger, &masthead, &entries, signed));
     Ok(Page { title: "Ledger", section: Some(Section::Ledger), scripts: &[], content }
         .respond(&masthead))
 }
 
 fn content(
-    ledger: &Ledger,
+    ledger: &Reading<'_>,
     masthead: &Masthead,
     entries: &[StoredEntry],
     cosigned: Option<u64>,
@@ -76,7 +76,7 @@ fn content(
     }
 }
 
-fn table(ledger: &Ledger, entries: &[StoredEntry]) -> Markup {
+fn table(ledger: &Reading<'_>, entries: &[StoredEntry]) -> Markup {
     html! {
         table class="entries" {
             thead { tr { th scope="col" class="num" { "Entry" } th scope="col" { "What happened" } th scope="col" class="desk" { "Kind" } th scope="col" class="desk" { "When" } } }

@@ -1,7 +1,7 @@
 //! A member: what it earned, where it takes part, and how its vote goes.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::{Standing, State as Ledger};
+use data_dao_journal::Standing;
 use maud::{Markup, html};
 use privacy_identity::VerifyingKey;
 
@@ -10,6 +10,7 @@ use super::federation::{estimate, interval};
 use super::format::{grouped, label, member, money, signed};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
 use super::members::standing;
+use super::reading::{Reading, read};
 use crate::ApiState;
 use crate::extract::PathPart;
 use crate::routes::value_unit;
@@ -23,7 +24,7 @@ pub(super) async fn page(
     let key: VerifyingKey = text.parse().map_err(|_source| missing())?;
     let masthead = Masthead::of(&state);
     let now_ms = state.now_ms();
-    let content = state.store().view(|ledger| {
+    let content = read(&state, |ledger| {
         let takes_part = ledger.federations().values().any(|f| f.members().contains_key(&key));
         let known = takes_part || ledger.membership(&key).is_some();
         known.then(|| (label(ledger, &key), content(ledger, &key, now_ms)))
@@ -33,7 +34,7 @@ pub(super) async fn page(
     Ok(Page { title: &title, section, scripts: &[], content }.respond(&masthead))
 }
 
-fn content(ledger: &Ledger, key: &VerifyingKey, now_ms: u64) -> Markup {
+fn content(ledger: &Reading<'_>, key: &VerifyingKey, now_ms: u64) -> Markup {
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     let pending = ledger.credits_pending(key);
     let delegate = ledger.delegate_of(key, now_ms);
@@ -65,7 +66,7 @@ fn content(ledger: &Ledger, key: &VerifyingKey, now_ms: u64) -> Markup {
     }
 }
 
-fn federations(ledger: &Ledger, key: &VerifyingKey) -> Markup {
+fn federations(ledger: &Reading<'_>, key: &VerifyingKey) -> Markup {
     let taking: Vec<_> =
         ledger.federations().iter().filter(|(_, f)| f.members().contains_key(key)).collect();
     let none = Standing::default();

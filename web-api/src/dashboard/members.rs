@@ -1,11 +1,12 @@
 //! Members, with what they decide with; guardian and witnesses.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::{MembershipState, State as Ledger};
+use data_dao_journal::MembershipState;
 use maud::{Markup, html};
 
 use super::format::{grouped, label, member, time};
 use super::layout::{Masthead, Page, Section, nothing, scrolling};
+use super::reading::{Reading, read};
 use crate::ApiState;
 
 /// Members shown; all are in the JSON.
@@ -15,7 +16,7 @@ const SHOWN: usize = 500;
 pub(super) async fn page(State(state): State<ApiState>) -> Response {
     let masthead = Masthead::of(&state);
     let now_ms = state.now_ms();
-    let content = state.store().view(|ledger| content(ledger, now_ms));
+    let content = read(&state, |ledger| content(ledger, now_ms));
     Page { title: "Members", section: Some(Section::Members), scripts: &[], content }
         .respond(&masthead)
 }
@@ -29,7 +30,7 @@ pub(super) fn standing(state: MembershipState) -> Markup {
     }
 }
 
-fn content(ledger: &Ledger, now_ms: u64) -> Markup {
+fn content(ledger: &Reading<'_>, now_ms: u64) -> Markup {
     let mut members: Vec<_> = ledger
         .members()
         .iter()
@@ -45,7 +46,7 @@ fn content(ledger: &Ledger, now_ms: u64) -> Markup {
             tbody {
                 @for (key, membership, votes) in members.iter().take(SHOWN) {
                     tr {
-                        th scope="row" { a href={"/members/" (key)} { (membership.label) } }
+                        th scope="row" { a href={"/members/" (key)} { (ledger.name(key, &membership.label)) } }
                         td class="num" { (grouped(ledger.credits(key))) }
                         td class="num" { (grouped(*votes)) }
                         td class="desk" { @match ledger.delegate_of(key, now_ms) { Some((delegate, _)) => (member(ledger, &delegate)), None => "itself" } }
@@ -71,7 +72,7 @@ fn role_name(role: data_dao_governance::Role) -> String {
 }
 
 /// Who watches: the guardian, and the witnesses of the log.
-fn offices(ledger: &Ledger, now_ms: u64) -> Markup {
+fn offices(ledger: &Reading<'_>, now_ms: u64) -> Markup {
     let witnesses = ledger.witnesses();
     html! {
         section data-live="offices" id="offices" {

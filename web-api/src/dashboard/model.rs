@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::{Model, ModelReleased, State as Ledger};
+use data_dao_journal::{Model, ModelReleased};
 use data_dao_ledger::Name;
 use maud::{Markup, html};
 
@@ -13,6 +13,7 @@ use super::federation::purpose;
 use super::format::{counted, grouped, member, percent_or_dash, plural, short};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
 use super::models::price;
+use super::reading::{Reading, read};
 use super::words::epsilon;
 use crate::amount::count;
 use crate::extract::PathPart;
@@ -31,7 +32,7 @@ pub(super) async fn page(
     let missing = || PageError::not_found("model", &text);
     let name = Name::new(text.as_str()).map_err(|_source| missing())?;
     let masthead = Masthead::of(&state);
-    let content = state.store().view(|ledger| {
+    let content = read(&state, |ledger| {
         let model = ledger.model(&name)?;
         let shelved = state.shelf().get(&model.latest().digest);
         Some(content(ledger, (&name, model), shelved.as_ref()))
@@ -47,7 +48,7 @@ pub(super) async fn page(
 }
 
 fn content(
-    ledger: &Ledger,
+    ledger: &Reading<'_>,
     (name, model): (&Name, &Model),
     shelved: Option<&Arc<ShelvedModel>>,
 ) -> Markup {
@@ -70,14 +71,14 @@ fn content(
     }
 }
 
-fn privacy_loss(ledger: &Ledger, release: &ModelReleased) -> String {
+fn privacy_loss(ledger: &Reading<'_>, release: &ModelReleased) -> String {
     let settled = ledger.federation(&release.federation).map_or(&[][..], |f| f.settled());
     let last = settled.iter().find(|round| round.model_after == release.digest);
     let micro = last.and_then(|round| round.epsilon_micro);
     micro.map_or_else(|| "ε unbounded".to_owned(), |micro| format!("ε {}", epsilon(micro)))
 }
 
-fn card(ledger: &Ledger, model: &Model, shelved: Option<&Arc<ShelvedModel>>) -> Markup {
+fn card(ledger: &Reading<'_>, model: &Model, shelved: Option<&Arc<ShelvedModel>>) -> Markup {
     let latest = model.latest();
     html! {
         dl class="facts one" {
@@ -164,7 +165,7 @@ fn plain(value: f32) -> String {
     text
 }
 
-fn earners(ledger: &Ledger, release: &ModelReleased) -> Markup {
+fn earners(ledger: &Reading<'_>, release: &ModelReleased) -> Markup {
     let all: u128 = release.weights.iter().map(|weight| weight.weight).sum();
     let mut weights: Vec<_> = release.weights.iter().collect();
     weights.sort_by_key(|weight| std::cmp::Reverse(weight.weight));

@@ -1,25 +1,26 @@
 //! The catalogue.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::{Model, State as Ledger};
+use data_dao_journal::Model;
 use maud::{Markup, html};
 
 use super::federation::purpose;
 use super::format::{money, percent_or_dash, plural};
 use super::layout::{Masthead, Page, Section, nothing};
+use super::reading::{Reading, read};
 use crate::ApiState;
 use crate::amount::count;
 
 /// The catalogue
 pub(super) async fn page(State(state): State<ApiState>) -> Response {
     let masthead = Masthead::of(&state);
-    let content = state.store().view(content);
+    let content = read(&state, content);
     Page { title: "Models", section: Some(Section::Models), scripts: &[], content }
         .respond(&masthead)
 }
 
 /// What one prediction costs.
-pub(super) fn price(ledger: &Ledger, model: &Model) -> String {
+pub(super) fn price(ledger: &Reading<'_>, model: &Model) -> String {
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     match Model::price(model) {
         _ if model.is_delisted() => "not for sale".to_owned(),
@@ -28,7 +29,7 @@ pub(super) fn price(ledger: &Ledger, model: &Model) -> String {
     }
 }
 
-fn content(ledger: &Ledger) -> Markup {
+fn content(ledger: &Reading<'_>) -> Markup {
     html! {
         h1 { "Models" }
         p class="lead" { "Each prediction comes with a receipt: which model made it, from how many contributors, and who earns what." }

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use data_dao_governance::Proposal;
-use data_dao_journal::{Federation, State as Ledger};
+use data_dao_journal::Federation;
 use data_dao_store::StoredEntry;
 use maud::{Markup, html};
 
@@ -13,6 +13,7 @@ use super::format::{counted, grouped, money, percent_or_dash, plural, time};
 use super::layout::{Masthead, Page, Section, nothing, tile};
 use super::lifecycle::badge;
 use super::models::price;
+use super::reading::{Reading, read};
 use super::words;
 use crate::ApiState;
 use crate::amount::count;
@@ -32,12 +33,17 @@ pub(super) async fn page(State(state): State<ApiState>) -> Result<Response, Page
         Vec::new()
     };
     let now_ms = state.now_ms();
-    let content = state.store().view(|ledger| content(ledger, &masthead, &entries, now_ms));
+    let content = read(&state, |ledger| content(ledger, &masthead, &entries, now_ms));
     let page = Page { title: "Overview", section: Some(Section::Overview), scripts: &[], content };
     Ok(page.respond(&masthead))
 }
 
-fn content(ledger: &Ledger, masthead: &Masthead, entries: &[StoredEntry], now_ms: u64) -> Markup {
+fn content(
+    ledger: &Reading<'_>,
+    masthead: &Masthead,
+    entries: &[StoredEntry],
+    now_ms: u64,
+) -> Markup {
     html! {
         h1 { (masthead.dao) }
         p class="lead" {
@@ -71,7 +77,7 @@ fn content(ledger: &Ledger, masthead: &Masthead, entries: &[StoredEntry], now_ms
     }
 }
 
-fn figures(ledger: &Ledger) -> Markup {
+fn figures(ledger: &Reading<'_>) -> Markup {
     let counts = ledger.counts();
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     let aborted = counts.rounds_aborted;
@@ -105,7 +111,7 @@ fn federation_card(name: &str, federation: &Federation) -> Markup {
     }
 }
 
-fn models(ledger: &Ledger) -> Markup {
+fn models(ledger: &Reading<'_>) -> Markup {
     html! {
         @if ledger.models().is_empty() { (nothing("None yet: a model is released after the last round.")) }
         @else {
@@ -122,8 +128,9 @@ fn models(ledger: &Ledger) -> Markup {
     }
 }
 
-fn proposals(ledger: &Ledger, now_ms: u64) -> Markup {
-    let mut newest: Vec<&Proposal> = ledger.proposals().values().collect();
+fn proposals(ledger: &Reading<'_>, now_ms: u64) -> Markup {
+    let mut newest: Vec<&Proposal> =
+        ledger.proposals().values().map(|proposal| &**proposal).collect();
     newest.sort_by_key(|proposal| std::cmp::Reverse(proposal.created_ms()));
     html! {
         @if newest.is_empty() { (nothing("Nothing was proposed yet. Any member with enough votes can: sahakar proposal new.")) }
@@ -140,7 +147,7 @@ fn proposals(ledger: &Ledger, now_ms: u64) -> Markup {
     }
 }
 
-fn last_entries(ledger: &Ledger, entries: &[StoredEntry]) -> Markup {
+fn last_entries(ledger: &Reading<'_>, entries: &[StoredEntry]) -> Markup {
     html! {
         @if entries.is_empty() { (nothing("The ledger is empty.")) }
         ol class="feed" reversed start=(entries.last().map_or(0, |entry| entry.index)) {

@@ -2,7 +2,6 @@
 
 use axum::{extract::State, response::Response};
 use data_dao_governance::{BallotSecrecy, Proposal, ProposalState, Split};
-use data_dao_journal::State as Ledger;
 use maud::{Markup, html};
 use privacy_identity::VerifyingKey;
 
@@ -10,6 +9,7 @@ use super::assets::VOTE;
 use super::error_page::PageError;
 use super::format::{grouped, member};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, trail};
+use super::reading::{Reading, read};
 use super::{actions, lifecycle, tally};
 use crate::ApiState;
 use crate::extract::PathPart;
@@ -26,7 +26,7 @@ pub(super) async fn page(
     let id = state.proposal_id(&text)?;
     let masthead = Masthead::of(&state);
     let now_ms = state.now_ms();
-    let content = state.store().view(|ledger| {
+    let content = read(&state, |ledger| {
         let proposal = ledger.proposal(id)?;
         Some((proposal.content().title.clone(), content(ledger, proposal, now_ms)))
     });
@@ -35,7 +35,7 @@ pub(super) async fn page(
     Ok(Page { title: &title, section, scripts: &[&*VOTE], content }.respond(&masthead))
 }
 
-fn content(ledger: &Ledger, proposal: &Proposal, now_ms: u64) -> Markup {
+fn content(ledger: &Reading<'_>, proposal: &Proposal, now_ms: u64) -> Markup {
     let what = proposal.content();
     let state = proposal.state(now_ms);
     html! {
@@ -64,7 +64,7 @@ fn content(ledger: &Ledger, proposal: &Proposal, now_ms: u64) -> Markup {
     }
 }
 
-fn ballots(ledger: &Ledger, proposal: &Proposal) -> Markup {
+fn ballots(ledger: &Reading<'_>, proposal: &Proposal) -> Markup {
     let sealed = proposal.commitments().len();
     let spent: Vec<(&VerifyingKey, Split)> =
         proposal.spent().into_iter().flatten().map(|(key, spent)| (key, spent.total())).collect();

@@ -2,12 +2,12 @@
 
 use axum::{extract::State, response::Response};
 use data_dao_governance::Proposal;
-use data_dao_journal::State as Ledger;
 use maud::{Markup, html};
 
 use super::format::{duration, member, time};
 use super::layout::{Masthead, Page, Section, nothing};
 use super::lifecycle::badge;
+use super::reading::{Reading, read};
 use super::tally;
 use crate::ApiState;
 
@@ -18,13 +18,14 @@ const SHOWN: usize = 50;
 pub(super) async fn page(State(state): State<ApiState>) -> Response {
     let masthead = Masthead::of(&state);
     let now_ms = state.now_ms();
-    let content = state.store().view(|ledger| content(ledger, now_ms));
+    let content = read(&state, |ledger| content(ledger, now_ms));
     Page { title: "Proposals", section: Some(Section::Proposals), scripts: &[], content }
         .respond(&masthead)
 }
 
-fn content(ledger: &Ledger, now_ms: u64) -> Markup {
-    let mut proposals: Vec<&Proposal> = ledger.proposals().values().collect();
+fn content(ledger: &Reading<'_>, now_ms: u64) -> Markup {
+    let mut proposals: Vec<&Proposal> =
+        ledger.proposals().values().map(|proposal| &**proposal).collect();
     proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.created_ms()));
     html! {
         h1 { "Proposals" }
@@ -50,7 +51,7 @@ fn content(ledger: &Ledger, now_ms: u64) -> Markup {
 }
 
 /// How votes are held.
-fn rules(ledger: &Ledger) -> Markup {
+fn rules(ledger: &Reading<'_>) -> Markup {
     let Some(charter) = ledger.charter() else { return html! {} };
     let rules = charter.parameters();
     html! {

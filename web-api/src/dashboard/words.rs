@@ -1,11 +1,12 @@
 //! What an entry of the ledger says, in one sentence.
 
 use data_dao_governance::{Accused, Ballot, Choice, ProposalId, Vote};
-use data_dao_journal::{Body, RoundSettled, State as Ledger};
+use data_dao_journal::{Body, RoundSettled};
 use data_dao_ledger::Name;
 use maud::{Markup, html};
 
 use super::format::{duration, grouped, label, member, money, percent, plural, short};
+use super::reading::Reading;
 
 /// The kind of an entry: `round_settled` is "Round settled".
 pub(super) fn kind(kind: &str) -> String {
@@ -48,7 +49,7 @@ pub(super) fn about(body: &Body) -> &'static str {
 }
 
 /// What happened, with links to whom and what it concerns.
-pub(super) fn sentence(ledger: &Ledger, body: &Body) -> Markup {
+pub(super) fn sentence(ledger: &Reading<'_>, body: &Body) -> Markup {
     let told = rounds(ledger, body).or_else(|| sales(ledger, body)).or_else(|| votes(ledger, body));
     told.or_else(|| founding(ledger, body)).unwrap_or_else(|| html! { (kind(body.kind())) "." })
 }
@@ -66,12 +67,12 @@ fn model(name: &Name) -> Markup {
     html! { a href={"/models/" (name)} { (name) } }
 }
 
-fn proposal(ledger: &Ledger, id: ProposalId) -> Markup {
+fn proposal(ledger: &Reading<'_>, id: ProposalId) -> Markup {
     let title = ledger.proposal(id).map(|proposal| proposal.content().title.clone());
     html! { a href={"/proposals/" (id)} { "“" (title.unwrap_or_else(|| id.to_string())) "”" } }
 }
 
-fn settled(ledger: &Ledger, body: &RoundSettled, took_part: usize, dropped: usize) -> Markup {
+fn settled(ledger: &Reading<'_>, body: &RoundSettled, took_part: usize, dropped: usize) -> Markup {
     let best = body.participants.iter().max_by_key(|part| part.credits);
     html! {
         "Round " (round_number(body.round)) " of " (federation(&body.federation)) " made a model"
@@ -85,7 +86,7 @@ fn settled(ledger: &Ledger, body: &RoundSettled, took_part: usize, dropped: usiz
     }
 }
 
-fn rounds(ledger: &Ledger, body: &Body) -> Option<Markup> {
+fn rounds(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
     Some(match body {
         Body::RoundOpened(body) => html! {
             "Round " (round_number(body.round)) " of " (federation(&body.federation)) " began with "
@@ -137,7 +138,7 @@ pub(super) fn epsilon(micro: u64) -> String {
     format!("{:.2}", crate::amount::millionths(micro))
 }
 
-fn sales(ledger: &Ledger, body: &Body) -> Option<Markup> {
+fn sales(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     let money = |amount| money(amount, &currency);
     Some(match body {
@@ -177,7 +178,7 @@ fn choice(ballot: &Ballot) -> &'static str {
     }
 }
 
-fn votes(ledger: &Ledger, body: &Body) -> Option<Markup> {
+fn votes(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
     let titled = |id: ProposalId| proposal(ledger, id);
     Some(match body {
         Body::ProposalMade(body) => {
@@ -220,7 +221,7 @@ fn votes(ledger: &Ledger, body: &Body) -> Option<Markup> {
     })
 }
 
-fn founding(ledger: &Ledger, body: &Body) -> Option<Markup> {
+fn founding(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
     Some(match body {
         Body::Genesis(body) => html! { (body.dao_name) " was founded." },
         Body::FederationOpened(body) => html! {
@@ -259,9 +260,11 @@ mod tests {
 
     #[test]
     fn a_price_names_its_model() {
+        use data_dao_journal::State;
+
         let name = Name::new("wine").unwrap();
         let body = Body::PriceSet(data_dao_journal::PriceSet { model: name, price: 250 });
-        let text = sentence(&Ledger::default(), &body).into_string();
+        let text = sentence(&Reading::unnamed(&State::default()), &body).into_string();
         assert!(text.contains("href=\"/models/wine\"") && text.contains("0.025"), "{text}");
     }
 }

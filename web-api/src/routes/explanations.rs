@@ -192,9 +192,8 @@ pub(crate) async fn explained(
         });
     }
     let own = course.of(member).iter().cloned();
-    let rounds = own
-        .map(|own| ExplainedRound { explanation: own.explanation, index: own.index })
-        .collect();
+    let rounds =
+        own.map(|own| ExplainedRound { explanation: own.explanation, index: own.index }).collect();
     let looked_at = crate::amount::count(replayed.rounds);
     Ok(Some(Explained { rounds, looked_at, unit: replayed.unit }))
 }

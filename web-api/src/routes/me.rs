@@ -32,10 +32,11 @@ pub(crate) async fn show(
     SigningMember(key): SigningMember,
 ) -> Result<([(header::HeaderName, &'static str); 1], Json<MeView>), ApiError> {
     let now_ms = state.now_ms();
-    let view = state.store().view(|ledger| MeView {
+    let store = state.store();
+    let view = store.view(|ledger| MeView {
         key: key.to_string(),
         is_operator: ledger.genesis().is_some_and(|genesis| genesis.operator == key),
-        member: view(ledger, &key, now_ms),
+        member: view((ledger, store), &key, now_ms),
     });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)))
 }

@@ -242,7 +242,7 @@ impl Node {
         let shelf = ModelShelf::default();
         let model = shelf.put(model()).unwrap();
         found(&store, &node_key, &members, model).await;
-        Self::over(dir, store, members, shelf)
+        Self::over(dir, store, members, (shelf, policy))
     }
 
     /// A node before its founding.
@@ -250,10 +250,15 @@ impl Node {
         let dir = TempDir::new().unwrap();
         let node_key = SigningKey::from_seed(&[9; 32]);
         let store = Store::open(&dir.path().join("ledger"), &node_key, ORIGIN).await.unwrap();
-        Self::over(dir, store, vec![], ModelShelf::default())
+        Self::over(dir, store, vec![], (ModelShelf::default(), HttpPolicy::default()))
     }
 
-    fn over(dir: TempDir, store: Store, members: Vec<SigningKey>, shelf: ModelShelf) -> Self {
+    fn over(
+        dir: TempDir,
+        store: Store,
+        members: Vec<SigningKey>,
+        (shelf, policy): (ModelShelf, HttpPolicy),
+    ) -> Self {
         let dao = store.view(data_dao_journal::State::dao_id).unwrap_or(Digest([0; 32]));
         let clock = Arc::new(AtomicU64::new(START_MS));
         let time = Arc::clone(&clock);

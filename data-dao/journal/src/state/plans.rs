@@ -108,7 +108,8 @@ impl State {
         cause.text(&account.to_string());
         let cause = Cause::of(&cause.into_bytes());
         let version = self.model_ref(&purchase.model)?.latest().version;
-        let (_, terms) = self.revenue_terms(&purchase.model, version)?;
+        let percent = self.dao().treasury_percent;
+        let (_, terms) = self.revenue_terms(&purchase.model, version, percent)?;
         let end = MonthEnd { purchase, left: Amount(available), cause };
         let settlement = end.settle(&terms)?;
         Ok((available, lines_from_shares(&settlement.shares), settlement))
@@ -174,7 +175,8 @@ impl State {
         let price = policy.download.ok_or_else(|| not_for_sale(&body.model, "download"))?;
         same("price", &price, &body.price)?;
         let licence = (account.clone(), model.clone(), body.version);
-        let (_, terms) = self.revenue_terms(&body.model, body.version)?;
+        let percent = self.dao().treasury_percent;
+        let (_, terms) = self.revenue_terms(&body.model, body.version, percent)?;
         let request = self.request_cause("licence", &body.key_id, &body.idempotency_key)?;
         if self.licences.contains(&licence) {
             return Err(Refusal::exists("licence", &body.model));

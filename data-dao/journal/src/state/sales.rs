@@ -102,15 +102,8 @@ impl State {
         let (key_id, counted) = (body.key_id.clone(), (now_ms / DAY_MS, call.counted));
         self.count_spending(&key_id, counted.0, counted.1);
         let (index, treasury_percent) = (self.entries, self.dao().treasury_percent);
-        let reservation = Reservation {
-            sale,
-            key_id,
-            counted,
-            version,
-            expires_at_ms,
-            index,
-            treasury_percent,
-        };
+        let reservation =
+            Reservation { sale, key_id, counted, version, expires_at_ms, index, treasury_percent };
         self.reservations.insert(body.prediction, reservation);
         self.expiring.insert((expires_at_ms, body.prediction));
         Ok(())

@@ -132,7 +132,7 @@ fn where_last_layers_are_contributors_own_only_shared_ones_are_moved_and_measure
     let rotation = evaluator.encoding.rotation(&Digest([3; 32]), 0);
     let optimizer = OptimizerState::new(ServerOptimizer::default(), shared).unwrap();
     let sum = vec![0; shared];
-    let measured = evaluator.measure((&fitted, &optimizer), &sum, 2, &rotation, &[]).unwrap();
+    let measured = evaluator.measure((&fitted, &optimizer), &sum, 2, (0, &rotation), &[]).unwrap();
     assert_eq!(measured.mean_update.len(), shared);
     assert_eq!(measured.value_probe.values().len(), shared);
     assert_eq!(measured.after.values()[..shared], start.values()[..shared]);

@@ -131,6 +131,7 @@ async fn harvest(store: &Store, members: &[SigningKey], last: Digest) {
             |(index, ((member, value, innovation), credits)): (u8, (&(_, i64, i64), u128))| {
                 let update = Digest([100 + 10 * round + index; 32]);
                 Participation {
+                    contrast: None,
                     member: *member,
                     value: *value,
                     innovation: *innovation,

@@ -103,8 +103,8 @@ fn what_was_changed_or_left_out_or_is_late_is_refused() {
     }
     let nonce = ";nonce=\"0123456789abcdef\"";
     for created_s in [NOW_S - SKEW_S_MAX - 1, NOW_S + SKEW_S_MAX + 1] {
-        let parameters = format!(";created={created_s}{nonce}");
-        refused((COMPONENTS, &parameters), (uri, BODY), E::Time { created_s, now_s: NOW_S });
+        let parameters: &'static str = format!(";created={created_s}{nonce}").leak();
+        refused((COMPONENTS, parameters), (uri, BODY), E::Time { created_s, now_s: NOW_S });
     }
     let over = format!(";created={NOW_S};expires={NOW_S}{nonce}");
     refused((COMPONENTS, &over), (uri, BODY), E::Time { created_s: NOW_S, now_s: NOW_S });
