@@ -6,15 +6,15 @@
 //!
 //! **Mechanism.** Beside the key two random masks m₁, m₂ are shared by the same kind of polynomials. The dealer commits to
 //! every share by a hash, draws coefficients r₁, r₂ from the hash of all commitments (Fiat–Shamir), and publishes
-//! v_k(j) = ⟨r_k, share_j⟩ + mask_{j,k} for j = 1..t, which determines a polynomial of degree t − 1. Custodian j recomputes
-//! its commitment and its v_k(j). That all were shown the same proof is the caller's to see to ([`crate::KeyShare::verify`]
+//! `v_k(j)` = ⟨`r_k`, `share_j`⟩ + mask_{j,k} for j = 1..t, which determines a polynomial of degree t − 1. Custodian j recomputes
+//! its commitment and its `v_k(j)`. That all were shown the same proof is the caller's to see to ([`crate::KeyShare::verify`]
 //! gives its digest).
 //!
 //! **Soundness.** The shares of custodians who accept the same proof were fixed before the coefficients were known. If they lie
 //! on no polynomial of degree t − 1, some public combination of them that should vanish is a vector e ≠ 0, and both
-//! ⟨r_k, e⟩ have to hit one value: 2^−122 for each set of commitments that the dealer tries.
+//! ⟨`r_k`, e⟩ have to hit one value: 2^−122 for each set of commitments that the dealer tries.
 //!
-//! **What it tells.** v_k(0) is a linear form of the key plus a uniform mask; the other values follow from it and t − 1 shares.
+//! **What it tells.** `v_k(0)` is a linear form of the key plus a uniform mask; the other values follow from it and t − 1 shares.
 //! So fewer than t custodians learn nothing. Commitments are to seeds, or contain 32 random bytes; they hide as far as the
 //! hash is a random oracle.
 //!

@@ -35,14 +35,9 @@ impl Encode for Action {
             | Self::StartFederation { federation: name }
             | Self::StopFederation { federation: name }
             | Self::RemoveWitness { name } => writer.text(name),
-            Self::SetNovelty { federation, percent } => {
-                writer.text(federation);
-                writer.u32(*percent);
-            }
+            Self::SetNovelty { federation, percent } => numbers_of(federation, &[*percent], writer),
             Self::SetSuspension { federation, below_zero, of_rounds } => {
-                writer.text(federation);
-                writer.u32(*below_zero);
-                writer.u32(*of_rounds);
+                numbers_of(federation, &[*below_zero, *of_rounds], writer);
             }
             Self::SetPrivacyPolicy { federation, policy } => {
                 writer.text(federation);
@@ -84,6 +79,12 @@ impl Encode for Action {
             }
         }
     }
+}
+
+/// A federation's name, and numbers that become its own.
+fn numbers_of(federation: &str, numbers: &[u32], writer: &mut Writer) {
+    writer.text(federation);
+    numbers.iter().for_each(|number| writer.u32(*number));
 }
 
 impl Action {
