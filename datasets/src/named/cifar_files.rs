@@ -1,6 +1,6 @@
 //! CIFAR-10 in its binary form: records of a label and three planes of 32 x 32.
 
-use std::{io::Read, path::Path};
+use std::{io::Read as _, path::Path};
 
 use crate::{Channels, IdxImages, ImageSet, ImageShape};
 
