@@ -75,7 +75,7 @@ pub enum AgentError {
         path: String,
         /// Why.
         #[source]
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// More of the data would be held out than may be.
     #[error("{got} % of the rows are to be held out, at most {HOLD_OUT_PERCENT_MAX} % can be")]
@@ -90,7 +90,7 @@ pub enum AgentError {
         path: String,
         /// Where and why, and what to do.
         #[source]
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// The link cannot be started.
     #[error("cannot start the link")]

@@ -39,7 +39,8 @@ impl OwnData {
             return Err(AgentError::HoldOut { got: self.hold_out_percent });
         }
         let path = || self.path.display().to_string();
-        open(&self.path).map_err(|source| AgentError::Data { path: path(), source })
+        open(&self.path)
+            .map_err(|source| AgentError::Data { path: path(), source: Box::new(source) })
     }
 
     /// Reads everything as the terms' schema has it: what is trained on, and what is held out.
@@ -51,7 +52,7 @@ impl OwnData {
         let path = || self.path.display().to_string();
         let read = self.opened()?.table(schema, &self.mapping);
         let TableRead { table, dropped, filled } =
-            read.map_err(|source| AgentError::Table { path: path(), source })?;
+            read.map_err(|source| AgentError::Table { path: path(), source: Box::new(source) })?;
         if dropped + filled > 0 {
             tracing::info!(dropped, filled, "{dropped} rows left out, {filled} values filled in");
         }
