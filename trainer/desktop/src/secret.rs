@@ -1,6 +1,6 @@
 //! A text that nobody else should read.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// A secret text: erased from memory when it is dropped, and never printed.
 #[derive(Clone)]

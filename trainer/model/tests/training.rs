@@ -297,7 +297,7 @@ fn a_watch_is_told_of_every_step_and_changes_nothing() {
     for device in [ComputeDevice::cpu(), ComputeDevice::cpu_reference()] {
         let run = |breaks_at| {
             let counting = Arc::new(Counting { told: Mutex::default(), breaks_at });
-            let watched = device.clone().watched(counting.clone());
+            let watched = device.clone().watched(Arc::<Counting>::clone(&counting));
             let outcome = train(&watched, &model, &start, &examples, &plan, &mut rng(2));
             let told = std::mem::take(&mut *counting.told.lock().unwrap());
             (outcome, told)
@@ -322,7 +322,7 @@ fn a_watch_is_told_of_every_step_and_changes_nothing() {
 fn the_last_loss_that_a_watch_is_told_is_the_outcome_s() {
     let examples = wine_examples(&(0..50).collect::<Vec<_>>());
     let counting = Arc::new(Counting { told: Mutex::default(), breaks_at: u64::MAX });
-    let device = ComputeDevice::cpu().watched(counting.clone());
+    let device = ComputeDevice::cpu().watched(Arc::<Counting>::clone(&counting));
     let (model, plan) = (wine_model(), plan(2, 16, 0.1));
     let start = Parameters::initial(&model, &mut rng(1));
     let outcome = train(&device, &model, &start, &examples, &plan, &mut rng(2)).unwrap();

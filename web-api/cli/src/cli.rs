@@ -37,7 +37,7 @@ enum Command {
     /// Run a witness: cosign the checkpoints of logs that only grow
     Witness(witness::WitnessArgs),
     /// Run a headless contributor
-    Trainer(trainer::TrainerArgs),
+    Trainer(Box<trainer::TrainerArgs>),
     /// Simulate a federation of virtual contributors in this process
     Simulate(Box<simulate::SimulateArgs>),
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Aggregator(args) => block_on(aggregator::run(*args)),
         Command::Witness(args) => block_on(witness::run(args)),
-        Command::Trainer(args) => block_on(trainer::run(args)),
+        Command::Trainer(args) => block_on(trainer::run(*args)),
         Command::Simulate(args) => simulate::main(&args),
         Command::ByHand(command) => command.run(),
     };

@@ -19,6 +19,7 @@ use crate::{
 
 /// Arguments of `sahakar trainer`.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct TrainerArgs {
     /// Where the contributor keeps its key, its consent and the record of what it sent
     #[arg(long, value_name = "DIR")]

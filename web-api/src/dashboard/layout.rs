@@ -2,7 +2,7 @@
 
 use axum::{
     http::{HeaderValue, header},
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse as _, Response},
 };
 use data_dao_journal::State as Ledger;
 use maud::{DOCTYPE, Markup, html};

@@ -1,4 +1,5 @@
 //! The dashboard's pages as they are sent; what a browser makes of them is tested in `web-api/cli/tests/dashboard`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use axum::{body::Body, http::Request};
 use serde_json::json;

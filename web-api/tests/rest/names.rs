@@ -1,4 +1,5 @@
 //! What members are called: never in the log, shown from beside it, erased without a trace in root, proofs or replay.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use axum::{body::Body as HttpBody, http::Request};
 use data_dao_governance::{

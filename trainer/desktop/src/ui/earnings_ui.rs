@@ -84,8 +84,9 @@ fn privacy_ui(ui: &mut Ui, view: &View<'_>, privacy: Privacy) {
         match (&spent, &limit) {
             (Some(spent), Some(limit)) => {
                 let text = view.fill("privacy_used", &[("spent", spent), ("limit", limit)]);
-                let part = privacy.part().unwrap_or(0.0);
-                ui.add(egui::ProgressBar::new(part as f32).text(text));
+                #[expect(clippy::cast_possible_truncation, reason = "a bar's length, in points")]
+                let part = privacy.part().unwrap_or(0.0) as f32;
+                ui.add(egui::ProgressBar::new(part).text(text));
             }
             (Some(spent), None) => {
                 ui.label(view.fill("privacy_spent", &[("spent", spent)]));

@@ -87,17 +87,13 @@ fn pace_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
 fn running_buttons_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
     match training.pace {
         Some(Pace::Pause(reason)) => match reason.remedy() {
-            Some(Remedy::Resume) => {
-                if main_button(ui, true, view.t("training_resume")).clicked() {
-                    view.send(Command::Resume);
-                }
+            Some(Remedy::Resume) if main_button(ui, true, view.t("training_resume")).clicked() => {
+                view.send(Command::Resume);
             }
-            Some(Remedy::Anyway) => {
-                if main_button(ui, true, view.t("training_anyway")).clicked() {
-                    view.send(Command::Anyway);
-                }
+            Some(Remedy::Anyway) if main_button(ui, true, view.t("training_anyway")).clicked() => {
+                view.send(Command::Anyway);
             }
-            None => {}
+            _ => {}
         },
         _ => {
             if main_button(ui, true, view.t("training_pause")).clicked() {

@@ -206,7 +206,7 @@ pub struct FederationConfig {
     /// Weight of FedProx's proximal term; 0 by default.
     #[serde(default)]
     pub proximal: f64,
-    /// Last dense layers that each contributor has to itself and never uploads (FedPer); by default none.
+    /// Last dense layers that each contributor has to itself and never uploads (`FedPer`); by default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal_layers: Option<u32>,
     /// λ by which a model of each contributor's own is drawn to the shared one (Ditto); by default there is none.

@@ -1,4 +1,4 @@
-//! Chromium, driven over WebDriver (W3C recommendation): JSON over HTTP, for which the client that the program has anyway
+//! Chromium, driven over `WebDriver` (W3C recommendation): JSON over HTTP, for which the client that the program has anyway
 //! suffices.
 
 use std::{
@@ -14,7 +14,7 @@ use ureq::Agent;
 
 /// Longest wait for anything in a page: far above what a loaded machine needs.
 const PATIENCE_MS: u64 = 60_000;
-/// The key under which WebDriver names an element.
+/// The key under which `WebDriver` names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// With this set, a missing browser is a failure.
 const REQUIRED: &str = "SAHAKAR_REQUIRE_CHROMIUM";
