@@ -93,7 +93,7 @@ impl Proposal {
     pub fn from_json(shown: &serde_json::Value, member: &str) -> Option<Self> {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let own = shown["ballots"].as_array().into_iter().flatten();
-        let own =
+        let mut own =
             own.filter(|ballot| ballot["voter"] == member).map(|ballot| text(&ballot["choice"]));
         let content = &shown["content"];
         Some(Self {
@@ -102,7 +102,7 @@ impl Proposal {
             state: text(&shown["state"]),
             voting_ends_ms: shown["voting_ends_ms"].as_u64().unwrap_or_default(),
             tally: ["for", "against", "abstain"].map(|choice| text(&shown["tally"][choice])),
-            own: own.last(),
+            own: own.next_back(),
             touches_privacy: content["actions"].to_string().contains("privacy"),
         })
     }
