@@ -88,11 +88,15 @@ pub(crate) enum ApiError {
     /// The journal refused.
     #[error("{}", chain(.0))]
     Refused(Box<Refusal>),
-    /// A model's files are for buyers.
-    #[error("buy calls of {model} with this key: its files are for those who bought of it")]
-    NothingBought {
+    /// A model's parameters are for those who bought a licence.
+    #[error(
+        "buy the plan `download` of version {version} of {model}: its parameters are for those who did"
+    )]
+    NoLicence {
         /// The model.
         model: String,
+        /// Its version.
+        version: u32,
     },
     /// Somebody else was faster, several times.
     #[error("other requests with this key were faster; send it again")]
@@ -152,7 +156,7 @@ impl ApiError {
             Self::Invalid(_) => "invalid",
             Self::UnsupportedMediaType => "media-type",
             Self::UnsupportedEncoding => "content-encoding",
-            Self::NothingBought { .. } => "nothing-bought",
+            Self::NoLicence { .. } => "no-licence",
             Self::TooLarge => "too-large",
             Self::TooManyRequests { .. } => "too-many-requests",
             Self::IdempotencyKeyMissing => "idempotency-key-missing",

@@ -71,7 +71,10 @@ impl<K: Ord + Clone> Buckets<K> {
         let had = refilled(bucket, full, window_ms, now_ms);
         let allowed = had >= 1_000;
         let left = if allowed { had - 1_000 } else { had };
-        *bucket = Bucket { thousandths: left, at_ms: now_ms.max(bucket.at_ms) };
+        // A refusal writes nothing: the fraction that each writing rounds away would keep who asks too often out for ever.
+        if allowed {
+            *bucket = Bucket { thousandths: left, at_ms: now_ms.max(bucket.at_ms) };
+        }
         // A quota of none lets nothing through, and is full at once.
         let seconds = |thousandths: u64| {
             (thousandths.saturating_mul(window_ms))

@@ -263,3 +263,19 @@ pub fn open_scalar(shares: &[ScalarShare], parameters: &EncodingParameters) -> i
     let sum = shares.iter().fold(0_u32, |sum, share| sum.wrapping_add(share.0));
     parameters.ring().centred(sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use privacy_dp::ClipNorm;
+
+    use super::*;
+
+    #[test]
+    fn a_probe_that_came_and_could_wrap_is_refused() {
+        let parameters = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 2).unwrap();
+        let probe = |first| QuantizedProbe { values: vec![first, 0, 0], exponent: 0 };
+        let arrived = |first| QuantizedProbe::from_bytes(&probe(first).to_bytes()).unwrap();
+        assert!(arrived(1).checked(&parameters).is_ok());
+        assert!(arrived(i32::MAX).checked(&parameters).is_err());
+    }
+}

@@ -239,10 +239,6 @@ fn a_probe_that_could_wrap_or_is_not_finite_is_refused() {
     assert!(quantise(&[f64::NAN, 0.0, 0.0]).is_err());
     assert!(quantise(&[0.0; 4]).is_err());
     assert!(quantise(&[1e30, 0.0, 0.0]).is_err());
-    let mut loud = quantise(&[1.0, 0.0, 0.0]).unwrap().to_bytes();
-    loud[12..16].copy_from_slice(&i32::MAX.to_be_bytes());
-    let loud = QuantizedProbe::from_bytes(&loud).unwrap();
-    assert!(loud.checked(&world.parameters).is_err());
 }
 
 #[test]

@@ -153,7 +153,7 @@ impl Evaluator {
         let probe = aumann_shapley_probe(shared, &mean_update, gradient)?;
         let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
         let innovation = project_off(&probe, past);
-        let contrast = self.contrast(round, parameters.values(), &mean_update, &probe)?;
+        let contrast = self.contrast(round, (shared, head), &mean_update, &probe)?;
         let fine = |probe: &[f64]| QuantizedProbe::quantise(probe, rotation, &self.encoding);
         Ok(Measured {
             value_probe: fine(&probe)?,
@@ -199,7 +199,7 @@ impl Evaluator {
     fn contrast(
         &self,
         round: u64,
-        values: &[f32],
+        (shared, head): (&[f32], &[f32]),
         mean_update: &[f32],
         probe: &[f64],
     ) -> Result<Vec<f64>, MeasureError> {
@@ -209,8 +209,12 @@ impl Evaluator {
         }
         let rows: Vec<usize> = (0..count).filter(|row| counts_positively(round, *row)).collect();
         let half = self.validation.select(&rows)?;
-        let gradient = |values: &[f32]| self.gradient_on(values, &half);
-        let positive = aumann_shapley_probe(values, mean_update, gradient)?;
+        let gradient = |values: &[f32]| {
+            let mut gradient = self.gradient_on(&[values, head].concat(), &half)?;
+            gradient.truncate(values.len());
+            Ok::<_, MeasureError>(gradient)
+        };
+        let positive = aumann_shapley_probe(shared, mean_update, gradient)?;
         Ok(contrast_probe(probe, &positive, (count, rows.len())))
     }
 

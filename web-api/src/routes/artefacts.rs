@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use data_dao_ledger::Name;
+use data_dao_journal::Scope;
 
 use crate::ApiState;
 use crate::api_error::ApiError;
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 /// A file of a model
 ///
 /// `README.md` (the card) and `model.sig` (the signature over the other files, OpenSSF Model Signing) are public;
-/// `model.safetensors` and `model.onnx` are for those who bought calls of the model.
+/// `model.safetensors` and `model.onnx` are for those who bought a licence of the version (the plan `download`).
 #[utoipa::path(get, path = "/v1/models/{name}/versions/{version}/files/{file}", tag = "market",
     params(("name" = String, Path, description = "The model's name"),
         ("version" = String, Path, description = "Its version"),
@@ -27,8 +27,9 @@ use crate::problem::Problem;
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>,
             headers(("ETag" = String, description = "Its SHA-256"))),
         (status = 304, description = "The client has it"), (status = 401, body = Problem),
-        (status = 402, body = Problem, description = "Nothing of the model was bought"),
-        (status = 404, body = Problem), (status = 503, body = Problem)))]
+        (status = 402, body = Problem, description = "No licence was bought"),
+        (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 503, body = Problem)))]
 pub(crate) async fn file(
     State(state): State<ApiState>,
     PathPart((name, version, file)): PathPart<(String, String, String)>,
@@ -38,7 +39,7 @@ pub(crate) async fn file(
     let kind = content_type(&file).ok_or_else(|| ApiError::not_found("file", &file))?;
     let served = ServedModel::find(&state, &name, Some(&version)).await?;
     if MODEL_FILES.contains(&file.as_str()) {
-        check_may_download(&state, &buyer?, &served.name)?;
+        check_may_download(&state, &buyer?, &served)?;
     }
     let files = ModelFiles::of(&state, &served).await?;
     let (bytes, etag) = if file == SIGNATURE {
@@ -84,11 +85,14 @@ fn content_type(file: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a buyer may have a model's files: whoever bought calls of it, until there are licences for downloads. The one
-/// place to ask.
-fn check_may_download(state: &ApiState, buyer: &Buyer, model: &Name) -> Result<(), ApiError> {
-    let bought = state
-        .store()
-        .view(|state| state.key(&buyer.key_id).is_some_and(|key| !key.lots(model).is_empty()));
-    if bought { Ok(()) } else { Err(ApiError::NothingBought { model: model.to_string() }) }
+/// Refuses who has no licence of this version, or a key that may not download.
+fn check_may_download(
+    state: &ApiState,
+    buyer: &Buyer,
+    served: &ServedModel,
+) -> Result<(), ApiError> {
+    buyer.needs(state, Scope::Download)?;
+    let (model, version) = (&served.name, served.version);
+    let licensed = state.store().view(|state| state.is_licensed(&buyer.key_id, model, version));
+    if licensed { Ok(()) } else { Err(ApiError::NoLicence { model: model.to_string(), version }) }
 }

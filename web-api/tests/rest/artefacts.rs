@@ -7,7 +7,7 @@ use axum::{body::Body, http::Request};
 use serde_json::json;
 use web_api::ModelSigner;
 
-use super::support::{Node, two_rows};
+use super::support::{Node, OPERATOR, two_rows};
 
 const FILES: &str = "/v1/models/wine/versions/1/files";
 /// The environment variable that asks for the comparison with others' programs.
@@ -43,15 +43,28 @@ async fn the_card_is_public_and_says_what_the_ledger_says() {
     assert_eq!(node.get(&format!("{FILES}/README.md")).await.text(), text);
 }
 
+/// Sells licences, too.
+async fn price_downloads(node: &Node) {
+    let policy = json!({"model": "wine", "low": "100", "high": "300", "calls_low": 1,
+        "calls_high": 3, "window_ms": 60_000, "month_calls": 4, "month_price": "40",
+        "download": "1000"});
+    let set = node.post_as(OPERATOR, "/v1/plans", &policy).await;
+    assert_eq!(set.status, 201, "{}", set.text());
+}
+
 #[tokio::test]
-async fn only_who_bought_of_a_model_gets_its_parameters() {
-    let (node, key) = Node::with_buyer("1000").await;
+async fn only_who_bought_a_licence_gets_a_model_s_parameters() {
+    let (node, key) = Node::with_buyer("5000").await;
+    price_downloads(&node).await;
     for file in ["model.safetensors", "model.onnx"] {
         let path = format!("{FILES}/{file}");
         node.get(&path).await.assert_problem(401, "unauthorized");
-        node.get_as(&key, &path).await.assert_problem(402, "nothing-bought");
+        node.get_as(&key, &path).await.assert_problem(402, "no-licence");
     }
     assert_eq!(node.buy(&key, "a", &json!({"model": "wine", "calls": 1})).await.status, 201);
+    node.get_as(&key, &format!("{FILES}/model.onnx")).await.assert_problem(402, "no-licence");
+    let licence = json!({"model": "wine", "plan": "download"});
+    assert_eq!(node.buy(&key, "b", &licence).await.status, 201);
     for file in ["model.safetensors", "model.onnx"] {
         let path = format!("{FILES}/{file}");
         let got = node.get_as(&key, &path).await;
@@ -95,6 +108,9 @@ async fn others_verify_and_compute_what_was_downloaded() {
         return;
     }
     let (node, key) = Node::with_calls(1).await;
+    price_downloads(&node).await;
+    let licence = json!({"model": "wine", "plan": "download"});
+    assert_eq!(node.buy(&key, "licence", &licence).await.status, 201);
     signing(&node);
     let scratch = tempfile::TempDir::new().unwrap();
     let folder = scratch.path().join("wine-1");

@@ -1,7 +1,5 @@
 //! An agent that is held back, and one that is let go while it is.
 
-use std::time::Duration;
-
 use trainer_agent::{AgentConfig, AgentError, AgentEvent, Brake};
 
 use crate::support::{Coordinator, GOOD_CSV, Machine, Script, TEST_TIMEOUT};
@@ -39,7 +37,7 @@ async fn an_agent_that_ends_while_its_training_is_held_frees_its_directory() {
     let running = machine.start(config);
     let training = || machine.events.lock().unwrap().iter().any(is_work);
     while !training() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
     brake.hold();
     running.abort();
