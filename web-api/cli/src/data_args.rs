@@ -14,7 +14,7 @@ const MAPPING_BYTES_MAX: u64 = 32 << 20;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct MappingArgs {
-    /// A mapping as TOML (label, ignore, missing, [columns], [words]); what follows is added to it
+    /// A mapping as TOML (label, ignore, missing, and tables `columns` and `words`); what follows is added to it
     #[arg(long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
     /// Your column YOURS is the federation's column THEIRS; may be repeated
