@@ -96,7 +96,7 @@ fn worked() -> Vec<Input> {
     let all = [
         Worked::Prepared(own_proofs()),
         Worked::Summed(vec![4; 20]),
-        Worked::Scored(vec![[1, 2], [3, u64::MAX]]),
+        Worked::Scored(vec![[1, 2, 3], [4, 5, u64::MAX]]),
         Worked::Lost { update: Digest([3; 32]), altered: true },
         Worked::Failed(Refusal::BadProof),
     ];
