@@ -273,7 +273,8 @@ mod tests {
     #[test]
     fn a_probe_that_came_and_could_wrap_is_refused() {
         let parameters = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 2).unwrap();
-        let probe = |first| QuantizedProbe { values: vec![first, 0, 0], exponent: 0 };
+        let exponent = QuantizedProbe::EXPONENT_MIN;
+        let probe = |first| QuantizedProbe { values: vec![first, 0, 0], exponent };
         let arrived = |first| QuantizedProbe::from_bytes(&probe(first).to_bytes()).unwrap();
         assert!(arrived(1).checked(&parameters).is_ok());
         assert!(arrived(i32::MAX).checked(&parameters).is_err());

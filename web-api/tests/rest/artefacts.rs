@@ -43,19 +43,23 @@ async fn the_card_is_public_and_says_what_the_ledger_says() {
     assert_eq!(node.get(&format!("{FILES}/README.md")).await.text(), text);
 }
 
-/// Sells licences, too.
-async fn price_downloads(node: &Node) {
+/// A node that sells licences, too, and a buyer who can pay for one.
+async fn with_licences() -> (Node, String) {
+    let node = Node::new().await;
     let policy = json!({"model": "wine", "low": "100", "high": "300", "calls_low": 1,
         "calls_high": 3, "window_ms": 60_000, "month_calls": 4, "month_price": "40",
         "download": "1000"});
     let set = node.post_as(OPERATOR, "/v1/plans", &policy).await;
     assert_eq!(set.status, 201, "{}", set.text());
+    let order = json!({"buyer": "Cellar", "deposit": "5000"});
+    let key = node.post_as(OPERATOR, "/v1/keys", &order).await;
+    let key = key.json()["api_key"].as_str().unwrap().to_owned();
+    (node, key)
 }
 
 #[tokio::test]
 async fn only_who_bought_a_licence_gets_a_model_s_parameters() {
-    let (node, key) = Node::with_buyer("5000").await;
-    price_downloads(&node).await;
+    let (node, key) = with_licences().await;
     for file in ["model.safetensors", "model.onnx"] {
         let path = format!("{FILES}/{file}");
         node.get(&path).await.assert_problem(401, "unauthorized");
@@ -107,10 +111,10 @@ async fn others_verify_and_compute_what_was_downloaded() {
         );
         return;
     }
-    let (node, key) = Node::with_calls(1).await;
-    price_downloads(&node).await;
+    let (node, key) = with_licences().await;
+    assert_eq!(node.buy(&key, "a", &json!({"model": "wine", "calls": 1})).await.status, 201);
     let licence = json!({"model": "wine", "plan": "download"});
-    assert_eq!(node.buy(&key, "licence", &licence).await.status, 201);
+    assert_eq!(node.buy(&key, "b", &licence).await.status, 201);
     signing(&node);
     let scratch = tempfile::TempDir::new().unwrap();
     let folder = scratch.path().join("wine-1");
