@@ -110,11 +110,13 @@ impl Keeping {
         let now_ms = self.now_ms();
         let pace = rounded(self.pacer.step(&self.signals, now_ms));
         let preferences = self.pacer.preferences();
-        Kept {
-            pace,
-            duty: preferences.duty(self.machine.cores()),
-            unwatched: preferences.unwatched(&self.signals),
-        }
+        // What only the second reading tells is not missing before.
+        let unwatched = if self.machine.has_settled() {
+            preferences.unwatched(&self.signals)
+        } else {
+            Vec::new()
+        };
+        Kept { pace, duty: preferences.duty(self.machine.cores()), unwatched }
     }
 
     fn now_ms(&self) -> u64 {

@@ -49,6 +49,12 @@ impl Machine {
         self.cores
     }
 
+    /// Whether it was read often enough to tell the load, which is a difference.
+    #[must_use]
+    pub const fn has_settled(&self) -> bool {
+        self.readings > 1
+    }
+
     /// Milliseconds since the last input: cheap, for many readings a second.
     #[must_use]
     pub fn idle_ms(&self) -> Option<u64> {
@@ -122,6 +128,7 @@ mod tests {
     fn a_reading_has_what_every_machine_tells() {
         let mut machine = Machine::open(Path::new("/nowhere/at/all"));
         let first = machine.read();
+        assert!(!machine.has_settled());
         assert!(first.others_load.is_none(), "there was no reading before");
         assert!(first.local_time.is_some() && first.power.is_some());
         assert!(first.memory_free.unwrap() > 0);
@@ -129,5 +136,6 @@ mod tests {
         assert!(own > 0 && own < all);
         let load = machine.read().others_load.unwrap();
         assert!((0.0..=1.0).contains(&load), "{load}");
+        assert!(machine.has_settled());
     }
 }
