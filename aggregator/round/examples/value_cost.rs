@@ -278,7 +278,7 @@ fn fhe(setting: &mut Setting, contributors: usize) {
         LinearProbe::checked(*parameters, coordinates, encoding.value_norm()).unwrap()
     });
     let order = timed("linear forms of keys, one party", &mut values, || {
-        let forms = probes.iter().map(|probe| probe.form(mask, engine)).collect();
+        let forms = LinearProbe::forms(&probes, mask, engine);
         ProbeOrder::new(mask, opening.set(), forms).unwrap()
     });
     // The aggregator, to open, and three custodians make them, each for itself.

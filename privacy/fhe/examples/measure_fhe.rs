@@ -89,7 +89,7 @@ fn measure<E: Engine>(
         std::hint::black_box(&mut floats);
     });
     let (open_ms, custodian_ms) = opened(&parameters, custody, &mask, engine, &values, &mut rng);
-    let (form_ms, product_ms) = probed(&parameters, &mask, engine, &encryption.ciphertext);
+    let (form_ms, product_ms) = probed(&parameters, &mask, &encryption.ciphertext);
     let body = encryption.ciphertext.to_bytes().len();
     let bytes = |custody| {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
@@ -162,15 +162,15 @@ fn opened<E: Engine>(
 }
 
 /// Milliseconds of a probe's form (once a round) and of its product with a body.
-fn probed<E: Engine>(
+fn probed(
     parameters: &FheParameters,
     mask: &RoundMask,
-    engine: &E,
     ciphertext: &privacy_fhe::Ciphertext,
 ) -> (f64, f64) {
     let values = (0..parameters.requirements().dimension.cast_signed()).map(|k| k % 63 - 31);
     let probe = LinearProbe::checked(*parameters, values.collect(), 1.0).unwrap();
-    let (form_ms, _) = least_ms(1, || probe.form(mask, engine));
+    let (form_ms, _) =
+        least_ms(1, || LinearProbe::forms(std::slice::from_ref(&probe), mask, &NttEngine::new()));
     let (product_ms, _) = least_ms(5, || probe.body_product(ciphertext).unwrap());
     (form_ms, product_ms)
 }

@@ -11,6 +11,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{DEGREE, Engine};
 
+mod sums;
+
+pub(crate) use sums::NttSums;
+
 /// The largest prime below 2^62 that is 1 modulo 2 · [`DEGREE`]. Below 2^62, four times it fits a word, so
 /// butterflies need no full reduction (Harvey 2014, "Faster arithmetic for number-theoretic transforms").
 const PRIME: u64 = 0x3fff_ffff_ffff_0001;
@@ -40,6 +44,11 @@ impl Multiplier {
     #[expect(clippy::cast_possible_truncation, reason = "value < p, so the quotient is < 2^64")]
     const fn new(value: u64) -> Self {
         Self { value, quotient: (((value as u128) << 64) / PRIME as u128) as u64 }
+    }
+
+    /// 1/4096: p ≡ 1 modulo 8192, so it is p − (p−1)/4096.
+    const fn inverse_degree() -> Self {
+        Self::new(PRIME - (PRIME - 1) / DEGREE as u64)
     }
 
     /// `word` times the constant, below 2p, for any `word`.
@@ -127,11 +136,7 @@ impl NttEngine {
         }
         self.inverse_transform(limbs);
         for (sum, limb) in accumulator.iter_mut().zip(limbs.iter()) {
-            let residue = reduced_once(*limb, PRIME);
-            // Centred: minus p where the residue is above half of it.
-            let above = (PRIME / 2).wrapping_sub(residue) >> 63;
-            let exact = residue.wrapping_sub(PRIME & above.wrapping_neg());
-            *sum = sum.wrapping_add(exact << shift);
+            *sum = sum.wrapping_add(exact(*limb) << shift);
         }
         limbs.zeroize();
     }
@@ -155,6 +160,27 @@ const fn residue(value: i32) -> u64 {
     value.cast_unsigned().wrapping_add(PRIME & (value >> 63).cast_unsigned())
 }
 
+/// The integer of magnitude below p/2 with the residue of a word below 2p, modulo 2^64.
+fn exact(word: u64) -> u64 {
+    let residue = reduced_once(word, PRIME);
+    // Centred: minus p where the residue is above half of it.
+    let above = (PRIME / 2).wrapping_sub(residue) >> 63;
+    residue.wrapping_sub(PRIME & above.wrapping_neg())
+}
+
+/// The residues of the lower and upper limbs of words.
+fn limbs(words: &[u64; DEGREE]) -> [[u64; DEGREE]; 2] {
+    let [mut low, mut high] = [[0; DEGREE]; 2];
+    for ((low, high), word) in low.iter_mut().zip(&mut high).zip(words) {
+        #[expect(clippy::cast_possible_truncation, reason = "the limbs of a word")]
+        let (lower, rest) = (*word as i32, (*word >> 32) as i32);
+        *low = residue(lower);
+        // A negative lower limb borrows from the upper one.
+        *high = residue(rest.wrapping_add(i32::from(lower < 0)));
+    }
+    [low, high]
+}
+
 /// A factor of [`NttEngine`]: transformed and divided by the degree. Zeroised on drop.
 pub struct NttFactor(Box<Zeroizing<[Multiplier; DEGREE]>>);
 
@@ -162,8 +188,7 @@ impl Engine for NttEngine {
     type Factor = NttFactor;
 
     fn factor(&self, small: &[i32; DEGREE]) -> NttFactor {
-        // p ≡ 1 modulo 8192, so 1/4096 = p − (p−1)/4096.
-        let scale = Multiplier::new(PRIME - (PRIME - 1) / DEGREE as u64);
+        let scale = Multiplier::inverse_degree();
         let mut words = Zeroizing::new([0; DEGREE]);
         words.iter_mut().zip(small).for_each(|(word, small)| *word = residue(*small));
         self.transform(&mut words);
@@ -180,14 +205,7 @@ impl Engine for NttEngine {
         mask: &[u64; DEGREE],
         factor: &NttFactor,
     ) {
-        let (mut low, mut high) = ([0; DEGREE], [0; DEGREE]);
-        for ((low, high), word) in low.iter_mut().zip(&mut high).zip(mask) {
-            #[expect(clippy::cast_possible_truncation, reason = "the limbs of a word")]
-            let (lower, rest) = (*word as i32, (*word >> 32) as i32);
-            *low = residue(lower);
-            // A negative lower limb borrows from the upper one.
-            *high = residue(rest.wrapping_add(i32::from(lower < 0)));
-        }
+        let [mut low, mut high] = limbs(mask);
         self.add_limb_product(accumulator, &mut low, factor, 0);
         self.add_limb_product(accumulator, &mut high, factor, 32);
     }

@@ -26,8 +26,8 @@ use privacy_identity::{Decode, DecodeError, Digest, DigestBuilder, Encode, Reade
 use thiserror::Error;
 
 use crate::{
-    CONTRIBUTORS_MAX, Ciphertext, CiphertextError, Custody, DEGREE, Engine, FheParameters,
-    KeyShare, RoundMask, ShareError, field, interpolate, packing,
+    CONTRIBUTORS_MAX, Ciphertext, CiphertextError, Custody, DEGREE, FheParameters, KeyShare,
+    NttEngine, RoundMask, ShareError, field, interpolate, ntt::NttSums, packing,
 };
 
 /// Largest magnitude of a probe's coordinate.
@@ -202,29 +202,33 @@ impl LinearProbe {
         })
     }
 
-    /// The public linear form of keys that belongs to this probe in the round of `mask`.
+    /// The public linear forms of keys that belong to these probes in the round of `mask`.
     ///
-    /// One product for each lane and polynomial, once a round.
+    /// Each mask is transformed once for all probes and lanes: at 10^6 parameters and three probes a quarter of the time
+    /// of one product after the other.
     #[must_use]
-    pub fn form<E: Engine>(&self, mask: &RoundMask, engine: &E) -> ProbeForm {
-        let lanes = usize::from(self.parameters.lanes());
-        let mut form = Box::new([0_u64; DEGREE]);
-        for lane in 0..lanes {
-            let mut masks = mask.polynomials();
-            let (mut mask, mut sum) = ([0; DEGREE], [0; DEGREE]);
-            for values in self.values.chunks(lanes * DEGREE) {
-                masks.next_into(&mut mask);
-                let mut small = [0; DEGREE];
-                let of_lane = values.iter().skip(lane).step_by(lanes);
-                small.iter_mut().zip(of_lane).for_each(|(small, value)| *small = *value);
-                engine.add_product(&mut sum, &adjoint(&mask), &engine.factor(&small));
+    pub fn forms(probes: &[Self], mask: &RoundMask, engine: &NttEngine) -> Vec<ProbeForm> {
+        let Some(parameters) = probes.first().map(|probe| probe.parameters) else {
+            return Vec::new();
+        };
+        let lanes = usize::from(parameters.lanes());
+        let mut sums = NttSums::new(engine, lanes * probes.len());
+        let mut smalls = vec![[0; DEGREE]; lanes * probes.len()];
+        let (mut masks, mut mask) = (mask.polynomials(), [0; DEGREE]);
+        for index in 0..parameters.polynomials() {
+            masks.next_into(&mut mask);
+            for (probe, smalls) in probes.iter().zip(smalls.chunks_mut(lanes)) {
+                let values = probe.values.chunks(lanes * DEGREE).nth(index).unwrap_or_default();
+                for (lane, small) in smalls.iter_mut().enumerate() {
+                    small.fill(0);
+                    let of_lane = values.iter().skip(lane).step_by(lanes);
+                    small.iter_mut().zip(of_lane).for_each(|(small, value)| *small = *value);
+                }
             }
-            let shift = usize::from(self.parameters.lane_bits()) * (lanes - 1 - lane);
-            for (form, sum) in form.iter_mut().zip(sum) {
-                *form = form.wrapping_add(sum << shift);
-            }
+            sums.add(&adjoint(&mask), &smalls);
         }
-        ProbeForm::switched(&form, switched_bits(&self.parameters))
+        let sums = sums.finish();
+        sums.chunks(lanes).map(|lanes| ProbeForm::of_lanes(lanes, &parameters)).collect()
     }
 
     /// The inner product of the update whose body gave `product`, from the opened form of its key.
@@ -280,6 +284,18 @@ impl std::fmt::Debug for ProbeForm {
 }
 
 impl ProbeForm {
+    /// The sums of the lanes, each 2^w times the one behind it, switched down.
+    fn of_lanes(sums: &[Box<[u64; DEGREE]>], parameters: &FheParameters) -> Self {
+        let mut form = Box::new([0_u64; DEGREE]);
+        for (above, sum) in sums.iter().rev().enumerate() {
+            let shift = usize::from(parameters.lane_bits()) * above;
+            for (form, sum) in form.iter_mut().zip(sum.iter()) {
+                *form = form.wrapping_add(sum << shift);
+            }
+        }
+        Self::switched(&form, switched_bits(parameters))
+    }
+
     fn switched(form: &[u64; DEGREE], bits: u8) -> Self {
         let mut switched = Box::new([0; DEGREE]);
         for (switched, word) in switched.iter_mut().zip(form) {

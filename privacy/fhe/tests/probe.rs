@@ -41,7 +41,7 @@ fn random_probe(dimension: u32, magnitude: i32, seed: u8) -> Vec<i32> {
 
 /// Opens `probes` in a round and returns the opened forms, asking the custodians in `asked`.
 fn opened(round: &Round, probes: &[LinearProbe], asked: &[u8]) -> (ProbeOrder, Vec<FormReply>) {
-    let forms = probes.iter().map(|probe| probe.form(&round.mask, &NttEngine::new())).collect();
+    let forms = LinearProbe::forms(probes, &round.mask, &NttEngine::new());
     let order = ProbeOrder::new(&round.mask, round.opening().set(), forms).unwrap();
     let replies = asked.iter().map(|custodian| {
         let (custodian, opened) = open(round.custodian(*custodian), &round.opening());
@@ -156,8 +156,8 @@ fn a_second_probe_is_refused_for_ever_and_the_first_is_answered_again() {
     let round = Round::new(parameters, 2, 3, 2);
     let order = |seed, set| {
         let probe = LinearProbe::checked(parameters, random_probe(50, 31, seed), 2000.0).unwrap();
-        let form = probe.form(&round.mask, &NttEngine::new());
-        ProbeOrder::new(&round.mask, set, vec![form]).unwrap()
+        let forms = LinearProbe::forms(&[probe], &round.mask, &NttEngine::new());
+        ProbeOrder::new(&round.mask, set, forms).unwrap()
     };
     let set = round.opening().set();
     let (first, second) = (order(1, set), order(2, set));
@@ -181,10 +181,10 @@ fn an_order_asks_for_at_most_three_forms() {
     let parameters = parameters(50, 127, 25);
     let round = Round::new(parameters, 2, 3, 2);
     let probe = LinearProbe::checked(parameters, random_probe(50, 31, 1), 2000.0).unwrap();
-    let form = probe.form(&round.mask, &NttEngine::new());
+    let forms = LinearProbe::forms(&[probe], &round.mask, &NttEngine::new());
     for count in [0, 4] {
-        let refused =
-            ProbeOrder::new(&round.mask, round.opening().set(), vec![form.clone(); count]);
+        let forms = vec![forms[0].clone(); count];
+        let refused = ProbeOrder::new(&round.mask, round.opening().set(), forms);
         assert_eq!(refused, Err(ProbeError::Forms { got: count }));
     }
 }

@@ -278,7 +278,7 @@ fn forms(
     probes: &[LinearProbe; SCALARS],
 ) -> Result<FormOrder, Refusal> {
     let mask = mask(grant);
-    let forms = probes.iter().map(|probe| probe.form(&mask, &NttEngine::new())).collect();
+    let forms = LinearProbe::forms(probes, &mask, &NttEngine::new());
     let set = opening(grant, set)?.set();
     FormOrder::new(&mask, set, forms).map_err(|_source| Refusal::Malformed)
 }
