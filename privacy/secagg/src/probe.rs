@@ -62,6 +62,9 @@ pub enum ProbeError {
 pub struct QuantizedProbe {
     values: Vec<i32>,
     exponent: i32,
+    norm_squared: u64,
+    /// Its packed form, which whoever checks a signature over it needs again: half a byte per parameter beside four.
+    packed: Packed,
 }
 
 impl QuantizedProbe {
@@ -136,7 +139,18 @@ impl QuantizedProbe {
         rotation.apply(&mut scaled);
         #[expect(clippy::cast_possible_truncation, reason = "|value| <= 2^21 by the norm")]
         let values = scaled.iter().map(|value| value.round_ties_even() as i32).collect();
-        Self { values, exponent }.checked(parameters)
+        Self::new(values, exponent).checked(parameters)
+    }
+
+    fn new(values: Vec<i32>, exponent: i32) -> Self {
+        let packed = Packed::of(&values);
+        Self::of_packed(values, exponent, packed)
+    }
+
+    fn of_packed(values: Vec<i32>, exponent: i32, packed: Packed) -> Self {
+        let square = |value: &i32| u64::from(value.unsigned_abs()).pow(2);
+        let norm_squared = values.iter().map(square).fold(0, u64::saturating_add);
+        Self { values, exponent, norm_squared, packed }
     }
 
     /// The integers, `[parameter_count]`: what other modes take inner products with.
@@ -187,9 +201,8 @@ impl QuantizedProbe {
 
     /// ‖p‖², at most (2^`probe_norm_bits` + √d/2)² of a checked probe.
     #[must_use]
-    pub fn norm_squared(&self) -> u64 {
-        let square = |value: &i32| u64::from(value.unsigned_abs()).pow(2);
-        self.values.iter().map(square).fold(0, u64::saturating_add)
+    pub const fn norm_squared(&self) -> u64 {
+        self.norm_squared
     }
 
     /// The largest magnitude that the inner product of an honest contributor's sealed update with this probe
@@ -227,6 +240,21 @@ impl QuantizedProbe {
     }
 }
 
+/// The coordinates as bits ([`rice`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Packed {
+    parameter: u8,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    fn of(values: &[i32]) -> Self {
+        let parameter = rice::parameter(values);
+        let bytes = rice::pack(values, parameter);
+        Self { parameter: u8::try_from(parameter).expect("at most 31"), bytes }
+    }
+}
+
 /// Largest packed form that is read: 32 bits for each coordinate.
 const PACKED_BYTES_MAX: usize = 4 * EncodingParameters::DIMENSION_MAX as usize;
 
@@ -235,9 +263,8 @@ impl Encode for QuantizedProbe {
     fn encode(&self, writer: &mut Writer) {
         writer.i64(i64::from(self.exponent));
         writer.u32(u32::try_from(self.values.len()).expect("at most DIMENSION_MAX"));
-        let parameter = rice::parameter(&self.values);
-        writer.u8(u8::try_from(parameter).expect("at most 31"));
-        writer.bytes(&rice::pack(&self.values, parameter));
+        writer.u8(self.packed.parameter);
+        writer.bytes(&self.packed.bytes);
     }
 }
 
@@ -247,9 +274,11 @@ impl Decode for QuantizedProbe {
             i32::try_from(reader.i64()?).map_err(|e| DecodeError::invalid("exponent", e))?;
         let bound = EncodingParameters::DIMENSION_MAX as usize;
         let length = reader.length("probe", bound)?;
-        let parameter = u32::from(reader.u8()?);
-        let packed = reader.bytes("packed probe", PACKED_BYTES_MAX)?;
-        Ok(Self { values: rice::unpack(packed, length, parameter)?, exponent })
+        let parameter = reader.u8()?;
+        let bytes = reader.bytes("packed probe", PACKED_BYTES_MAX)?;
+        let values = rice::unpack(bytes, length, u32::from(parameter))?;
+        // There is one form: these bytes are what packing the values would give.
+        Ok(Self::of_packed(values, exponent, Packed { parameter, bytes: bytes.to_vec() }))
     }
 }
 
@@ -274,7 +303,7 @@ mod tests {
     fn a_probe_that_came_and_could_wrap_is_refused() {
         let parameters = EncodingParameters::standard(ClipNorm::new(2.0).unwrap(), 3, 2).unwrap();
         let exponent = QuantizedProbe::EXPONENT_MIN;
-        let probe = |first| QuantizedProbe { values: vec![first, 0, 0], exponent };
+        let probe = |first| QuantizedProbe::new(vec![first, 0, 0], exponent);
         let arrived = |first| QuantizedProbe::from_bytes(&probe(first).to_bytes()).unwrap();
         assert!(arrived(1).checked(&parameters).is_ok());
         assert!(arrived(i32::MAX).checked(&parameters).is_err());
