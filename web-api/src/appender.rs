@@ -4,7 +4,10 @@
 //!  append ─► queue ─► one task takes all that wait ─► Store::append, one signature, one commit ─► each gets its part
 //! ```
 //! A commit waits for the disk; who comes meanwhile shares the next one. If the journal refuses one of a group, nothing of
-//! the group happened, and each is appended alone.
+//! the group happened: that one is set aside, and appended alone when the rest has been, since it may be refused for what
+//! another in its group did.
+//!
+//! Threat: entries that are bound to be refused, sent by anybody, make others wait for a commit each. So only they do.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +20,9 @@ use crate::metrics::Metrics;
 
 /// Most entries of one group: a tile of the log.
 const GROUP_ENTRIES_MAX: usize = 256;
+
+/// Most that are set aside before the rest of a group is appended one by one: each costs another check of those that remain.
+const SET_ASIDE_MAX: usize = 8;
 
 /// Appends for all requests. Clones share it.
 #[derive(Debug, Clone)]
@@ -41,6 +47,16 @@ struct Queue {
 struct Waiting {
     bodies: Vec<Body>,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+/// Whose body stands at `position` of all bodies of a group; the first's if nobody's does.
+fn place_of(group: &[Waiting], position: usize) -> usize {
+    let mut before = 0;
+    let holds = |waiting: &Waiting| {
+        before += waiting.bodies.len();
+        position < before
+    };
+    group.iter().position(holds).unwrap_or(0)
 }
 
 impl Appender {
@@ -85,19 +101,25 @@ impl Inner {
 
     async fn append(&self, mut group: Vec<Waiting>) {
         self.metrics.group(group.len());
-        if let [_, _, ..] = group.as_slice() {
+        let mut alone = Vec::new();
+        while group.len() > 1 && alone.len() < SET_ASIDE_MAX {
             let bodies = group.iter().flat_map(|waiting| waiting.bodies.clone()).collect();
             match self.store.append(self.clock.now_ms(), bodies).await {
-                Ok(appended) => return self.answer(group, appended).await,
-                Err(AppendError::Refused { .. }) => {}
+                Ok(appended) => {
+                    self.answer(std::mem::take(&mut group), appended).await;
+                }
+                Err(AppendError::Refused { position, .. }) => {
+                    alone.push(group.remove(place_of(&group, position)));
+                }
                 Err(error) => {
                     // A failing disk has to be told as what it is, once; the others learn from the store what they may do.
                     // Whatever did happen is refused when it comes again: ids are used once.
                     drop(group.remove(0).reply.send(Err(error)));
+                    alone.append(&mut group);
                 }
             }
         }
-        for Waiting { bodies, reply } in group {
+        for Waiting { bodies, reply } in group.into_iter().chain(alone) {
             let appended = self.store.append(self.clock.now_ms(), bodies).await;
             // Who went away needs no answer.
             drop(reply.send(appended));

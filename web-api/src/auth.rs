@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use data_dao_journal::Scope;
+use data_dao_journal::{KeyFault, Scope};
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Tag, VerifyingKey};
 use rand::Rng as _;
@@ -96,10 +96,13 @@ fn operator_from_parts(parts: &Parts, state: &ApiState) -> Result<Operator, ApiE
         return Ok(Operator { by: "operator".to_owned() });
     }
     match buyer_from_hash(&got, state) {
-        Ok(Buyer { key_id }) if has(state, &key_id, Scope::Admin) => {
+        Ok(Buyer { key_id, superseded: true }) if has(state, &key_id, Scope::Admin) => {
+            Err(superseded(&key_id))
+        }
+        Ok(Buyer { key_id, .. }) if has(state, &key_id, Scope::Admin) => {
             Ok(Operator { by: format!("key {key_id}") })
         }
-        Ok(Buyer { key_id }) => {
+        Ok(Buyer { key_id, .. }) => {
             Err(ApiError::Forbidden(format!("the key {key_id} has no scope admin")))
         }
         Err(error) if bearer.starts_with(PREFIX) => Err(error),
@@ -107,8 +110,17 @@ fn operator_from_parts(parts: &Parts, state: &ApiState) -> Result<Operator, ApiE
     }
 }
 
+/// Whether the key has the scope, and so has the key whose money it spends: what an account loses, all its keys lose.
 fn has(state: &ApiState, key_id: &Name, scope: Scope) -> bool {
-    state.store().view(|state| state.key(key_id).is_some_and(|key| key.has(scope)))
+    state.store().view(|state| {
+        let has = |key_id: &Name| state.key(key_id).is_some_and(|key| key.has(scope));
+        has(key_id) && has(state.account_of(key_id))
+    })
+}
+
+fn superseded(key_id: &Name) -> ApiError {
+    let told = "a secret from before the last rotation changes no keys";
+    ApiError::Forbidden(format!("{told}: use the new one of {key_id}"))
 }
 
 /// The member whose key signed the request (RFC 9421).
@@ -132,16 +144,33 @@ impl<S: Sync> FromRequestParts<S> for SigningMember {
 pub(crate) struct Buyer {
     /// The key's public name.
     pub(crate) key_id: Name,
+    /// Whether it came with the secret before the last rotation, which holds for a while.
+    superseded: bool,
 }
 
 impl Buyer {
+    /// Refuses a secret from before the last rotation where keys are made or changed.
+    ///
+    /// Threat: a secret leaks, its owner rotates it, and who has the old one rotates once more, so that the owner is locked
+    /// out; or makes keys that outlive it.
+    pub(crate) fn needs_newest_secret(&self) -> Result<(), ApiError> {
+        if self.superseded { Err(superseded(&self.key_id)) } else { Ok(()) }
+    }
+
     /// Refuses a key without the scope. Where money moves the journal says so itself.
     pub(crate) fn needs(&self, state: &ApiState, scope: Scope) -> Result<(), ApiError> {
-        if has(state, &self.key_id, scope) {
-            return Ok(());
-        }
-        Err(ApiError::Forbidden(format!("the key {} has no scope {scope}", self.key_id)))
+        needs(state, &self.key_id, scope)
     }
+}
+
+/// Refuses a key without the scope.
+pub(crate) fn needs(state: &ApiState, key_id: &Name, scope: Scope) -> Result<(), ApiError> {
+    if has(state, key_id, scope) {
+        return Ok(());
+    }
+    Err(ApiError::Forbidden(format!(
+        "the key {key_id} has no scope {scope}, or its account has not"
+    )))
 }
 
 impl<S> FromRequestParts<S> for Buyer
@@ -192,8 +221,12 @@ pub(crate) fn buyer_from_parts(parts: &Parts, state: &ApiState) -> Result<Buyer,
 
 fn buyer_from_hash(hash: &Digest, state: &ApiState) -> Result<Buyer, ApiError> {
     let now_ms = state.now_ms();
-    let known = state.store().view(|state| state.authenticate(hash, now_ms).cloned());
-    known.map(|key_id| Buyer { key_id }).map_err(|fault| {
+    let known = state.store().view(|state| {
+        let key_id = state.authenticate(hash, now_ms)?.clone();
+        let superseded = state.key(&key_id).is_none_or(|key| key.key_hash() != hash);
+        Ok(Buyer { key_id, superseded })
+    });
+    known.map_err(|fault: Option<KeyFault>| {
         let told = fault.map_or_else(|| "is not known".to_owned(), |fault| fault.to_string());
         ApiError::Unauthorized(format!("the API key {told}"))
     })

@@ -66,10 +66,15 @@ impl Call {
         let Some(name) = NAMED.try_with(Clone::clone).ok().flatten() else {
             return Ok(Self::New(random_digest()));
         };
+        let now_ms = state.now_ms();
         for attempt in 0..ATTEMPTS_MAX {
             let id = named_digest(key_id, &name, attempt);
             let known = state.store().view(|ledger| match ledger.prediction(&id)? {
-                Prediction::Reserved(held) => Some((held.index(), None)),
+                // What is over has expired, though nothing may have been appended since that says so.
+                Prediction::Reserved(held) => {
+                    let is_over = held.expires_at_ms() <= now_ms;
+                    Some((held.index(), is_over.then_some(PredictionResolution::Expired)))
+                }
                 Prediction::Resolved(resolved) => {
                     Some((resolved.reserved, Some(resolved.resolution)))
                 }

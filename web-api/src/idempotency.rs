@@ -66,6 +66,27 @@ pub(crate) async fn append_act_once(
     append_all_once(state, name, vec![body, recorded.into()], same).await
 }
 
+/// The entry that booked this key's request before, if one did; then it must be the same request.
+pub(crate) async fn booked_before(
+    state: &ApiState,
+    (key_id, idempotency_key): (&Name, &str),
+    same: impl Fn(&Entry) -> bool,
+) -> Result<Option<u64>, ApiError> {
+    let booked = state.store().view(|state| state.booked(key_id, idempotency_key));
+    let Some(index) = booked else { return Ok(None) };
+    check_same(state, index, same).await.map(Some)
+}
+
+async fn check_same(
+    state: &ApiState,
+    index: u64,
+    same: impl Fn(&Entry) -> bool,
+) -> Result<u64, ApiError> {
+    let stored = state.store().entry(index).await?;
+    let stored = stored.ok_or(ApiError::Unavailable("the entry is not published yet"))?;
+    if same(&stored.entry) { Ok(index) } else { Err(ApiError::IdempotencyKeyReused { index }) }
+}
+
 async fn append_all_once(
     state: &ApiState,
     (key_id, idempotency_key): (&Name, &str),
@@ -85,7 +106,5 @@ async fn append_all_once(
             Err(error) => return Err(error),
         },
     };
-    let stored = state.store().entry(index).await?;
-    let stored = stored.ok_or(ApiError::Unavailable("the entry is not published yet"))?;
-    if same(&stored.entry) { Ok(index) } else { Err(ApiError::IdempotencyKeyReused { index }) }
+    check_same(state, index, same).await
 }

@@ -8,13 +8,18 @@
 
 use std::sync::Arc;
 
-use data_dao_journal::{Body, LIST_MAX, Predicted, PredictionReserved, PredictionVoided, Refusal};
+use data_dao_journal::{
+    Body, LIST_MAX, Predicted, PredictionReserved, PredictionVoided, Refusal, Scope,
+    State as Ledger,
+};
 use data_dao_ledger::Name;
+use data_dao_market::CallSource;
 use privacy_identity::{Digest, Tag, Writer};
 use tracing::{Instrument as _, info_span, warn};
 use trainer_model::{Attribution, Features, Predictions, check_features, integrated_gradients};
 
 use crate::api_error::ApiError;
+use crate::auth::needs;
 use crate::batcher::Place;
 use crate::call_name::{Call, was_made};
 use crate::{ApiState, ShelvedModel};
@@ -108,6 +113,7 @@ pub(crate) async fn sell(
     values: &[f32],
     explain: Explain,
 ) -> Result<SoldPrediction, ApiError> {
+    needs(state, key_id, Scope::Infer)?;
     let features = served.features(values)?;
     if explain == Explain::Yes && features.rows() > EXPLAINED_ROWS_MAX {
         let rows = features.rows();
@@ -166,9 +172,10 @@ async fn reserve(
             Call::Made(id, price) => return Ok((id, price)),
         };
         let now_ms = state.now_ms();
-        let price = state
-            .store()
-            .view(|state| state.next_call(key_id, &served.name, now_ms).map(|call| call.price));
+        let price = state.store().view(|state| {
+            let call = state.next_call(key_id, &served.name, now_ms)?;
+            (call.source != CallSource::Balance || may_spend(state, key_id)).then_some(call.price)
+        });
         let Some(price) = price else {
             let (key_id, model) = (key_id.to_string(), served.name.to_string());
             return Err(ApiError::Refused(Box::new(Refusal::NoCallsLeft { key_id, model })));
@@ -192,6 +199,12 @@ async fn reserve(
     Err(ApiError::Contention)
 }
 
+/// Whether the key whose money this one spends may spend its balance: by calls as they are made, or by buying them.
+pub(crate) fn may_spend(ledger: &Ledger, key_id: &Name) -> bool {
+    let account = ledger.key(ledger.account_of(key_id));
+    account.is_some_and(|account| account.grant().pay_as_you_go || account.has(Scope::Buy))
+}
+
 async fn give_back(state: &ApiState, prediction: Digest) {
     let reason = "the prediction failed on the node".to_owned();
     let voided = PredictionVoided { prediction, reason };
@@ -209,10 +222,12 @@ async fn compute(
     let to_explain = (explain == Explain::Yes).then(|| features.clone());
     let predictions = state.batcher().predict(place, &served.model, features).await?;
     let Some(features) = to_explain else { return Ok((predictions, Vec::new())) };
-    let _permit = state.explanations().acquire().await.map_err(ApiError::internal)?;
+    let permit = state.explanations().acquire_owned().await.map_err(ApiError::internal)?;
     let (device, model) = (state.parts().device.clone(), Arc::clone(&served.model));
     let classes: Vec<usize> = predictions.labels().collect();
     let task = tokio::task::spawn_blocking(move || {
+        // Held by the work, which goes on when whoever asked has gone away.
+        let _permit = permit;
         let (architecture, parameters) = (model.architecture(), model.parameters());
         integrated_gradients(&device, architecture, parameters, &features, &classes)
     });

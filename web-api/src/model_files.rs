@@ -31,10 +31,12 @@ impl ModelFiles {
             ModelFacts::new(state, state.model(&served.name)?.release(served.version)?)
         });
         let facts = facts.ok_or_else(|| ApiError::not_found("model", &served.name))?;
-        let _permit = state.explanations().acquire().await.map_err(ApiError::internal)?;
+        let permit = state.explanations().acquire_owned().await.map_err(ApiError::internal)?;
         let (model, folder) =
             (Arc::clone(&served.model), format!("{}-{}", served.name, served.version));
         let making = tokio::task::spawn_blocking(move || {
+            // Held by the work, which goes on when whoever asked has gone away.
+            let _permit = permit;
             let metadata = facts.metadata(&model);
             let (architecture, parameters) = (model.architecture(), model.parameters());
             let onnx = parameters.to_onnx(architecture, model.standardiser(), &metadata);

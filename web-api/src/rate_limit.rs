@@ -166,16 +166,20 @@ pub(crate) async fn limited(
     response
 }
 
-/// Only keys that open something have a bucket: others would fill the table.
+/// The account whose bucket the request is of: all keys that spend one's money share it, or making keys would be a way around
+/// the limit. Only keys that open something have one: others would fill the table.
 fn known_key(state: &ApiState, headers: &HeaderMap, now_ms: u64) -> Option<Name> {
     let hash = secret_hash(bearer_of(headers)?);
-    state.store().view(|ledger| ledger.authenticate(&hash, now_ms).ok().cloned())
+    state.store().view(|ledger| {
+        let key_id = ledger.authenticate(&hash, now_ms).ok()?;
+        Some(ledger.account_of(key_id).clone())
+    })
 }
 
 /// What one customer has: an IPv4 address, or 64 bits of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        address @ IpAddr::V4(_) => address,
         IpAddr::V6(address) => {
             let network = u128::from(address) >> 64 << 64;
             IpAddr::V6(Ipv6Addr::from(network))

@@ -5,7 +5,8 @@
 //!    └─ shutdown: no new connection, those there finish within 10 s
 //! ```
 //! Threats: many connections that send nothing, or a byte now and then (slow loris): each has a time for its TLS handshake and
-//! for each header, the router has one for each request with its body, and one address has only a part of all places.
+//! for each header, the router has one for each request with its body, what cannot be written for 30 s is given up (a client
+//! that asks and never reads), and one address has only a part of all places.
 
 use std::{
     collections::HashMap,
@@ -30,6 +31,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -40,8 +42,12 @@ use tokio_rustls::{
 use tower::Service as _;
 use tracing::{debug, warn};
 
+use crate::rate_limit::network;
+
 /// How long a TLS handshake, and each request's header, may take by default: a slow telephone needs two seconds.
 const HEADER_TIME_DEFAULT: Duration = Duration::from_secs(10);
+/// How long a client may read nothing of what is written to it.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 /// How long requests in progress may take when the node stops.
 const STOP_TIME: Duration = Duration::from_secs(10);
 /// How long nothing is accepted when the process has no file descriptors left.
@@ -54,7 +60,8 @@ const HEADER_BYTES_MAX: usize = 16 << 10;
 pub struct ConnectionLimits {
     /// In all: some 40 KiB each. More wait in the kernel's queue.
     pub connections_max: usize,
-    /// Of one address: more are closed at once. A proxy in front needs as many as it has clients.
+    /// Of one address, or of 64 bits of IPv6, which one customer has: more are closed at once. A proxy in front needs as many
+    /// as it has clients; a household behind one address has some dozens.
     pub per_address_max: usize,
     /// How long a TLS handshake, and each request's header, may take; and how long a connection may be idle.
     pub header_time: Duration,
@@ -62,7 +69,7 @@ pub struct ConnectionLimits {
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { connections_max: 10_000, per_address_max: 10_000, header_time: HEADER_TIME_DEFAULT }
+        Self { connections_max: 10_000, per_address_max: 256, header_time: HEADER_TIME_DEFAULT }
     }
 }
 
@@ -150,7 +157,7 @@ pub async fn serve(
         let Ok(place) = place else { break };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(seat) = Addresses::seat(&addresses, peer.ip()) else { continue };
+                let Some(seat) = Addresses::seat(&addresses, network(peer.ip())) else { continue };
                 let connection = Connection {
                     peer,
                     router: router.clone(),
@@ -256,8 +263,10 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(header_time)
             .max_buf_size(HEADER_BYTES_MAX);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIME));
         let connection = builder.serve_connection_with_upgrades(
-            TokioIo::new(stream),
+            TokioIo::new(Box::pin(stream)),
             TowerToHyperService::new(service),
         );
         tokio::pin!(connection);

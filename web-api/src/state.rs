@@ -76,7 +76,7 @@ struct Inner {
     policy: HttpPolicy,
     rate_limits: RateLimits,
     nonces: Nonces,
-    explanations: Semaphore,
+    explanations: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     batcher: Batcher,
     appender: Appender,
@@ -100,7 +100,7 @@ impl ApiState {
     /// * `policy` — what the operator decides about the interface.
     #[must_use]
     pub fn with_policy(parts: ApiParts, policy: HttpPolicy) -> Self {
-        let explanations = Semaphore::new(EXPLANATIONS_MAX);
+        let explanations = Arc::new(Semaphore::new(EXPLANATIONS_MAX));
         let metrics = Arc::new(Metrics::default());
         let batcher = Batcher::start(parts.device.clone(), Arc::clone(&metrics));
         let (store, clock) = (parts.store.clone(), parts.clock.clone());
@@ -231,8 +231,8 @@ impl ApiState {
         &self.0.nonces
     }
 
-    pub(crate) fn explanations(&self) -> &Semaphore {
-        &self.0.explanations
+    pub(crate) fn explanations(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.explanations)
     }
 
     /// Ledger time now: never before the last entry's.

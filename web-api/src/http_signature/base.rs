@@ -144,7 +144,7 @@ pub(crate) fn check(
     };
     let input = Input::parse(field("signature-input")?)?;
     let signature = fields::signature(field("signature")?, &input.label)?;
-    check_coverage(&input, body.is_empty())?;
+    check_coverage(&input, request.headers, body.is_empty())?;
     check_time(&input, now_s)?;
     let authority = request.authority().unwrap_or_default();
     if !authorities.is_empty() && !authorities.contains(&authority) {
@@ -173,7 +173,12 @@ pub(crate) fn check(
     Ok(Checked { key, nonce: nonce.to_owned() })
 }
 
-fn check_coverage(input: &Input, is_bodiless: bool) -> Result<(), SignatureError> {
+/// Threat: whoever carries the request changes what was not signed. An Idempotency-Key that is another one books twice.
+fn check_coverage(
+    input: &Input,
+    headers: &HeaderMap,
+    is_bodiless: bool,
+) -> Result<(), SignatureError> {
     let covers = |name: &str| input.components.iter().any(|known| known == name);
     let target = covers("@request-target") || (covers("@path") && covers("@query"));
     let checks = [
@@ -181,6 +186,7 @@ fn check_coverage(input: &Input, is_bodiless: bool) -> Result<(), SignatureError
         ("@authority", covers("@authority")),
         ("@path and @query, or @request-target", target),
         ("content-digest", is_bodiless || covers("content-digest")),
+        ("idempotency-key", !headers.contains_key("idempotency-key") || covers("idempotency-key")),
     ];
     match checks.into_iter().find(|(_, covered)| !covered) {
         Some((name, _)) => Err(SignatureError::NotCovered(name)),

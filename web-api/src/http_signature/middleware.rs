@@ -43,7 +43,14 @@ async fn checked(state: &ApiState, request: Request) -> Result<Request, ApiError
     let checked = check(&request, &body, &state.policy().authorities, now_s).map_err(refused)?;
     let key = VerifyingKey::from_bytes(checked.key)
         .map_err(|_source| refused(super::SignatureError::KeyId))?;
-    state.nonces().take(&key, &checked.nonce, now_s).map_err(refused)?;
+    // A stranger's request can do nothing, replayed or not; its nonces would only fill the table.
+    let is_known = state.store().view(|ledger| {
+        ledger.members().contains_key(&key)
+            || ledger.genesis().is_some_and(|genesis| genesis.operator == key)
+    });
+    if is_known {
+        state.nonces().take(&key, &checked.nonce, now_s).map_err(refused)?;
+    }
     parts.extensions.insert(SignedBy(key));
     Ok(Request::from_parts(parts, Body::from(body)))
 }

@@ -20,6 +20,7 @@ use crate::api_error::ApiError;
 use crate::auth::{Caller, Operator};
 use crate::cursor::{Page, bad_cursor, cursor_from_text, link_to_next};
 use crate::extract::{JsonBody, PathPart, QueryPart};
+use crate::inference::may_spend;
 use crate::problem::Problem;
 use crate::{ApiKeySecret, ApiState, amount};
 
@@ -207,6 +208,9 @@ pub(crate) struct RotationRequest {
     overlap_s: Option<u64>,
 }
 
+/// Most keys that an account ever has, its own among them: a chain of shops with a key for each till.
+const KEYS_OF_ACCOUNT_MAX: usize = 1_000;
+
 type NoStore = [(header::HeaderName, &'static str); 1];
 const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 
@@ -230,7 +234,9 @@ pub(crate) async fn issue(
     let (by, account) = match &caller {
         Caller::Operator(operator) => (operator.by.clone(), None),
         Caller::Buyer(buyer) => {
+            buyer.needs_newest_secret()?;
             buyer.needs(&state, Scope::Keys)?;
+            check_room(&state, &buyer.key_id)?;
             if deposit.is_some() {
                 return Err(ApiError::Forbidden("only the operator books deposits".to_owned()));
             }
@@ -238,6 +244,7 @@ pub(crate) async fn issue(
         }
     };
     let grant = request.grant.unwrap_or_default().grant(account.clone())?;
+    check_spending(&state, &caller, &grant)?;
     let (secret, key_id) = (ApiKeySecret::generate(), random_key_id());
     check_name(&request.buyer)?;
     let mut salt = [0; 32];
@@ -348,6 +355,7 @@ pub(crate) async fn amend(
     let (by, key_id) = reachable(&state, &caller, &id, Reach::Others)?;
     let account = |ledger: &Ledger| ledger.key(&key_id)?.grant().account.clone();
     let grant = grant.grant(state.store().view(account))?;
+    check_spending(&state, &caller, &grant)?;
     let amended = KeyAmended { key_id: key_id.clone(), grant };
     state.append_act(&by, ("amend-key", &id), vec![amended.into()]).await?;
     let now_ms = state.now_ms();
@@ -372,6 +380,9 @@ pub(crate) async fn rotate(
     PathPart(id): PathPart<String>,
     JsonBody(request): JsonBody<RotationRequest>,
 ) -> Result<(StatusCode, NoStore, Json<NewKey>), ApiError> {
+    if let Caller::Buyer(buyer) = &caller {
+        buyer.needs_newest_secret()?;
+    }
     let (by, key_id) = reachable(&state, &caller, &id, Reach::Itself)?;
     let secret = ApiKeySecret::generate();
     let overlap_ms = request.overlap_s.unwrap_or(OVERLAP_S_DEFAULT).saturating_mul(1_000);
@@ -478,6 +489,7 @@ fn reachable(
             Ok((format!("key {}", buyer.key_id), key_id))
         }
         Caller::Buyer(buyer) if buyer.key_id == account => {
+            buyer.needs_newest_secret()?;
             buyer.needs(state, Scope::Keys)?;
             if buyer.key_id == key_id {
                 let told = "a key does not change its own rights; ask the operator".to_owned();
@@ -517,6 +529,30 @@ fn check_name(name: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::Refused(Box::new(Refusal::OutOfBounds { what: "buyer", got, low, high })))
+}
+
+/// Refuses a key more than one account may ever have made. Keys are in the ledger for ever, and every sale reads them.
+fn check_room(state: &ApiState, account: &Name) -> Result<(), ApiError> {
+    let made = state.store().view(|ledger| {
+        let ids = ledger.keys().iter().map(|(id, _)| id);
+        ids.filter(|id| ledger.account_of(id) == account).count()
+    });
+    if made < KEYS_OF_ACCOUNT_MAX {
+        return Ok(());
+    }
+    let told =
+        format!("an account makes at most {KEYS_OF_ACCOUNT_MAX} keys, revoked ones among them");
+    Err(ApiError::Forbidden(told))
+}
+
+/// Refuses a buyer's key that would spend the balance where the buyer's own may not.
+fn check_spending(state: &ApiState, caller: &Caller, grant: &KeyGrant) -> Result<(), ApiError> {
+    let Caller::Buyer(buyer) = caller else { return Ok(()) };
+    if !grant.pay_as_you_go || state.store().view(|ledger| may_spend(ledger, &buyer.key_id)) {
+        return Ok(());
+    }
+    let told = "pay_as_you_go: the account's own key neither buys nor pays as it goes".to_owned();
+    Err(ApiError::Forbidden(told))
 }
 
 fn amount_from_text(text: &str) -> Result<u128, ApiError> {

@@ -4,8 +4,9 @@
 //! ```text
 //!  Stripe-Signature: t=1492774577,v1=<hex of HMAC-SHA256(secret, "1492774577." ‖ body)>[,v1=…]
 //! ```
-//! Threats: a forged event (the signature), a replayed one (its time, and the event's id, under which the ledger books it
-//! once), a changed one (the signature is over the bytes as they came).
+//! Threats: a forged event (the signature), a replayed one (its time, and the payment's id, under which the ledger books it
+//! once: a provider may send two events with ids of their own for one payment), a changed one (the signature is over the bytes
+//! as they came).
 
 use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
 use data_dao_journal::{Body, Deposited, Entry};
@@ -29,16 +30,15 @@ const SIGNATURES_MAX: usize = 8;
 /// Decimal places of money in the ledger.
 const LEDGER_PLACES: u32 = 4;
 /// Currencies without decimals in the provider's API (Stripe, "Zero-decimal currencies").
-const NO_DECIMALS: &str = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF";
+const NO_DECIMALS: &str = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF";
+/// Without decimals, and counted in hundredths by some of the provider's pages: refused rather than booked a hundredfold.
+const AMBIGUOUS: &str = "UGX";
 /// Currencies with three (Stripe, "Three-decimal currencies").
 const THREE_DECIMALS: &str = "BHD JOD KWD OMR TND";
 
 /// An event of the provider: as much of it as counts.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct PaymentEvent {
-    /// The event's own id: it is booked once.
-    #[schema(example = "evt_1NG8Du2eZvKYlo2CUI79vXWy", min_length = 1, max_length = 150)]
-    id: String,
     /// What happened; everything but `payment_intent.succeeded` is taken note of and no more.
     #[serde(rename = "type")]
     #[schema(example = "payment_intent.succeeded")]
@@ -57,6 +57,8 @@ pub(crate) struct PaymentData {
 
 #[derive(Debug, Deserialize)]
 struct Payment {
+    /// The payment's own id: it is booked once, however many events tell of it.
+    id: String,
     amount_received: u64,
     currency: String,
     metadata: Metadata,
@@ -120,10 +122,14 @@ fn deposit(state: &ApiState, event: PaymentEvent) -> Result<Deposited, ApiError>
         let told = format!("data.object.currency is {got}, this DAO's is {expected}");
         return Err(ApiError::Invalid(told));
     }
+    if got == AMBIGUOUS {
+        let told = format!("data.object.currency: payments in {got} are booked by hand");
+        return Err(ApiError::Invalid(told));
+    }
     let key = &payment.metadata.sahakar_key;
     let key_id = Name::new(key.as_str()).map_err(|_source| ApiError::not_found("key", key))?;
     let amount = u128::from(payment.amount_received) * 10_u128.pow(LEDGER_PLACES - places(&got));
-    Ok(Deposited { key_id, amount, idempotency_key: format!("payment:{}", event.id) })
+    Ok(Deposited { key_id, amount, idempotency_key: format!("payment:{}", payment.id) })
 }
 
 /// Decimal places of the smallest unit that the provider counts.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::api_error::ApiError;
 use crate::auth::Buyer;
 use crate::extract::JsonBody;
-use crate::idempotency::{IdempotencyKey, append_once};
+use crate::idempotency::{IdempotencyKey, append_once, booked_before};
 use crate::problem::Problem;
 use crate::{ApiState, amount};
 
@@ -136,10 +136,14 @@ pub(crate) async fn purchase(
 ) -> Result<(StatusCode, Json<PurchaseView>), ApiError> {
     buyer.needs(&state, Scope::Buy)?;
     let wanted = Wanted::new(&state, buyer.key_id, idempotency_key, &request)?;
+    // What was booked is answered, whatever has become of prices and plans since.
+    let name = (&wanted.key_id, wanted.idempotency_key.as_str());
+    if let Some(index) = booked_before(&state, name, |entry| wanted.is_booked_by(entry)).await? {
+        return Ok((StatusCode::CREATED, Json(view(&state, index).await?)));
+    }
     for _ in 0..ATTEMPTS_MAX {
         let now_ms = state.now_ms();
         let body = state.store().view(|ledger| wanted.body(ledger, now_ms))?;
-        let name = (&wanted.key_id, wanted.idempotency_key.as_str());
         match append_once(&state, name, body, |entry| wanted.is_booked_by(entry)).await {
             Ok(index) => return Ok((StatusCode::CREATED, Json(view(&state, index).await?))),
             // The price moved between looking and buying.

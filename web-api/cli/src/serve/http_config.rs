@@ -35,13 +35,14 @@ pub struct HttpConfig {
     pub key_requests_per_minute: u32,
     /// Most connections at once; more wait.
     pub connections_max: usize,
-    /// Most connections of one address; more are closed. Behind a proxy as many as in all.
-    pub connections_per_address_max: usize,
+    /// Most connections of one address; more are closed. If absent 256, and as many as in all where proxies are trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_per_address_max: Option<usize>,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        let ConnectionLimits { connections_max, per_address_max, .. } = ConnectionLimits::default();
+        let ConnectionLimits { connections_max, .. } = ConnectionLimits::default();
         Self {
             tls_certificate: None,
             tls_key: None,
@@ -51,7 +52,7 @@ impl Default for HttpConfig {
             address_requests_per_minute: ADDRESS_PER_MINUTE_DEFAULT,
             key_requests_per_minute: 0,
             connections_max,
-            connections_per_address_max: per_address_max,
+            connections_per_address_max: None,
         }
     }
 }
@@ -83,10 +84,16 @@ impl HttpConfig {
     /// How many connections there may be.
     #[must_use]
     pub fn limits(&self) -> ConnectionLimits {
+        let limits = ConnectionLimits::default();
+        let of_all = if self.trusted_proxies.is_empty() {
+            limits.per_address_max
+        } else {
+            self.connections_max
+        };
         ConnectionLimits {
             connections_max: self.connections_max,
-            per_address_max: self.connections_per_address_max,
-            ..ConnectionLimits::default()
+            per_address_max: self.connections_per_address_max.unwrap_or(of_all),
+            ..limits
         }
     }
 
