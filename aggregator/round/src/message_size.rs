@@ -7,8 +7,8 @@ use crate::mode;
 /// A message's parts that depend on neither model nor cohort: headers, keys, proofs of inclusion, the
 /// longest texts.
 const BASE_BYTES: usize = 1 << 20;
-/// Bytes of a coordinate in the longest vector beside a sealed one: two probes of four bytes each. With them
-/// travels what every party answered, at most 17 × 16 bytes per contributor.
+/// Bytes of a coordinate in the longest vector beside a sealed one: three probes of less than two bytes each
+/// (Rice codes), or a sum of eight. With them travels what every party answered, at most 17 × 24 bytes per contributor.
 const COORDINATE_BYTES: usize = 8;
 /// What one contributor adds to the longest list: header, signature, envelope, entry of a receipt.
 const CONTRIBUTOR_BYTES: usize = 1 << 10;

@@ -23,7 +23,7 @@ pub enum Worked {
     Prepared(Vec<OwnProof>),
     /// The sum of its parts, in the form of its mode.
     Summed(Vec<u8>),
-    /// Its part of the two scalars of each contributor, in the order of the set.
+    /// Its part of the three scalars of each contributor, in the order of the set.
     Scored(Vec<[u64; SCALARS]>),
     /// An update that was taken is gone: the round cannot go on.
     Lost {

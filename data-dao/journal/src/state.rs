@@ -93,11 +93,11 @@ pub struct State {
     /// The reservations by the time at which they expire.
     expiring: BTreeSet<(u64, Digest)>,
     /// Months that have not ended: by end, whose, which model, which purchase.
-    months: BTreeSet<(u64, Name, Name, u32)>,
+    months: Shared<BTreeSet<(u64, Name, Name, u32)>>,
     /// Who may download which version of which model.
-    licences: BTreeSet<(Name, Name, u32)>,
+    licences: Shared<BTreeSet<(Name, Name, u32)>>,
     /// The entries that say what was done at the node.
-    acts: Vec<u64>,
+    acts: Shared<Vec<u64>>,
     /// Each deposit and purchase by its API key and idempotency key, and the entry that booked it.
     requests: Runs<Cause, u64>,
     proposals: SharedMap<ProposalId, Shared<Proposal>>,

@@ -1,9 +1,9 @@
 //! What people are called: the log has salted commitments, the names stand beside it until they are erased.
 
 use axum::{extract::State, http::StatusCode};
-use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
-use data_dao_journal::{Refusal, State as Ledger};
-use data_dao_store::{SaltedName, Store, is_commitment};
+use data_dao_governance::{Action, MEMBER_LABEL_BYTES_MAX};
+use data_dao_journal::{Body, Refusal};
+use data_dao_store::{ENTRIES_PAGE_MAX, SaltedName, Store, is_commitment};
 use privacy_identity::{Digest, VerifyingKey};
 use serde::Deserialize;
 use tracing::info;
@@ -76,7 +76,8 @@ pub(crate) async fn keep(store: &Store, names: &[SaltedName]) -> Result<(), ApiE
 
 /// Erase what a member is called
 ///
-/// The ledger stays as it is: it has salted commitments, of which nothing can be learnt any more.
+/// All that the ledger ever called it, as a member, before, and in proposals. The ledger stays as it is: it has salted commitments,
+/// of which nothing can be learnt any more.
 #[utoipa::path(delete, path = "/v1/members/{key}/label", tag = "governance",
     params(("key" = String, Path, description = "The member's public key in hexadecimal")),
     security(("operator" = [])),
@@ -90,9 +91,8 @@ pub(crate) async fn erase(
 ) -> Result<StatusCode, ApiError> {
     let missing = || ApiError::not_found("name", &key);
     let member = key.parse().map_err(|_source| missing())?;
-    let labels = state.store().view(|ledger| labels(ledger, &member));
     let mut erased = false;
-    for label in labels {
+    for label in labels(state.store(), &member).await? {
         erased |= state.store().erase(&label).await?;
     }
     if !erased {
@@ -102,10 +102,33 @@ pub(crate) async fn erase(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// All that the log calls a member.
-fn labels(ledger: &Ledger, member: &VerifyingKey) -> Vec<String> {
-    let of_dao = ledger.membership(member).map(|member| member.label.clone());
-    let federations = ledger.federations().values();
-    let of_federations = federations.filter_map(|f| Some(f.members().get(member)?.label.clone()));
-    of_dao.into_iter().chain(of_federations).collect()
+/// All that the log ever called somebody: the books know what it is called now, and nobody whose admission failed.
+async fn labels(store: &Store, member: &VerifyingKey) -> Result<Vec<String>, ApiError> {
+    let (mut labels, mut next) = (Vec::new(), 0);
+    loop {
+        let page = store.entries(next, ENTRIES_PAGE_MAX).await?;
+        let Some(last) = page.last() else { return Ok(labels) };
+        next = last.index + 1;
+        labels.extend(page.iter().flat_map(|stored| labels_in(&stored.entry.body, member)));
+    }
+}
+
+/// What an entry calls somebody.
+fn labels_in(body: &Body, member: &VerifyingKey) -> Vec<String> {
+    let named: Vec<(&VerifyingKey, &String)> = match body {
+        Body::MembersFounded(body) => {
+            body.members.iter().map(|founder| (&founder.member, &founder.label)).collect()
+        }
+        Body::MemberAdmitted(body) => vec![(&body.member, &body.label)],
+        Body::MemberJoined(body) => vec![(&body.joining.member, &body.joining.label)],
+        Body::ProposalMade(body) => {
+            let named = body.content.actions.iter().filter_map(|action| match action {
+                Action::AdmitMember { member, label, .. } => Some((member, label)),
+                _ => None,
+            });
+            named.collect()
+        }
+        _ => Vec::new(),
+    };
+    named.into_iter().filter(|(key, _)| *key == member).map(|(_, label)| label.clone()).collect()
 }

@@ -135,4 +135,7 @@ async fn who_is_proposed_as_a_member_is_not_named_in_the_log() {
     assert_eq!(made.status, 201, "{}", made.text());
     assert!(is_in_the_log(&node, &label).await && !is_in_the_log(&node, name).await);
     assert_eq!(node.state.store().reveal(&label).as_deref(), Some(name));
+    // It is no member, and may never be one; its name is erased all the same.
+    assert_eq!(erase(&node, OPERATOR).await.status, 204);
+    assert_eq!(node.state.store().reveal(&label), None);
 }

@@ -150,7 +150,9 @@ impl State {
             let (complainant, federation) = (dispute.complainant, name());
             return Err(Refusal::DisputeOpen { complainant, federation, round });
         }
-        let lapses_at_ms = now_ms.saturating_add(decision_ms(&self.dao().charter));
+        // From the window's end on, whoever objects and when: an accused that objected to itself at once would else run the
+        // clock down for evidence that comes late.
+        let lapses_at_ms = until_ms.saturating_add(decision_ms(&self.dao().charter));
         let (complainant, index) = (dispute.complainant, self.entries);
         let open = OpenDispute { complainant, index, lapses_at_ms };
         let challenge = self.challenge_mut(&dispute.federation, round)?;

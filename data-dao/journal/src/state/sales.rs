@@ -248,6 +248,14 @@ impl State {
         if passed == 0 {
             return;
         }
+        // Nothing is left of them that could be split when they end.
+        let months = open.iter().take(passed).filter_map(|lot| {
+            let (ends_at_ms, Purchase { buyer, model, lot, .. }) = (lot.ends_at_ms?, &lot.purchase);
+            Some((ends_at_ms, buyer.clone(), model.clone(), *lot))
+        });
+        for month in months.collect::<Vec<_>>() {
+            self.months.remove(&month);
+        }
         if let Some(lots) = self.keys.get_mut(key_id).and_then(|key| key.lots.get_mut(model)) {
             lots.spent += passed;
         }

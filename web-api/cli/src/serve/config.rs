@@ -213,6 +213,7 @@ pub struct FederationConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ditto_lambda: Option<f64>,
     /// Correct drift by control variates (SCAFFOLD): needs `local_steps`, and neither momentum, noise nor models of one's own.
+    /// Among members who know each other: one that sends zeros in every round stops training, and nobody can prove it.
     #[serde(default)]
     pub scaffold: bool,
     /// The server's step: `fedavg` (the default), `fedavgm`, `fedadagrad`, `fedadam` or `fedyogi`, with settings as

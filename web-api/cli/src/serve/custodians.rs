@@ -28,13 +28,22 @@ impl Decode for CustodianList {
     }
 }
 
-/// Keeps a member's key. A member that comes with another key than before gets that one.
-pub(crate) fn keep(vault: &Vault, custodian: Custodian) -> anyhow::Result<()> {
+/// Keeps the key of a member, or of who is about to be one. A member that comes with another key than before gets that one.
+///
+/// * `is_member` — who else's keys are kept.
+pub(crate) fn keep(
+    vault: &Vault,
+    custodian: Custodian,
+    is_member: impl Fn(&VerifyingKey) -> bool,
+) -> anyhow::Result<()> {
     let mut kept = kept(vault)?;
     match kept.iter_mut().find(|other| other.member == custodian.member) {
         Some(same) if *same == custodian => return Ok(()),
         Some(other) => *other = custodian,
-        None => kept.push(custodian),
+        None => {
+            kept.retain(|other| is_member(&other.member));
+            kept.push(custodian);
+        }
     }
     vault.keep(CUSTODY_FILE, &CustodianList(kept))
 }

@@ -54,12 +54,19 @@ fn kept(vault: &Vault) -> anyhow::Result<Vec<DrawKey>> {
 
 /// Keeps the key by which a member draws. The first stands: returns whether it is this one.
 ///
+/// * `is_member` — who else's keys are kept: who was not admitted has been in no draw.
+///
 /// Threat: a member that registers key after key until one is drawn for the rounds it wants.
-pub(crate) fn keep(vault: &Vault, member: VerifyingKey, key: VrfPublicKey) -> anyhow::Result<bool> {
+pub(crate) fn keep(
+    vault: &Vault,
+    (member, key): (VerifyingKey, VrfPublicKey),
+    is_member: impl Fn(&VerifyingKey) -> bool,
+) -> anyhow::Result<bool> {
     let mut kept = kept(vault)?;
     if let Some(DrawKey(_, first)) = kept.iter().find(|DrawKey(other, _)| *other == member) {
         return Ok(*first == key);
     }
+    kept.retain(|DrawKey(other, _)| is_member(other));
     kept.push(DrawKey(member, key));
     vault.keep(DRAW_FILE, &DrawKeys(kept))?;
     Ok(true)
@@ -125,11 +132,26 @@ mod tests {
             Architecture::mlp(MlpShape { inputs: 1, hidden: Vec::new(), classes: 2 }).unwrap();
         let vault = Vault::open(dir.path(), architecture).unwrap();
         let [(one, first), (other, second)] = [key(1), key(2)];
-        assert!(keep(&vault, one, first).unwrap());
-        assert!(keep(&vault, one, first).unwrap());
-        assert!(!keep(&vault, one, second).unwrap());
-        assert!(keep(&vault, other, second).unwrap());
+        let all = |_: &VerifyingKey| true;
+        assert!(keep(&vault, (one, first), all).unwrap());
+        assert!(keep(&vault, (one, first), all).unwrap());
+        assert!(!keep(&vault, (one, second), all).unwrap());
+        assert!(keep(&vault, (other, second), all).unwrap());
         let kept: Vec<_> = kept(&vault).unwrap().into_iter().map(|DrawKey(_, key)| key).collect();
         assert_eq!(kept, [first, second]);
+    }
+
+    #[test]
+    fn keys_of_who_was_never_admitted_do_not_pile_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let architecture =
+            Architecture::mlp(MlpShape { inputs: 1, hidden: Vec::new(), classes: 2 }).unwrap();
+        let vault = Vault::open(dir.path(), architecture).unwrap();
+        let (member, _) = key(0);
+        for seed in 0..9 {
+            assert!(keep(&vault, key(seed), |other| *other == member).unwrap());
+        }
+        let kept = kept(&vault).unwrap();
+        assert_eq!(kept.iter().map(|DrawKey(key, _)| *key).collect::<Vec<_>>(), [member, key(8).0]);
     }
 }

@@ -176,30 +176,38 @@ impl RoundService {
         if custodian.sealing(&body.federation).is_none() {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         }
-        // Kept before the ledger names the member, so that a crash in between loses no key.
-        custodians::keep(&self.vault, custodian)?;
-        if !draws::keep(&self.vault, member, body.draw)? {
+        // What the log would refuse, were it in the clear.
+        if !known && !(1..=MEMBER_LABEL_BYTES_MAX).contains(&body.label.len()) {
+            return Ok(DaoReply::Refused(Refusal::Malformed));
+        }
+        if !known && count >= self.terms.unverified_body().encoding.contributors_max() {
+            return Ok(DaoReply::Refused(Refusal::BadSet));
+        }
+        // Kept before the ledger names the member, so that a crash in between loses no key; of nobody else, or whoever has
+        // the invitation's token could fill the lists with keys that nobody admits.
+        let (draw, is_member) = (body.draw, self.federation(|f| f.members().clone())?);
+        let is_member = |key: &VerifyingKey| is_member.contains_key(key);
+        custodians::keep(&self.vault, custodian, is_member)?;
+        if !draws::keep(&self.vault, (member, draw), is_member)? {
             return Ok(DaoReply::Refused(Refusal::AlreadyAnswered));
         }
         if known {
             return Ok(DaoReply::Joined);
-        }
-        // What the log would refuse, were it in the clear.
-        if !(1..=MEMBER_LABEL_BYTES_MAX).contains(&body.label.len()) {
-            return Ok(DaoReply::Refused(Refusal::Malformed));
-        }
-        if count >= self.terms.unverified_body().encoding.contributors_max() {
-            return Ok(DaoReply::Refused(Refusal::BadSet));
         }
         self.events
             .emit(json!({"event": "joined", "member": member.to_string(), "label": body.label}));
         self.joined_ms.store(running_ms(), std::sync::atomic::Ordering::Relaxed);
         // The log is for ever: what somebody is called stands beside it, where it can be erased.
         let label = self.store.keep_name(&salted(body.label.clone())).await?;
-        let admitted = MemberAdmitted { federation: self.name.clone(), member, label };
+        let admitted =
+            MemberAdmitted { federation: self.name.clone(), member, label: label.clone() };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
             Ok(_) => Ok(DaoReply::Joined),
-            Err(AppendError::Refused { .. }) => Ok(DaoReply::Refused(Refusal::Malformed)),
+            Err(AppendError::Refused { .. }) => {
+                // Nothing names it.
+                self.store.erase(&label).await?;
+                Ok(DaoReply::Refused(Refusal::Malformed))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -278,7 +286,11 @@ impl RoundService {
         };
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
         self.vault.keep(GRANT_FILE, &grant)?;
-        self.store.append(now_ms(), vec![Body::RoundOpened(opened)]).await?;
+        if !self.append_unless_refused(vec![Body::RoundOpened(opened)]).await? {
+            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
+        }
+        // ε may have been topped up after the model was sold.
+        self.released.store(false, std::sync::atomic::Ordering::Relaxed);
         Ok(DaoReply::Granted { grant: Box::new(grant), model: sealed })
     }
 

@@ -13,6 +13,7 @@ use aggregator_round::round_loss_micro;
 use anyhow::Context as _;
 use data_dao_journal::{Body, LIST_MAX, ModelReleased, PriceSet, RoundPosted, RoundsEnded};
 use data_dao_ledger::Name;
+use data_dao_store::AppendError;
 use privacy_identity::{Digest, Signed, Tag};
 use serde_json::json;
 
@@ -39,11 +40,24 @@ impl RoundService {
     /// more rounds start, puts the model into the catalogue. May be called at any time, any number
     /// of times.
     pub(super) async fn advance(&self) -> anyhow::Result<()> {
+        self.post_due().await?;
         if self.released.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.post_due().await?;
         self.release().await
+    }
+
+    /// Appends, or returns false: what members decided fell due since this node looked, and the ledger refuses it. It is
+    /// looked at again, as no decision of theirs may end the node.
+    pub(super) async fn append_unless_refused(&self, bodies: Vec<Body>) -> anyhow::Result<bool> {
+        match self.store.append(now_ms(), bodies).await {
+            Ok(_) => Ok(true),
+            Err(AppendError::Refused { refusal, .. }) => {
+                tracing::warn!("the ledger refuses what was due before: {refusal}");
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn post_due(&self) -> anyhow::Result<()> {
@@ -54,7 +68,9 @@ impl RoundService {
         self.keep_time().await?;
         for (round, credits) in self.payable()? {
             let posted = RoundPosted { federation: self.name.clone(), round, credits };
-            self.store.append(now_ms(), vec![Body::RoundPosted(posted)]).await?;
+            if !self.append_unless_refused(vec![Body::RoundPosted(posted)]).await? {
+                return Ok(());
+            }
             let credits = credits.to_string();
             self.events.emit(json!({"event": "posted", "round": round, "credits": credits}));
         }
@@ -149,15 +165,27 @@ impl RoundService {
         let model = Name::new(self.config.federation.model.clone())?;
         // Before the catalogue names it: whoever reads it there can ask it.
         (self.publish)(&self.vault.model(&standstill.model)?)?;
-        if self.store.view(|state| state.model(&model).is_none()) {
-            self.list_model(&standstill, model).await?;
+        let sold = self.store.view(|state| {
+            let latest = state.model(&model)?.latest();
+            Some((latest.version, latest.rounds))
+        });
+        // Rounds that came after a release, as ε was topped up, lead to another version.
+        let is_new = sold.is_none_or(|(_, rounds)| rounds < standstill.settled as u64);
+        let version = sold.map_or(1, |(version, _)| version.saturating_add(1));
+        if is_new && !self.list_model(&standstill, (model, version)).await? {
+            return Ok(());
         }
         self.released.store(true, Ordering::Relaxed);
         self.events.emit(json!({"event": "released", "model": self.config.federation.model}));
         Ok(())
     }
 
-    async fn list_model(&self, standstill: &Standstill, model: Name) -> anyhow::Result<()> {
+    /// Whether the ledger took it.
+    async fn list_model(
+        &self,
+        standstill: &Standstill,
+        (model, version): (Name, u32),
+    ) -> anyhow::Result<bool> {
         let mut weights = self.store.view(|state| state.release_weights(&self.name))?;
         if weights.len() > LIST_MAX {
             // Everybody recomputes them; an entry has to fit a leaf.
@@ -165,7 +193,7 @@ impl RoundService {
         }
         let release = ModelReleased {
             model: model.clone(),
-            version: 1,
+            version,
             digest: standstill.model,
             federation: self.name.clone(),
             rounds: standstill.settled as u64,
@@ -173,8 +201,11 @@ impl RoundService {
             weights,
         };
         let price = PriceSet { model, price: u128::from(self.config.federation.price) };
-        let bodies = vec![Body::ModelReleased(release), Body::PriceSet(price)];
-        self.store.append(now_ms(), bodies).await?;
-        Ok(())
+        let mut bodies = vec![Body::ModelReleased(release)];
+        if version == 1 {
+            // Afterwards the price is the members' to say.
+            bodies.push(Body::PriceSet(price));
+        }
+        self.append_unless_refused(bodies).await
     }
 }
