@@ -86,6 +86,46 @@ async fn an_expired_a_revoked_and_a_superseded_key_are_refused_and_charged_nothi
     assert_eq!(balance["calls"][0]["left"], "2");
 }
 
+/// Who stole a secret has it until the overlap ends: it may not be enough to take the key over.
+#[tokio::test]
+async fn the_secret_before_a_rotation_calls_but_changes_no_keys() {
+    let (node, stolen) = Node::with_calls(2).await;
+    let id = own_id(&node, &stolen).await;
+    let path = format!("/v1/keys/{id}/rotation");
+    let rotated = node.post_as(&stolen, &path, &json!({"overlap_s": 60})).await;
+    let new = rotated.json()["api_key"].as_str().unwrap().to_owned();
+    node.post_as(&stolen, &path, &json!({"overlap_s": 0})).await.assert_problem(403, "forbidden");
+    node.post_as(&stolen, "/v1/keys", &json!({"buyer": "x"})).await.assert_problem(403, "forbidden");
+    let (till, _) = issue(&node, &new, json!({})).await;
+    let till = format!("/v1/keys/{till}");
+    let revoke = Request::delete(&till).header("authorization", format!("Bearer {stolen}"));
+    node.send(revoke.body(Body::empty()).unwrap()).await.assert_problem(403, "forbidden");
+    assert_eq!(node.infer(&stolen, &two_rows()).await.status, 200);
+    assert_eq!(node.get_as(&new, "/v1/balance").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_an_account_may_not_do_its_keys_may_not_either() {
+    let (node, owner) = Node::with_buyer("10000").await;
+    let (_, till) = issue(&node, &owner, json!({"pay_as_you_go": true})).await;
+    assert_eq!(node.infer(&till, &two_rows()).await.status, 200);
+    let id = own_id(&node, &owner).await;
+    let amend = |scopes: Value| {
+        Request::put(format!("/v1/keys/{id}/grant"))
+            .header("authorization", format!("Bearer {OPERATOR}"))
+            .header("content-type", "application/json")
+            .body(Body::from(json!({"scopes": scopes}).to_string()))
+            .unwrap()
+    };
+    // Without `buy` and without paying as it goes, it may not make a key that does.
+    assert_eq!(node.send(amend(json!(["infer", "keys"]))).await.status, 200);
+    let more = json!({"buyer": "x", "grant": {"scopes": ["infer"], "pay_as_you_go": true}});
+    node.post_as(&owner, "/v1/keys", &more).await.assert_problem(403, "forbidden");
+    node.infer(&till, &two_rows()).await.assert_oip_error(402, "no call of wine left");
+    assert_eq!(node.send(amend(json!(["usage"]))).await.status, 200);
+    node.infer(&till, &two_rows()).await.assert_oip_error(403, "no scope infer");
+}
+
 #[tokio::test]
 async fn a_spending_limit_holds_to_the_unit_under_requests_at_once() {
     let (node, owner) = Node::with_buyer("10000").await;
@@ -139,8 +179,8 @@ async fn every_administrative_act_is_in_the_log_with_who_did_it() {
 async fn a_member_signs_requests_and_the_operators_key_is_the_operator() {
     use super::support::signed;
     let node = Node::new().await;
-    let member = SigningKey::from_seed(&[1; 32]);
-    let request = |nonce: &str| signed(&member, ("GET", "/v1/me", b""), (START_MS, nonce));
+    let member = &node.members[0];
+    let request = |nonce: &str| signed(member, ("GET", "/v1/me", b""), (START_MS, nonce));
     let me = node.send(request("0123456789abcdef")).await;
     assert_eq!(me.status, 200, "{}", me.text());
     assert_eq!(me.json()["key"], member.verifying_key().to_string());
@@ -149,7 +189,7 @@ async fn a_member_signs_requests_and_the_operators_key_is_the_operator() {
     node.get("/v1/me").await.assert_problem(401, "unauthorized");
     let order = json!({"buyer": "x"}).to_string();
     let order = ("POST", "/v1/keys", order.as_bytes());
-    let refused = node.send(signed(&member, order, (START_MS, "another-nonce-16"))).await;
+    let refused = node.send(signed(member, order, (START_MS, "another-nonce-16"))).await;
     refused.assert_problem(403, "forbidden");
     let operator = SigningKey::from_seed(&[9; 32]);
     let issued = node.send(signed(&operator, order, (START_MS, "another-nonce-16"))).await;
@@ -157,6 +197,10 @@ async fn a_member_signs_requests_and_the_operators_key_is_the_operator() {
     // Late, and changed on the way.
     let late = signed(&member, ("GET", "/v1/me", b""), (START_MS + 600_000, "0123456789abcdeg"));
     node.send(late).await.assert_problem(401, "unauthorized");
+    // A name for the order that was not signed: whoever carries it could have put it there.
+    let mut named = signed(&operator, order, (START_MS, "another-nonce-18"));
+    named.headers_mut().insert("idempotency-key", "other".parse().unwrap());
+    node.send(named).await.assert_problem(401, "unauthorized");
     let mut changed = signed(&operator, order, (START_MS, "another-nonce-17"));
     *changed.body_mut() = Body::from(json!({"buyer": "y"}).to_string());
     node.send(changed).await.assert_problem(401, "unauthorized");

@@ -59,6 +59,21 @@ async fn each_plan_is_sold_once_at_the_price_that_is_shown() {
 }
 
 #[tokio::test]
+async fn a_purchase_is_answered_again_though_the_price_has_risen_above_its_maximum() {
+    let (node, key) = market().await;
+    let order = json!({"model": "wine", "calls": 3, "price_max": "150"});
+    let first = node.buy(&key, "c", &order).await;
+    assert_eq!((first.status, &first.json()["price"]), (201, &json!("100")), "{}", first.text());
+    for _ in 0..3 {
+        assert_eq!(node.infer(&key, &two_rows()).await.status, 200);
+    }
+    node.buy(&key, "d", &order).await.assert_problem(409, "price-above-maximum");
+    let again = node.buy(&key, "c", &order).await;
+    assert_eq!((again.status, again.json()), (201, first.json()));
+    assert_eq!(balance(&node, &key).await, 5_000 - 300);
+}
+
+#[tokio::test]
 async fn a_month_that_ends_is_split_by_the_node_itself() {
     let (node, key) = market().await;
     assert_eq!(node.buy(&key, "m", &json!({"model": "wine", "plan": "month"})).await.status, 201);
@@ -120,6 +135,10 @@ async fn a_payment_is_booked_once_however_often_it_is_announced() {
     let again = node.send(announced(&event("evt_1", 1_999, "eur"), now)).await;
     assert_eq!(again.json(), first.json());
     // 19.99 EUR are 199 900 of our units.
+    assert_eq!(balance(&node, &key).await, 5_000 + 199_900);
+    // Another event that tells of the same payment.
+    let told_twice = node.send(announced(&event("evt_9", 1_999, "eur"), now)).await;
+    assert_eq!(told_twice.json(), first.json());
     assert_eq!(balance(&node, &key).await, 5_000 + 199_900);
     let other = node.send(announced(&event("evt_1", 5, "eur"), now)).await;
     other.assert_problem(422, "idempotency-key-reused");
