@@ -49,6 +49,7 @@ fn wine() -> Result<Name, Failure> {
 
 fn genesis(node: &SigningKey) -> Result<Genesis, Failure> {
     Ok(Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "Bench".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::DEMONSTRATION,

@@ -7,6 +7,7 @@ mod assembly;
 mod balance;
 mod ballots;
 mod deposits;
+mod disclosures;
 mod disputes;
 mod docs;
 mod entries;
@@ -104,6 +105,7 @@ fn governance() -> OpenApiRouter<ApiState> {
         .routes(routes!(proposals::show))
         .routes(routes!(ballots::cast))
         .routes(routes!(disputes::file))
+        .routes(routes!(disclosures::disclose))
         .routes(routes!(ballots::seal))
         .routes(routes!(ballots::reveal))
         .routes(routes!(proposal_steps::cancel))

@@ -24,7 +24,7 @@ use crate::http_signature::Nonces;
 use crate::inference::EXPLANATIONS_MAX;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
-use crate::{ModelShelf, ModelSigner};
+use crate::{Judge, ModelShelf, ModelSigner};
 
 /// Where the time comes from: the process that starts the routers reads it, nobody else.
 #[derive(Clone)]
@@ -83,6 +83,7 @@ struct Inner {
     /// Whether the node is about to stop.
     stopping: AtomicBool,
     signer: OnceLock<ModelSigner>,
+    judge: OnceLock<Judge>,
     failed: watch::Sender<bool>,
     /// Entries that the tiles have; held while they are written.
     exported: Mutex<u64>,
@@ -116,6 +117,7 @@ impl ApiState {
             appender,
             stopping: AtomicBool::new(false),
             signer: OnceLock::new(),
+            judge: OnceLock::new(),
             failed: watch::Sender::new(false),
             exported: Mutex::new(0),
         }))
@@ -182,6 +184,15 @@ impl ApiState {
     #[must_use]
     pub fn sign_models_with(&self, signer: ModelSigner) -> bool {
         self.0.signer.set(signer).is_ok()
+    }
+
+    /// Has disclosures of members judged from now on; false if they were before.
+    pub fn judge_with(&self, judge: Judge) -> bool {
+        self.0.judge.set(judge).is_ok()
+    }
+
+    pub(crate) fn judge(&self) -> Option<&Judge> {
+        self.0.judge.get()
     }
 
     pub(crate) fn model_signer(&self) -> Option<&ModelSigner> {

@@ -47,6 +47,7 @@ mod share_disclosure;
 mod shared_work;
 mod sum_check;
 mod sum_products;
+mod terms_change;
 mod update_store;
 mod value;
 mod value_check;
@@ -78,6 +79,7 @@ pub use share_disclosure::{ShareDisclosure, Verdict};
 pub use shared_work::{BatchError, SharedWork, SharedWorkError};
 pub use sum_check::{CheckedSum, check_model, check_sum};
 pub use sum_products::SumProducts;
+pub use terms_change::{Bearing, TermsChange, TermsChangeError, TermsDifference};
 pub use update_store::{KeptUpdate, MemoryUpdates, PartFault, UpdateId, UpdateStore};
 pub use value::{
     PAST_UPDATES_MAX, VALUE_CONTRASTS, VALUE_SHARDS, aumann_shapley_probe, contrast_probe,

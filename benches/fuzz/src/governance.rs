@@ -40,6 +40,7 @@ fn dao() -> &'static State {
 
 fn founding() -> [Body; 2] {
     let genesis = Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "Fuzz".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::DEMONSTRATION,

@@ -46,6 +46,7 @@ fn members() -> [VerifyingKey; 2] {
 
 fn genesis() -> Genesis {
     Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "Growers".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::STANDARD,
@@ -91,8 +92,7 @@ impl Author {
         author.push(SafeguardsSet {
             federation: name("wine"),
             epsilon_micro_max: Some(10_000),
-            challenge_window_ms: 100,
-        });
+            challenge_window_ms: 100, reveal_by_rounds: None });
         author
     }
 

@@ -179,6 +179,7 @@ impl CoOperative {
 fn founding(node: &SigningKey, members: &[SigningKey]) -> anyhow::Result<Vec<Body>> {
     let wine = name("wine")?;
     let genesis = Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "Winegrowers".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters {

@@ -144,6 +144,13 @@ pub enum Action {
         /// Of how many of the member's last rounds.
         of_rounds: u32,
     },
+    /// Sets by when a federation's validation set has to be shown.
+    SetRevealBy {
+        /// The federation's name.
+        federation: String,
+        /// After so many settled rounds; 0: it need not be.
+        rounds: u32,
+    },
     /// Takes somebody in.
     AdmitMember {
         /// Whom.
@@ -269,6 +276,7 @@ impl Action {
             | Self::SetRoyaltySplit { .. }
             | Self::SetNovelty { .. }
             | Self::SetSuspension { .. }
+            | Self::SetRevealBy { .. }
             | Self::SetPrivacyPolicy { .. }
             | Self::SuspendMember { .. }
             | Self::ReinstateMember { .. }
@@ -302,6 +310,7 @@ impl Action {
             }
             Self::SetNovelty { federation, .. } => format!("novelty of {federation}"),
             Self::SetSuspension { federation, .. } => format!("suspension in {federation}"),
+            Self::SetRevealBy { federation, .. } => format!("validation set of {federation}"),
             Self::SetPrivacyPolicy { federation, .. } => format!("privacy of {federation}"),
             Self::AdmitMember { member, .. }
             | Self::SuspendMember { member, .. }
@@ -333,6 +342,7 @@ impl Action {
             | Self::StopFederation { federation: name }
             | Self::SetNovelty { federation: name, .. }
             | Self::SetSuspension { federation: name, .. }
+            | Self::SetRevealBy { federation: name, .. }
             | Self::SetPrivacyPolicy { federation: name, .. }
             | Self::UpholdDispute { federation: name, .. }
             | Self::RemoveWitness { name } => length("name", name.len(), TEXT_BYTES_MAX),

@@ -72,6 +72,7 @@ impl Author {
     fn found(&mut self) {
         let node = self.members[0];
         self.push(Genesis {
+            names: data_dao_journal::NamesKind::InTheClear,
             dao_name: "Throughput".into(),
             bounds: BoundsKind::Demonstration,
             charter: CharterParameters::STANDARD,
@@ -101,6 +102,7 @@ impl Author {
             federation: name("beer"),
             epsilon_micro_max: Some(1 << 50),
             challenge_window_ms: 1,
+            reveal_by_rounds: None,
         };
         self.push(safeguards);
         self.round("wine", 0);

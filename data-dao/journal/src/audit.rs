@@ -90,6 +90,8 @@ pub struct AuditReport {
     pub predictions: u64,
     /// Money paid for them, in 10⁻⁴ of the currency's unit.
     pub revenue: u128,
+    /// Federations whose validation set should have been shown by now and was not: their rounds and pay wait.
+    pub reveals_overdue: u64,
 }
 
 /// A replay in progress: state and root, leaf by leaf. Of the tree it keeps the right edge alone.
@@ -180,6 +182,9 @@ impl Replay {
             ballots: counts.ballots,
             predictions: counts.predictions,
             revenue: counts.revenue,
+            reveals_overdue: count(
+                state.federations().values().filter(|f| f.is_reveal_overdue()).count(),
+            ),
         }
     }
 }

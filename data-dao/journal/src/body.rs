@@ -1,9 +1,11 @@
 //! What an entry says: one struct per kind, in the wire form.
 
 mod access;
+mod fault;
 mod founding;
 mod membership;
 mod plans;
+mod revealing;
 mod rounds;
 mod sales;
 mod settlement;
@@ -12,9 +14,11 @@ mod voting;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Administered, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated, Scope};
-pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted};
+pub use fault::FaultProven;
+pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted, NamesKind};
 pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFounded};
 pub use plans::{CallsRefunded, LicenceBought, MonthBought, MonthEnded, PricePolicySet, Withdrawn};
+pub use revealing::ValidationRevealed;
 pub use rounds::{
     ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
     RoundsEnded, ValueWeight,
@@ -51,12 +55,16 @@ pub enum Body {
     RoundPosted(RoundPosted),
     /// A member objects to what a round is about to pay.
     RoundDisputed(RoundDisputed),
+    /// A party lied about a member's update: proven to the DAO node.
+    FaultProven(FaultProven),
     /// The head of a settlement that does not fit one leaf.
     RoundSettling(RoundSettling),
     /// A part of that settlement; the last one settles the round.
     SettledPart(SettledPart),
     /// A federation ended before all its rounds were run.
     RoundsEnded(RoundsEnded),
+    /// The table that values are measured on is shown.
+    ValidationRevealed(ValidationRevealed),
     /// A model can be bought.
     ModelReleased(ModelReleased),
     /// The operator sets a model's first price; later ones need a vote.
@@ -141,9 +149,11 @@ impl Body {
             Self::SafeguardsSet(_) => "safeguards_set",
             Self::RoundPosted(_) => "round_posted",
             Self::RoundDisputed(_) => "round_disputed",
+            Self::FaultProven(_) => "fault_proven",
             Self::RoundSettling(_) => "round_settling",
             Self::SettledPart(_) => "settled_part",
             Self::RoundsEnded(_) => "rounds_ended",
+            Self::ValidationRevealed(_) => "validation_revealed",
             Self::ModelReleased(_) => "model_released",
             Self::PriceSet(_) => "price_set",
             Self::KeyIssued(_) => "key_issued",
@@ -203,8 +213,10 @@ body_from!(
     SafeguardsSet,
     RoundPosted,
     RoundDisputed,
+    FaultProven,
     RoundSettling,
     SettledPart,
+    ValidationRevealed,
     ModelReleased,
     PriceSet,
     KeyIssued,

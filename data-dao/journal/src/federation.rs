@@ -104,6 +104,28 @@ pub struct SuspensionRule {
     pub of_rounds: u32,
 }
 
+/// A lie about a member's update that was proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenFault {
+    /// The entry that says so.
+    pub index: u64,
+    /// The round.
+    pub round: u64,
+    /// Who lied.
+    pub party: VerifyingKey,
+    /// About whose update.
+    pub complainant: VerifyingKey,
+}
+
+/// That the validation set was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revealed {
+    /// The entry that says so last.
+    pub index: u64,
+    /// Where it is said to be.
+    pub url: String,
+}
+
 /// That a criterion of the terms ended a federation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FederationEnding {
@@ -136,6 +158,11 @@ pub struct Federation {
     pub(crate) noiseless: bool,
     pub(crate) novelty_percent: u32,
     pub(crate) suspension: Option<SuspensionRule>,
+    /// After how many settled rounds the validation set has to be shown.
+    pub(crate) reveal_by: Option<u64>,
+    pub(crate) revealed: Option<Revealed>,
+    /// Lies that were proven, oldest first.
+    pub(crate) faults: Vec<ProvenFault>,
     /// Pay that was voided, oldest first.
     pub(crate) voided: Vec<VoidedPay>,
     pub(crate) stopped: bool,
@@ -152,6 +179,9 @@ impl Federation {
             round_budget: opened.round_budget,
             novelty_percent: opened.novelty_percent,
             suspension: None,
+            reveal_by: None,
+            revealed: None,
+            faults: Vec::new(),
             voided: Vec::new(),
             stopped: false,
             policy: PrivacyPolicy {
@@ -206,6 +236,32 @@ impl Federation {
         self.suspension.as_ref()
     }
 
+    /// After how many settled rounds the validation set has to be shown, if there is such a rule.
+    #[must_use]
+    pub const fn reveal_by(&self) -> Option<u64> {
+        self.reveal_by
+    }
+
+    /// Where the validation set was shown, if it was.
+    #[must_use]
+    pub const fn revealed(&self) -> Option<&Revealed> {
+        self.revealed.as_ref()
+    }
+
+    /// Lies of parties about members' updates that were proven, oldest first.
+    #[must_use]
+    pub fn faults(&self) -> &[ProvenFault] {
+        &self.faults
+    }
+
+    /// Whether the validation set should have been shown by now and was not: no round starts and no pay becomes final.
+    #[must_use]
+    pub fn is_reveal_overdue(&self) -> bool {
+        let settled = self.settled.len() as u64;
+        let over = self.ending.is_some() || settled >= self.opened.rounds;
+        self.revealed.is_none() && self.reveal_by.is_some_and(|by| over || settled >= by)
+    }
+
     /// Pay that upheld objections voided, oldest first.
     #[must_use]
     pub fn voided(&self) -> &[VoidedPay] {
@@ -222,6 +278,12 @@ impl Federation {
     #[must_use]
     pub const fn policy(&self) -> &PrivacyPolicy {
         &self.policy
+    }
+
+    /// Fewest participants with which a round settles: as many as the federation was opened with, or what members voted for if
+    /// that is fewer. Only who consented to that takes part.
+    pub(crate) fn fewest(&self) -> u32 {
+        self.opened.minimum_cohort.min(self.policy.minimum_cohort)
     }
 
     /// Whether the member's device agreed to the present policy, or to one that protects no more.
@@ -290,9 +352,11 @@ impl Federation {
         &self.challenges
     }
 
-    /// The rounds whose pay can be posted at `now_ms`.
+    /// The rounds whose pay can be posted at `now_ms`; none while the validation set is overdue.
     pub fn due(&self, now_ms: u64) -> impl Iterator<Item = (u64, &Challenge)> {
-        let due = move |(_, challenge): &(&u64, &Challenge)| challenge.due_at_ms() <= now_ms;
+        let held = self.is_reveal_overdue();
+        let due =
+            move |(_, challenge): &(&u64, &Challenge)| !held && challenge.due_at_ms() <= now_ms;
         self.challenges.iter().filter(due).map(|(round, challenge)| (*round, challenge))
     }
 

@@ -37,12 +37,12 @@ pub use body::{
 };
 pub use body::{
     BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, ConsentGiven, Deposited,
-    FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted, MemberJoined,
-    MemberLeft, MembersFounded, ModelReleased, Participation, PollOpened, Predicted,
-    PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,
+    FaultProven, FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted,
+    MemberJoined, MemberLeft, MembersFounded, ModelReleased, NamesKind, Participation, PollOpened,
+    Predicted, PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,
     ProposalMade, ProposalQueued, ProposalVetoed, Purchased, RefusalCount, RevenueLine,
     RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled, RoundSettling,
-    RoundsEnded, SafeguardsSet, SettledPart, ValueWeight, VoteDelegated,
+    RoundsEnded, SafeguardsSet, SettledPart, ValidationRevealed, ValueWeight, VoteDelegated,
 };
 pub use challenge::{Challenge, OpenDispute, Pay};
 pub use contrasts::{CONTRASTS, Contrasts};
@@ -55,8 +55,8 @@ pub use explain::{
     VALUE_METHOD, effect_on_loss,
 };
 pub use federation::{
-    Federation, FederationEnding, Member, OpenRound, PayProgress, SettledRound, SuspensionRule,
-    VoidedPay,
+    Federation, FederationEnding, Member, OpenRound, PayProgress, ProvenFault, Revealed,
+    SettledRound, SuspensionRule, VoidedPay,
 };
 pub use leaf::Leaf;
 pub use market::{

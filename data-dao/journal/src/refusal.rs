@@ -315,6 +315,31 @@ pub enum Refusal {
         /// Since when, in ledger time.
         due_ms: u64,
     },
+    /// The validation set should have been shown by now.
+    #[error(
+        "{federation} has {settled} settled rounds, and its validation set had to be shown by {by_rounds} or by the end: no \
+         round starts and no pay is final before"
+    )]
+    RevealOverdue {
+        /// The federation.
+        federation: String,
+        /// The rule.
+        by_rounds: u64,
+        /// Rounds settled.
+        settled: usize,
+    },
+    /// Not an address in the web.
+    #[error("{got:?} is no address that begins with https:// or http:// and is printable")]
+    NoUrl {
+        /// The text.
+        got: String,
+    },
+    /// Somebody would be named in the clear, in a log that is for ever. What the name is, is not repeated here.
+    #[error("this ledger names people by salted commitments alone, and {what} is none")]
+    NameInTheClear {
+        /// Whose name: `label` or `buyer`.
+        what: &'static str,
+    },
     /// A vote stopped the federation.
     #[error("a vote stopped {federation}: only a vote starts it again")]
     Stopped {

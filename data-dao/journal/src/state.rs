@@ -3,6 +3,7 @@
 mod access;
 mod actions;
 mod challenge;
+mod faults;
 mod founding;
 mod governing;
 mod membership;
@@ -10,6 +11,7 @@ mod parts;
 mod plans;
 mod privacy;
 mod queries;
+mod revealing;
 mod rounds;
 mod sales;
 mod settlement;
@@ -168,8 +170,10 @@ impl State {
             Body::SafeguardsSet(body) => self.set_safeguards(body, now_ms),
             Body::RoundPosted(body) => self.post_round(body, now_ms),
             Body::RoundDisputed(body) => self.dispute_round(body, now_ms),
+            Body::FaultProven(body) => self.prove_fault(body, now_ms),
             Body::RoundSettling(body) => self.begin_settlement(body),
             Body::SettledPart(body) => self.take_part(body, now_ms),
+            Body::ValidationRevealed(body) => self.reveal_validation(body),
             Body::ModelReleased(body) => self.release_model(body, now_ms),
             Body::PriceSet(body) => self.set_first_price(body),
             Body::KeyIssued(body) => self.issue_key(body),

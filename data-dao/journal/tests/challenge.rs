@@ -23,6 +23,7 @@ fn safeguards(window_ms: u64) -> SafeguardsSet {
         federation: name("wine"),
         epsilon_micro_max: None,
         challenge_window_ms: window_ms,
+        reveal_by_rounds: None,
     }
 }
 

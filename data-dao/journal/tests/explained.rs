@@ -85,7 +85,12 @@ fn objected(accused: Accused) -> World {
     world.push(votes);
     let federation = name("wine");
     let (epsilon_micro_max, challenge_window_ms) = (None, 300);
-    world.push(SafeguardsSet { federation, epsilon_micro_max, challenge_window_ms });
+    world.push(SafeguardsSet {
+        federation,
+        epsilon_micro_max,
+        challenge_window_ms,
+        reveal_by_rounds: None,
+    });
     for round in 1..=2 {
         world.open_round(round);
         let settlement = world.settlement(round, &[(0, 30, 10), (1, 10, 10), (2, 20, 10)]);

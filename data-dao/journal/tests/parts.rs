@@ -44,6 +44,7 @@ fn open(members: &[VerifyingKey]) -> State {
     let operator = members[0];
     let mut state = State::default();
     let genesis = Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "Many".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::STANDARD,

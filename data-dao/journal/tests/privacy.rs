@@ -16,6 +16,7 @@ fn bounded(most: u64) -> World {
         federation: name("wine"),
         epsilon_micro_max: Some(most),
         challenge_window_ms: 1,
+        reveal_by_rounds: None,
     });
     world
 }

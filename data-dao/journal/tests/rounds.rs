@@ -108,6 +108,7 @@ fn a_proof_under_challenge_is_used_already() {
             federation: name(text),
             epsilon_micro_max: None,
             challenge_window_ms: 1_000,
+            reveal_by_rounds: None,
         });
     }
     world.open_round(1);

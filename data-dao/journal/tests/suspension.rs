@@ -70,7 +70,12 @@ fn value_that_can_still_be_objected_to_suspends_nobody() {
     let mut votes = twin.settlement(1, &[(0, 10, 10), (1, 10, 10)]);
     votes.federation = name("beer");
     world.push(votes);
-    world.push(SafeguardsSet { federation, epsilon_micro_max, challenge_window_ms });
+    world.push(SafeguardsSet {
+        federation,
+        epsilon_micro_max,
+        challenge_window_ms,
+        reveal_by_rounds: None,
+    });
     world.pass(rule(1, 1));
     world.open_round(1);
     let mut settlement = world.settlement(1, &[(0, 30, 10), (1, 10, 10), (2, -50, 10)]);

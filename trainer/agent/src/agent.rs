@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use aggregator_network::Link;
 use aggregator_protocol::FederationTerms;
+use aggregator_round::TermsChange;
 use privacy_identity::{Digest, SigningKey, Verified, VerifyingKey};
 use trainer_model::{ComputeDevice, DeviceChoice};
 
@@ -13,7 +14,7 @@ use crate::{
     caller::Caller,
     contributor::{Contributor, blocking},
     custody::Custody,
-    enrolment::{invited_terms, join},
+    enrolment::{changed_terms, invited_terms, join},
     learner::Learner,
     randomness::Randomness,
     session::{Pacing, Session},
@@ -104,16 +105,20 @@ impl Agent {
         let mut caller = Caller::start(seed.clone(), ways, linked, state.sent_log()?).await?;
         events(AgentEvent::Started { member: key.verifying_key() });
 
+        let agreed_before = state.agreed_terms()?.is_some();
         let terms = invited_terms(&state, &mut caller, &config.invitation).await?;
+        if agreed_before && let Some(change) = changed_terms(&mut caller, terms.body()).await? {
+            return Err(stopped_by(change, &events));
+        }
         let (gate, progress) = Gate::new(config.brake.clone());
         let learner = prepare(&terms, &config, gate).await?;
         let (samples, device) = (learner.samples(), learner.device().to_owned());
-        let federation = config.invitation.federation;
+        let federation = terms.body().id();
         events(AgentEvent::Ready { federation, samples, device });
 
         state.agree(terms.as_signed())?;
         caller.fit(seed, terms.body()).await?;
-        join(&mut caller, &key, &config.invitation, &config.label).await?;
+        join(&mut caller, &key, (federation, &config.invitation), &config.label).await?;
         tracing::info!(federation = %federation, samples, "joined federation {federation}");
         events(AgentEvent::Joined);
 
@@ -124,6 +129,16 @@ impl Agent {
         let pacing = Pacing { brake: config.brake, progress };
         Session::new(Arc::new(contributor), caller, pacing, events)?.run().await
     }
+}
+
+/// Tells that the terms changed, and why the agent stops.
+pub(crate) fn stopped_by(change: TermsChange, events: &impl Fn(AgentEvent)) -> AgentError {
+    events(AgentEvent::TermsChanged {
+        agreed: change.agreed().id(),
+        offered: change.digest(),
+        differences: change.differences().to_vec(),
+    });
+    AgentError::TermsChanged { change: Box::new(change) }
 }
 
 fn check(config: &AgentConfig) -> Result<(), AgentError> {

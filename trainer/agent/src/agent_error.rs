@@ -4,7 +4,7 @@ use std::{error::Error, io, path::Path};
 
 use aggregator_network::{KeyFileError, LinkError, RequestError};
 use aggregator_protocol::Refusal;
-use aggregator_round::{MembershipError, OrderRefusal};
+use aggregator_round::{MembershipError, OrderRefusal, TermsChange};
 use datasets::SourceError;
 use privacy_identity::{DecodeError, Digest};
 use trainer_model::{DeviceError, ModelError, ModelWireError};
@@ -148,6 +148,27 @@ pub enum AgentError {
         named: String,
         /// The peer of the invitation's address.
         invited: String,
+    },
+    /// The DAO node signed other terms than those that the owner agreed to: nothing is trained until the owner agrees to
+    /// those, too.
+    #[error(
+        "the federation changed its terms, and you did not agree to that: {change}. Nothing was trained or sent under them, and \
+         your data stay on this machine; to go on, agree to exactly these (sahakar trainer … --consent {})",
+        .change.digest()
+    )]
+    TermsChanged {
+        /// From what to what.
+        change: Box<TermsChange>,
+    },
+    /// The terms that the owner agrees to now are not those that are offered.
+    #[error(
+        "you agree to the terms {agreed}, the coordinator offers {offered}: look at them again"
+    )]
+    ConsentOther {
+        /// What the owner agrees to.
+        agreed: Digest,
+        /// What is offered, or was agreed to before.
+        offered: Digest,
     },
     /// The terms ask for something that this build cannot do.
     #[error("the federation's terms cannot be met: unfit {part}")]

@@ -1,6 +1,7 @@
 //! What an agent tells while it runs.
 
 use aggregator_protocol::RoundId;
+use aggregator_round::TermsDifference;
 use privacy_identity::{Digest, VerifyingKey};
 use serde_json::{Value, json};
 
@@ -134,6 +135,15 @@ pub enum AgentEvent {
         /// What is wrong.
         reason: String,
     },
+    /// The DAO node signed other terms than those agreed to: the agent stops, and nothing more is trained or sent.
+    TermsChanged {
+        /// Digest of the terms that the owner agreed to.
+        agreed: Digest,
+        /// Digest of those that are offered in their place.
+        offered: Digest,
+        /// What differs: first what protects the data less.
+        differences: Vec<TermsDifference>,
+    },
     /// No more rounds are run, as the DAO node signed.
     Finished {
         /// How many of them counted an update of this run.
@@ -192,11 +202,21 @@ impl AgentEvent {
             Self::Aborted { round, reason } => with_reason("aborted", *round, reason),
             Self::Refused { round, reason } => with_reason("refused", *round, reason),
             Self::Disputed { round, reason } => with_reason("disputed", *round, reason),
+            Self::TermsChanged { agreed, offered, differences } => json!({
+                "event": "terms-changed",
+                "agreed": agreed.to_string(), "offered": offered.to_string(),
+                "changes": differences.iter().map(change_json).collect::<Vec<_>>(),
+            }),
             Self::Finished { rounds, reason } => {
                 json!({"event": "finished", "rounds": rounds, "reason": reason})
             }
         }
     }
+}
+
+fn change_json(difference: &TermsDifference) -> Value {
+    let TermsDifference { part, agreed, offered, bearing } = difference;
+    json!({"part": part, "agreed": agreed, "offered": offered, "bearing": bearing.name()})
 }
 
 fn with_reason(event: &str, round: RoundId, reason: &str) -> Value {
@@ -205,6 +225,7 @@ fn with_reason(event: &str, round: RoundId, reason: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use aggregator_round::Bearing;
     use privacy_identity::SigningKey;
 
     use super::*;
@@ -260,6 +281,19 @@ mod tests {
             &AgentEvent::Aborted { round, reason: reason() },
             r#"{"event":"aborted","round":3,"reason":"late"}"#,
         );
+        let difference = TermsDifference {
+            part: "rounds",
+            agreed: "3".to_owned(),
+            offered: "4".to_owned(),
+            bearing: Bearing::Weaker,
+        };
+        let (agreed, offered) = (Digest([1; 32]), Digest([2; 32]));
+        let changed = format!(
+            r#"{{"event":"terms-changed","agreed":"{agreed}","offered":"{offered}","changes":[{}]}}"#,
+            r#"{"part":"rounds","agreed":"3","offered":"4","bearing":"weaker"}"#
+        );
+        let differences = vec![difference];
+        check(&AgentEvent::TermsChanged { agreed, offered, differences }, &changed);
         check(
             &AgentEvent::Finished { rounds: 15, reason: reason() },
             r#"{"event":"finished","rounds":15,"reason":"late"}"#,

@@ -78,6 +78,8 @@ pub(crate) struct Caller {
     sent: SentLog,
     /// Whether the coordinator answered before: then somebody else at its address is a passing evil.
     reached: bool,
+    /// Whether it was away since somebody asked: it may have come back with something else.
+    interrupted: bool,
 }
 
 impl Caller {
@@ -91,7 +93,12 @@ impl Caller {
         let link = start_link(secret, MESSAGE_BYTES).await?;
         ways.teach(&link).await;
         linked(link.clone());
-        Ok(Self { link, ways, linked: Box::new(linked), sent, reached: false })
+        Ok(Self { link, ways, linked: Box::new(linked), sent, reached: false, interrupted: false })
+    }
+
+    /// Whether the coordinator was away since this was asked last.
+    pub(crate) const fn take_interrupted(&mut self) -> bool {
+        std::mem::replace(&mut self.interrupted, false)
     }
 
     /// Allows longer messages if the terms' model needs them.
@@ -173,6 +180,7 @@ impl Caller {
                     tracing::debug!(asked, error = %error, "coordinator did not answer: {error}");
                     // The next attempt is another message, unless this one never left.
                     noted = stayed_here(&error);
+                    self.interrupted = true;
                     backoff.pause().await;
                 }
             }

@@ -3,8 +3,9 @@
 use aggregator_protocol::{
     ContributorReply, ContributorRequest, CustodyKey, FederationTerms, JoinRequest,
 };
+use aggregator_round::{TermsChange, TermsChangeError};
 use aggregator_strategy::participation_key;
-use privacy_identity::{SealingKey, Signed, SigningKey, Tag, Verified};
+use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, Verified};
 
 use crate::{
     AgentError, Invitation,
@@ -22,9 +23,12 @@ pub(crate) async fn invited_terms(
     caller: &mut Caller,
     invitation: &Invitation,
 ) -> Result<Verified<FederationTerms>, AgentError> {
+    let mut invited = invitation.federation;
     let terms = match state.agreed_terms()? {
         Some(agreed) => {
             check_same_federation(state, &agreed, invitation)?;
+            // Those to which the owner moved from the invitation's are as good as the invitation's.
+            invited = agreed.unverified_body().id();
             agreed
         }
         None => match caller.ask(Question::Terms, &ContributorRequest::Terms).await? {
@@ -32,7 +36,30 @@ pub(crate) async fn invited_terms(
             other => return Err(Question::Terms.unanswered(&other)),
         },
     };
-    checked_terms(terms, invitation)
+    checked_terms(terms, invited, invitation)
+}
+
+/// Other terms that the coordinator offers in the place of those agreed to, signed by the same DAO node; nothing if there are
+/// none. What is neither is warned of, and changes nothing.
+///
+/// Threat: a coordinator that stops devices by terms of its own making. It cannot sign them; and it could starve them anyway.
+pub(crate) async fn changed_terms(
+    caller: &mut Caller,
+    agreed: &FederationTerms,
+) -> Result<Option<TermsChange>, AgentError> {
+    let ContributorReply::Terms(offered) =
+        caller.ask(Question::Terms, &ContributorRequest::Terms).await?
+    else {
+        return Ok(None);
+    };
+    match TermsChange::new(agreed, *offered) {
+        Ok(change) => Ok(Some(change)),
+        Err(TermsChangeError::Same) => Ok(None),
+        Err(error) => {
+            tracing::warn!("the coordinator shows terms that are none of this federation: {error}");
+            Ok(None)
+        }
+    }
 }
 
 fn check_same_federation(
@@ -41,7 +68,7 @@ fn check_same_federation(
     invitation: &Invitation,
 ) -> Result<(), AgentError> {
     let (agreed, invited) = (agreed.unverified_body().id(), invitation.federation);
-    if agreed == invited {
+    if agreed == invited || state.left(&invited) {
         return Ok(());
     }
     let path = state.path().display().to_string();
@@ -50,9 +77,10 @@ fn check_same_federation(
 
 fn checked_terms(
     terms: Signed<FederationTerms>,
+    invited: Digest,
     invitation: &Invitation,
 ) -> Result<Verified<FederationTerms>, AgentError> {
-    let (invited, got) = (invitation.federation, terms.unverified_body().id());
+    let got = terms.unverified_body().id();
     if invited != got {
         return Err(AgentError::TermsOther { invited, got });
     }
@@ -68,14 +96,14 @@ fn checked_terms(
     Ok(terms)
 }
 
-/// Asks to be admitted. A member that was admitted before is admitted again.
+/// Asks to be admitted under terms that the owner agreed to. A member that was admitted before is admitted again.
 pub(crate) async fn join(
     caller: &mut Caller,
     key: &SigningKey,
-    invitation: &Invitation,
+    (federation, invitation): (Digest, &Invitation),
     label: &str,
 ) -> Result<(), AgentError> {
-    let Invitation { federation, token, .. } = invitation.clone();
+    let token = invitation.token.clone();
     let sealing = SealingKey::derived_from(key).public();
     let custody = Signed::new(CustodyKey { federation, sealing }, Tag::CustodyKey, key);
     let draw = participation_key(key).public_key();

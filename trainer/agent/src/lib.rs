@@ -21,6 +21,7 @@ mod behaviour;
 mod brake;
 mod caller;
 mod clock;
+mod consent;
 mod contributor;
 mod control;
 mod custody;

@@ -1,6 +1,7 @@
 //! The rounds of a contributor that was admitted.
 
 mod cohort;
+mod terms;
 mod values;
 
 use std::{sync::Arc, time::Duration};
@@ -55,6 +56,8 @@ pub(crate) struct Session<F> {
     told: Option<(RoundId, String)>,
     orders: Backoff,
     global: GlobalMemory,
+    /// Since the coordinator's terms were looked at.
+    terms_seen: Stopwatch,
     /// In a federation that has one.
     cohort: Option<Cohort>,
     summary: Summary,
@@ -116,6 +119,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             told: None,
             orders: Backoff::for_connection(),
             global: GlobalMemory::default(),
+            terms_seen: Stopwatch::start(),
             summary,
         })
     }
@@ -179,6 +183,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             let request = ContributorRequest::Fetch { known };
             match self.ask(Question::Fetch, &request).await? {
                 ContributorReply::Wait { retry_ms } => {
+                    self.watch_terms().await?;
                     self.tend_cohort().await?;
                     backoff::wait(retry_ms).await;
                 }
@@ -189,10 +194,14 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                     if let Some(reason) = FederationEnd::checked(&end, &self.contributor.terms) {
                         return Ok(Next::End(reason));
                     }
+                    self.look_at_terms().await?;
                     tracing::warn!("the coordinator says that all is over; the DAO node does not");
                     self.orders.pause().await;
                 }
-                other => return Err(Question::Fetch.unanswered(&other)),
+                other => {
+                    self.look_at_terms().await?;
+                    return Err(Question::Fetch.unanswered(&other));
+                }
             }
         }
     }
@@ -246,6 +255,9 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             Err(refusal) => {
                 // Not signed, perhaps: told of, but nothing is concluded from the number in it.
                 let round = order.unverified_body().grant.unverified_body().round;
+                if refusal == OrderRefusal::WrongFederation {
+                    self.look_at_terms().await?;
+                }
                 self.refuse_order(round, refusal.to_string()).await;
                 return Ok(());
             }

@@ -4,6 +4,8 @@
 //!   lock         held while an agent runs on this directory
 //!   key          the identity, readable by its owner alone
 //!   terms.bin    the signed terms that the owner agreed to
+//!   next-terms.bin  those that the owner agrees to now, while the directory moves to them
+//!   terms/<digest>/  what belonged to terms that the owner left for others
 //!   round.bin    how far the last round got
 //!   custody.bin  what this member answered as a custodian in the newest such round
 //!   cohort.bin   this member's state in its cohort, encrypted
@@ -25,7 +27,7 @@ use std::{
 use aggregator_network::load_or_create_key;
 use aggregator_protocol::{FederationTerms, RoundId};
 use aggregator_round::{ContributorReceipt, OwnShares, RoundSecret, ShareDisclosure};
-use privacy_identity::{Decode, Encode, Signed};
+use privacy_identity::{Decode, Digest, Encode, Signed};
 use trainer_model::{Parameters, UpdateLayout};
 use zeroize::Zeroizing;
 
@@ -37,6 +39,8 @@ use crate::{
 const LOCK: &str = "lock";
 const KEY: &str = "key";
 const TERMS: &str = "terms.bin";
+const NEXT_TERMS: &str = "next-terms.bin";
+const FORMER: &str = "terms";
 const ROUND: &str = "round.bin";
 const CUSTODY: &str = "custody.bin";
 const COHORT: &str = "cohort.bin";
@@ -62,7 +66,11 @@ impl StateDir {
         let file = OpenOptions::new().create(true).append(true).open(&lock);
         let file = file.map_err(AgentError::state(&lock))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Ok(()) => {
+                let state = Self { path: path.to_owned(), _lock: file };
+                state.finish_change()?;
+                Ok(state)
+            }
             Err(TryLockError::WouldBlock) => {
                 Err(AgentError::StateInUse { path: path.display().to_string() })
             }
@@ -93,6 +101,63 @@ impl StateDir {
     /// Stores the terms that the owner agrees to.
     pub(crate) fn agree(&self, terms: &Signed<FederationTerms>) -> Result<(), AgentError> {
         self.store(TERMS, terms)
+    }
+
+    /// Puts other terms, which the owner agrees to, in the place of those agreed to before. What belonged to those is set
+    /// aside, and the secrets of a round under way under them are deleted. When this returns, a crash does not undo it.
+    pub(crate) fn change_terms(&self, terms: &Signed<FederationTerms>) -> Result<(), AgentError> {
+        self.store(NEXT_TERMS, terms)?;
+        self.finish_change()
+    }
+
+    /// Whether the owner once agreed to the terms with this digest, and left them for others.
+    pub(crate) fn left(&self, terms: &Digest) -> bool {
+        self.former(terms).join(TERMS).exists()
+    }
+
+    fn former(&self, terms: &Digest) -> PathBuf {
+        self.path.join(FORMER).join(terms.to_string())
+    }
+
+    /// Ends a change of terms, also one that a crash cut off. Each step may happen again.
+    fn finish_change(&self) -> Result<(), AgentError> {
+        let Some(next): Option<Signed<FederationTerms>> = self.load(NEXT_TERMS)? else {
+            return Ok(());
+        };
+        let (path, next) = (self.path.join(NEXT_TERMS), next.unverified_body());
+        if let Some(agreed) = self.agreed_terms()?
+            && agreed.unverified_body().id() != next.id()
+        {
+            self.forget_round()?;
+            let agreed = agreed.unverified_body();
+            let same_model = agreed.architecture == next.architecture
+                && agreed.training.personal.layers() == next.training.personal.layers();
+            let own = if same_model { None } else { Some(PERSONAL) };
+            // The terms last: they say what the rest belongs to.
+            let names = [ROUND, CUSTODY, COHORT, CONTROL].into_iter().chain(own).chain([TERMS]);
+            self.set_aside(&self.former(&agreed.id()), names)?;
+        }
+        let renamed = fs::rename(&path, self.path.join(TERMS));
+        renamed.and_then(|()| sync_dir(&self.path)).map_err(AgentError::state(&path))
+    }
+
+    fn set_aside(
+        &self,
+        dir: &Path,
+        names: impl Iterator<Item = &'static str>,
+    ) -> Result<(), AgentError> {
+        create_dir(dir).map_err(AgentError::state(dir))?;
+        for name in names {
+            let path = self.path.join(name);
+            match fs::rename(&path, dir.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(AgentError::state(&path)(error));
+                }
+                _ => {}
+            }
+            sync_dir(dir).and_then(|()| sync_dir(&self.path)).map_err(AgentError::state(&path))?;
+        }
+        Ok(())
     }
 
     /// How far the last round got.

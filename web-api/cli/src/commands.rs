@@ -16,7 +16,7 @@ pub mod privacy;
 pub mod proposal;
 pub mod receipt;
 mod rows;
-mod signing;
+pub(crate) mod signing;
 pub mod usage;
 pub mod value;
 pub mod vote;

@@ -124,6 +124,19 @@ impl Rest {
         self.json_of(request.send_json(body).with_context(|| self.unreachable())?)
     }
 
+    /// Posts `body` as it is.
+    ///
+    /// # Errors
+    /// An unreachable node, or the problem that it answers.
+    pub fn post_bytes(&self, path: &str, body: &[u8]) -> anyhow::Result<Value> {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        if let Some(secret) = &self.bearer {
+            request = request.header("authorization", format!("Bearer {secret}"));
+        }
+        let request = request.header("content-type", "application/octet-stream");
+        self.json_of(request.send(body).with_context(|| self.unreachable())?)
+    }
+
     fn unreachable(&self) -> String {
         format!("{} does not answer: is the node running, and is --url right?", self.base)
     }

@@ -8,6 +8,7 @@ mod draws;
 mod founding;
 mod http;
 mod http_config;
+mod judging;
 mod measuring;
 mod models;
 mod round_service;
@@ -25,7 +26,7 @@ use std::{
 
 use aggregator_network::{Limits, Link, LinkConfig, load_or_create_key};
 use aggregator_node::DatabaseUrl;
-use aggregator_protocol::MESSAGE_BYTES_MAX;
+use aggregator_protocol::{FederationTerms, MESSAGE_BYTES_MAX};
 use anyhow::Context as _;
 use clap::Args;
 use data_dao_ledger::Name;
@@ -58,6 +59,8 @@ pub use settled_record::SettledRecord;
 
 use founding::Tables;
 pub(crate) use founding::configured_terms;
+pub(crate) use founding::former_terms_file;
+pub use judging::disclosure_judge;
 use round_service::RoundService;
 use vault::Vault;
 use witnessing::Witnesses;
@@ -166,8 +169,7 @@ impl Node {
             device,
         };
         let api = ApiState::with_policy(parts, policy);
-        // The state is new: there is no key yet.
-        let _first = api.sign_models_with(models::signer(&config.state_dir)?);
+        equip(&api, &config.state_dir, &key, terms.unverified_body())?;
         let link = if args.rest_only {
             None
         } else {
@@ -230,6 +232,20 @@ impl Node {
         }
         result
     }
+}
+
+/// Gives a new interface what it signs models with, and who judges what members disclose.
+fn equip(
+    api: &ApiState,
+    state_dir: &Path,
+    key: &SigningKey,
+    terms: &FederationTerms,
+) -> anyhow::Result<()> {
+    // The state is new: there is neither yet.
+    let _first = api.sign_models_with(models::signer(state_dir)?);
+    let own = SigningKey::from_seed(&key.seed());
+    let _first = api.judge_with(disclosure_judge(state_dir.to_owned(), own, terms));
+    Ok(())
 }
 
 /// The text of all figures of this node.

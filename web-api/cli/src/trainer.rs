@@ -1,13 +1,16 @@
 //! `sahakar trainer`: the headless contributor.
 
+mod consenting;
+mod disputing;
 mod obeying;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use privacy_identity::Digest;
 use serde_json::json;
 use tokio::sync::watch;
-use trainer_agent::{Agent, AgentConfig, Behaviour, Brake, Invitation};
+use trainer_agent::{Agent, AgentConfig, AgentEvent, Behaviour, Brake, Invitation};
 use trainer_model::DeviceChoice;
 
 use crate::{
@@ -61,6 +64,13 @@ pub struct TrainerArgs {
     /// Print the terms of the invitation as JSON and stop; agrees to nothing
     #[arg(long)]
     pub terms: bool,
+    /// Agree to the terms with this digest, which took the place of those you agreed to; your key signs that you do, and the
+    /// ledger keeps it. May stay in the command afterwards
+    #[arg(long, value_name = "DIGEST", requires = "url", conflicts_with = "terms")]
+    pub consent: Option<Digest>,
+    /// The DAO node's REST interface: where consent is kept, and where your device shows what proves a lie about its update
+    #[arg(long, env = "SAHAKAR_URL", value_name = "URL")]
+    pub url: Option<String>,
 }
 
 /// Trains round after round until the federation has finished or it is told to stop.
@@ -73,6 +83,12 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         return show_terms(&args).await;
     }
     let events = Events::from_flag(args.json);
+    if let (Some(terms), Some(node)) = (args.consent, &args.url) {
+        tokio::select! {
+            consent = consenting::consent(&args.state, &args.join, terms, node, events) => consent?,
+            () = stop_signal(args.with_parent) => return Ok(()),
+        }
+    }
     let brake = Brake::default();
     let keep = |file| pacing::keep(file, &args.state, brake.clone(), events);
     // Kept until the trainer ends.
@@ -87,10 +103,18 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
         seed: args.seed,
         brake: brake.clone(),
     };
+    let (state, url) = (config.state_dir.clone(), args.url);
+    let telling = move |event: AgentEvent| {
+        events.emit(event.to_json());
+        if let (AgentEvent::Disputed { round, reason }, Some(url)) = (event, &url) {
+            let found = (round.0, reason);
+            drop(tokio::spawn(disputing::disclose(state.clone(), url.clone(), found, events)));
+        }
+    };
     let (link, linked) = watch::channel(None);
     let linking = move |running| drop(link.send(Some(running)));
     tokio::select! {
-        result = Agent::run(config, linking, move |event| events.emit(event.to_json())) => {
+        result = Agent::run(config, linking, telling) => {
             result?;
             Ok(())
         }

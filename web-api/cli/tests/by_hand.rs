@@ -75,6 +75,7 @@ fn founding(node: &SigningKey, member: &SigningKey) -> Vec<Body> {
         ..CharterParameters::DEMONSTRATION
     };
     let genesis = Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "By hand".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter,

@@ -49,6 +49,7 @@ fn two_pools(dao_name: &str) -> State {
     apply(
         &mut state,
         Genesis {
+            names: data_dao_journal::NamesKind::InTheClear,
             dao_name: dao_name.into(),
             bounds: BoundsKind::Demonstration,
             charter: CharterParameters::STANDARD,

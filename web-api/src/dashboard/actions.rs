@@ -61,6 +61,13 @@ fn federations(action: &Action) -> Option<Markup> {
             }
             ". What weakens it holds for a device only after that device agreed."
         },
+        Action::SetRevealBy { federation, rounds: 0 } => {
+            html! { "The validation set of " (federation) " need not be shown." }
+        }
+        Action::SetRevealBy { federation, rounds } => html! {
+            "The validation set of " (federation) " has to be shown after " strong { (rounds) " rounds" }
+            ", or rounds and pay wait."
+        },
         Action::UpholdDispute { federation, round, accused } => html! {
             "The objection to round " (round_number(*round)) " of " (federation) " is right: " (accused) " is not paid."
         },

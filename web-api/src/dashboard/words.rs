@@ -24,8 +24,10 @@ pub(super) fn about(body: &Body) -> &'static str {
         | Body::RoundAborted(_)
         | Body::RoundPosted(_)
         | Body::RoundDisputed(_)
+        | Body::FaultProven(_)
         | Body::RoundSettling(_)
         | Body::SettledPart(_)
+        | Body::ValidationRevealed(_)
         | Body::ModelReleased(_) => "training",
         Body::PriceSet(_)
         | Body::KeyIssued(_)
@@ -120,10 +122,21 @@ fn rounds(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
                 (round_number(body.dispute.round)) " of " (federation(&body.dispute.federation)) ": " (body.dispute.reason)
             }
         }
+        Body::FaultProven(body) => html! {
+            "It is proven that the party " code { (short(&body.party.to_string())) } " lied about the update of "
+            (member(ledger, &body.dispute.complainant)) " in round " (round_number(body.dispute.round)) " of "
+            (federation(&body.dispute.federation)) ": rounds and this round's pay wait for the members."
+        },
         Body::SafeguardsSet(body) => html! {
             (federation(&body.federation)) " takes objections to a round's pay for " (duration(body.challenge_window_ms))
             @if let Some(micro) = body.epsilon_micro_max { "; privacy loss is bounded by ε " (epsilon(micro)) }
+            @if let Some(rounds) = body.reveal_by_rounds {
+                "; its validation set has to be shown after " (plural(rounds, "round", "rounds"))
+            }
             "."
+        },
+        Body::ValidationRevealed(body) => html! {
+            "The validation set of " (federation(&body.federation)) " is shown at " (body.url) "."
         },
         Body::ModelReleased(body) => html! {
             (model(&body.model)) " version " (body.version) " is in the catalogue, after "

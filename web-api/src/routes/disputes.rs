@@ -27,6 +27,15 @@ pub(crate) struct DisputeRequest {
     signature: Signature,
 }
 
+impl DisputeRequest {
+    pub(crate) fn into_parts(self) -> (Dispute, Signature) {
+        let DisputeDto { dao, federation, round, accused, complainant, evidence, reason } =
+            self.dispute;
+        let dispute = Dispute { dao, federation, round, accused, complainant, evidence, reason };
+        (dispute, self.signature)
+    }
+}
+
 /// What a member objects to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,11 +101,9 @@ pub(crate) async fn file(
     State(state): State<ApiState>,
     JsonBody(request): JsonBody<DisputeRequest>,
 ) -> Result<(StatusCode, Json<ChallengeView>), ApiError> {
-    let DisputeDto { dao, federation, round, accused, complainant, evidence, reason } =
-        request.dispute;
-    let name = federation.clone();
-    let dispute = Dispute { dao, federation, round, accused, complainant, evidence, reason };
-    let disputed = RoundDisputed { dispute, signature: request.signature };
+    let (dispute, signature) = request.into_parts();
+    let (name, round) = (dispute.federation.clone(), dispute.round);
+    let disputed = RoundDisputed { dispute, signature };
     state.append(vec![Body::RoundDisputed(disputed)]).await?;
     let view = state
         .store()

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::names;
+use super::{disclosures::FaultView, names};
 use crate::amount::{count, in_units, share, text};
 use crate::api_error::ApiError;
 use crate::extract::PathPart;
@@ -60,6 +60,14 @@ pub(crate) struct FederationView {
     policy_digest: String,
     /// Whether a vote stopped it.
     stopped: bool,
+    /// After how many settled rounds the validation set has to be shown, if there is such a rule.
+    reveal_by_rounds: Option<u64>,
+    /// Whether it should have been shown by now and was not: rounds and pay wait.
+    reveal_overdue: bool,
+    /// Where it is shown, if it is.
+    revealed_at: Option<String>,
+    /// Lies of parties about members' updates that were proven: each stopped the federation until a vote starts it again.
+    faults: Vec<FaultView>,
     /// Why no more rounds are run, if none are.
     ended: Option<String>,
     /// The round whose model is for sale, or will be: the last settled one, or the best one if the terms ended the
@@ -188,6 +196,10 @@ impl FederationView {
             policy: federation.policy().clone(),
             policy_digest: federation.policy().digest().to_string(),
             stopped: federation.is_stopped(),
+            reveal_by_rounds: federation.reveal_by(),
+            reveal_overdue: federation.is_reveal_overdue(),
+            revealed_at: federation.revealed().map(|revealed| revealed.url.clone()),
+            faults: federation.faults().iter().map(FaultView::new).collect(),
             ended: ended(federation),
             offered_round: federation.offered().map(|round| round.round),
             model: federation.model().map(|model| model.to_string()),

@@ -33,6 +33,7 @@ async fn announced() -> Node {
             federation: federation(),
             epsilon_micro_max: None,
             challenge_window_ms: WINDOW_MS,
+            reveal_by_rounds: None,
         }),
         Body::RoundOpened(RoundOpened {
             federation: federation(),

@@ -69,6 +69,7 @@ const ROUTES: &[&str] = &[
     "post /v1/proposals",
     "post /v1/proposals/{id}/ballots",
     "post /v1/disputes",
+    "post /v1/disputes/disclosures",
     "post /v1/proposals/{id}/cancellation",
     "post /v1/proposals/{id}/openings",
     "post /v1/proposals/{id}/sealed-ballots",

@@ -39,6 +39,7 @@ impl Encode for Action {
             Self::SetSuspension { federation, below_zero, of_rounds } => {
                 numbers_of(federation, &[*below_zero, *of_rounds], writer);
             }
+            Self::SetRevealBy { federation, rounds } => numbers_of(federation, &[*rounds], writer),
             Self::SetPrivacyPolicy { federation, policy } => {
                 writer.text(federation);
                 policy.encode(writer);
@@ -113,6 +114,7 @@ impl Action {
             Self::UpgradeRules { .. } => 21,
             Self::UpholdDispute { .. } => 32,
             Self::SetSuspension { .. } => 33,
+            Self::SetRevealBy { .. } => 34,
             Self::SetPricePolicy { .. } => 40,
         }
     }

@@ -24,6 +24,24 @@ impl From<BoundsKind> for Bounds {
     }
 }
 
+/// How people are named in a log that is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamesKind {
+    /// Anyhow: the ledgers of before there was a choice.
+    #[default]
+    InTheClear,
+    /// By salted commitments alone (`salted:` and 64 hexadecimal digits), so that a person can be erased.
+    Salted,
+}
+
+impl NamesKind {
+    /// Leaves of before there was a choice keep their bytes.
+    const fn is_in_the_clear(&self) -> bool {
+        matches!(self, Self::InTheClear)
+    }
+}
+
 /// The DAO is founded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +66,9 @@ pub struct Genesis {
     /// The aggregators' keys, the coordinator first.
     #[serde(with = "texts")]
     pub aggregators: Vec<VerifyingKey>,
+    /// How people are named in later entries.
+    #[serde(default, skip_serializing_if = "NamesKind::is_in_the_clear")]
+    pub names: NamesKind,
 }
 
 /// A federation starts.

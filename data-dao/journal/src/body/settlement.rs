@@ -21,6 +21,10 @@ pub struct SafeguardsSet {
     /// How long the pay of a settled round can be challenged before it is posted: within the
     /// DAO's bounds 1 h to 30 d, in a demonstration from 1 ms.
     pub challenge_window_ms: u64,
+    /// After how many settled rounds the validation set has to be shown, 1 to all of them; absent: it need not be. Until it is
+    /// shown no round starts then and no pay becomes final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reveal_by_rounds: Option<u64>,
 }
 
 /// The challenge window of a round is over: what it pays is final.

@@ -32,7 +32,7 @@ impl State {
         (key_hash, buyer): (Digest, &str),
         grant: KeyGrant,
     ) -> Result<(), Refusal> {
-        text_within("buyer", buyer, LABEL_BYTES_MAX)?;
+        self.check_name("buyer", buyer)?;
         if self.keys.contains_key(key_id) {
             return Err(Refusal::exists("key", key_id));
         }

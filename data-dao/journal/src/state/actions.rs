@@ -87,11 +87,16 @@ impl State {
                 Self::check_suspension(*below_zero, *of_rounds)?;
                 self.check_federation(federation)
             }
+            Action::SetRevealBy { federation, rounds } => {
+                let name = self.named_federation(federation)?;
+                Self::check_reveal_by(self.federation_ref(&name)?, u64::from(*rounds))
+            }
             Action::SetRoyaltySplit { treasury_percent } => {
                 within("treasury_percent", *treasury_percent, 0, 100)
             }
-            Action::AdmitMember { member, roles, .. } => {
+            Action::AdmitMember { member, label, roles } => {
                 Role::check(roles)?;
+                self.check_name("label", label)?;
                 self.check_newcomer(member)
             }
             Action::SuspendMember { member, .. } => self.active(member).map(drop),
@@ -297,6 +302,10 @@ impl State {
             Action::SetSuspension { federation, below_zero, of_rounds } => {
                 let rule = crate::SuspensionRule::new(*below_zero, *of_rounds);
                 self.federation_named(federation, |f| f.suspension = rule);
+            }
+            Action::SetRevealBy { federation, rounds } => {
+                let by = (*rounds > 0).then_some(u64::from(*rounds));
+                self.federation_named(federation, |f| f.reveal_by = by);
             }
             Action::UpholdDispute { federation, round, accused } => {
                 if let Some(federation) = named(federation) {

@@ -15,7 +15,7 @@ use data_dao_ledger::{
 };
 use privacy_identity::{Digest, Encode as _, Writer};
 
-use super::{LABEL_BYTES_MAX, State};
+use super::{LABEL_BYTES_MAX, State, revealing::check_revealed};
 use crate::refusal::{same, text_within};
 use crate::{
     Accused, Challenge, OpenDispute, Pay, PayProgress, Refusal, RoundDisputed, RoundPosted,
@@ -85,6 +85,7 @@ impl State {
     }
 
     pub(super) fn post_round(&mut self, body: &RoundPosted, now_ms: u64) -> Result<(), Refusal> {
+        check_revealed(self.federation_ref(&body.federation)?)?;
         let challenge = self.challenge(&body.federation, body.round)?;
         let (federation, round) = (body.federation.to_string(), body.round);
         let until_ms = challenge.due_at_ms();
@@ -311,7 +312,7 @@ fn accused_pays(challenge: &Challenge, accused: &Accused) -> Vec<(u32, Pay)> {
 
 /// How long a decision takes that is proposed at once and carried out at the last moment: all that
 /// can lengthen it included, as [`data_dao_governance::Action::UpholdDispute`] is critical.
-const fn decision_ms(charter: &Charter) -> u64 {
+pub(super) const fn decision_ms(charter: &Charter) -> u64 {
     let p = charter.parameters();
     p.voting_delay_ms
         .saturating_add(p.voting_period_ms)

@@ -8,9 +8,11 @@ use crate::pay::{NOVELTY_PERCENT_MAX, ROUNDS_MAX};
 use crate::refusal::{text_within, within};
 use crate::{
     Federation, FederationOpened, Genesis, Member, MemberAdmitted, Membership, MembershipState,
-    Refusal, Rules,
+    NamesKind, Refusal, Rules,
 };
 
+/// How a salted commitment begins.
+const SALTED: &str = "salted:";
 /// Longest terms, so that the entry fits a leaf with room to spare.
 const TERMS_BYTES_MAX: i128 = 32_768;
 
@@ -42,8 +44,22 @@ impl State {
         Ok(())
     }
 
+    /// Checks what somebody is called: not too long, and a commitment where the ledger was founded so.
+    ///
+    /// Threat: a name in a log that nobody can erase, by a node or a member whose program is careless or old.
+    pub(super) fn check_name(&self, what: &'static str, name: &str) -> Result<(), Refusal> {
+        text_within(what, name, LABEL_BYTES_MAX)?;
+        let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let digits = name.strip_prefix(SALTED).filter(|digits| digits.len() == 2 * Digest::LEN);
+        let is_commitment = digits.is_some_and(|digits| digits.bytes().all(hexadecimal));
+        match self.dao().genesis.names {
+            NamesKind::Salted if !is_commitment => Err(Refusal::NameInTheClear { what }),
+            NamesKind::Salted | NamesKind::InTheClear => Ok(()),
+        }
+    }
+
     pub(super) fn admit_member(&mut self, body: &MemberAdmitted) -> Result<(), Refusal> {
-        text_within("label", &body.label, LABEL_BYTES_MAX)?;
+        self.check_name("label", &body.label)?;
         let index = self.entries;
         let known = self.membership(&body.member).map(|member| member.state);
         if let Some(state @ MembershipState::Suspended { .. }) = known {

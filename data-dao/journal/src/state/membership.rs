@@ -4,8 +4,8 @@ use data_dao_governance::Role;
 use data_dao_ledger::{AccountId, Amount, Cause, Code, Name, Transfer};
 use privacy_identity::{Encode as _, VerifyingKey, Writer};
 
-use super::{LABEL_BYTES_MAX, State};
-use crate::refusal::{same, text_within, within};
+use super::State;
+use crate::refusal::{same, within};
 use crate::{
     ConsentGiven, MemberJoined, MemberLeft, MembersFounded, Membership, MembershipState, Refusal,
 };
@@ -41,7 +41,7 @@ impl State {
             if last.is_some_and(|last| last >= member) {
                 return Err(Refusal::NotAscending { what: "founders", member });
             }
-            text_within("label", &founder.label, LABEL_BYTES_MAX)?;
+            self.check_name("label", &founder.label)?;
             Role::check(&founder.roles)?;
             last = Some(member);
         }
@@ -67,7 +67,7 @@ impl State {
         invitation.check(now_ms)?;
         same("member", &invitation.member, &joining.member)?;
         self.check_request(joining, &body.signature, now_ms)?;
-        text_within("label", &joining.label, LABEL_BYTES_MAX)?;
+        self.check_name("label", &joining.label)?;
         self.active(&invitation.inviter)?;
         self.check_newcomer(&joining.member)?;
         let member = Membership {

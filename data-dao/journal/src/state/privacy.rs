@@ -40,6 +40,9 @@ impl State {
         };
         let high = i128::from(30 * DAY_MS);
         within("challenge_window_ms", body.challenge_window_ms, i128::from(least_ms), high)?;
+        if let Some(rounds) = body.reveal_by_rounds {
+            within("reveal_by_rounds", rounds, 1, i128::from(federation.opened.rounds))?;
+        }
         if let Some(most) = body.epsilon_micro_max {
             within("epsilon_micro_max", most, 1, i128::from(EPSILON_MICRO_MAX))?;
             let transfer = Transfer::posted(
@@ -54,6 +57,7 @@ impl State {
         let federation = self.federation_mut(&body.federation)?;
         federation.safeguards = Some(body.clone());
         federation.policy.epsilon_micro_max = body.epsilon_micro_max;
+        federation.reveal_by = body.reveal_by_rounds;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use data_dao_ledger::Name;
 use privacy_identity::VerifyingKey;
 
-use super::{LABEL_BYTES_MAX, State};
+use super::{LABEL_BYTES_MAX, State, revealing::check_revealed};
 use crate::pay::{self, SCALAR_MAX};
 use crate::refusal::{same, same_list, text_within, within};
 use crate::{
@@ -23,10 +23,11 @@ impl State {
             return Err(Refusal::RoundsUsedUp { federation: body.federation.to_string(), rounds });
         }
         check_going_on(federation)?;
+        check_revealed(federation)?;
         let lowest = federation.last_round.map_or(0, |last| i128::from(last) + 1);
         within("round", body.round, lowest, i128::from(u64::MAX))?;
         check_policy(federation, body)?;
-        let minimum = i128::from(federation.opened.minimum_cohort);
+        let minimum = i128::from(federation.fewest());
         within("cohort_size", body.cohort_size, minimum, i128::from(u32::MAX))?;
         if let Some(model) = federation.model() {
             same("model", &model, &body.model)?;

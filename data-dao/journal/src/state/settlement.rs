@@ -113,7 +113,7 @@ fn check_cohort(
     open: &OpenRound,
     body: &RoundSettled,
 ) -> Result<(), Refusal> {
-    let minimum = i128::from(federation.opened.minimum_cohort);
+    let minimum = i128::from(federation.fewest());
     let invited = i128::from(open.cohort_size);
     let took_part = body.participants.len();
     within("participants", small(took_part), minimum, invited)?;

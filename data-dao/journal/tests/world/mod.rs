@@ -45,6 +45,7 @@ pub(crate) fn digest(number: u8) -> Digest {
 
 pub(crate) fn genesis() -> Genesis {
     Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "Winegrowers".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters {

@@ -32,6 +32,7 @@ pub(crate) fn wine() -> Name {
 
 pub(crate) fn genesis() -> Body {
     Body::from(Genesis {
+        names: data_dao_journal::NamesKind::InTheClear,
         dao_name: "Winegrowers".into(),
         bounds: BoundsKind::Standard,
         charter: CharterParameters::STANDARD,

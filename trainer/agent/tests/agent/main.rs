@@ -6,3 +6,4 @@ mod brake;
 mod rounds;
 mod start;
 mod support;
+mod terms;

@@ -112,6 +112,8 @@ pub(crate) struct Script {
     pub(crate) terms: Signed<FederationTerms>,
     pub(crate) join: ContributorReply,
     pub(crate) order: Option<RoundId>,
+    /// Of which federation orders are: by these terms.
+    pub(crate) ordered: Digest,
     pub(crate) submit: OnSubmit,
     pub(crate) receipt: OnReceipt,
     /// Whether it lets wait whoever knows of the order, instead of being finished.
@@ -124,6 +126,7 @@ impl Default for Script {
             terms: signed_terms(),
             join: ContributorReply::Joined,
             order: Some(RoundId(0)),
+            ordered: terms().id(),
             submit: OnSubmit::Acknowledge,
             receipt: OnReceipt::Settled,
             waits: false,
@@ -223,7 +226,7 @@ fn answer(
         ContributorRequest::Fetch { known } => {
             heard.fetches += 1;
             match script.order {
-                Some(round) if Some(round) > known => order(round, member),
+                Some(round) if Some(round) > known => order(script.ordered, round, member),
                 Some(_) if !script.waits => ContributorReply::Finished(end(EndReason::AllRounds)),
                 _ => ContributorReply::Wait { retry_ms: 1 },
             }
@@ -272,12 +275,12 @@ fn abort(round: RoundId) -> Box<Signed<RoundAbort>> {
     Box::new(Signed::new(body, Tag::RoundAbort, &key(COORDINATOR)))
 }
 
-fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
+fn grant(federation: Digest, round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
     let mut cohort = vec![member, key(OTHER_MEMBER).verifying_key()];
     cohort.sort();
     let grant = RoundGrant {
         dao: terms().dao,
-        federation: terms().id(),
+        federation,
         round,
         model: Digest::of(Tag::Model, &model()),
         cohort,
@@ -289,8 +292,9 @@ fn grant(round: RoundId, member: VerifyingKey) -> Signed<RoundGrant> {
     Signed::new(grant, Tag::RoundGrant, &key(DAO_NODE))
 }
 
-fn order(round: RoundId, member: VerifyingKey) -> ContributorReply {
-    let order = RoundOrder { grant: grant(round, member), deadline_ms: u64::MAX };
+fn order(federation: Digest, round: RoundId, member: VerifyingKey) -> ContributorReply {
+    let grant = grant(federation, round, member);
+    let order = RoundOrder { grant, deadline_ms: u64::MAX };
     let order = Box::new(Signed::new(order, Tag::RoundOrder, &key(COORDINATOR)));
     ContributorReply::Order { order, model: model() }
 }
@@ -341,7 +345,7 @@ fn receipt(
         share: Digest([5; 32]),
     };
     let body = RoundReceipt {
-        grant: grant(round, member),
+        grant: grant(terms().id(), round, member),
         federation,
         round,
         model_before: Digest([1; 32]),

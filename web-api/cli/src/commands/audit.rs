@@ -301,6 +301,12 @@ fn print_audited(audited: &Audited, key_was_given: bool) -> anyhow::Result<()> {
         report.predictions,
         report.revenue,
     ))?;
+    if report.reveals_overdue > 0 {
+        print(format!(
+            "not shown: the validation sets of {} federations are overdue; their rounds and pay wait",
+            report.reveals_overdue
+        ))?;
+    }
     let key = if key_was_given { "the given key" } else { "the node that the first entry names" };
     print(format!("the checkpoint is signed by {key}"))?;
     if let Some(witnessed) = witnessed {
@@ -331,6 +337,7 @@ pub fn json_from_report(report: &AuditReport) -> Value {
         "ballots": report.ballots,
         "predictions": report.predictions,
         "revenue": report.revenue.to_string(),
+        "reveals_overdue": report.reveals_overdue,
     })
 }
 

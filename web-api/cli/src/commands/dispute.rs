@@ -34,6 +34,10 @@ pub struct DisputeArgs {
     /// What the members are to look at; its digest goes into the ledger, the file stays with you
     #[arg(long, value_name = "FILE")]
     pub evidence: PathBuf,
+    /// Show the evidence to the DAO node, which judges it: for what your device kept of a false answer about your update,
+    /// `receipts/<round>.disclosure`. It is a part of your update, for the node's eyes alone
+    #[arg(long)]
+    pub disclose: bool,
     /// Your key file (`sahakar key new`)
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
@@ -61,7 +65,11 @@ impl DisputeArgs {
             evidence: Digest::of(Tag::Dispute, &evidence),
             reason: self.reason,
         };
-        let answer = file(&rest, &key, &dispute)?;
+        let answer = if self.disclose {
+            disclose(&rest, &key, &dispute, &evidence)?
+        } else {
+            file(&rest, &key, &dispute)?
+        };
         print_answer(&self.node, &answer)
     }
 }
@@ -73,4 +81,21 @@ impl DisputeArgs {
 pub fn file(rest: &Rest, key: &SigningKey, dispute: &Dispute) -> anyhow::Result<Value> {
     let body = json!({"dispute": dispute, "signature": dispute.sign(key).to_string()});
     rest.post("/v1/disputes", None, &body).context("the objection was not taken")
+}
+
+/// Files an objection, signed by `key`, with the disclosure that is its evidence. Returns what was proven, as the node answers.
+///
+/// # Errors
+/// What the node refuses: a disclosure that proves nothing.
+pub fn disclose(
+    rest: &Rest,
+    key: &SigningKey,
+    dispute: &Dispute,
+    disclosure: &[u8],
+) -> anyhow::Result<Value> {
+    let request = json!({"dispute": dispute, "signature": dispute.sign(key).to_string()});
+    let request = request.to_string();
+    let length = u32::try_from(request.len()).context("the objection is too long")?;
+    let body = [&length.to_be_bytes(), request.as_bytes(), disclosure].concat();
+    rest.post_bytes("/v1/disputes/disclosures", &body).context("the proof was not taken")
 }

@@ -2,6 +2,7 @@
 
 mod acts;
 
+pub(crate) use acts::policy_of;
 pub use acts::{InvitationFile, accept_guardian, consent, invite, join, leave};
 
 use anyhow::Context as _;

@@ -29,7 +29,7 @@ pub(super) fn stamp(rest: &Rest, key: &SigningKey) -> anyhow::Result<Stamp> {
 }
 
 /// The id of the node's DAO: what members' signatures are bound to.
-pub(super) fn dao_id(rest: &Rest) -> anyhow::Result<Digest> {
+pub(crate) fn dao_id(rest: &Rest) -> anyhow::Result<Digest> {
     let ledger = rest.get("/v1/ledger").context("the node's DAO is not known")?;
     let id = ledger["dao"].as_str().context("the node's DAO is not founded yet")?;
     id.parse().context("the node's DAO has no proper id")

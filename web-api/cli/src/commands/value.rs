@@ -1,6 +1,6 @@
 //! What players of a game are worth: exact Shapley and Banzhaf values of a game in a file; and who lied about a value.
 
-mod judge;
+pub(crate) mod judge;
 
 use std::{collections::BTreeMap, convert::Infallible, fmt, fs, path::PathBuf};
 

@@ -139,6 +139,11 @@ impl Cooperative {
         Ok(cooperative)
     }
 
+    /// The DAO node's configuration at its next start.
+    pub const fn config_mut(&mut self) -> &mut ServeConfig {
+        &mut self.config
+    }
+
     /// Starts the DAO node again after it was ended: at the addresses that it had.
     ///
     /// # Errors
@@ -474,6 +479,8 @@ fn federation_config(
         delta: delta_by_default(),
         epsilon_max: None,
         challenge_window_ms: None,
+        reveal_by_rounds: None,
+        reveal_url: None,
         name: "wine".to_owned(),
         purpose: "Grade red wine as good or ordinary from eleven laboratory values".to_owned(),
         validation: plan.validation.clone(),

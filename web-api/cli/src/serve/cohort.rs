@@ -100,7 +100,10 @@ impl Invited {
             return Ok(Some(Self { cohort: members, key: None }));
         }
         let handed: Option<Signed<KeyHandOver>> = vault.record(KEY_FILE)?;
-        let Some(handed) = handed else { return Ok(None) };
+        // The cohort of former terms is not the one of these.
+        let of_these =
+            |handed: &Signed<KeyHandOver>| handed.unverified_body().federation == terms.id();
+        let Some(handed) = handed.filter(of_these) else { return Ok(None) };
         let body = handed.unverified_body();
         let complete = body.roster == members;
         let enough = body.roster.len() >= terms.minimum_cohort as usize;

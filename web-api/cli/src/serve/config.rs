@@ -163,6 +163,14 @@ pub struct FederationConfig {
     /// demonstration from 1 ms. By default a day, in a demonstration half a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge_window_ms: Option<u64>,
+    /// After how many settled rounds the validation set is shown, at most `rounds`: without that no pay becomes final from then
+    /// on. By default it need not be shown. Best the number of all rounds: what is shown can be fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reveal_by_rounds: Option<u32>,
+    /// Where it is shown, `https://…`: put the file of `validation` there before that round ends. The node writes the address
+    /// into the ledger when it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reveal_url: Option<String>,
     /// How many rounds are run at most.
     pub rounds: u32,
     /// When to run no more: `loss:patience=P,improvement=X` after P rounds in which the validation loss did not fall by more

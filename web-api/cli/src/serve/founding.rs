@@ -122,8 +122,15 @@ pub(crate) async fn terms(
         );
     }
     let signed = Signed::new(next, Tag::Terms, key);
+    // Whoever checks a round of theirs later needs them.
+    vault.keep(&former_terms_file(&terms.body().id()), terms.as_signed())?;
     vault.keep(TERMS_FILE, &signed)?;
     Ok(signed)
+}
+
+/// File of terms that were in force once.
+pub(crate) fn former_terms_file(terms: &Digest) -> String {
+    format!("terms-{terms}.bin")
 }
 
 /// The terms that a configuration makes for a DAO that is founded: what members vote on before the node takes them.
@@ -176,6 +183,11 @@ async fn open_federation(
         novelty_percent: federation.novelty_percent,
         validation_commitment: tables.validation.digest(),
     };
+    if federation.reveal_by_rounds.is_some() && federation.reveal_url.is_none() {
+        bail!(
+            "federation.reveal_by_rounds needs federation.reveal_url: where the table will be shown"
+        );
+    }
     let safeguards = safeguards(config, &terms)?;
     let signed = Signed::new(terms, Tag::Terms, key);
     // On disk before the ledger names them: a crash in between opens the same federation again.
@@ -213,6 +225,7 @@ fn safeguards(config: &ServeConfig, terms: &FederationTerms) -> anyhow::Result<S
         federation: Name::new(federation.name.clone())?,
         epsilon_micro_max,
         challenge_window_ms: federation.challenge_window_ms.unwrap_or(by_default),
+        reveal_by_rounds: federation.reveal_by_rounds.map(u64::from),
     })
 }
 
@@ -220,6 +233,7 @@ fn genesis(config: &ServeConfig, node: VerifyingKey) -> anyhow::Result<Genesis> 
     let dao = &config.dao;
     let keys = aggregators(&config.federation)?;
     Ok(Genesis {
+        names: data_dao_journal::NamesKind::Salted,
         dao_name: dao.name.clone(),
         bounds: if dao.demonstration { BoundsKind::Demonstration } else { BoundsKind::Standard },
         charter: dao.charter,

@@ -151,10 +151,13 @@ impl RoundService {
         self.store.view(|state| state.contributors(&self.name))
     }
 
-    /// Whether what members decided lets no round begin now: the federation is stopped, or too few agreed to the
-    /// policy. Its bound on ε is a budget: see [`Self::end`].
+    /// Whether what members decided lets no round begin now: the federation is stopped, its validation set is overdue, or too
+    /// few agreed to the policy. Its bound on ε is a budget: see [`Self::end`].
     fn waits_for_members(&self, cohort: usize) -> anyhow::Result<bool> {
-        self.federation(|f| f.is_stopped() || cohort < f.policy().minimum_cohort as usize)
+        self.federation(|f| {
+            let few = cohort < f.policy().minimum_cohort as usize;
+            f.is_stopped() || f.is_reveal_overdue() || few
+        })
     }
 
     async fn join(&self, request: Signed<JoinRequest>) -> anyhow::Result<DaoReply> {
@@ -297,13 +300,16 @@ impl RoundService {
     /// The answer was lost: the same grant again. Without it on disk, nobody ever saw it.
     async fn granted_again(&self, round: RoundId, wire: Vec<u8>) -> anyhow::Result<DaoReply> {
         let kept: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
+        let terms = self.terms.unverified_body().id();
         if let Some(grant) = kept
             && grant.unverified_body().round == round
+            // Members voted for other terms meanwhile: nobody answers for a round of the former.
+            && grant.unverified_body().federation == terms
             && let Some(model) = self.sealed_again(round, wire)?
         {
             return Ok(DaoReply::Granted { grant: Box::new(grant), model });
         }
-        self.abort(round, "its grant was lost".to_owned()).await
+        self.abort(round, "its grant was lost, or is of former terms".to_owned()).await
     }
 
     /// What was sealed for the open round, or what travels as it is.

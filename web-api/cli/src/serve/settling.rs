@@ -11,7 +11,10 @@ use std::sync::atomic::Ordering;
 use aggregator_protocol::{DaoReply, EndReason, FederationEnd};
 use aggregator_round::round_loss_micro;
 use anyhow::Context as _;
-use data_dao_journal::{Body, LIST_MAX, ModelReleased, PriceSet, RoundPosted, RoundsEnded};
+use data_dao_journal::{
+    Body, Federation, LIST_MAX, ModelReleased, PriceSet, RoundPosted, RoundsEnded,
+    ValidationRevealed,
+};
 use data_dao_ledger::Name;
 use data_dao_store::AppendError;
 use privacy_identity::{Digest, Signed, Tag};
@@ -40,6 +43,7 @@ impl RoundService {
     /// more rounds start, puts the model into the catalogue. May be called at any time, any number
     /// of times.
     pub(super) async fn advance(&self) -> anyhow::Result<()> {
+        self.reveal_due().await?;
         self.post_due().await?;
         if self.released.load(Ordering::Relaxed) {
             return Ok(());
@@ -58,6 +62,20 @@ impl RoundService {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Names the place of the validation set when the ledger waits for it.
+    async fn reveal_due(&self) -> anyhow::Result<()> {
+        let Some(url) = &self.config.federation.reveal_url else { return Ok(()) };
+        let commitment =
+            |f: &Federation| f.is_reveal_overdue().then(|| f.opened().validation_commitment);
+        let Some(digest) = self.federation(commitment)? else { return Ok(()) };
+        let revealed =
+            ValidationRevealed { federation: self.name.clone(), digest, url: url.clone() };
+        if self.append_unless_refused(vec![Body::ValidationRevealed(revealed)]).await? {
+            self.events.emit(json!({"event": "revealed", "url": url}));
+        }
+        Ok(())
     }
 
     async fn post_due(&self) -> anyhow::Result<()> {

@@ -48,6 +48,7 @@ impl SimulatedLedger {
         aggregators: Vec<VerifyingKey>,
     ) -> anyhow::Result<Self> {
         let genesis = Genesis {
+            names: data_dao_journal::NamesKind::InTheClear,
             dao_name: "simulation".to_owned(),
             bounds: BoundsKind::Demonstration,
             charter: CharterParameters::DEMONSTRATION,

@@ -273,7 +273,11 @@ fn epsilon(limit_micro: Option<u64>) -> String {
     limit_micro.map_or_else(|| "not limited".to_owned(), limit)
 }
 
-fn policy_of(rest: &Rest, federation: &str) -> anyhow::Result<PrivacyPolicy> {
+/// The policy of a federation that is in force.
+///
+/// # Errors
+/// What the node refuses.
+pub(crate) fn policy_of(rest: &Rest, federation: &str) -> anyhow::Result<PrivacyPolicy> {
     let shown = rest.get(&format!("/v1/federations/{federation}"))?;
     typed(&shown["policy"])
 }

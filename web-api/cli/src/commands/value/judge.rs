@@ -5,7 +5,10 @@
 //! round it is decided exactly, and no update is opened (`aggregator_round::ShareDisclosure`). The file goes to the
 //! operator of the DAO node and to nobody else: whoever has it and all other parts has the update.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use aggregator_protocol::FederationTerms;
 use aggregator_round::{ShareDisclosure, SumProducts, Verdict, check_values};
@@ -15,7 +18,7 @@ use privacy_identity::{Decode, Digest, Signed, Tag, VerifyingKey};
 use serde_json::json;
 
 use super::super::output::{print, print_json};
-use crate::serve::SettledRecord;
+use crate::serve::{SettledRecord, former_terms_file};
 
 /// `sahakar value judge`.
 #[derive(Debug, Clone, Args)]
@@ -34,6 +37,8 @@ pub struct JudgeArgs {
 /// What was found, and by what.
 #[derive(Debug)]
 pub struct Judgement {
+    /// The federation's name.
+    pub federation: String,
     /// The round.
     pub round: u64,
     /// Who accuses.
@@ -77,37 +82,57 @@ impl JudgeArgs {
     /// Decides.
     ///
     /// # Errors
-    /// Files that cannot be read or belong to no settled round of this node.
+    /// As [`judgement`], or a file that cannot be read.
     pub fn judge(&self) -> anyhow::Result<Judgement> {
         let bytes = fs::read(&self.disclosure)
             .with_context(|| format!("reading {}", self.disclosure.display()))?;
-        let shown = ShareDisclosure::from_bytes(&bytes)
-            .with_context(|| format!("understanding {}", self.disclosure.display()))?;
-        let (round, member) = (shown.binding().round, shown.binding().member);
-        let terms: Signed<FederationTerms> = self.record("terms.bin")?;
-        let terms = terms.unverified_body();
-        let record: SettledRecord = self.record(&format!("rounds/{round}.bin"))?;
-        let coordinator = &terms.coordinator().verifying;
-        let receipt = record.receipt.verify_by(Tag::RoundReceipt, coordinator)?;
-        let receipt = receipt.body();
-        let sum = record.sum.unverified_body();
-        let same = Digest::of_encoded(Tag::RoundSum, sum) == receipt.sum;
-        ensure!(same, "the record of round {round} holds another sum than its receipt names");
-        let order = record.values.probes.unverified_body();
-        let products = SumProducts::of(&terms.encoding, &sum.sum, order);
-        check_values(terms, receipt, &record.values, &products)?;
-        Ok(Judgement {
-            round,
-            member,
-            accused: shown.accused(terms, receipt),
-            verdict: shown.judge(terms, receipt, &record.values),
-            evidence: Digest::of(Tag::Dispute, &bytes),
-        })
+        judgement(&self.node, &bytes)
     }
+}
 
-    fn record<T: Decode>(&self, name: &str) -> anyhow::Result<T> {
-        let path = self.node.join(name);
-        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        T::from_bytes(&bytes).with_context(|| format!("understanding {}", path.display()))
+/// Decides by what a member disclosed and by the records of a DAO node.
+///
+/// # Errors
+/// Bytes that are no disclosure, or of no settled round of this node; records that do not hold.
+pub(crate) fn judgement(node: &Path, disclosure: &[u8]) -> anyhow::Result<Judgement> {
+    let shown = ShareDisclosure::from_bytes(disclosure).context("understanding the disclosure")?;
+    let (round, member) = (shown.binding().round, shown.binding().member);
+    let terms = terms_of(node, &shown.binding().federation)?;
+    let terms = terms.unverified_body();
+    let record: SettledRecord = record(&node.join("rounds").join(format!("{round}.bin")))?;
+    let coordinator = &terms.coordinator().verifying;
+    let receipt = record.receipt.verify_by(Tag::RoundReceipt, coordinator)?;
+    let receipt = receipt.body();
+    let sum = record.sum.unverified_body();
+    let same = Digest::of_encoded(Tag::RoundSum, sum) == receipt.sum;
+    ensure!(same, "the record of round {round} holds another sum than its receipt names");
+    let order = record.values.probes.unverified_body();
+    let products = SumProducts::of(&terms.encoding, &sum.sum, order);
+    check_values(terms, receipt, &record.values, &products)?;
+    Ok(Judgement {
+        federation: terms.name.clone(),
+        round,
+        member,
+        accused: shown.accused(terms, receipt),
+        verdict: shown.judge(terms, receipt, &record.values),
+        evidence: Digest::of(Tag::Dispute, disclosure),
+    })
+}
+
+/// The terms with this digest: those in force, or former ones.
+fn terms_of(node: &Path, federation: &Digest) -> anyhow::Result<Signed<FederationTerms>> {
+    let terms: Signed<FederationTerms> = record(&node.join("terms.bin"))?;
+    if terms.unverified_body().id() == *federation {
+        return Ok(terms);
     }
+    let path = node.join(former_terms_file(federation));
+    ensure!(path.exists(), "what is shown is of no federation of this node");
+    let terms: Signed<FederationTerms> = record(&path)?;
+    ensure!(terms.unverified_body().id() == *federation, "{} was altered", path.display());
+    Ok(terms)
+}
+
+fn record<T: Decode>(path: &Path) -> anyhow::Result<T> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    T::from_bytes(&bytes).with_context(|| format!("understanding {}", path.display()))
 }

@@ -1,0 +1,78 @@
+//! Moving to terms that took the place of those agreed to: only the owner does that, to one digest.
+
+use std::path::Path;
+
+use aggregator_round::TermsChange;
+use privacy_identity::{Digest, SigningKey};
+
+use crate::{
+    Agent, AgentError, Invitation, caller::Caller, enrolment::changed_terms, state_dir::StateDir,
+    ways::Ways,
+};
+
+impl Agent {
+    /// Asks whether the terms with the digest `terms` are offered in the place of those agreed to; nothing if they were agreed
+    /// to already. Agrees to nothing.
+    ///
+    /// A coordinator that cannot be reached is tried for ever: the owner ends that by dropping the future.
+    ///
+    /// # Errors
+    /// [`AgentError::ConsentOther`] if other terms are offered, or none; [`AgentError`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with IO and time, or if the operating system has no randomness.
+    pub async fn offered_change(
+        state_dir: &Path,
+        invitation: &Invitation,
+        terms: Digest,
+    ) -> Result<Option<TermsChange>, AgentError> {
+        invitation.check()?;
+        let state = StateDir::open(state_dir)?;
+        let Some(agreed) = state.agreed_terms()? else {
+            // Nothing was agreed to yet: joining is the consent, to what the invitation pins.
+            return match invitation.federation == terms {
+                true => Ok(None),
+                false => Err(other(terms, invitation.federation)),
+            };
+        };
+        let agreed = agreed.unverified_body();
+        if agreed.id() == terms {
+            return Ok(None);
+        }
+        let ways = Ways::to(invitation)?;
+        let mut caller = Caller::start(state.key()?, ways, drop, state.sent_log()?).await?;
+        let change = changed_terms(&mut caller, agreed).await?;
+        match change {
+            Some(change) if change.digest() == terms => Ok(Some(change)),
+            Some(change) => Err(other(terms, change.digest())),
+            None => Err(other(terms, agreed.id())),
+        }
+    }
+
+    /// The key with which the owner of a state directory signs, drawn if there is none.
+    ///
+    /// # Errors
+    /// [`AgentError`]: a directory in use or unreadable.
+    pub fn key(state_dir: &Path) -> Result<SigningKey, AgentError> {
+        Ok(SigningKey::from_seed(&*StateDir::open(state_dir)?.key()?))
+    }
+
+    /// Agrees to changed terms: from now on they are those of the state directory. What belonged to the former is kept in
+    /// `terms/<digest>/`; a round that is under way under them is not followed any more.
+    ///
+    /// # Errors
+    /// [`AgentError::ConsentOther`] if the directory has other terms than those from which `change` leads; [`AgentError`].
+    pub fn consent(state_dir: &Path, change: &TermsChange) -> Result<(), AgentError> {
+        let state = StateDir::open(state_dir)?;
+        let agreed = state.agreed_terms()?.map(|terms| terms.unverified_body().id());
+        match agreed {
+            Some(agreed) if agreed == change.digest() => Ok(()),
+            Some(agreed) if agreed != change.agreed().id() => Err(other(change.digest(), agreed)),
+            _ => state.change_terms(change.offered()),
+        }
+    }
+}
+
+const fn other(agreed: Digest, offered: Digest) -> AgentError {
+    AgentError::ConsentOther { agreed, offered }
+}

@@ -1,0 +1,68 @@
+//! Whoever decides whether a party lied about a member's update: put in by the composition root, as this crate knows no
+//! aggregation.
+
+use std::{fmt, sync::Arc};
+
+use data_dao_journal::{Dispute, FaultProven};
+use privacy_identity::Signature;
+use tokio::sync::Semaphore;
+
+/// Most disclosures that are taken in or judged at a time: each takes memory for a part of an update.
+const DISCLOSURES_MAX: usize = 2;
+
+/// Why a disclosure has no consequence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JudgeError {
+    /// It proves nothing, or the accused told the truth.
+    #[error("{0}")]
+    Unfounded(String),
+    /// The node cannot say.
+    #[error("{0}")]
+    Unable(String),
+}
+
+/// What decides: an objection with its signature, and what the member shows.
+type Decide = dyn Fn(Dispute, Signature, &[u8]) -> Result<FaultProven, JudgeError> + Send + Sync;
+
+/// A judge of disclosures.
+#[derive(Clone)]
+pub struct Judge {
+    bytes_max: usize,
+    decide: Arc<Decide>,
+    pub(crate) turns: Arc<Semaphore>,
+}
+
+impl Judge {
+    /// A judge that takes disclosures of at most `bytes_max` bytes.
+    pub fn new(
+        bytes_max: usize,
+        decide: impl Fn(Dispute, Signature, &[u8]) -> Result<FaultProven, JudgeError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let turns = Arc::new(Semaphore::new(DISCLOSURES_MAX));
+        Self { bytes_max, decide: Arc::new(decide), turns }
+    }
+
+    pub(crate) const fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Decides; takes as long as reading a part of an update and the answers about it.
+    pub(crate) fn decide(
+        &self,
+        dispute: Dispute,
+        signature: Signature,
+        disclosure: &[u8],
+    ) -> Result<FaultProven, JudgeError> {
+        (self.decide)(dispute, signature, disclosure)
+    }
+}
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judge").field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+    }
+}
