@@ -12,7 +12,11 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
-use ureq::{Agent, config::AutoHeaderValue};
+use ureq::{
+    Agent,
+    config::AutoHeaderValue,
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+};
 
 use crate::{DataFile, NamedDataset, plain::plain, tar_members::for_each_file};
 
@@ -64,16 +68,32 @@ impl Downloader {
     /// * `mirror` — a folder by HTTP that has the files under their names, in place of their publishers'.
     #[must_use]
     pub fn new(mirror: Option<String>) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .https_only(mirror.is_none())
-            .timeout_connect(Some(SILENCE))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            // Archives are kept as they are published, and lengths have to mean bytes on the wire.
-            .accept_encoding(AutoHeaderValue::Provided("identity".to_owned().into()))
-            .build();
-        Self { agent: config.new_agent(), mirror, pause: PAUSE }
+        let agent = agent(mirror.is_none(), RootCerts::WebPki);
+        Self { agent, mirror, pause: PAUSE }
+    }
+
+    /// As it is, but believing servers only whose certificate one of these authorities signed: for a mirror of one's own.
+    ///
+    /// * `pem` — their certificates, one after another.
+    ///
+    /// # Errors
+    /// [`DownloadError::NoAuthority`] if there is none in it.
+    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, DownloadError> {
+        let items = parse_pem(pem).collect::<Result<Vec<_>, _>>();
+        let items =
+            items.map_err(|source| DownloadError::Authority { source: Box::new(source) })?;
+        let certificates: Vec<_> = items
+            .into_iter()
+            .filter_map(|item| match item {
+                PemItem::Certificate(certificate) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        if certificates.is_empty() {
+            return Err(DownloadError::NoAuthority);
+        }
+        self.agent = agent(true, RootCerts::from(certificates));
+        Ok(self)
     }
 
     /// As it is, but with another first pause between attempts.
@@ -237,6 +257,20 @@ impl Downloader {
             _ => Ok(()),
         }
     }
+}
+
+fn agent(https_only: bool, roots: RootCerts) -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .https_only(https_only)
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .timeout_connect(Some(SILENCE))
+        .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE))
+        // Archives are kept as they are published, and lengths have to mean bytes on the wire.
+        .accept_encoding(AutoHeaderValue::Provided("identity".to_owned().into()))
+        .build()
+        .new_agent()
 }
 
 /// Why an attempt ended.

@@ -13,6 +13,9 @@ use datasets::{ColumnType, open};
 /// Rows of the file: some 160 MB, all different, so that more rows than digests are kept have to be let go.
 const ROWS: u64 = 2_500_000;
 
+/// How long the file is made instead, in bytes: 10 GB, say, where there is room for it and time.
+const LONG: &str = "SAHAKAR_LONG_FILE_BYTES";
+
 /// What it may take beyond the start: digests (2^20 of 32 bytes in a table that doubles), words of columns, buffers. The rows
 /// alone would be 160 MB of text, and three times that as strings.
 const PEAK_KIB_MAX: u64 = 150 << 10;
@@ -23,13 +26,22 @@ fn peak_kib() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Rows of the file.
+fn rows() -> u64 {
+    let Some(bytes) = std::env::var_os(LONG) else { return ROWS };
+    let bytes: u64 = bytes.to_str().unwrap().parse().unwrap();
+    // A row has 65 bytes and more.
+    (bytes / 65).max(ROWS)
+}
+
 #[test]
 fn a_long_file_is_looked_at_in_bounded_memory() {
+    let all = rows();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("long");
     let mut file = BufWriter::new(File::create(&path).unwrap());
     writeln!(file, "id,word,a,b,c,label").unwrap();
-    for row in 0..ROWS {
+    for row in 0..all {
         let scattered = row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let label = if row % 3 == 0 { "yes" } else { "no" };
         writeln!(
@@ -46,7 +58,7 @@ fn a_long_file_is_looked_at_in_bounded_memory() {
     let before = peak_kib();
     let profile = open(&path).unwrap().profile().unwrap();
     let taken = peak_kib() - before;
-    assert_eq!(profile.rows, ROWS);
+    assert_eq!(profile.rows, all);
     assert!(profile.duplicates.estimated && profile.duplicates.rows == 0);
     assert_eq!(profile.column("word").unwrap().kind, ColumnType::Text);
     assert_eq!(profile.column("label").unwrap().levels.as_ref().unwrap().len(), 2);

@@ -38,6 +38,16 @@ pub enum DownloadError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// What should be certificates of authorities is something else.
+    #[error("the authorities' certificates cannot be read")]
+    Authority {
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// There is no certificate of an authority.
+    #[error("there is no certificate of an authority: expected PEM, `-----BEGIN CERTIFICATE-----`")]
+    NoAuthority,
     /// More comes than any published file has.
     #[error("{url} is longer than {max} bytes, which is not the published file")]
     TooLong {

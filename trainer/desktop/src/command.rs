@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use trainer_conditions::PreferencesForm;
 
 use crate::{
+    os::SystemSettings,
     screen::Screen,
     secret::Secret,
     settings::{Language, Look},
@@ -49,6 +50,8 @@ pub enum Command {
     Anyway,
     /// What the owner allows.
     Prefer(Box<PreferencesForm>),
+    /// What surrounds the window.
+    System(SystemSettings),
     /// How the window looks.
     Look(Look),
     /// In which language it speaks.

@@ -37,6 +37,8 @@ pub enum Effect {
     Pace(PaceCommand),
     /// What the owner allows.
     Prefer(Box<Preferences>),
+    /// Start with the session, or not.
+    Autostart(bool),
     /// Read what left this computer.
     ReadSent,
     /// Write what left this computer to a file.

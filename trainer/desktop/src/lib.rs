@@ -13,6 +13,7 @@ mod command;
 mod desk;
 mod effect;
 mod news;
+mod os;
 mod preview;
 mod runner;
 mod screen;
@@ -29,6 +30,11 @@ pub use command::{Choice, Command};
 pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, Table, WORDS};
 pub use effect::{Effect, Run};
 pub use news::{Failure, News};
+#[cfg(target_os = "linux")]
+pub use os::call_the_other;
+pub use os::{
+    Attended, Autostart, Glimpse, Said, Shown, Standing, Surroundings, SystemSettings, Tell, Word,
+};
 pub use preview::{Fit, Preview, PreviewError};
 pub use runner::{Home, HomeError, Runner};
 pub use screen::Screen;

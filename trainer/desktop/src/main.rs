@@ -1,11 +1,17 @@
 //! `sahakar-desktop`: the data owner's window.
 
-use std::{path::PathBuf, process::ExitCode, sync::mpsc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::mpsc,
+};
 
 use anyhow::Context as _;
 use clap::Parser;
 use eframe::egui;
-use trainer_desktop::{Command, Home, HomeError, Runner, Window};
+use trainer_desktop::{
+    Attended, Autostart, Command, Home, HomeError, Runner, Surroundings, Window,
+};
 
 /// Effects that wait for the runner.
 const EFFECTS_MAX: usize = 256;
@@ -21,12 +27,18 @@ struct Args {
     /// Where everything is kept
     #[arg(long, env = "SAHAKAR_HOME", value_name = "DIR")]
     home: Option<PathBuf>,
+    /// Start without showing the window, if the icon in the notification area is on: for the start with the session
+    #[arg(long)]
+    hidden: bool,
     /// Where data of programs are kept, if `--home` is not given
     #[arg(long, env = "XDG_DATA_HOME", hide = true)]
     data_home: Option<PathBuf>,
     /// The command line, if it is not beside this program
     #[arg(long, env = "SAHAKAR_PROGRAM", value_name = "FILE")]
     program: Option<PathBuf>,
+    /// Where configurations of programs are kept: the entry that starts this one with the session is there
+    #[arg(long, env = "XDG_CONFIG_HOME", hide = true)]
+    config_home: Option<PathBuf>,
 }
 
 impl Args {
@@ -42,6 +54,18 @@ impl Args {
         };
         Ok(data.join("sahakar"))
     }
+
+    /// What starts this program with the session, where something can.
+    fn autostart(&self, home: &Path) -> Option<Autostart> {
+        let beside_home = if cfg!(target_os = "macos") { "Library" } else { ".config" };
+        let config = match &self.config_home {
+            Some(config) => config.clone(),
+            None => std::env::home_dir()?.join(beside_home),
+        };
+        // As it was called, not where links lead: an update may put another file in its place.
+        let program = std::env::current_exe().ok()?;
+        Autostart::here(&config, &program, home)
+    }
 }
 
 fn main() -> ExitCode {
@@ -55,8 +79,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    let home = match Home::open(&args.home()?) {
-        Ok(home) => home,
+    let path = args.home()?;
+    let home = match Home::open(&path) {
+        Ok(home) => home.with_autostart(args.autostart(&path)),
+        Err(HomeError::InUse { .. }) if shown_by_the_other(&path, args.invitation.as_deref()) => {
+            return Ok(());
+        }
         Err(error @ HomeError::InUse { .. }) => {
             // Where nobody reads a terminal.
             notify(&error.to_string());
@@ -64,13 +92,17 @@ fn run(args: &Args) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    let settings = home.settings()?;
+    let mut settings = home.settings()?;
+    // The file says whether it is so, whoever wrote or removed it.
+    settings.system.autostart = args.autostart(&path).is_some_and(|autostart| autostart.is_on());
     let place = settings.place;
+    let hidden = args.hidden && settings.system.tray;
     let viewport = egui::ViewportBuilder::default()
         .with_title("Sahakar")
         .with_app_id("sahakar-desktop")
         .with_inner_size([place.width, place.height])
-        .with_min_inner_size([640.0, 420.0]);
+        .with_min_inner_size([640.0, 420.0])
+        .with_visible(!hidden);
     let options = eframe::NativeOptions {
         viewport,
         renderer: eframe::Renderer::Glow,
@@ -81,7 +113,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let (news, news_to_hear) = mpsc::sync_channel(NEWS_MAX);
     let (runner, started) = mpsc::sync_channel(1);
     let create: eframe::AppCreator<'_> = Box::new(move |cc| {
-        let ctx = cc.egui_ctx.clone();
+        let (ctx, waking) = (cc.egui_ctx.clone(), cc.egui_ctx.clone());
+        let surroundings = Surroundings::open(&path, move || waking.request_repaint())?;
         let thread =
             Runner::start(home, program, effects_to_do, news, move || ctx.request_repaint())?;
         runner.send(thread)?;
@@ -89,7 +122,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         if let Some(invitation) = invitation {
             window.act(Command::Invite(invitation));
         }
-        Ok(Box::new(window))
+        Ok(Box::new(Attended::new(window, surroundings, hidden)))
     });
     let shown = eframe::run_native("sahakar-desktop", options, create);
     // The window is gone, and with it the sender of effects: the runner writes the last settings and stops the trainer.
@@ -97,6 +130,18 @@ fn run(args: &Args) -> anyhow::Result<()> {
         let _panicked = thread.join().is_err();
     }
     shown.map_err(|error| anyhow::anyhow!("no window: {error}"))
+}
+
+/// Whether the window that has `home` open already shows itself, and the invitation.
+#[cfg(target_os = "linux")]
+fn shown_by_the_other(home: &Path, invitation: Option<&str>) -> bool {
+    let bus = zbus::blocking::connection::Builder::session().and_then(|bus| bus.build());
+    bus.is_ok_and(|bus| trainer_desktop::call_the_other(&bus, home, invitation))
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn shown_by_the_other(_home: &Path, _invitation: Option<&str>) -> bool {
+    false
 }
 
 /// Says it in a dialog, where the desktop has one.

@@ -130,6 +130,11 @@ impl Runner {
                     trainer.prefer(self.preferences.clone());
                 }
             }
+            Effect::Autostart(on) => {
+                if let Err(error) = self.home.set_autostart(on) {
+                    self.teller.failed(Failure::Settings, &error);
+                }
+            }
             Effect::ReadSent => self.slowly(Failure::Sent, |home, _| {
                 let Sent { lines, messages, bytes } = home.sent()?;
                 Ok(News::Sent { lines, messages, bytes })

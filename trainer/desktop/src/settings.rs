@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use trainer_conditions::PreferencesForm;
 
+use crate::os::SystemSettings;
+
 /// The form of the file; another one is refused rather than guessed at.
 pub const VERSION: u32 = 1;
 
@@ -118,6 +120,8 @@ pub struct Settings {
     pub place: Place,
     /// What the owner allows.
     pub preferences: PreferencesForm,
+    /// What surrounds the window.
+    pub system: SystemSettings,
 }
 
 impl Default for Settings {
@@ -135,6 +139,7 @@ impl Default for Settings {
             look: Look::default(),
             place: Place::default(),
             preferences: PreferencesForm::default(),
+            system: SystemSettings::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod sent_ui;
 mod settings_ui;
 mod start_ui;
 mod style;
+mod system_ui;
 mod training_ui;
 mod view;
 mod votes_ui;

@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing::Level;
 use tracing_subscriber::{
@@ -14,7 +15,8 @@ use tracing_subscriber::{
 use crate::{
     aggregator, commands, demo, serve, simulate,
     telemetry::{OtlpFlush, OtlpLayer},
-    trainer, witness,
+    trainer::{self, LogForm},
+    witness,
 };
 
 /// Sahakar: train a model together, be credited for what your data was worth, sell access to it,
@@ -44,35 +46,41 @@ enum Command {
     ByHand(commands::Command),
 }
 
+/// What a command does.
+type Job = Box<dyn FnOnce() -> anyhow::Result<()>>;
+
+/// What a command logs, and where.
+#[derive(Debug, Default)]
+struct Logging {
+    /// Where spans are sent, if anywhere.
+    collector: Option<String>,
+    /// What is logged; none: what `RUST_LOG` says.
+    filter: Option<String>,
+    form: LogForm,
+}
+
 /// Runs the command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let flush = match start_logging(cli.command.collector()) {
+    let failed = |error: &anyhow::Error, code: u8| {
+        eprintln!("sahakar: {error:#}");
+        ExitCode::from(code)
+    };
+    let (logging, job) = match Cli::parse().command.prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => return failed(&error, 2),
+    };
+    let flush = match start_logging(&logging) {
         Ok(flush) => flush,
-        Err(error) => {
-            eprintln!("sahakar: {error:#}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failed(&error, 1),
     };
-    let result = match cli.command {
-        Command::Demo(args) => demo::main(args),
-        Command::Serve(args) => block_on(serve::run(args)),
-        Command::Aggregator(args) => block_on(aggregator::run(*args)),
-        Command::Witness(args) => block_on(witness::run(args)),
-        Command::Trainer(args) => block_on(trainer::run(*args)),
-        Command::Simulate(args) => simulate::main(&args),
-        Command::ByHand(command) => command.run(),
-    };
+    let result = job();
     if let Some(flush) = flush {
         flush.flush();
     }
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("sahakar: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error, 1),
     }
 }
 
@@ -86,31 +94,55 @@ pub(crate) fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> any
 }
 
 impl Command {
-    /// Where spans are sent, if anywhere.
-    fn collector(&self) -> Option<&str> {
-        match self {
-            Self::Serve(args) => args.otlp.as_deref(),
-            _ => None,
-        }
+    /// What it does and how it logs; reads the configuration of a trainer.
+    ///
+    /// # Errors
+    /// A configuration that is none: wrong usage.
+    fn prepare(self) -> anyhow::Result<(Logging, Job)> {
+        let mut logging = Logging::default();
+        let job: Job = match self {
+            Self::Demo(args) => Box::new(|| demo::main(args)),
+            Self::Serve(args) => {
+                logging.collector.clone_from(&args.otlp);
+                Box::new(|| block_on(serve::run(args)))
+            }
+            Self::Aggregator(args) => Box::new(|| block_on(aggregator::run(*args))),
+            Self::Witness(args) => Box::new(|| block_on(witness::run(args))),
+            Self::Trainer(args) => {
+                let plan = args.plan()?;
+                logging.filter.clone_from(&plan.log.filter);
+                logging.form = plan.log.form.unwrap_or_default();
+                Box::new(|| block_on(trainer::run(plan)))
+            }
+            Self::Simulate(args) => Box::new(move || simulate::main(&args)),
+            Self::ByHand(command) => Box::new(|| command.run()),
+        };
+        Ok((logging, job))
     }
 }
 
-/// Logs to standard error: `RUST_LOG` chooses what, warnings and our own milestones by default. Spans go to the collector, if
-/// there is one.
-fn start_logging(collector: Option<&str>) -> anyhow::Result<Option<OtlpFlush>> {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sahakar=info"));
+/// Logs to standard error: our own milestones and warnings where nobody says what. Spans go to the collector, if there is
+/// one.
+fn start_logging(logging: &Logging) -> anyhow::Result<Option<OtlpFlush>> {
+    let by_default = || EnvFilter::new("warn,sahakar=info");
+    let filter = match &logging.filter {
+        Some(filter) => EnvFilter::try_new(filter).context("log.filter (or --log)")?,
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| by_default()),
+    };
     let log = tracing_subscriber::fmt::layer()
         .with_writer(stderr)
         // What cannot be logged (a full disk) is not complained about where it cannot be written either: that panics.
-        .log_internal_errors(false)
-        .with_ansi(stderr().is_terminal())
-        .with_filter(filter);
+        .log_internal_errors(false);
+    let log = match logging.form {
+        LogForm::Text => log.with_ansi(stderr().is_terminal()).boxed(),
+        LogForm::Json => log.json().flatten_event(true).boxed(),
+    };
+    let collector = logging.collector.as_deref();
     let spans = collector.map(|endpoint| OtlpLayer::new(endpoint, "sahakar")).transpose()?;
     let (spans, flush) = spans.unzip();
     // Ours alone: what libraries measure is not what an operator looks for.
     let ours = Targets::new().with_targets([("web_api", Level::INFO), ("sahakar", Level::INFO)]);
     let spans = spans.map(|layer| layer.with_filter(ours));
-    tracing_subscriber::registry().with(log).with(spans).init();
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(spans).init();
     Ok(flush)
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use datasets::{Mapping, MissingRule};
-use trainer_agent::{HOLD_OUT_PERCENT_MAX, OwnData};
+use trainer_agent::HOLD_OUT_PERCENT_MAX;
 
 /// The longest mapping file: a line for each of 65 536 columns, with room.
 const MAPPING_BYTES_MAX: u64 = 32 << 20;
@@ -40,6 +40,14 @@ impl MappingArgs {
     /// # Errors
     /// A file that is none, or two meanings of one column or word.
     pub fn read(&self) -> anyhow::Result<Mapping> {
+        self.read_over(Mapping::default())
+    }
+
+    /// As [`MappingArgs::read`], over what a configuration says: `--mapping` takes its place, other flags win over it.
+    ///
+    /// # Errors
+    /// As [`MappingArgs::read`].
+    pub fn read_over(&self, configured: Mapping) -> anyhow::Result<Mapping> {
         let mut mapping = match &self.mapping {
             Some(path) => {
                 let about = || format!("--mapping {}", path.display());
@@ -48,7 +56,7 @@ impl MappingArgs {
                 toml::from_str(&fs::read_to_string(path).with_context(about)?)
                     .with_context(about)?
             }
-            None => Mapping::default(),
+            None => configured,
         };
         for (flag, pairs, known) in [
             ("--map", &self.map, &mut mapping.columns),
@@ -56,7 +64,8 @@ impl MappingArgs {
         ] {
             for (own, theirs) in pairs {
                 let before = known.insert(own.clone(), theirs.clone());
-                let other = before.filter(|before| before != theirs);
+                // Who wrote both files meant both; a configuration is what flags are there to change.
+                let other = before.filter(|before| before != theirs && self.mapping.is_some());
                 if let Some(other) = other {
                     anyhow::bail!("{flag}: {own:?} cannot be both {other:?} and {theirs:?}");
                 }
@@ -75,33 +84,18 @@ impl MappingArgs {
 pub struct OwnDataArgs {
     /// What to train on: a table (CSV, JSON lines, Parquet), a folder with a folder of pictures for each class, or IDX
     /// files; it is read here and never leaves this machine
-    #[arg(long, value_name = "FILE|FOLDER", required_unless_present = "terms")]
+    #[arg(long, value_name = "FILE|FOLDER", required_unless_present_any = ["terms", "config"])]
     pub data: Option<PathBuf>,
     /// How columns and words become the federation's
     #[command(flatten)]
     pub mapping: MappingArgs,
     /// Keep so many percent of the rows from training, and try each model that comes on them
-    #[arg(long, default_value_t = 0, value_name = "PERCENT",
+    #[arg(long, value_name = "PERCENT",
         value_parser = clap::value_parser!(u8).range(0..=i64::from(HOLD_OUT_PERCENT_MAX)))]
-    pub hold_out: u8,
-    /// Which rows these are
-    #[arg(long, default_value_t = 1, value_name = "SEED")]
-    pub hold_out_seed: u64,
-}
-
-impl OwnDataArgs {
-    /// The data that the flags name.
-    ///
-    /// # Errors
-    /// No data; else as [`MappingArgs::read`].
-    pub fn own_data(&self) -> anyhow::Result<OwnData> {
-        Ok(OwnData {
-            path: self.data.clone().context("--data is needed")?,
-            mapping: self.mapping.read()?,
-            hold_out_percent: self.hold_out,
-            hold_out_seed: self.hold_out_seed,
-        })
-    }
+    pub hold_out: Option<u8>,
+    /// Which rows these are; 1 if none is given
+    #[arg(long, value_name = "SEED")]
+    pub hold_out_seed: Option<u64>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

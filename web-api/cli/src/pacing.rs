@@ -14,30 +14,28 @@ use crate::process::Events;
 ///
 /// # Errors
 /// A file that cannot be read, an unknown name, a number out of its range.
-fn preferences(file: &Path) -> anyhow::Result<Preferences> {
+pub fn preferences_form(file: &Path) -> anyhow::Result<PreferencesForm> {
     let name = || format!("reading preferences from {}", file.display());
     let text = fs::read_to_string(file).with_context(name)?;
     let form: PreferencesForm = toml::from_str(&text).with_context(name)?;
-    Preferences::new(form).with_context(name)
+    Preferences::new(form.clone()).with_context(name)?;
+    Ok(form)
 }
 
-/// Keeps the pace of training by the preferences in `file`, and tells each pause and its end. Training waits until
+/// Keeps the pace of training by `preferences`, and tells each pause and its end. Training waits until
 /// the first reading was taken.
-///
-/// # Errors
-/// Preferences that cannot be read or are out of range.
-pub fn keep(file: &Path, state: &Path, brake: Brake, events: Events) -> anyhow::Result<Keeper> {
-    let pacer = Pacer::new(preferences(file)?);
+pub fn keep(preferences: Preferences, state: &Path, brake: Brake, events: Events) -> Keeper {
+    let pacer = Pacer::new(preferences);
     brake.hold();
     let mut told = Told::default();
-    Ok(Keeper::start(pacer, Machine::open(state), move |kept| {
+    Keeper::start(pacer, Machine::open(state), move |kept| {
         brake.limit(kept.duty);
         match kept.pace {
             Pace::Train => brake.release(),
             Pace::Pause(_) => brake.hold(),
         }
         told.news(kept).into_iter().for_each(|event| events.emit(event));
-    }))
+    })
 }
 
 /// What was told last; a countdown is no news.

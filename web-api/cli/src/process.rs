@@ -1,7 +1,9 @@
 //! What every long-running command shares: the clock, events as lines of JSON, and when to stop.
 
 use std::{
-    io::{Write as _, stdout},
+    fs::File,
+    io::{self, Write as _, stdout},
+    path::Path,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -81,16 +83,23 @@ fn readable(event: &Value) -> String {
     })
 }
 
+/// A new or emptied file that only its owner may read: for what holds secrets. Elsewhere than on Unix access lists rule, and
+/// a file in the user's own folder is the user's.
+///
+/// # Errors
+/// If it cannot be opened.
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Resolves at SIGINT or SIGTERM, and with `with_parent` also when standard input closes: whoever
 /// started this process has ended, however that came about.
 pub async fn stop_signal(with_parent: bool) {
     let interrupt = tokio::signal::ctrl_c();
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
     let orphaned = async {
         if !with_parent {
             std::future::pending::<()>().await;
@@ -101,7 +110,31 @@ pub async fn stop_signal(with_parent: bool) {
     };
     tokio::select! {
         _ = interrupt => {}
-        _ = terminate => {}
+        () = terminated() => {}
         () = orphaned => {}
+    }
+}
+
+/// Resolves at SIGTERM.
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Resolves when the console closes, the person logs off, or the machine is shut down.
+#[cfg(windows)]
+async fn terminated() {
+    use tokio::signal::windows::{ctrl_close, ctrl_logoff, ctrl_shutdown};
+    match (ctrl_close(), ctrl_logoff(), ctrl_shutdown()) {
+        (Ok(mut close), Ok(mut logoff), Ok(mut shutdown)) => tokio::select! {
+            _ = close.recv() => {}
+            _ = logoff.recv() => {}
+            _ = shutdown.recv() => {}
+        },
+        _ => std::future::pending().await,
     }
 }

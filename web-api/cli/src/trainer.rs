@@ -1,44 +1,61 @@
 //! `sahakar trainer`: the headless contributor.
+//!
+//! ```text
+//!   flags ─► environment ─► file ─► defaults      TrainerArgs ─► TrainerPlan ─► the agent, its pace, its events
+//! ```
 
 mod consenting;
 mod disputing;
+mod file;
 mod obeying;
+mod plan;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use privacy_identity::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use trainer_agent::{Agent, AgentConfig, AgentEvent, Behaviour, Brake, Invitation};
 use trainer_model::DeviceChoice;
 
 use crate::{
     data_args::OwnDataArgs,
+    limits_args::LimitsArgs,
     link_metrics, pacing,
     process::{Events, stop_signal},
     settlement::terms_json,
 };
+pub use file::{DataSection, JoinSection, LogForm, LogSection, MetricsSection, TrainerFile};
+pub use plan::TrainerPlan;
 
 /// Arguments of `sahakar trainer`.
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct TrainerArgs {
+    /// Everything that flags say, as TOML; a flag wins over the file, and `SAHAKAR__SECTION__KEY` does, too
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where the contributor keeps its key, its consent and the record of what it sent
-    #[arg(long, value_name = "DIR")]
-    pub state: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    pub state: Option<PathBuf>,
     /// The invitation, `sahakar://join?…`; it holds a secret, which the environment hides from others
     #[arg(long, env = "SAHAKAR_JOIN", hide_env_values = true, value_name = "INVITATION")]
-    pub join: Invitation,
+    #[arg(required_unless_present_any = ["config", "join_file"])]
+    pub join: Option<Invitation>,
+    /// A file with the invitation, such as a credential of systemd
+    #[arg(long, value_name = "FILE", conflicts_with = "join")]
+    pub join_file: Option<PathBuf>,
     /// What to train on
     #[command(flatten)]
     pub data: OwnDataArgs,
-    /// A public name of your choice
-    #[arg(long, default_value = "contributor")]
-    pub label: String,
-    /// Where to train: auto, wgpu or cpu
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
+    /// A public name of your choice, `contributor` if none is given
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
+    /// Where to train: auto (if none is given), wgpu or cpu
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
     /// Makes training repeatable; never used for encryption
     #[arg(long)]
     pub seed: Option<u64>,
@@ -46,13 +63,22 @@ pub struct TrainerArgs {
     /// busy, at these hours … Without it: always
     #[arg(long, value_name = "FILE", conflicts_with = "obey")]
     pub preferences: Option<PathBuf>,
+    /// The same by flags
+    #[command(flatten)]
+    pub limits: LimitsArgs,
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
+    /// What is logged on standard error, such as `warn,sahakar=info`; else what `RUST_LOG` says
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// In which form: text (if none is given) or json
+    #[arg(long, value_name = "FORM")]
+    pub log_form: Option<LogForm>,
     /// How to behave: honest, noise or replay (the latter two to try the measurement of value)
     #[arg(long, default_value = "honest", hide = true)]
     pub behaviour: Behaviour,
-    /// Print events as lines of JSON on standard output
+    /// Print events as lines of JSON on standard output (trainer/agent/EVENTS.md)
     #[arg(long)]
     pub json: bool,
     /// Stop when standard input closes
@@ -66,44 +92,80 @@ pub struct TrainerArgs {
     pub terms: bool,
     /// Agree to the terms with this digest, which took the place of those you agreed to; your key signs that you do, and the
     /// ledger keeps it. May stay in the command afterwards
-    #[arg(long, value_name = "DIGEST", requires = "url", conflicts_with = "terms")]
+    #[arg(long, value_name = "DIGEST", conflicts_with = "terms")]
     pub consent: Option<Digest>,
     /// The DAO node's REST interface: where consent is kept, and where your device shows what proves a lie about its update
     #[arg(long, env = "SAHAKAR_URL", value_name = "URL")]
     pub url: Option<String>,
 }
 
-/// Trains round after round until the federation has finished or it is told to stop.
+/// How a trainer that was not told of an error ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The federation has finished.
+    Finished,
+    /// SIGINT, SIGTERM, or whoever started it has ended.
+    Signal,
+    /// Standard input closed, which `--obey` takes as the word to stop.
+    Told,
+}
+
+impl End {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Signal => "signal",
+            Self::Told => "told",
+        }
+    }
+}
+
+/// Trains round after round until the federation has finished or it is told to stop. The last event is `stopped` or
+/// `failed`.
 ///
 /// # Errors
 /// Data that do not fit the federation, an invitation that is not accepted, a state directory that
 /// another trainer uses.
-pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
-    if args.terms {
-        return show_terms(&args).await;
+pub async fn run(plan: TrainerPlan) -> anyhow::Result<()> {
+    if plan.terms {
+        return show_terms(&plan).await;
     }
-    let events = Events::from_flag(args.json);
-    if let (Some(terms), Some(node)) = (args.consent, &args.url) {
+    let events = Events::from_flag(plan.json);
+    let ended = train(plan, events).await;
+    events.emit(last_event(&ended));
+    ended.map(drop)
+}
+
+fn last_event(ended: &anyhow::Result<End>) -> Value {
+    match ended {
+        Ok(end) => json!({"event": "stopped", "reason": end.name()}),
+        Err(error) => json!({"event": "failed", "reason": format!("{error:#}")}),
+    }
+}
+
+async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
+    if let (Some(terms), Some(node)) = (plan.consent, &plan.url) {
         tokio::select! {
-            consent = consenting::consent(&args.state, &args.join, terms, node, events) => consent?,
-            () = stop_signal(args.with_parent) => return Ok(()),
+            consent = consenting::consent(&plan.state, &plan.join, terms, node, events) => consent?,
+            () = stop_signal(plan.with_parent) => return Ok(End::Signal),
         }
     }
     let brake = Brake::default();
-    let keep = |file| pacing::keep(file, &args.state, brake.clone(), events);
+    let keep = |preferences| pacing::keep(preferences, &plan.state, brake.clone(), events);
     // Kept until the trainer ends.
-    let _keeper = args.preferences.as_deref().map(keep).transpose()?;
+    let _keeper = plan.preferences.clone().map(keep);
+    let (with_parent, obey, metrics) = (plan.with_parent, plan.obey, plan.metrics);
     let config = AgentConfig {
-        state_dir: args.state,
-        invitation: args.join,
-        data: args.data.own_data()?,
-        device: args.device,
-        behaviour: args.behaviour,
-        label: args.label,
-        seed: args.seed,
+        data: plan.data.context("--data is needed")?,
+        state_dir: plan.state,
+        invitation: plan.join,
+        device: plan.device,
+        behaviour: plan.behaviour,
+        label: plan.label,
+        seed: plan.seed,
         brake: brake.clone(),
     };
-    let (state, url) = (config.state_dir.clone(), args.url);
+    let (state, url) = (config.state_dir.clone(), plan.url);
     let telling = move |event: AgentEvent| {
         events.emit(event.to_json());
         if let (AgentEvent::Disputed { round, reason }, Some(url)) = (event, &url) {
@@ -116,17 +178,17 @@ pub async fn run(args: TrainerArgs) -> anyhow::Result<()> {
     tokio::select! {
         result = Agent::run(config, linking, telling) => {
             result?;
-            Ok(())
+            Ok(End::Finished)
         }
-        result = link_metrics::serve(args.metrics, linked) => result,
-        () = stop_signal(args.with_parent) => Ok(()),
-        () = obeying::obey(tokio::io::stdin(), &brake), if args.obey => Ok(()),
+        result = link_metrics::serve(metrics, linked) => result.map(|()| End::Finished),
+        () = stop_signal(with_parent) => Ok(End::Signal),
+        () = obeying::obey(tokio::io::stdin(), &brake), if obey => Ok(End::Told),
     }
 }
 
-async fn show_terms(args: &TrainerArgs) -> anyhow::Result<()> {
+async fn show_terms(plan: &TrainerPlan) -> anyhow::Result<()> {
     let terms = tokio::select! {
-        terms = Agent::offer(&args.state, &args.join) => terms?,
+        terms = Agent::offer(&plan.state, &plan.join) => terms?,
         () = stop_signal(false) => return Ok(()),
     };
     let mut shown = terms_json(&terms);

@@ -225,7 +225,7 @@ fn preferences_that_make_no_sense_are_refused_by_name() {
         let (_dir, mut command) = trainer_with(preferences);
         let output = command.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains("preferences.toml") && error.contains(words), "{error}");
     }
 }

@@ -95,7 +95,9 @@ async fn the_secret_before_a_rotation_calls_but_changes_no_keys() {
     let rotated = node.post_as(&stolen, &path, &json!({"overlap_s": 60})).await;
     let new = rotated.json()["api_key"].as_str().unwrap().to_owned();
     node.post_as(&stolen, &path, &json!({"overlap_s": 0})).await.assert_problem(403, "forbidden");
-    node.post_as(&stolen, "/v1/keys", &json!({"buyer": "x"})).await.assert_problem(403, "forbidden");
+    node.post_as(&stolen, "/v1/keys", &json!({"buyer": "x"}))
+        .await
+        .assert_problem(403, "forbidden");
     let (till, _) = issue(&node, &new, json!({})).await;
     let till = format!("/v1/keys/{till}");
     let revoke = Request::delete(&till).header("authorization", format!("Bearer {stolen}"));

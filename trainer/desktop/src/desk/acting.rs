@@ -37,6 +37,13 @@ impl Desk {
             Command::Resume => vec![Effect::Pace(PaceCommand::Resume)],
             Command::Anyway => vec![Effect::Pace(PaceCommand::Anyway)],
             Command::Prefer(form) => self.prefer(*form),
+            Command::System(system) => {
+                let autostart = system.autostart != self.settings.system.autostart;
+                self.settings.system = system;
+                let mut effects = self.save();
+                effects.extend(autostart.then_some(Effect::Autostart(system.autostart)));
+                effects
+            }
             Command::Look(look) => {
                 self.settings.look = look;
                 self.save()

@@ -14,12 +14,14 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::{sent::Sent, settings::Settings};
+use crate::{os::Autostart, sent::Sent, settings::Settings};
 
 /// A folder that no other window uses until this value is dropped.
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
+    /// What starts a window on it with the session, where something can.
+    autostart: Option<Autostart>,
     /// Locked; the operating system frees it with the process, however that ends.
     _lock: File,
 }
@@ -56,10 +58,23 @@ impl Home {
         let lock = OpenOptions::new().create(true).append(true).open(path.join("lock"));
         let lock = lock.map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), autostart: None, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(HomeError::InUse { path: text() }),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
+    }
+
+    /// With what starts a window on it with the session.
+    #[must_use]
+    pub fn with_autostart(mut self, autostart: Option<Autostart>) -> Self {
+        self.autostart = autostart;
+        self
+    }
+
+    /// Starts a window with the session, or not.
+    pub(super) fn set_autostart(&self, on: bool) -> anyhow::Result<()> {
+        let autostart = self.autostart.as_ref().context("no start with the session here")?;
+        autostart.set(on).with_context(|| format!("writing {}", autostart.file().display()))
     }
 
     /// The trainer's state directory.
@@ -147,6 +162,9 @@ impl Home {
 
     /// Erases the trainer's state, the key in it, and the settings.
     pub(super) fn erase(&self) -> anyhow::Result<()> {
+        if let Some(autostart) = &self.autostart {
+            autostart.set(false).context("removing the start with the session")?;
+        }
         for gone in [fs::remove_dir_all(self.trainer()), fs::remove_file(self.settings_path())] {
             match gone {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -33,7 +33,8 @@ impl Program {
     /// `given`, or the file beside this program, or whatever the system finds by its name.
     pub(super) fn new(given: Option<PathBuf>) -> Self {
         let beside = || {
-            let path = std::env::current_exe().ok()?.with_file_name(NAME);
+            let name = format!("{NAME}{}", std::env::consts::EXE_SUFFIX);
+            let path = std::env::current_exe().ok()?.with_file_name(name);
             path.exists().then_some(path)
         };
         Self(given.or_else(beside).unwrap_or_else(|| PathBuf::from(NAME)))

@@ -6,6 +6,7 @@ use trainer_conditions::PreferencesForm;
 use super::{
     drafts::Drafts,
     parts::{card_ui, field_ui, heading, main_button},
+    system_ui::system_ui,
     view::View,
 };
 use crate::{
@@ -54,6 +55,7 @@ pub(super) fn settings_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     });
     ui.add_space(8.0);
     look_ui(ui, view, drafts);
+    system_ui(ui, view);
 }
 
 fn number_ui(ui: &mut Ui, name: &str, value: DragValue<'_>) {

@@ -74,8 +74,13 @@ impl Window {
         }
     }
 
+    /// Its words, in the person's language.
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
+    }
+
     /// Takes what the runner told since the last frame.
-    fn hear(&mut self) {
+    pub(crate) fn hear(&mut self) {
         while let Ok(news) = self.news.try_recv() {
             if matches!(news, News::Table(_) | News::Picked(_)) {
                 // The field shows the file that is looked at.

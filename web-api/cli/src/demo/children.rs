@@ -98,7 +98,11 @@ impl Spawner {
         let path = self.log_path(name);
         let log = File::options().create(true).append(true).open(&path);
         let log = log.with_context(|| format!("writing {}", path.display()))?;
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        // A group of its own: Ctrl-C reaches this process, which then ends its children in order.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command
             .args(arguments)
             // Events go to standard output as JSON; the log has them in words.
             .env("RUST_LOG", LOG_FILTER)
@@ -106,8 +110,6 @@ impl Spawner {
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
-            // A group of its own: Ctrl-C reaches this process, which then ends its children in order.
-            .process_group(0)
             .spawn()
             .with_context(|| format!("starting {name}"))?;
         let pid = child.id();

@@ -405,9 +405,8 @@ fn token(rng: &mut impl CryptoRng) -> String {
 
 /// Writes a file that only its owner may read: it holds secrets.
 fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    let mut options = std::fs::File::options();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    use std::io::Write as _;
+    let file = crate::process::private_file(path);
     let mut file = file.with_context(|| format!("writing {}", path.display()))?;
     file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }

@@ -1,11 +1,6 @@
 //! The models that the node can compute: those of its vault, in memory as far as there is room.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{fs, io::Write as _, path::Path};
 
 use anyhow::{Context as _, bail};
 use trainer_model::{Architecture, Parameters};
@@ -18,6 +13,7 @@ use super::{
     initial_parameters,
     vault::Vault,
 };
+use crate::process::private_file;
 
 /// File of the key that signs models, in PKCS #8.
 const SIGNING_KEY_FILE: &str = "model-signing.p8";
@@ -110,9 +106,7 @@ pub(super) fn signer(state_dir: &Path) -> anyhow::Result<ModelSigner> {
             let key = ModelSigner::generate_pkcs8()?;
             // Whole or not at all, and nobody else's to read.
             let partial = path.with_extension("partial");
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&partial).with_context(what)?;
+            let mut file = private_file(&partial).with_context(what)?;
             file.write_all(&key).with_context(what)?;
             file.sync_all().with_context(what)?;
             fs::rename(&partial, &path).with_context(what)?;
@@ -125,6 +119,7 @@ pub(super) fn signer(state_dir: &Path) -> anyhow::Result<ModelSigner> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
     use std::os::unix::fs::PermissionsExt as _;
 
     use tempfile::TempDir;
@@ -138,6 +133,7 @@ mod tests {
         let first = signer(dir.path()).unwrap().public_key_pem().to_owned();
         assert_eq!(signer(dir.path()).unwrap().public_key_pem(), first);
         let path = dir.path().join(SIGNING_KEY_FILE);
+        #[cfg(unix)]
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, b"no key").unwrap();
         let refused = format!("{:#}", signer(dir.path()).unwrap_err());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 use datasets::{Downloader, NamedDataset, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -61,6 +62,9 @@ pub struct FetchArgs {
     /// An HTTP folder that has the files under their names, in place of their publisher
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
+    /// Believe the mirror only with a certificate that one of these authorities signed (PEM), in place of the web's
+    #[arg(long, value_name = "FILE", requires = "mirror")]
+    pub authority: Option<PathBuf>,
 }
 
 impl FetchArgs {
@@ -83,7 +87,12 @@ impl FetchArgs {
                 bar.println(format!("{} goes on at byte {}", progress.file, progress.bytes));
             }
         };
-        let downloader = Downloader::new(self.mirror);
+        let mut downloader = Downloader::new(self.mirror);
+        if let Some(path) = &self.authority {
+            let about = || format!("--authority {}", path.display());
+            let pem = std::fs::read(path).with_context(about)?;
+            downloader = downloader.trusting(&pem).with_context(about)?;
+        }
         let fetched = downloader.fetch(self.name, &self.data_dir, &mut progress);
         bar.finish_and_clear();
         let folder = self.data_dir.join(self.name.name());
