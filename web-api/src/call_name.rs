@@ -66,9 +66,14 @@ impl Call {
         let Some(name) = NAMED.try_with(Clone::clone).ok().flatten() else {
             return Ok(Self::New(random_digest()));
         };
+        let now_ms = state.now_ms();
         for attempt in 0..ATTEMPTS_MAX {
             let id = named_digest(key_id, &name, attempt);
             let known = state.store().view(|ledger| match ledger.prediction(&id)? {
+                // Void by time, though no entry has come since that would say so: on a quiet node none comes but this one.
+                Prediction::Reserved(held) if held.expires_at_ms() <= now_ms => {
+                    Some((held.index(), Some(PredictionResolution::Expired)))
+                }
                 Prediction::Reserved(held) => Some((held.index(), None)),
                 Prediction::Resolved(resolved) => {
                     Some((resolved.reserved, Some(resolved.resolution)))

@@ -10,6 +10,7 @@ mod http;
 mod http_config;
 mod measuring;
 mod models;
+mod prices_config;
 mod round_service;
 mod settled_record;
 mod settling;
@@ -47,6 +48,7 @@ pub(crate) use config::{
     schedule_by_default,
 };
 pub use http_config::HttpConfig;
+pub use prices_config::PricesConfig;
 
 use crate::{
     link_metrics,

@@ -11,7 +11,9 @@ use std::sync::atomic::Ordering;
 use aggregator_protocol::{DaoReply, EndReason, FederationEnd};
 use aggregator_round::round_loss_micro;
 use anyhow::Context as _;
-use data_dao_journal::{Body, LIST_MAX, ModelReleased, PriceSet, RoundPosted, RoundsEnded};
+use data_dao_journal::{
+    Body, LIST_MAX, ModelReleased, PricePolicySet, PriceSet, RoundPosted, RoundsEnded,
+};
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Signed, Tag};
 use serde_json::json;
@@ -172,8 +174,15 @@ impl RoundService {
             test_accuracy_ppm: standstill.test_accuracy_ppm,
             weights,
         };
-        let price = PriceSet { model, price: u128::from(self.config.federation.price) };
-        let bodies = vec![Body::ModelReleased(release), Body::PriceSet(price)];
+        let federation = &self.config.federation;
+        let price = match &federation.prices {
+            None => Body::PriceSet(PriceSet { model, price: u128::from(federation.price) }),
+            Some(prices) => {
+                let policy = prices.policy(federation.price)?;
+                Body::PricePolicySet(PricePolicySet { model, policy })
+            }
+        };
+        let bodies = vec![Body::ModelReleased(release), price];
         self.store.append(now_ms(), bodies).await?;
         Ok(())
     }
