@@ -4,7 +4,8 @@
 //!  place ─► (the call is reserved) ─► queue ─► a thread takes all that wait for one model ─► one forward pass ─► parts
 //! ```
 //! A prediction is never made to wait for company: while the threads are busy others gather, and that is the batch. A
-//! forward pass of the models here takes microseconds, the commit before it milliseconds.
+//! forward pass of the models here takes microseconds, the commit before it milliseconds. One that takes less than being handed
+//! over does (two wake-ups of a thread) is computed where it is asked for.
 //!
 //! Threat: more requests than can be computed. Who finds no place is told so at once, before anything is booked.
 
@@ -20,7 +21,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::error;
-use trainer_model::{ComputeDevice, Features, ModelError, Predictions};
+use trainer_model::{Architecture, ComputeDevice, Features, ModelError, Predictions};
 
 use crate::api_error::ApiError;
 use crate::inference::ROWS_MAX;
@@ -29,6 +30,10 @@ use crate::{INFERENCES_MAX, ShelvedModel};
 
 /// Most predictions that are computed or wait. At ten thousand a second the last one waits a tenth of a second.
 pub const QUEUE_MAX: usize = 1_024;
+
+/// Most multiplications of a forward pass that is computed where it is asked for: at one a nanosecond, which the slowest machine
+/// does better than, some 30 µs, which is what a hand-over to another thread and back takes on a machine that has much to do.
+const INLINE_MULTIPLICATIONS_MAX: usize = 1 << 15;
 
 /// What computes predictions. Its threads end with it, when the queue is empty.
 #[derive(Debug)]
@@ -114,6 +119,10 @@ impl Batcher {
     ) -> Result<Predictions, ApiError> {
         let (reply, answer) = oneshot::channel();
         let job = Job { model: Arc::clone(model), features, reply, _place: place };
+        if self.shared.device.is_the_caller() && is_short(&job) {
+            self.shared.take(vec![job]);
+            return answer.await.map_err(ApiError::internal)?.map_err(ApiError::internal);
+        }
         self.shared.lock().jobs.push_back(job);
         self.shared.filled.notify_one();
         // Nobody answers if the computation panicked.
@@ -136,12 +145,16 @@ impl Shared {
 
     fn work(&self) {
         while let Some(batch) = self.next_batch() {
-            self.metrics.batch(batch.len(), rows(&batch));
-            // A panic is a bug of the engine: whoever waited gets an error, the thread lives.
-            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(batch)));
-            if computed.is_err() {
-                error!("a prediction panicked: this is a bug");
-            }
+            self.take(batch);
+        }
+    }
+
+    fn take(&self, batch: Vec<Job>) {
+        self.metrics.batch(batch.len(), rows(&batch));
+        // A panic is a bug of the engine: whoever waited gets an error, the thread lives.
+        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(batch)));
+        if computed.is_err() {
+            error!("a prediction panicked: this is a bug");
         }
     }
 
@@ -193,6 +206,15 @@ impl Shared {
             drop(job.reply.send(predictions));
         }
     }
+}
+
+/// Whether a forward pass takes less than handing it over. A dense network multiplies once for each parameter and row; others use
+/// a parameter many times, and are handed over.
+fn is_short(job: &Job) -> bool {
+    let parameters = job.model.parameters().count();
+    let multiplications = parameters.saturating_mul(job.features.rows());
+    matches!(job.model.architecture(), Architecture::Mlp(_))
+        && multiplications <= INLINE_MULTIPLICATIONS_MAX
 }
 
 fn rows(batch: &[Job]) -> usize {

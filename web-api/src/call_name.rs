@@ -70,11 +70,11 @@ impl Call {
         for attempt in 0..ATTEMPTS_MAX {
             let id = named_digest(key_id, &name, attempt);
             let known = state.store().view(|ledger| match ledger.prediction(&id)? {
-                // What is over has expired, though nothing may have been appended since that says so.
-                Prediction::Reserved(held) => {
-                    let is_over = held.expires_at_ms() <= now_ms;
-                    Some((held.index(), is_over.then_some(PredictionResolution::Expired)))
+                // Void by time, though no entry has come since that would say so: on a quiet node none comes but this one.
+                Prediction::Reserved(held) if held.expires_at_ms() <= now_ms => {
+                    Some((held.index(), Some(PredictionResolution::Expired)))
                 }
+                Prediction::Reserved(held) => Some((held.index(), None)),
                 Prediction::Resolved(resolved) => {
                     Some((resolved.reserved, Some(resolved.resolution)))
                 }

@@ -41,6 +41,7 @@ mod server;
 mod shelf;
 mod shelved_model;
 mod state;
+mod validator;
 
 pub use auth::{ApiKeySecret, secret_hash};
 pub use batcher::QUEUE_MAX;

@@ -9,6 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
+use tower::{ServiceBuilder, util::option_layer};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{self, AllowOrigin, CorsLayer},
@@ -24,9 +25,10 @@ use crate::call_name::named;
 use crate::http_signature::signed;
 use crate::metrics::counted;
 use crate::oip_error::in_the_protocols_form;
-use crate::openapi::Frame;
+use crate::openapi::{Frame, complete};
 use crate::rate_limit::limited;
 use crate::request_id::RandomRequestId;
+use crate::validator::validated;
 use crate::{ApiState, dashboard, routes};
 
 /// Longest body of a request; the longest proposal fits several times.
@@ -43,29 +45,30 @@ const CORS_SECONDS: u64 = 600;
 pub fn router(state: ApiState) -> Router {
     let (routes, _) = described().split_for_parts();
     let cors = cors(&state.policy().cors_origins);
-    let router = routes
+    // One stack, and not a layer for each: `Router::layer` puts every layer of every route into a box of its own, and each
+    // request would clone the boxes below each layer. The first is the outermost.
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(RandomRequestId))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(option_layer(cors))
+        .layer(middleware::from_fn_with_state(state.clone(), counted))
+        .layer(middleware::map_response(hardened))
+        .layer(middleware::from_fn(in_the_protocols_form))
+        .layer(CatchPanicLayer::custom(response_from_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), limited))
+        .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn_with_state(state.clone(), signed))
+        .layer(middleware::from_fn(named))
+        .layer(middleware::from_fn(validated))
+        // Routes with a limit of their own keep it.
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    routes
         .merge(dashboard::routes())
         .fallback(dashboard::nowhere)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .with_state(state.clone())
-        // The first layer is the innermost. Routes with a limit of their own keep it.
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(named))
-        .layer(middleware::from_fn_with_state(state.clone(), signed))
-        .layer(middleware::from_fn(within_time))
-        .layer(middleware::from_fn_with_state(state.clone(), limited))
-        .layer(CatchPanicLayer::custom(response_from_panic))
-        .layer(middleware::from_fn(in_the_protocols_form))
-        .layer(middleware::map_response(hardened))
-        .layer(middleware::from_fn_with_state(state, counted));
-    let router = match cors {
-        Some(cors) => router.layer(cors),
-        None => router,
-    };
-    router
-        .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(RandomRequestId))
+        .with_state(state)
+        .layer(layers)
 }
 
 /// Which pages of other sites may read answers. Credentials travel in headers that a page has to set itself: there are no
@@ -92,7 +95,9 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
 /// The description of the REST interface.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    described().into_openapi()
+    let mut description = described().into_openapi();
+    complete(&mut description);
+    description
 }
 
 fn described() -> OpenApiRouter<ApiState> {

@@ -14,6 +14,7 @@ mod entries;
 mod explanations;
 mod federations;
 mod health;
+mod issued_once;
 mod keys;
 mod ledger;
 mod me;

@@ -121,6 +121,12 @@ impl ComputeDevice {
         Self { engine: Engine::Burn(Device::flex()), description, watch: None }
     }
 
+    /// Whether it computes on the calling thread, as our own engine does: then a short computation costs no hand-over.
+    #[must_use]
+    pub const fn is_the_caller(&self) -> bool {
+        matches!(self.engine, Engine::Cpu)
+    }
+
     /// What the device is, for people.
     #[must_use]
     pub fn description(&self) -> &str {

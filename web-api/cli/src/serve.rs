@@ -11,6 +11,7 @@ mod http_config;
 mod judging;
 mod measuring;
 mod models;
+mod prices_config;
 mod round_service;
 mod settled_record;
 mod settling;
@@ -48,6 +49,7 @@ pub(crate) use config::{
     schedule_by_default,
 };
 pub use http_config::HttpConfig;
+pub use prices_config::PricesConfig;
 
 use crate::{
     link_metrics,

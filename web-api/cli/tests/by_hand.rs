@@ -191,7 +191,10 @@ impl Node {
             let operator = rest.with_bearer(OPERATOR);
             operator.post("/v1/prices", None, &json!({"model": "wine", "price": "250"})).unwrap();
             let order = json!({"buyer": "Cellar", "deposit": "1000"});
-            operator.post("/v1/keys", None, &order).unwrap()["api_key"].as_str().unwrap().to_owned()
+            operator.post("/v1/keys", Some("order"), &order).unwrap()["api_key"]
+                .as_str()
+                .unwrap()
+                .to_owned()
         });
         self.rest.with_bearer(&key.await)
     }

@@ -140,7 +140,7 @@ fn witness(dir: &Path, log: &str) -> (Running, String, String) {
 
 fn issue_key(url: &str, buyer: &str) -> String {
     let order = json!({"buyer": buyer, "deposit": "1000"});
-    let issued = Rest::new(url).with_bearer("o").post("/v1/keys", None, &order).unwrap();
+    let issued = Rest::new(url).with_bearer("o").post("/v1/keys", Some("order"), &order).unwrap();
     issued["ledger_index"].as_u64().unwrap().to_string()
 }
 
@@ -362,7 +362,7 @@ fn two_nodes_on_one_postgresql_book_each_request_once() {
     let operator = |url: &str| Rest::new(url).with_bearer("o");
     let order = json!({"buyer": "Cellar", "deposit": "0"});
     let order = order.as_object().map(|o| json!({"buyer": o["buyer"]})).unwrap();
-    let issued = operator(&first).post("/v1/keys", None, &order).unwrap();
+    let issued = operator(&first).post("/v1/keys", Some("order"), &order).unwrap();
     let key_id = issued["api_key"].as_str().unwrap().to_owned();
     let accounts = |url: &str| Rest::new(url).get("/v1/ledger").unwrap();
     let size = accounts(&first)["size"].clone();

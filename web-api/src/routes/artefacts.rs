@@ -14,6 +14,7 @@ use crate::extract::PathPart;
 use crate::inference::ServedModel;
 use crate::model_files::{CARD, MODEL_FILES, ModelFiles, SIGNATURE};
 use crate::problem::Problem;
+use crate::validator;
 
 /// A file of a model
 ///
@@ -24,7 +25,10 @@ use crate::problem::Problem;
         ("version" = String, Path, description = "Its version"),
         ("file" = String, Path, description = "Which file")),
     security((), ("api_key" = [])),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>,
+    responses((status = 200, content(
+                (Vec<u8> = "application/octet-stream"),
+                (String = "text/markdown; charset=utf-8"),
+                (String = "application/vnd.dev.sigstore.bundle.v0.3+json")),
             headers(("ETag" = String, description = "Its SHA-256"))),
         (status = 304, description = "The client has it"), (status = 401, body = Problem),
         (status = 402, body = Problem, description = "No licence was bought"),
@@ -52,8 +56,8 @@ pub(crate) async fn file(
     let mut response_headers = HeaderMap::new();
     response_headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(etag) = etag {
-        let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        let same = known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == etag));
+        let known = headers.get(header::IF_NONE_MATCH);
+        let same = known.is_some_and(|known| validator::names(known, &etag));
         let etag = HeaderValue::from_str(&etag).expect("hexadecimal is ASCII");
         response_headers.insert(header::ETAG, etag);
         let cached = HeaderValue::from_static("private, max-age=31536000, immutable");

@@ -3,12 +3,11 @@
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
 };
 use data_dao_journal::{
-    Body, DAY_MS, Deposited, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated, Refusal,
-    Scope, State as Ledger,
+    DAY_MS, KeyAmended, KeyGrant, KeyRevoked, KeyRotated, Refusal, Scope, State as Ledger,
 };
 use data_dao_ledger::Name;
 use rand::Rng as _;
@@ -24,10 +23,8 @@ use crate::inference::may_spend;
 use crate::problem::Problem;
 use crate::{ApiKeySecret, ApiState, amount};
 
-/// The idempotency key of the deposit that comes with a new API key.
-const OPENING_DEPOSIT: &str = "opening-deposit";
-/// Random bytes of a key's public name.
-const KEY_ID_BYTES: usize = 8;
+use super::issued_once::{Order, issued_before, key_id_for, name_of_order};
+
 /// Longest name of a buyer, in bytes: what the journal lets any name be.
 const NAME_BYTES_MAX: i128 = 200;
 /// How long both secrets of a rotated key hold unless the request says otherwise, in seconds: a day to change it
@@ -156,15 +153,16 @@ pub(crate) struct KeyRequest {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NewKey {
     /// The key's public name.
-    key_id: String,
-    /// The secret key: send it as `Authorization: Bearer …`.
-    api_key: String,
+    pub(super) key_id: String,
+    /// The secret key: send it as `Authorization: Bearer …`. Null if this very request was done before: it was shown then, and
+    /// a rotation gives another one.
+    pub(super) api_key: Option<String>,
     /// What the buyer wants to be called.
-    buyer: String,
+    pub(super) buyer: String,
     /// Money behind the key, in 10⁻⁴ of the currency's unit.
-    balance: String,
+    pub(super) balance: String,
     /// The entry that issued the key.
-    ledger_index: u64,
+    pub(super) ledger_index: u64,
 }
 
 /// A key as it stands.
@@ -217,8 +215,10 @@ const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 /// Issue an API key
 ///
 /// By the operator, or by a buyer whose key has the scope `keys`: then the new key spends the buyer's money, and can do at
-/// most what the buyer's can.
+/// most what the buyer's can. An Idempotency-Key is needed with a deposit, and good without: the same request then issues one
+/// key, whose secret is in the first answer alone.
 #[utoipa::path(post, path = "/v1/keys", tag = "market",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The order's own name; needed with a deposit")),
     request_body = KeyRequest, security(("operator" = []), ("api_key" = [])),
     responses((status = 201, body = NewKey), (status = 400, body = Problem),
         (status = 401, body = Problem), (status = 403, body = Problem),
@@ -228,6 +228,7 @@ const NO_STORE: NoStore = [(header::CACHE_CONTROL, "no-store")];
 pub(crate) async fn issue(
     State(state): State<ApiState>,
     caller: Caller,
+    headers: HeaderMap,
     JsonBody(request): JsonBody<KeyRequest>,
 ) -> Result<(StatusCode, NoStore, Json<NewKey>), ApiError> {
     let deposit = request.deposit.as_deref().map(amount_from_text).transpose()?;
@@ -245,36 +246,35 @@ pub(crate) async fn issue(
     };
     let grant = request.grant.unwrap_or_default().grant(account.clone())?;
     check_spending(&state, &caller, &grant)?;
-    let (secret, key_id) = (ApiKeySecret::generate(), random_key_id());
+    let name = name_of_order(&headers, deposit)?;
+    let (secret, key_id) = (ApiKeySecret::generate(), key_id_for(&by, name.as_deref()));
     check_name(&request.buyer)?;
+    let order = Order { key_id: &key_id, buyer: &request.buyer, grant: &grant, deposit };
+    if name.is_some()
+        && let Some(index) = issued_before(&state, &order).await?
+    {
+        return Ok((StatusCode::CREATED, NO_STORE, Json(order.view(&state, None, index))));
+    }
     let mut salt = [0; 32];
     rand::rng().fill_bytes(&mut salt);
     // The log is for ever: what somebody is called stands beside it, where it can be erased.
     let concealed = state.store().conceal(&request.buyer, &salt).await?;
-    let (key_hash, buyer) = (secret.hash(), concealed.clone());
-    let granted = KeyGranted { key_id: key_id.clone(), key_hash, buyer, grant };
-    let deposited = deposit.map(|amount| {
-        let idempotency_key = OPENING_DEPOSIT.to_owned();
-        Body::Deposited(Deposited { key_id: key_id.clone(), amount, idempotency_key })
-    });
-    let bodies = [Body::KeyGranted(granted)].into_iter().chain(deposited).collect();
-    let appended = match state.append_act(&by, ("issue-key", key_id.as_str()), bodies).await {
-        Ok(appended) => appended,
+    let bodies = order.bodies(secret.hash(), concealed.clone());
+    let index = match state.append_act(&by, ("issue-key", key_id.as_str()), bodies).await {
+        Ok(appended) => appended.index,
         Err(error) => {
             // Nothing names it.
             state.store().erase(&concealed).await?;
-            return Err(error.into());
+            let error = ApiError::from(error);
+            // The same request came twice at once.
+            let twice = matches!(&error, ApiError::Refused(refusal) if matches!(**refusal, Refusal::Exists { .. }));
+            let first = if twice { issued_before(&state, &order).await? } else { None };
+            let index = first.ok_or(error)?;
+            return Ok((StatusCode::CREATED, NO_STORE, Json(order.view(&state, None, index))));
         }
     };
     info!(key.id = %key_id, "issued API key {key_id}");
-    let balance = state.store().view(|state| state.buyer_balance(&key_id));
-    let view = NewKey {
-        key_id: key_id.to_string(),
-        api_key: secret.reveal().to_owned(),
-        buyer: request.buyer,
-        balance: amount::text(balance),
-        ledger_index: appended.index,
-    };
+    let view = order.view(&state, Some(&secret), index);
     Ok((StatusCode::CREATED, NO_STORE, Json(view)))
 }
 
@@ -396,7 +396,7 @@ pub(crate) async fn rotate(
     });
     let view = NewKey {
         key_id: id,
-        api_key: secret.reveal().to_owned(),
+        api_key: Some(secret.reveal().to_owned()),
         buyer,
         balance: amount::text(balance),
         ledger_index: appended.index,
@@ -562,10 +562,4 @@ fn amount_from_text(text: &str) -> Result<u128, ApiError> {
 
 fn limit(what: &str, text: &str) -> Result<u128, ApiError> {
     text.parse().map_err(|_source| ApiError::Invalid(format!("{what}: expected a decimal number")))
-}
-
-fn random_key_id() -> Name {
-    let mut bytes = [0; KEY_ID_BYTES];
-    rand::rng().fill_bytes(&mut bytes);
-    Name::new(format!("k-{}", hex::encode(bytes))).expect("letters, digits and a hyphen")
 }

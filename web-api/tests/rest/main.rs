@@ -4,12 +4,14 @@
 mod access;
 mod artefacts;
 mod catalogue;
+mod child;
 mod clients;
 mod dashboard;
 mod disputes;
 mod governance;
 mod inference;
 mod inference_binary;
+mod kills;
 mod ledger;
 mod names;
 mod node;

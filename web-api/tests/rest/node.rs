@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 
-use super::support::{Node, OPERATOR};
+use super::support::{Node, OPERATOR, two_rows};
 
 /// Every route: method and path as the description spells it.
 const ROUTES: &[&str] = &[
@@ -176,4 +176,50 @@ async fn a_clients_request_id_comes_back() {
     let request = Request::get("/v1/health").header("x-request-id", "mine-1");
     let reply = node.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(reply.headers["x-request-id"], "mine-1");
+}
+
+#[tokio::test]
+async fn an_answer_that_the_client_has_is_not_sent_again() {
+    let (node, key) = Node::with_calls(1).await;
+    let receipt = node.infer(&key, &two_rows()).await.headers["sahakar-receipt"].clone();
+    let receipt = receipt.to_str().unwrap();
+    for path in [receipt, "/v1/ledger/entries/1", "/v1/federations/wine", "/openapi.json"] {
+        let first = node.get(path).await;
+        assert_eq!(first.status, 200, "{path}");
+        let tag = first.headers["etag"].to_str().unwrap().to_owned();
+        let again = |known: String| {
+            Request::get(path).header("if-none-match", known).body(Body::empty()).unwrap()
+        };
+        let same = node.send(again(format!("\"x\", {tag}"))).await;
+        assert_eq!((same.status, same.body.len()), (304, 0), "{path}");
+        assert_eq!(same.headers["etag"], *tag);
+        let other = node.send(again("\"x\"".to_owned())).await;
+        assert_eq!((other.status, other.body), (200, first.body), "{path}");
+    }
+    // Secrets are kept nowhere, and what is refused has no validator.
+    assert!(!node.get("/v1/models/none").await.headers.contains_key("etag"));
+}
+
+#[test]
+fn the_description_names_what_every_request_can_be_answered() {
+    let description = serde_json::to_value(web_api::openapi()).unwrap();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let answers = operation["responses"].as_object().unwrap();
+            let of_protocol = path.starts_with("/v2");
+            for status in ["401", "429", "500", "503"] {
+                let kinds = answers[status]["content"].as_object().unwrap();
+                let is_health = path == "/v2/health/ready" || path.ends_with("/ready");
+                let expected =
+                    if of_protocol { "application/json" } else { "application/problem+json" };
+                assert!(is_health || kinds.contains_key(expected), "{method} {path} {status}");
+            }
+            for (status, answer) in answers {
+                let schema = &answer["content"]["application/json"]["schema"]["$ref"];
+                assert_ne!(schema, "#/components/schemas/Problem", "{method} {path} {status}");
+            }
+        }
+    }
+    let live = &description["components"]["schemas"]["ServerHealth"]["required"];
+    assert_eq!(*live, serde_json::json!(["live", "ready"]));
 }

@@ -159,3 +159,38 @@ async fn purchases_that_make_no_sense_are_refused() {
     // What was refused took no Idempotency-Key.
     assert_eq!(node.buy(&key, "a", &order("wine", 4)).await.status, 201);
 }
+
+#[tokio::test]
+async fn a_key_that_is_ordered_again_is_the_same_key_and_its_deposit_is_booked_once() {
+    let (node, _) = Node::with_buyer("100").await;
+    let order = json!({"buyer": "Cellar", "deposit": "500"});
+    let first = node.post_once(OPERATOR, "/v1/keys", ("order-1", &order)).await;
+    first.status_is(201);
+    let again = node.post_once(OPERATOR, "/v1/keys", ("order-1", &order)).await;
+    again.status_is(201);
+    let (first, again) = (first.json(), again.json());
+    assert!(first["api_key"].is_string() && again["api_key"].is_null(), "shown once");
+    for field in ["key_id", "balance", "ledger_index", "buyer"] {
+        assert_eq!(first[field], again[field]);
+    }
+    assert_eq!(again["balance"], "500");
+    for other in [
+        json!({"buyer": "Cellar", "deposit": "501"}),
+        json!({"buyer": "Cellar"}),
+        json!({"buyer": "Other", "deposit": "500"}),
+        json!({"buyer": "Cellar", "deposit": "500", "grant": {"pay_as_you_go": true}}),
+    ] {
+        let refused = node.post_once(OPERATOR, "/v1/keys", ("order-1", &other)).await;
+        refused.assert_problem(422, "idempotency-key-reused");
+    }
+    let unnamed = axum::http::Request::post("/v1/keys")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {OPERATOR}"))
+        .body(axum::body::Body::from(order.to_string()));
+    node.send(unnamed.unwrap()).await.assert_problem(400, "idempotency-key-missing");
+    // The same name of somebody else is another order.
+    let owner = first["api_key"].as_str().unwrap();
+    let till = node.post_once(owner, "/v1/keys", ("order-1", &json!({"buyer": "Till"}))).await;
+    till.status_is(201);
+    assert_ne!(till.json()["key_id"], first["key_id"]);
+}

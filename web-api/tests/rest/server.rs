@@ -131,7 +131,7 @@ async fn thousands_of_connections_are_borne_and_each_is_answered() {
 }
 
 /// The soft limit of open files, where the system tells it.
-fn rlimit_files() -> Option<usize> {
+pub(crate) fn rlimit_files() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     line.split_whitespace().nth(3)?.parse().ok()

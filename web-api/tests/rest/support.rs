@@ -15,7 +15,7 @@ use axum::{
 use data_dao_governance::CharterParameters;
 use data_dao_journal::{
     Body, BoundsKind, FederationOpened, Genesis, MemberAdmitted, ModelReleased, Participation,
-    RoundOpened, RoundSettled,
+    PriceSet, RoundOpened, RoundSettled,
 };
 use data_dao_ledger::Name;
 use data_dao_store::Store;
@@ -84,6 +84,8 @@ pub(crate) struct Node {
     pub(crate) dao: Digest,
     router: Router,
     clock: Arc<AtomicU64>,
+    /// Orders of keys so far.
+    orders: AtomicU64,
     _dir: TempDir,
 }
 
@@ -246,6 +248,28 @@ impl Node {
         Self::over(dir, store, members, (shelf, policy))
     }
 
+    /// What a node in `dir` shares, as after a restart if there was one, with a price from its beginning.
+    pub(crate) async fn kept_in(dir: &std::path::Path, clock: Clock) -> ApiState {
+        let node_key = SigningKey::from_seed(&[9; 32]);
+        let store = Store::open(&dir.join("ledger"), &node_key, ORIGIN).await.unwrap();
+        let shelf = ModelShelf::default();
+        let model = shelf.put(model()).unwrap();
+        if store.size() == 0 {
+            let members: Vec<_> = (1..=3).map(|n| SigningKey::from_seed(&[n; 32])).collect();
+            found(&store, &node_key, &members, model).await;
+            let price = PriceSet { model: name("wine"), price: 250 };
+            store.append(START_MS, vec![price.into()]).await.unwrap();
+        }
+        ApiState::new(ApiParts {
+            store,
+            clock,
+            operator: secret_hash(OPERATOR),
+            shelf,
+            tiles_dir: dir.join("tiles"),
+            device: ComputeDevice::cpu(),
+        })
+    }
+
     /// A node before its founding.
     pub(crate) async fn empty() -> Self {
         let dir = TempDir::new().unwrap();
@@ -273,7 +297,7 @@ impl Node {
         };
         let state = ApiState::with_policy(parts, policy);
         let router = router(state.clone());
-        Self { state, members, dao, router, clock, _dir: dir }
+        Self { state, members, dao, router, clock, orders: AtomicU64::new(0), _dir: dir }
     }
 
     /// As [`Node::new`], with a price and a buyer who has `deposit`. Returns the API key, too.
@@ -341,7 +365,12 @@ impl Node {
         self.send(request.body(HttpBody::from(body.to_string())).unwrap()).await
     }
 
+    /// Posts with credentials. An order of a key has a name of its own each time, as money may come with it.
     pub(crate) async fn post_as(&self, token: &str, path: &str, body: &Value) -> Reply {
+        if path == "/v1/keys" {
+            let name = self.orders.fetch_add(1, Ordering::SeqCst).to_string();
+            return self.post_once(token, path, (&name, body)).await;
+        }
         let request = Request::post(path)
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {token}"));

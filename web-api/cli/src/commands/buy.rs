@@ -102,6 +102,7 @@ fn order_once(rest: &Rest, name: &str, order: &Value) -> anyhow::Result<Value> {
     })
 }
 
-fn random_name() -> String {
-    format!("buy-{:016x}", rand::rng().random::<u64>())
+/// A name of an order that no other has.
+pub(crate) fn random_name() -> String {
+    format!("order-{:016x}", rand::rng().random::<u64>())
 }

@@ -1,6 +1,7 @@
 //! Proposals: made and withdrawn with a member's key. They execute themselves.
 
 mod new;
+mod price_policy;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ use super::output::{print, print_json, print_table, short, typed};
 use super::signing::{Stamp, dao_id, stamp};
 use crate::rest::Rest;
 pub use new::{Motion, NewArgs};
+pub use price_policy::ModelPrices;
 
 /// `sahakar proposal`.
 #[derive(Debug, Subcommand)]

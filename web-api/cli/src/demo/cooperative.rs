@@ -516,6 +516,7 @@ fn federation_config(
         step_deadline_ms: 20_000,
         model: "wine-quality".to_owned(),
         price: 250,
+        prices: None,
         seed: plan.seed,
         initial_model: None,
     }

@@ -11,6 +11,7 @@ use super::{
     report::{SaleLine, SaleSummary},
     wineries::Vintage,
 };
+use crate::commands::buy::random_name;
 use crate::rest::Rest;
 
 /// What the buyer deposits, in 10⁻⁴ of the currency's unit: ten euros.
@@ -81,7 +82,7 @@ fn sale(rest: &Rest, operator: &Rest, wine: &Wine) -> anyhow::Result<SaleSummary
 
 fn issue_key(operator: &Rest, buyer: &str) -> anyhow::Result<String> {
     let body = json!({"buyer": buyer, "deposit": DEPOSIT.to_string()});
-    text(&operator.post("/v1/keys", None, &body)?, "api_key")
+    text(&operator.post("/v1/keys", Some(&random_name()), &body)?, "api_key")
 }
 
 fn output<'a>(prediction: &'a Value, name: &str) -> &'a Value {

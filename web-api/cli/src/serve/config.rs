@@ -16,6 +16,7 @@ use privacy_secagg::AggregatorKeys;
 use serde::{Deserialize, Serialize};
 
 use super::http_config::HttpConfig;
+use super::prices_config::PricesConfig;
 
 /// Everything that `sahakar serve` needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -240,6 +241,9 @@ pub struct FederationConfig {
     pub model: String,
     /// Price of one prediction in 10⁻⁴ of the currency's unit, until a vote changes it.
     pub price: u64,
+    /// Its other prices: with demand, of months, of licences; without this section there is one price, of calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<PricesConfig>,
     /// Seed of the initial parameters.
     pub seed: u64,
     /// A safetensors file with the initial parameters, instead of random ones: a model that was trained elsewhere. Its
@@ -415,8 +419,12 @@ impl ServeConfig {
             .add_source(environment)
             .build()
             .with_context(|| format!("reading the configuration {}", path.display()))?;
-        settings
-            .try_deserialize()
-            .with_context(|| format!("understanding the configuration {}", path.display()))
+        let understanding = || format!("understanding the configuration {}", path.display());
+        let config: Self = settings.try_deserialize().with_context(understanding)?;
+        if let Some(prices) = &config.federation.prices {
+            // Now, and not when the model is trained.
+            prices.policy(config.federation.price).with_context(understanding)?;
+        }
+        Ok(config)
     }
 }

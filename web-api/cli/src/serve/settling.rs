@@ -12,7 +12,7 @@ use aggregator_protocol::{DaoReply, EndReason, FederationEnd};
 use aggregator_round::round_loss_micro;
 use anyhow::Context as _;
 use data_dao_journal::{
-    Body, Federation, LIST_MAX, ModelReleased, PriceSet, RoundPosted, RoundsEnded,
+    Body, Federation, LIST_MAX, ModelReleased, PricePolicySet, PriceSet, RoundPosted, RoundsEnded,
     ValidationRevealed,
 };
 use data_dao_ledger::Name;
@@ -218,12 +218,23 @@ impl RoundService {
             test_accuracy_ppm: standstill.test_accuracy_ppm,
             weights,
         };
-        let price = PriceSet { model, price: u128::from(self.config.federation.price) };
         let mut bodies = vec![Body::ModelReleased(release)];
         if version == 1 {
             // Afterwards the price is the members' to say.
-            bodies.push(Body::PriceSet(price));
+            bodies.push(self.first_price(model)?);
         }
         self.append_unless_refused(bodies).await
+    }
+
+    /// The price that the configuration sets.
+    fn first_price(&self, model: Name) -> anyhow::Result<Body> {
+        let federation = &self.config.federation;
+        Ok(match &federation.prices {
+            None => Body::PriceSet(PriceSet { model, price: u128::from(federation.price) }),
+            Some(prices) => {
+                let policy = prices.policy(federation.price)?;
+                Body::PricePolicySet(PricePolicySet { model, policy })
+            }
+        })
     }
 }

@@ -231,7 +231,7 @@ fn sell_and_propose(rest: &Rest, proposer: &SigningKey) -> (String, String) {
     let operator = rest.with_bearer(OPERATOR);
     operator.post("/v1/prices", None, &json!({"model": "wine", "price": "250"})).unwrap();
     let order = json!({"buyer": "Cellar & <Co>", "deposit": "10000"});
-    let key = operator.post("/v1/keys", None, &order).unwrap();
+    let key = operator.post("/v1/keys", Some("order"), &order).unwrap();
     let cheaper = Motion {
         title: "Make <predictions> cheaper".to_owned(),
         description: "More buyers at a lower price earn each of us more.".to_owned(),

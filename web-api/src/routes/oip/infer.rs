@@ -70,7 +70,8 @@ pub(crate) struct InferParameters {
     params(("name" = String, Path, description = "The model's name")),
     request_body = InferRequest, security(("api_key" = [])),
     responses(
-        (status = 200, body = InferResponse,
+        (status = 200, content((InferResponse = "application/json"),
+            (Vec<u8> = "application/octet-stream")),
             headers(("Sahakar-Receipt" = String, description = "Path of the receipt"))),
         (status = 400, body = OipErrorBody), (status = 401, body = OipErrorBody),
         (status = 402, body = OipErrorBody, description = "No paid calls are left"),
@@ -94,7 +95,8 @@ pub(crate) async fn infer(
         ("version" = String, Path, description = "Its version")),
     request_body = InferRequest, security(("api_key" = [])),
     responses(
-        (status = 200, body = InferResponse,
+        (status = 200, content((InferResponse = "application/json"),
+            (Vec<u8> = "application/octet-stream")),
             headers(("Sahakar-Receipt" = String, description = "Path of the receipt"))),
         (status = 400, body = OipErrorBody), (status = 401, body = OipErrorBody),
         (status = 402, body = OipErrorBody, description = "No paid calls are left"),

@@ -20,7 +20,7 @@ pub(crate) struct ServerMetadata {
 /// Health. The specification's text and its schema name the field differently, and servers do
 /// too: both are here.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Health {
+pub(crate) struct ServerHealth {
     /// The process answers.
     live: bool,
     /// It can serve.
@@ -38,16 +38,16 @@ pub(crate) async fn metadata() -> Json<ServerMetadata> {
 
 /// Liveness
 #[utoipa::path(get, path = "/v2/health/live", tag = "inference",
-    responses((status = 200, body = Health)))]
-pub(crate) async fn live(State(state): State<ApiState>) -> Json<Health> {
-    Json(Health { live: true, ready: state.is_ready() })
+    responses((status = 200, body = ServerHealth)))]
+pub(crate) async fn live(State(state): State<ApiState>) -> Json<ServerHealth> {
+    Json(ServerHealth { live: true, ready: state.is_ready() })
 }
 
 /// Readiness
 #[utoipa::path(get, path = "/v2/health/ready", tag = "inference",
-    responses((status = 200, body = Health), (status = 503, body = Health)))]
-pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Health>) {
+    responses((status = 200, body = ServerHealth), (status = 503, body = ServerHealth)))]
+pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<ServerHealth>) {
     let ready = state.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Health { live: true, ready }))
+    (status, Json(ServerHealth { live: true, ready }))
 }

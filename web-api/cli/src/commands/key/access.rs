@@ -1,10 +1,12 @@
 //! API keys: what the operator, and buyers for their own tills, do with them.
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::commands::NodeArgs;
+use crate::commands::buy::random_name;
 use crate::commands::output::{money, print, print_json, print_table, typed};
 use crate::rest::Rest;
 
@@ -72,6 +74,9 @@ pub struct IssueArgs {
     /// Pay calls from the balance when none bought in advance is left
     #[arg(long)]
     pay_as_you_go: bool,
+    /// The order's own name: the same one issues one key, and books one deposit; random if absent
+    #[arg(long, value_name = "TEXT")]
+    idempotency_key: Option<String>,
     #[command(flatten)]
     holder: HolderArgs,
 }
@@ -107,7 +112,7 @@ pub struct ListArgs {
 #[derive(Debug, Deserialize)]
 struct NewKey {
     key_id: String,
-    api_key: String,
+    api_key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,7 +146,11 @@ impl IssueArgs {
             "pay_as_you_go": self.pay_as_you_go,
         });
         let order = json!({"buyer": self.buyer, "deposit": text(self.deposit), "grant": grant});
-        show_new(&self.holder, &self.holder.rest().post("/v1/keys", None, &order)?)
+        let name = self.idempotency_key.unwrap_or_else(random_name);
+        let answer = self.holder.rest().post("/v1/keys", Some(&name), &order).with_context(|| {
+            format!("no key was issued that is known of; with --idempotency-key {name} a second try books nothing twice")
+        })?;
+        show_new(&self.holder, &answer)
     }
 }
 
@@ -200,6 +209,10 @@ fn show_new(holder: &HolderArgs, answer: &Value) -> anyhow::Result<()> {
         return print_json(answer);
     }
     let NewKey { key_id, api_key } = typed(answer)?;
+    let Some(api_key) = api_key else {
+        let told = "it was issued by the same order before, and its secret shown then";
+        return print(format!("{key_id}\n{told}; `sahakar key rotate {key_id}` gives another one"));
+    };
     print(format!("{key_id}\n{api_key}"))?;
     print("The second line is the key itself: it is shown this once.")
 }

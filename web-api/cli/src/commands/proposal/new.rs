@@ -10,7 +10,7 @@ use privacy_identity::{Digest, VerifyingKey};
 use rand::RngExt as _;
 use serde_json::json;
 
-use super::{print_answer, submit};
+use super::{ModelPrices, print_answer, submit};
 use crate::commands::NodeArgs;
 use crate::commands::key::read_key_file;
 use crate::commands::output::{print, print_json};
@@ -22,6 +22,7 @@ use crate::commands::signing::dao_id;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sahakar proposal new --title Cheaper --description Why --set-price wine=150 --key my.key
+  sahakar proposal new --title Plans --description Why --set-prices wine,low=100,high=400,calls-high=1000,month-calls=500,month-price=80 --key my.key
   sahakar proposal new --title Pay --description Why --pay KEY=50000 --key my.key
   sahakar proposal new --title Longer --description Why --set-parameter voting_period_ms=864000000 --key my.key
   sahakar proposal new --title Stop --description Why --action '{\"stop_federation\":{\"federation\":\"wine\"}}' --key my.key
@@ -38,6 +39,12 @@ pub struct NewArgs {
     /// Set what one call of a model costs, in 10⁻⁴ of the currency's unit
     #[arg(long, value_name = "MODEL=PRICE", value_parser = pair::<String, u128>)]
     pub set_price: Vec<(String, u128)>,
+    /// Set all prices of a model, in 10⁻⁴ of the currency's unit: of a call by demand, of a month, of a version's licence
+    #[arg(
+        long,
+        value_name = "MODEL,low=PRICE[,high=PRICE,calls-low=N,calls-high=N,window-minutes=N,month-calls=N,month-price=PRICE,download=PRICE]"
+    )]
+    pub set_prices: Vec<ModelPrices>,
     /// Set the credits of a federation's later rounds
     #[arg(long, value_name = "FEDERATION=CREDITS", value_parser = pair::<String, u128>)]
     pub set_budget: Vec<(String, u128)>,
@@ -145,6 +152,10 @@ impl NewArgs {
         let mut actions = Vec::new();
         let prices = self.set_price.into_iter();
         actions.extend(prices.map(|(model, price)| Action::SetPredictionPrice { model, price }));
+        let policies = self.set_prices.into_iter();
+        actions.extend(
+            policies.map(|ModelPrices { model, policy }| Action::SetPricePolicy { model, policy }),
+        );
         let budgets = self.set_budget.into_iter();
         actions.extend(
             budgets.map(|(federation, credits)| Action::SetRoundBudget { federation, credits }),
