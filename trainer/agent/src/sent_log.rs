@@ -1,7 +1,7 @@
 //! What left this computer: one line of JSON for each message.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::Write as _,
     path::PathBuf,
 };
@@ -10,7 +10,7 @@ use aggregator_protocol::RoundId;
 use privacy_identity::{Digest, Tag};
 use serde_json::{Value, json};
 
-use crate::{AgentError, caller::Question, clock::unix_ms};
+use crate::{AgentError, caller::Question, clock::unix_ms, state_dir::private};
 
 /// The log's length at which it is set aside as `sent.1.jsonl` and begun anew, in bytes: about
 /// 300 000 messages, a few days of polling.
@@ -29,7 +29,7 @@ pub(crate) struct SentLog {
 impl SentLog {
     /// Opens the log at `path` and goes on at its end.
     pub(crate) fn open(path: PathBuf) -> Result<Self, AgentError> {
-        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        let opened = private().create(true).append(true).open(&path);
         let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         let (bytes, file) = opened.map_err(AgentError::state(&path))?;
         Ok(Self { path, file, bytes })

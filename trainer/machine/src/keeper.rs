@@ -160,9 +160,10 @@ mod tests {
     fn commands_change_the_pace_at_once_and_dropping_ends_the_thread() {
         let (pace, paces) = channel();
         let pacer = Pacer::new(Preferences::dedicated());
-        let keeper = Keeper::start(pacer, Machine::open(Path::new("/")), move |kept| {
-            pace.send(kept.pace).unwrap();
-        });
+        let keeper =
+            Keeper::start(pacer, Machine::open(Path::new("/"), std::process::id()), move |kept| {
+                pace.send(kept.pace).unwrap();
+            });
         let next = || paces.recv_timeout(Duration::from_secs(20)).unwrap();
         // A machine of tests may be short of memory or hot: whatever it says, it says one thing first.
         next();

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use chrono::{Datelike as _, Local, Timelike as _};
 use sysinfo::{
     Components, Disks, MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System,
-    get_current_pid,
 };
 use trainer_conditions::{LocalTime, Signals, Weekday};
 
@@ -17,7 +16,7 @@ pub struct Machine {
     state_dir: PathBuf,
     system: System,
     components: Components,
-    own: Option<Pid>,
+    trainer: Pid,
     cores: usize,
     idle: Idle,
     network: Network,
@@ -29,13 +28,14 @@ impl Machine {
     /// This machine.
     ///
     /// * `state_dir` — on the disk whose room counts; it may not be there yet.
+    /// * `trainer` — the process that trains, whose load is not that of others: `std::process::id()` if it is this one.
     #[must_use]
-    pub fn open(state_dir: &Path) -> Self {
+    pub fn open(state_dir: &Path, trainer: u32) -> Self {
         Self {
             state_dir: state_dir.to_owned(),
             system: System::new(),
             components: Components::new_with_refreshed_list(),
-            own: get_current_pid().ok(),
+            trainer: Pid::from_u32(trainer),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             idle: Idle::open(),
             network: Network::open(),
@@ -81,9 +81,9 @@ impl Machine {
         }
     }
 
-    /// What this process takes, in percent of one core, and its memory in bytes.
+    /// What the trainer takes, in percent of one core, and its memory in bytes.
     fn own_use(&mut self) -> (f64, Option<u64>) {
-        let Some(own) = self.own else { return (0.0, None) };
+        let own = self.trainer;
         let kind = ProcessRefreshKind::nothing().with_cpu().with_memory();
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, kind);
         let process = self.system.process(own);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_reading_has_what_every_machine_tells() {
-        let mut machine = Machine::open(Path::new("/nowhere/at/all"));
+        let mut machine = Machine::open(Path::new("/nowhere/at/all"), std::process::id());
         let first = machine.read();
         assert!(!machine.has_settled());
         assert!(first.others_load.is_none(), "there was no reading before");
@@ -137,5 +137,26 @@ mod tests {
         let load = machine.read().others_load.unwrap();
         assert!((0.0..=1.0).contains(&load), "{load}");
         assert!(machine.has_settled());
+    }
+
+    /// The window keeps the pace of another process: what that one takes is not the load of others.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_trainers_load_is_not_that_of_others_whichever_process_it_is() {
+        let mut busy = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .expect("a shell is there");
+        let mut machine = Machine::open(Path::new("/"), busy.id());
+        let _first = machine.own_use();
+        let began = std::time::Instant::now();
+        while began.elapsed() < std::time::Duration::from_millis(600) {
+            std::hint::spin_loop();
+        }
+        let (own, memory) = machine.own_use();
+        busy.kill().and_then(|()| busy.wait()).expect("it is ours");
+        // A core shared with everything else that tests run at the same time.
+        assert!(own > 5.0, "{own} % of a core");
+        assert!(memory.is_some());
     }
 }

@@ -28,7 +28,7 @@ pub fn keep(preferences: Preferences, state: &Path, brake: Brake, events: Events
     let pacer = Pacer::new(preferences);
     brake.hold();
     let mut told = Told::default();
-    Keeper::start(pacer, Machine::open(state), move |kept| {
+    Keeper::start(pacer, Machine::open(state, std::process::id()), move |kept| {
         brake.limit(kept.duty);
         match kept.pace {
             Pace::Train => brake.release(),

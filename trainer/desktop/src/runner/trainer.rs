@@ -64,12 +64,13 @@ impl Trainer {
         let mut child = call.spawn().context("cannot start the trainer")?;
         let (input, output) = (Arc::new(Mutex::new(child.stdin.take())), child.stdout.take());
         let log = follow(child.stderr.take());
+        let machine = Machine::open(&home.trainer(), child.id());
         let child = Arc::new(Mutex::new(child));
         let ended = Arc::new(AtomicBool::new(false));
         let (its, over) = (Arc::clone(&child), Arc::clone(&ended));
         let (words, tells) = (Arc::clone(&input), teller.clone());
-        let (pacer, machine) = (Pacer::new(preferences), Machine::open(&home.trainer()));
-        let keeper = Keeper::start(pacer, machine, move |kept| keep(&words, &tells, kept));
+        let keeper =
+            Keeper::start(Pacer::new(preferences), machine, move |kept| keep(&words, &tells, kept));
         let listener = std::thread::spawn(move || {
             listen(output, &teller);
             let error = end(&its).err().map(|error| {
@@ -134,15 +135,15 @@ fn keep(input: &Input, teller: &Teller, kept: &Kept) {
         Pace::Train => "release",
         Pace::Pause(_) => "hold",
     };
-    if let Ok(mut input) = input.lock()
-        && let Some(input) = input.as_mut()
-    {
+    if let Ok(mut input) = input.lock() {
+        let Some(input) = input.as_mut() else { return };
         let words = format!("limit {}\n{word}\n", kept.duty);
         // One that reads no more has ended or is about to; the listener tells.
         let _gone = input.write_all(words.as_bytes()).and_then(|()| input.flush()).is_err();
-        teller.tell(News::Pace(kept.pace));
-        teller.tell(News::Unwatched(kept.unwatched.clone()));
     }
+    // The input is free again: whoever stops the trainer needs it, however far behind the window is.
+    teller.tell(News::Pace(kept.pace));
+    teller.tell(News::Unwatched(kept.unwatched.clone()));
 }
 
 fn listen(output: Option<impl Read>, teller: &Teller) {

@@ -132,6 +132,12 @@ impl Window {
 }
 
 impl eframe::App for Window {
+    /// Also while the window is hidden, when nothing is drawn: else news would pile up until the trainer waited for them, and heard
+    /// no word to pause.
+    fn logic(&mut self, _ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.hear();
+    }
+
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let size = ui.ctx().input(|input| input.viewport().inner_rect.map(|rect| rect.size()));
         if let Some(size) = size {
