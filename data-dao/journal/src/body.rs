@@ -16,7 +16,7 @@ pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted};
 pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFounded};
 pub use plans::{CallsRefunded, LicenceBought, MonthBought, MonthEnded, PricePolicySet, Withdrawn};
 pub use rounds::{
-    ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
+    BufferSet, ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
     RoundsEnded, ValueWeight,
 };
 pub use sales::{
@@ -57,6 +57,8 @@ pub enum Body {
     SettledPart(SettledPart),
     /// A federation ended before all its rounds were run.
     RoundsEnded(RoundsEnded),
+    /// A federation's rounds may start from any of its last models.
+    BufferSet(BufferSet),
     /// A model can be bought.
     ModelReleased(ModelReleased),
     /// The operator sets a model's first price; later ones need a vote.
@@ -144,6 +146,7 @@ impl Body {
             Self::RoundSettling(_) => "round_settling",
             Self::SettledPart(_) => "settled_part",
             Self::RoundsEnded(_) => "rounds_ended",
+            Self::BufferSet(_) => "buffer_set",
             Self::ModelReleased(_) => "model_released",
             Self::PriceSet(_) => "price_set",
             Self::KeyIssued(_) => "key_issued",
@@ -200,6 +203,7 @@ body_from!(
     RoundSettled,
     RoundAborted,
     RoundsEnded,
+    BufferSet,
     SafeguardsSet,
     RoundPosted,
     RoundDisputed,

@@ -125,6 +125,10 @@ fn rounds(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
             @if let Some(micro) = body.epsilon_micro_max { "; privacy loss is bounded by ε " (epsilon(micro)) }
             "."
         },
+        Body::BufferSet(body) => html! {
+            "Contributors of " (federation(&body.federation)) " train at their own pace: a round may start from any of the last "
+            (plural(u64::from(body.stale_max) + 1, "model", "models")) "."
+        },
         Body::ModelReleased(body) => html! {
             (model(&body.model)) " version " (body.version) " is in the catalogue, after "
             (plural(body.rounds, "round", "rounds")) " of " (federation(&body.federation)) "."

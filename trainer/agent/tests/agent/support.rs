@@ -71,6 +71,7 @@ pub(crate) fn terms() -> FederationTerms {
         rounds: 1,
         stopping: None,
         sampling: CohortRule::Everybody,
+        buffer: None,
         minimum_cohort: 2,
         round_deadline_ms: 60_000,
         step_deadline_ms: 60_000,
