@@ -40,6 +40,7 @@ mod routes;
 mod server;
 mod shelf;
 mod shelved_model;
+mod standstill;
 mod state;
 mod validator;
 
@@ -54,4 +55,5 @@ pub use router::{BODY_BYTES_MAX, INFER_BODY_BYTES_MAX, REQUEST_SECONDS_MAX, open
 pub use server::{ConnectionLimits, Tls, TlsError, serve};
 pub use shelf::{ModelShelf, ModelSource, SHELF_BYTES_MAX, ShelfError, ShelfFigures};
 pub use shelved_model::ShelvedModel;
+pub use standstill::Standstill;
 pub use state::{ApiParts, ApiState, Clock};

@@ -40,7 +40,7 @@ use axum::{extract::DefaultBodyLimit, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use explanations::{ExplainedRound, explained};
-pub(crate) use federations::value_unit;
+pub(crate) use federations::{ended, value_unit};
 
 use crate::ApiState;
 use crate::router::INFER_BODY_BYTES_MAX;

@@ -24,7 +24,7 @@ use crate::http_signature::Nonces;
 use crate::inference::EXPLANATIONS_MAX;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
-use crate::{Judge, ModelShelf, ModelSigner};
+use crate::{Judge, ModelShelf, ModelSigner, Standstill};
 
 /// Where the time comes from: the process that starts the routers reads it, nobody else.
 #[derive(Clone)]
@@ -84,6 +84,7 @@ struct Inner {
     stopping: AtomicBool,
     signer: OnceLock<ModelSigner>,
     judge: OnceLock<Judge>,
+    standstill: Standstill,
     failed: watch::Sender<bool>,
     /// Entries that the tiles have; held while they are written.
     exported: Mutex<u64>,
@@ -118,6 +119,7 @@ impl ApiState {
             stopping: AtomicBool::new(false),
             signer: OnceLock::new(),
             judge: OnceLock::new(),
+            standstill: Standstill::default(),
             failed: watch::Sender::new(false),
             exported: Mutex::new(0),
         }))
@@ -127,6 +129,12 @@ impl ApiState {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.parts.store
+    }
+
+    /// Why federations stand still: whoever grants rounds says it there.
+    #[must_use]
+    pub fn standstill(&self) -> &Standstill {
+        &self.0.standstill
     }
 
     /// The models that can be computed here.

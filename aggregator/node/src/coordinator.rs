@@ -194,6 +194,10 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                 self.delivery.join(DaoRequest::Join(request), reply, cohort);
                 return Ok(());
             }
+            ContributorRequest::Model | ContributorRequest::Trained(_) => {
+                self.buffered(member, request, reply);
+                return Ok(());
+            }
             ContributorRequest::Cohort(request) => {
                 return self.cohort(member, request, reply).await;
             }
@@ -267,6 +271,33 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             self.dispatch()?;
         }
         Ok(())
+    }
+
+    /// Passes on what members that train at their own pace ask of the DAO node.
+    fn buffered(&mut self, member: VerifyingKey, request: ContributorRequest, reply: ReplySender) {
+        let request = match request {
+            _ if self.means.context.terms().buffer.is_none() => None,
+            ContributorRequest::Model => Some(DaoRequest::Model),
+            // Its own word, and nobody else's.
+            ContributorRequest::Trained(trained) if *trained.claimed_signer() == member => {
+                Some(DaoRequest::Trained(trained))
+            }
+            _ => None,
+        };
+        match request {
+            // Strangers would cost the DAO node a model each.
+            Some(request) if self.means.context.terms().cohort.is_present() => {
+                if let Some(refusal) = self.delivery.offers_to(&member, request, reply) {
+                    self.machine.count(refusal);
+                    (self.events)(NodeEvent::Refused { peer: member, reason: refusal.name() });
+                }
+            }
+            Some(request) => self.delivery.offers(request, reply),
+            None => {
+                self.machine.count(Refusal::WrongSender);
+                self.refuse(member, Refusal::WrongSender, reply);
+            }
+        }
     }
 
     fn refuse(&self, peer: VerifyingKey, refusal: Refusal, reply: ReplySender) {

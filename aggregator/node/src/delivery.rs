@@ -180,6 +180,49 @@ impl Delivery {
         }));
     }
 
+    /// As [`Self::offers`], for those whom the DAO node admitted. Returns why it was refused.
+    pub(crate) fn offers_to(
+        &mut self,
+        member: &VerifyingKey,
+        request: DaoRequest,
+        reply: ReplySender,
+    ) -> Option<Refusal> {
+        let Some(roster) = &self.roster else {
+            self.ask_roster();
+            respond(reply, &ContributorReply::Wait { retry_ms: RETRY_MS });
+            return None;
+        };
+        if roster.unverified_body().members.binary_search(member).is_err() {
+            return Some(self.refuse(Refusal::Stranger, reply));
+        }
+        self.offers(request, reply);
+        None
+    }
+
+    /// Passes a question for a model, or the word that one was trained from, to the DAO node and its answer back.
+    pub(crate) fn offers(&self, request: DaoRequest, reply: ReplySender) {
+        let (link, dao) = (self.link.clone(), self.dao);
+        // Not joined, as in `join`.
+        drop(tokio::spawn(async move {
+            let Ok(answer) = link.request(&dao, to_wire(&request)).await else {
+                return;
+            };
+            respond(
+                reply,
+                &match from_wire(&answer) {
+                    Ok(DaoReply::Model { offer, model }) => {
+                        ContributorReply::Model { offer, model }
+                    }
+                    Ok(DaoReply::TrainedTaken) => ContributorReply::Taken,
+                    Ok(DaoReply::Wait { retry_ms }) => ContributorReply::Wait { retry_ms },
+                    Ok(DaoReply::Finished(end)) => ContributorReply::Finished(end),
+                    Ok(DaoReply::Refused(refusal)) => ContributorReply::Refused(refusal),
+                    _ => ContributorReply::Refused(Refusal::Unexpected),
+                },
+            );
+        }));
+    }
+
     /// Passes the key of models to the DAO node, and its answer back.
     fn hand_on(&self, request: DaoRequest, reply: ReplySender) {
         let (link, dao, words) = (self.link.clone(), self.dao, self.words.clone());

@@ -8,8 +8,8 @@ use privacy_secagg::SealedUpdate;
 
 use crate::{
     AggregatorReply, AggregatorRequest, CohortNews, CohortRequest, CustodyKey, FederationEnd,
-    FederationTerms, MESSAGE_BYTES_MAX, Refusal, RoundAbort, RoundId, RoundOrder, RoundReceipt,
-    RoundSum, ValueRecord,
+    FederationTerms, MESSAGE_BYTES_MAX, ModelOffer, ModelTrained, Refusal, RoundAbort, RoundId,
+    RoundOrder, RoundReceipt, RoundSum, ValueRecord,
 };
 
 /// Longest name a member gives itself, in bytes.
@@ -93,6 +93,10 @@ pub enum ContributorRequest {
         /// The round.
         round: RoundId,
     },
+    /// The newest model, to train from at one's own pace, where the terms have a buffer.
+    Model,
+    /// That it has trained from such a model, and waits for its round.
+    Trained(Signed<ModelTrained>),
 }
 
 /// An aggregator's promise that it holds an update durably.
@@ -178,6 +182,13 @@ pub enum ContributorReply {
     Sum(Option<Box<Signed<RoundSum>>>),
     /// What the values of the round follow from; none if it is not, or no longer, kept.
     Values(Option<Box<ValueRecord>>),
+    /// A model to train from.
+    Model {
+        /// What the DAO node signs about it.
+        offer: Box<Signed<ModelOffer>>,
+        /// Its parameters in canonical bytes, or sealed to the cohort.
+        model: Vec<u8>,
+    },
     /// Refused, with the reason under which it was counted.
     Refused(Refusal),
 }
@@ -242,6 +253,11 @@ impl Encode for ContributorRequest {
                 writer.u8(8);
                 round.encode(writer);
             }
+            Self::Model => writer.u8(9),
+            Self::Trained(trained) => {
+                writer.u8(10);
+                trained.encode(writer);
+            }
         }
     }
 }
@@ -267,6 +283,8 @@ impl Decode for ContributorRequest {
             6 => Self::Cohort(Decode::decode(reader)?),
             7 => Self::Sum { round: Decode::decode(reader)? },
             8 => Self::Values { round: Decode::decode(reader)? },
+            9 => Self::Model,
+            10 => Self::Trained(Decode::decode(reader)?),
             other => return Err(DecodeError::invalid("contributor request", other)),
         })
     }
@@ -368,6 +386,11 @@ impl Encode for ContributorReply {
                     record.encode(writer);
                 }
             }
+            Self::Model { offer, model } => {
+                writer.u8(13);
+                offer.encode(writer);
+                writer.bytes(model);
+            }
         }
     }
 }
@@ -399,6 +422,10 @@ impl Decode for ContributorReply {
                 1 => Some(Box::new(Decode::decode(reader)?)),
                 other => return Err(DecodeError::invalid("value record", other)),
             }),
+            13 => Self::Model {
+                offer: Box::new(Decode::decode(reader)?),
+                model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
+            },
             other => return Err(DecodeError::invalid("contributor reply", other)),
         })
     }

@@ -8,7 +8,8 @@ use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
 
 use crate::{
     AcceptedSet, FederationEnd, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX,
-    ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundReceipt, ScalarOpening, SumCommitment,
+    ModelOffer, ModelTrained, ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundReceipt,
+    ScalarOpening, SumCommitment,
 };
 
 /// Longest reason of an abort, in bytes.
@@ -106,6 +107,10 @@ pub enum DaoRequest {
     Roster,
     /// To keep the key under which it seals models to the cohort.
     HandKey(Box<Signed<KeyHandOver>>),
+    /// The newest model, for a member that trains at its own pace.
+    Model,
+    /// A member's word that it has trained from such a model.
+    Trained(Signed<ModelTrained>),
 }
 
 /// What the DAO node answers.
@@ -140,6 +145,15 @@ pub enum DaoReply {
     Roster(Box<Signed<Roster>>),
     /// The key is kept.
     KeyTaken,
+    /// A model to train from.
+    Model {
+        /// What it is.
+        offer: Box<Signed<ModelOffer>>,
+        /// Its parameters in canonical bytes, or sealed to the cohort.
+        model: Vec<u8>,
+    },
+    /// The member is waited with until enough are done.
+    TrainedTaken,
     /// Refused.
     Refused(Refusal),
 }
@@ -172,6 +186,11 @@ impl Encode for DaoRequest {
                 writer.u8(7);
                 key.encode(writer);
             }
+            Self::Model => writer.u8(8),
+            Self::Trained(trained) => {
+                writer.u8(9);
+                trained.encode(writer);
+            }
         }
     }
 }
@@ -193,6 +212,8 @@ impl Decode for DaoRequest {
             },
             6 => Self::Roster,
             7 => Self::HandKey(Box::new(Decode::decode(reader)?)),
+            8 => Self::Model,
+            9 => Self::Trained(Decode::decode(reader)?),
             other => return Err(DecodeError::invalid("dao request", other)),
         })
     }
@@ -236,6 +257,12 @@ impl Encode for DaoReply {
                 roster.encode(writer);
             }
             Self::KeyTaken => writer.u8(9),
+            Self::Model { offer, model } => {
+                writer.u8(10);
+                offer.encode(writer);
+                writer.bytes(model);
+            }
+            Self::TrainedTaken => writer.u8(11),
         }
     }
 }
@@ -256,6 +283,11 @@ impl Decode for DaoReply {
             7 => Self::Refused(Decode::decode(reader)?),
             8 => Self::Roster(Box::new(Decode::decode(reader)?)),
             9 => Self::KeyTaken,
+            10 => Self::Model {
+                offer: Box::new(Decode::decode(reader)?),
+                model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
+            },
+            11 => Self::TrainedTaken,
             other => return Err(DecodeError::invalid("dao reply", other)),
         })
     }

@@ -6,6 +6,7 @@
 //!      │                             │ Grant ────────────────────────────┼──────────────────►│ logs
 //!      │ Cohort(Offer, Sync, Commit)►│ CohortNews; Roster ───────────────┼──────────────────►│ signs
 //!      │ Cohort(HandKey) ───────────►│ HandKey ──────────────────────────┼──────────────────►│ keeps
+//!      │ Model, Trained (buffer) ────►│ Model, Trained ───────────────────┼──────────────────►│ offers, counts
 //!      │ Fetch ─────────────────────►│ Signed<RoundOrder>, model         │                   │
 //!      │ Submit(SealedUpdate) ──────►│ Signed<Acknowledgement>           │                   │
 //!      │                             │ Prepare(deliveries) ─────────────►│ refused members   │
@@ -27,6 +28,7 @@ mod contribution;
 mod dao;
 mod federation_end;
 mod noise;
+mod offer;
 mod order;
 mod personal;
 mod prepared;
@@ -53,6 +55,7 @@ pub use contribution::{
 pub use dao::{DaoReply, DaoRequest, RoundSum};
 pub use federation_end::{EndReason, FederationEnd};
 pub use noise::NoiseTerms;
+pub use offer::{ModelOffer, ModelTrained};
 pub use order::{RoundGrant, RoundId, RoundOrder};
 pub use personal::{DriftTerms, PersonalTerms};
 pub use prepared::PreparedPart;

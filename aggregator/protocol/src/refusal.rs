@@ -73,10 +73,13 @@ pub enum Refusal {
     /// A share of a key that does not fit the others', or custodians were shown different proofs that it does.
     #[error("shares of the key do not belong together")]
     BadShare,
+    /// Trained from a model that is too old, or that nobody else waits for any more.
+    #[error("trained from a model that is too old")]
+    Stale,
 }
 
 impl Refusal {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Oversized,
         Self::Malformed,
         Self::BadSignature,
@@ -99,6 +102,7 @@ impl Refusal {
         Self::NotDrawn,
         Self::Enough,
         Self::BadShare,
+        Self::Stale,
     ];
 
     /// The stable name under which refusals are counted.
@@ -125,6 +129,7 @@ impl Refusal {
             Self::NotDrawn => "not-drawn",
             Self::Enough => "enough",
             Self::BadShare => "bad-share",
+            Self::Stale => "stale",
             Self::BadProof => "bad-proof",
             Self::NoAgreement => "no-agreement",
         }

@@ -1,6 +1,6 @@
 //! What a federation agrees on before anybody trains.
 
-use aggregator_strategy::{CohortRule, EarlyStopping, ServerOptimizer};
+use aggregator_strategy::{BufferRule, CohortRule, EarlyStopping, ServerOptimizer};
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
     list_to_writer,
@@ -91,6 +91,9 @@ pub struct FederationTerms {
     pub stopping: Option<EarlyStopping>,
     /// How a round's cohort is chosen.
     pub sampling: CohortRule,
+    /// Whether contributors train at their own pace and rounds are of those who are done; none: a round is of everybody
+    /// at the same time.
+    pub buffer: Option<BufferRule>,
     /// Fewest contributions over which a sum is opened.
     pub minimum_cohort: u32,
     /// How long a round waits for contributions, in milliseconds.
@@ -157,6 +160,7 @@ impl FederationTerms {
             format!("must be 2..={max}, got {cohort}: the sum over one contributor is its update")
         })?;
         self.check_sampling()?;
+        self.check_buffer()?;
         self.noise.check(&self.encoding, self.minimum_cohort)?;
         check("rounds", (1..=ROUNDS_MAX).contains(&self.rounds), || {
             format!("must be 1..={ROUNDS_MAX}, got {}", self.rounds)
@@ -180,6 +184,21 @@ impl FederationTerms {
 }
 
 impl FederationTerms {
+    /// A buffer holds at least what may be opened, and nothing that is bound to one round at a time goes with it.
+    fn check_buffer(&self) -> Result<(), TermsError> {
+        let Some(rule) = self.buffer else { return Ok(()) };
+        let (minimum, most) = (self.minimum_cohort as usize, self.encoding.contributors_max());
+        check("buffer", (minimum..=most).contains(&(rule.buffer as usize)), || {
+            format!("{rule} must hold {minimum} (the minimum cohort) to {most}")
+        })?;
+        check("buffer", self.sampling == CohortRule::Everybody, || {
+            format!("who takes part is who is done, not who is drawn: leave out {}", self.sampling)
+        })?;
+        check("buffer", self.training.drift == DriftTerms::Absent, || {
+            "control variates are of one model for all: leave out one of them".to_owned()
+        })
+    }
+
     /// A round that takes as many updates as its rule wants can be opened, and its ring holds all who are invited.
     fn check_sampling(&self) -> Result<(), TermsError> {
         let (minimum, most) = (self.minimum_cohort as usize, self.encoding.contributors_max());
@@ -295,6 +314,10 @@ impl Encode for FederationTerms {
             stopping.encode(writer);
         }
         self.sampling.encode(writer);
+        writer.u8(u8::from(self.buffer.is_some()));
+        if let Some(buffer) = &self.buffer {
+            buffer.encode(writer);
+        }
         writer.u32(self.minimum_cohort);
         writer.u64(self.round_deadline_ms);
         writer.u64(self.step_deadline_ms);
@@ -324,6 +347,11 @@ impl Decode for FederationTerms {
                 other => return Err(DecodeError::invalid("stopping", other)),
             },
             sampling: Decode::decode(reader)?,
+            buffer: match reader.u8()? {
+                0 => None,
+                1 => Some(Decode::decode(reader)?),
+                other => return Err(DecodeError::invalid("buffer", other)),
+            },
             minimum_cohort: reader.u32()?,
             round_deadline_ms: reader.u64()?,
             step_deadline_ms: reader.u64()?,

@@ -1,4 +1,6 @@
-use aggregator_strategy::{CohortRule, SamplingRate, ServerOptimizer, Ticket, participation_key};
+use aggregator_strategy::{
+    BufferRule, CohortRule, SamplingRate, ServerOptimizer, Ticket, participation_key,
+};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
@@ -9,6 +11,9 @@ use proptest::prelude::*;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
 use super::*;
+
+const BUFFER: BufferRule =
+    BufferRule { buffer: 4, weight: aggregator_strategy::StalenessWeight::FED_BUFF, stale_max: 8 };
 
 fn key(index: u8) -> SigningKey {
     SigningKey::from_seed(&[index; 32])
@@ -45,6 +50,7 @@ fn terms() -> FederationTerms {
         rounds: 15,
         stopping: None,
         sampling: CohortRule::Everybody,
+        buffer: None,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
         step_deadline_ms: 30_000,
@@ -335,6 +341,25 @@ fn noise_other_than_what_the_terms_state_is_refused_by_name() {
 }
 
 #[test]
+fn a_buffer_that_could_not_be_opened_or_summed_is_refused_by_name() {
+    let base = || FederationTerms { buffer: Some(BUFFER), ..terms() };
+    check_round_trip(&base().checked().unwrap());
+    let check = |terms: FederationTerms, expected: &str| {
+        let refused = terms.checked().unwrap_err().to_string();
+        assert!(refused.starts_with("buffer: ") && refused.contains(expected), "{refused}");
+    };
+    let of = |buffer| FederationTerms { buffer: Some(BufferRule { buffer, ..BUFFER }), ..terms() };
+    check(of(2), "3 (the minimum cohort) to 8");
+    check(of(9), "3 (the minimum cohort) to 8");
+    let sampling = "uniform:size=4".parse().unwrap();
+    check(FederationTerms { sampling, ..base() }, "who is done, not who is drawn");
+    let mut scaffold = base();
+    scaffold.training.drift = DriftTerms::Scaffold;
+    scaffold.training.work = LocalWork::Steps(4);
+    check(scaffold, "control variates");
+}
+
+#[test]
 fn cohorts_that_cannot_be_opened_or_summed_are_refused_by_name() {
     let with = |sampling: &str| {
         let sampling = sampling.parse().unwrap();
@@ -469,6 +494,7 @@ fn every_term_is_part_of_the_federations_id() {
     assert_ne!(FederationTerms { cohort, ..terms() }.id(), base);
     let sampling = "uniform:size=4".parse().unwrap();
     assert_ne!(FederationTerms { sampling, ..terms() }.id(), base);
+    assert_ne!(FederationTerms { buffer: Some(BUFFER), ..terms() }.id(), base);
     for training in [
         TrainingTerms {
             drift: DriftTerms::Scaffold,

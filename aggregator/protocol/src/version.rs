@@ -5,8 +5,9 @@ use privacy_identity::{Decode, DecodeError, Encode};
 /// The version of the wire form that this build speaks. 2: sealing modes, custodians, cohorts.
 /// 3: parts in batches, answers that name their round. 4: cohorts that are drawn, tickets, schedules of learning
 /// rates, receipts that name the shares of their scalars. 5: probes as Rice codes, a contrast beside value and innovation,
-/// early stopping, personal models and control variates in the terms, ends and aborts that are signed.
-pub const WIRE_VERSION: u8 = 5;
+/// early stopping, personal models and control variates in the terms, ends and aborts that are signed. 6: rounds with a
+/// buffer, models to train from and the word that they were trained from.
+pub const WIRE_VERSION: u8 = 6;
 
 /// Largest message: an update of 20 million parameters with a proof of its norm takes 161 MB.
 pub const MESSAGE_BYTES_MAX: usize = 192 << 20;

@@ -318,9 +318,13 @@ impl Coordinator {
         if Some(body.round) <= newest {
             return Err(Refusal::WrongRound);
         }
-        // A model that is sealed to the cohort is passed on unread.
+        // A model that is sealed to the cohort is passed on unread; of a buffer, members have theirs.
         let sealed = context.terms().cohort.is_present();
-        if !sealed {
+        let buffered = context.terms().buffer.is_some();
+        if buffered && !model.is_empty() {
+            return Err(Refusal::WrongModel);
+        }
+        if !sealed && !buffered {
             let (model, _) = split_control(context.terms(), body, &model)
                 .map_err(|_refusal| Refusal::WrongModel)?;
             if Digest::of(Tag::Model, model) != body.model {

@@ -35,6 +35,7 @@ mod membership;
 mod message_size;
 mod mode;
 mod noise;
+mod offer;
 mod own_shares;
 mod participant;
 mod participation;
@@ -66,6 +67,7 @@ pub use input::{Ask, Input, Output};
 pub use mailbox::{COMMITS_KEPT_MAX, Mailbox, WELCOMES_KEPT_MAX};
 pub use membership::{Membership, MembershipError, Now, Taken};
 pub use message_size::message_bytes_max;
+pub use offer::{check_offered, checked_offer, trained_from};
 pub use own_shares::OwnShares;
 pub use participant::{
     Acknowledged, CheckedOrder, OrderRefusal, Ordered, Outcome, ReceiptError, Sealed,

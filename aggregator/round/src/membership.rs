@@ -19,8 +19,8 @@ mod error;
 mod stored;
 
 use aggregator_protocol::{
-    CohortEpoch, CohortNews, CohortRequest, CohortTerms, FederationTerms, KeyHandOver, Roster,
-    RoundGrant, RoundId, Welcome, checked_roster,
+    CohortEpoch, CohortNews, CohortRequest, CohortTerms, FederationTerms, KeyHandOver, ModelOffer,
+    Roster, RoundGrant, RoundId, Welcome, checked_roster,
 };
 use aggregator_strategy::CohortRule;
 use privacy_cohort::{
@@ -125,7 +125,7 @@ impl Membership {
         Ok(Self {
             federation: terms.id(),
             dao_node: terms.dao_node,
-            draws: terms.sampling != CohortRule::Everybody,
+            draws: terms.sampling != CohortRule::Everybody || terms.buffer.is_some(),
             dao_sealing,
             signing: SigningKey::from_seed(&key.seed()),
             standing: Standing::Outside,
@@ -449,6 +449,21 @@ impl Membership {
         let sealed =
             SealedModel::from_bytes(sealed).map_err(|_source| MembershipError::Unsealed)?;
         let context = ModelContext { round: grant.round.0, model: grant.model };
+        Ok(self.cohort()?.broadcast_key()?.open(&sealed, &context)?)
+    }
+
+    /// Opens a model that is offered.
+    ///
+    /// # Errors
+    /// As [`Membership::open_model`]: also if this member is in another epoch than the offer's.
+    pub fn open_offered(
+        &self,
+        offer: &ModelOffer,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, MembershipError> {
+        let sealed =
+            SealedModel::from_bytes(sealed).map_err(|_source| MembershipError::Unsealed)?;
+        let context = ModelContext { round: offer.version, model: offer.model };
         Ok(self.cohort()?.broadcast_key()?.open(&sealed, &context)?)
     }
 

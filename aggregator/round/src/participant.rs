@@ -66,6 +66,14 @@ pub enum OrderRefusal {
     /// This member was not drawn: it has no part in the round, and tells nobody.
     #[error("this member was not drawn for the round")]
     NotDrawn,
+    /// An offer of a model that is older than one that this device has seen.
+    #[error("version {got} was offered, version {newest} before it")]
+    OldOffer {
+        /// The newest version seen.
+        newest: u64,
+        /// The offered one.
+        got: u64,
+    },
     /// It names no state of the cohort, or one in a federation that has none.
     #[error("the grant does not fit a federation with this cohort")]
     Cohort,
@@ -146,7 +154,7 @@ impl CheckedOrder {
 
 /// What the DAO node granted: signed by both, of this federation, with custodians and cohort as the terms
 /// say.
-fn checked_grant(
+pub(crate) fn checked_grant(
     terms: &FederationTerms,
     order: &Signed<RoundOrder>,
 ) -> Result<RoundGrant, OrderRefusal> {
@@ -210,6 +218,16 @@ impl Ordered {
         model: &[u8],
     ) -> Result<Self, OrderRefusal> {
         CheckedOrder::new(terms, order, model)?.for_member(key, last)
+    }
+
+    pub(crate) fn of_member(
+        terms: &FederationTerms,
+        grant: RoundGrant,
+        key: &SigningKey,
+        last: Option<RoundId>,
+    ) -> Result<Self, OrderRefusal> {
+        let ticket = check_member(terms, &grant, key, last)?;
+        Ok(Self { binding: grant.binding(key.verifying_key()), grant: Arc::new(grant), ticket })
     }
 
     /// As [`Ordered::accept`], before the model could be opened: what the DAO node granted.

@@ -232,7 +232,9 @@ impl Process {
             ContributorRequest::Custody(answer) => return self.custody(turn, from, *answer),
             ContributorRequest::Terms
             | ContributorRequest::Join(_)
-            | ContributorRequest::Cohort(_) => ContributorReply::Refused(Refusal::Unexpected),
+            | ContributorRequest::Cohort(_)
+            | ContributorRequest::Model
+            | ContributorRequest::Trained(_) => ContributorReply::Refused(Refusal::Unexpected),
         };
         reply(turn, &answer);
     }

@@ -38,7 +38,9 @@ impl Dao {
             DaoRequest::Terms
             | DaoRequest::Join(_)
             | DaoRequest::Roster
-            | DaoRequest::HandKey(_) => DaoReply::Refused(Refusal::Unexpected),
+            | DaoRequest::HandKey(_)
+            | DaoRequest::Model
+            | DaoRequest::Trained(_) => DaoReply::Refused(Refusal::Unexpected),
             DaoRequest::Grant => self.grant(world),
             DaoRequest::Measure(sum) => self.measure(world, *sum, witness),
             DaoRequest::Settle { receipt, .. } => {

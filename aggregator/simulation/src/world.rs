@@ -128,6 +128,7 @@ impl World {
                 Some(Mutant::WidensTheDraw) => widened(scenario.sampling),
                 _ => scenario.sampling,
             },
+            buffer: None,
             minimum_cohort: scenario.minimum - lowered,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,

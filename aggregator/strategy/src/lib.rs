@@ -4,6 +4,7 @@
 //! Pure functions over flat vectors. No tensor, no round, no message; randomness comes in as an argument.
 
 mod attack;
+mod buffer;
 mod early_stopping;
 mod fixed_weight;
 mod group;
@@ -19,6 +20,7 @@ mod update;
 pub use attack::{
     Attack, AttackError, AttackPlan, Backdoor, DataAttackError, HonestRound, ImageShape, LabelFlip,
 };
+pub use buffer::BufferRule;
 pub use early_stopping::{Better, EarlyStopping, Progress, StoppingError};
 pub use fixed_weight::{FixedWeightError, fixed_weights};
 pub use group::{GroupError, GroupMeans, draw_groups};

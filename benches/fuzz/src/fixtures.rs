@@ -73,6 +73,7 @@ pub(crate) fn terms(sealing: SealingTerms) -> FederationTerms {
         rounds: 15,
         stopping: None,
         sampling: CohortRule::Everybody,
+        buffer: None,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
         step_deadline_ms: 30_000,

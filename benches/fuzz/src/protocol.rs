@@ -1,6 +1,6 @@
 //! Messages between the parties, in their wire form.
 
-use aggregator_protocol::{AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews, CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest, EndReason, Evidence, FederationEnd, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, NoiseTerms, OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundAbort, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire};
+use aggregator_protocol::{AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews, CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest, EndReason, Evidence, FederationEnd, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, ModelOffer, ModelTrained, NoiseTerms, OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundAbort, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire};
 use aggregator_strategy::{SamplingRate, Ticket, participation_key};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Decode, Digest, Encode, Signed, Tag};
@@ -331,6 +331,22 @@ fn deliveries() -> Vec<Delivery> {
     vec![verified.delivery(1).expect("in range")]
 }
 
+fn offer() -> Box<Signed<ModelOffer>> {
+    let offer = ModelOffer {
+        dao: Digest([1; 32]),
+        federation: federation(),
+        version: 3,
+        model: Digest([4; 32]),
+        cohort_epoch: Some(CohortEpoch { epoch: 2, authenticator: [7; 32] }),
+    };
+    Box::new(Signed::new(offer, Tag::ModelOffer, &key(9)))
+}
+
+fn trained() -> Signed<ModelTrained> {
+    let body = ModelTrained { federation: federation(), version: 3, model: Digest([4; 32]) };
+    Signed::new(body, Tag::ModelTrained, &key(5))
+}
+
 fn contributor_requests() -> Vec<ContributorRequest> {
     vec![
         ContributorRequest::Terms,
@@ -351,6 +367,8 @@ fn contributor_requests() -> Vec<ContributorRequest> {
         ContributorRequest::Cohort(CohortRequest::HandKey(hand_over())),
         ContributorRequest::Sum { round: ROUND },
         ContributorRequest::Values { round: ROUND },
+        ContributorRequest::Model,
+        ContributorRequest::Trained(trained()),
     ]
 }
 
@@ -372,6 +390,7 @@ fn contributor_replies() -> Vec<ContributorReply> {
         ContributorReply::Wait { retry_ms: 20 },
         ContributorReply::Order { order: order(), model: vec![1, 2, 3] },
         ContributorReply::Finished(federation_end()),
+        ContributorReply::Model { offer: offer(), model: vec![1, 2, 3] },
         ContributorReply::Acknowledged(Signed::new(acknowledgement, Tag::Acknowledgement, &key(1))),
         ContributorReply::Receipt(FetchedReceipt::Settled {
             receipt: signed_receipt(),
@@ -442,6 +461,8 @@ fn dao_requests() -> Vec<DaoRequest> {
         DaoRequest::Abort { round: ROUND, reason: "helper lost".to_owned() },
         DaoRequest::Roster,
         DaoRequest::HandKey(hand_over()),
+        DaoRequest::Model,
+        DaoRequest::Trained(trained()),
     ]
 }
 
@@ -451,6 +472,8 @@ fn dao_replies() -> Vec<DaoReply> {
         DaoReply::Joined,
         DaoReply::Granted { grant: Box::new(signed_grant()), model: vec![1; 20] },
         DaoReply::Wait { retry_ms: 5 },
+        DaoReply::Model { offer: offer(), model: vec![1; 20] },
+        DaoReply::TrainedTaken,
         DaoReply::Finished(federation_end()),
         DaoReply::Probes(probes()),
         DaoReply::Settled { entry: 12 },

@@ -20,7 +20,7 @@ pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFou
 pub use plans::{CallsRefunded, LicenceBought, MonthBought, MonthEnded, PricePolicySet, Withdrawn};
 pub use revealing::ValidationRevealed;
 pub use rounds::{
-    ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
+    BufferSet, ModelReleased, Participation, RefusalCount, RoundAborted, RoundOpened, RoundSettled,
     RoundsEnded, ValueWeight,
 };
 pub use sales::{
@@ -65,6 +65,8 @@ pub enum Body {
     RoundsEnded(RoundsEnded),
     /// The table that values are measured on is shown.
     ValidationRevealed(ValidationRevealed),
+    /// A federation's rounds may start from any of its last models.
+    BufferSet(BufferSet),
     /// A model can be bought.
     ModelReleased(ModelReleased),
     /// The operator sets a model's first price; later ones need a vote.
@@ -154,6 +156,7 @@ impl Body {
             Self::SettledPart(_) => "settled_part",
             Self::RoundsEnded(_) => "rounds_ended",
             Self::ValidationRevealed(_) => "validation_revealed",
+            Self::BufferSet(_) => "buffer_set",
             Self::ModelReleased(_) => "model_released",
             Self::PriceSet(_) => "price_set",
             Self::KeyIssued(_) => "key_issued",
@@ -210,6 +213,7 @@ body_from!(
     RoundSettled,
     RoundAborted,
     RoundsEnded,
+    BufferSet,
     SafeguardsSet,
     RoundPosted,
     RoundDisputed,

@@ -8,7 +8,7 @@ mod course;
 
 use std::{collections::BTreeMap, fmt};
 
-use privacy_identity::VerifyingKey;
+use privacy_identity::{Digest, VerifyingKey};
 
 pub use course::{Course, Explained, ExplainedStep};
 
@@ -26,6 +26,9 @@ pub const VALUE_METHOD: &str = "sealed linear probe (Aumann–Shapley value of t
 pub struct Explanation {
     /// The round.
     pub round: u64,
+    /// How many rounds were settled since the model from which the round's members trained, where they train at their own
+    /// pace: its sum counts less for it, and so does its value. 0: it was the newest.
+    pub staleness: usize,
     /// The opened value scalar of this round, in units of the federation's terms.
     pub value: i64,
     /// The opened innovation scalar of this round.
@@ -161,6 +164,8 @@ pub struct Explainer {
     before: BTreeMap<VerifyingKey, Before>,
     /// What each round's participants were measured at, for objections that come after.
     settled: BTreeMap<u64, Vec<Pay>>,
+    /// The models so far, the newest last; empty before the first settlement.
+    models: Vec<Digest>,
 }
 
 /// A contributor at the end of its last round.
@@ -187,12 +192,18 @@ impl Explainer {
     /// * `novelty_percent` — of the federation.
     #[must_use]
     pub const fn new(novelty_percent: u32) -> Self {
-        Self { novelty_percent, before: BTreeMap::new(), settled: BTreeMap::new() }
+        Self {
+            novelty_percent,
+            before: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            models: Vec::new(),
+        }
     }
 
     /// Explains the next settlement, in its order.
     #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
     pub fn settle(&mut self, settled: &RoundSettled) -> Vec<(VerifyingKey, Explanation)> {
+        let staleness = self.age_of(settled);
         let standing = |p: &crate::Participation| {
             let before = self.before.get(&p.member).map(|before| before.standing.clone());
             let after = before.unwrap_or_default().after_round(p.value, p.innovation, p.credits);
@@ -203,7 +214,8 @@ impl Explainer {
         let all: f64 = cohort.scores.iter().map(|score| *score as f64).sum();
         let explained = settled.participants.iter().enumerate().map(|(place, participation)| {
             let before = self.before.get(&participation.member);
-            let explanation = cohort.explain(place, settled.round, participation, before);
+            let round = (settled.round, staleness);
+            let explanation = cohort.explain(place, round, participation, before);
             let after = Before {
                 standing: standings[place].clone(),
                 qualified: cohort.qualifies(place),
@@ -225,6 +237,19 @@ impl Explainer {
         };
         self.settled.insert(settled.round, settled.participants.iter().map(pay).collect());
         explained
+    }
+}
+
+impl Explainer {
+    /// How many rounds were settled since the model from which this one starts; notes the one to which it leads.
+    fn age_of(&mut self, settled: &RoundSettled) -> usize {
+        if self.models.is_empty() {
+            self.models.push(settled.model_before);
+        }
+        let place = self.models.iter().rposition(|model| *model == settled.model_before);
+        let age = place.map_or(0, |place| self.models.len() - 1 - place);
+        self.models.push(settled.model_after);
+        age
     }
 }
 
@@ -250,7 +275,7 @@ impl<'a> Cohort<'a> {
     fn explain(
         &self,
         place: usize,
-        round: u64,
+        (round, staleness): (u64, usize),
         participation: &crate::Participation,
         before: Option<&Before>,
     ) -> Explanation {
@@ -264,6 +289,7 @@ impl<'a> Cohort<'a> {
         let half = interval.map(|interval| interval.high - interval.value);
         Explanation {
             round,
+            staleness,
             value: participation.value,
             innovation: participation.innovation,
             rounds: standing.rounds(),
@@ -354,7 +380,13 @@ impl Explanation {
         let rounds =
             if self.rounds == 1 { "1 round".to_owned() } else { format!("{} rounds", self.rounds) };
         let (sum, now) = (self.value_sum as f64 * unit, loss(self.value as f64 * unit));
-        let so_far = format!("in {rounds} it {} (value in this one: {now})", effect_on_loss(sum));
+        let aged = match self.staleness {
+            0 => String::new(),
+            1 => "; trained from the model before the newest, it counts less".to_owned(),
+            many => format!("; trained from a model {many} versions old, it counts less"),
+        };
+        let so_far =
+            format!("in {rounds} it {} (value in this one: {now}{aged})", effect_on_loss(sum));
         let as_one = match self.paid_as_one_of {
             0 | 1 => String::new(),
             many => format!(

@@ -151,6 +151,10 @@ pub struct Federation {
     pub(crate) settled: Vec<SettledRound>,
     pub(crate) aborted: u64,
     pub(crate) ending: Option<FederationEnding>,
+    /// How many versions old the model of a round may be; none: not at all.
+    pub(crate) stale_max: Option<u32>,
+    /// The model before the first settled round: that of the newest round that was opened before.
+    pub(crate) first_model: Option<Digest>,
     pub(crate) safeguards: Option<SafeguardsSet>,
     /// Settled rounds whose pay is not final, by number.
     pub(crate) challenges: BTreeMap<u64, Challenge>,
@@ -200,6 +204,8 @@ impl Federation {
             settled: Vec::new(),
             aborted: 0,
             ending: None,
+            stale_max: None,
+            first_model: None,
             safeguards: None,
             challenges: BTreeMap::new(),
             noiseless: false,
@@ -377,6 +383,30 @@ impl Federation {
             Some(ending) => self.settled.iter().find(|round| round.round == ending.best_round),
             None => self.settled.last(),
         }
+    }
+
+    /// How many versions old the model of a round may be, where contributors train at their own pace.
+    #[must_use]
+    pub const fn stale_max(&self) -> Option<u32> {
+        self.stale_max
+    }
+
+    /// How many rounds were settled before this model was the newest for the last time; none if it never was.
+    ///
+    /// 0 is the model before the first settled round, once that was opened.
+    #[must_use]
+    pub fn version_of(&self, model: &Digest) -> Option<u64> {
+        let later = self.settled.iter().rposition(|round| round.model_after == *model);
+        match later {
+            Some(place) => Some(place as u64 + 1),
+            None => (self.first_model.as_ref() == Some(model)).then_some(0),
+        }
+    }
+
+    /// How many rounds were settled since this model was the newest; none if it never was.
+    #[must_use]
+    pub fn staleness(&self, model: &Digest) -> Option<u64> {
+        Some(self.settled.len() as u64 - self.version_of(model)?)
     }
 
     /// The model of the last settled round.

@@ -36,7 +36,7 @@ pub use body::{
     LicenceBought, MonthBought, MonthEnded, PricePolicySet, Scope, Withdrawn,
 };
 pub use body::{
-    BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, ConsentGiven, Deposited,
+    BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, BufferSet, ConsentGiven, Deposited,
     FaultProven, FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted,
     MemberJoined, MemberLeft, MembersFounded, ModelReleased, NamesKind, Participation, PollOpened,
     Predicted, PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,

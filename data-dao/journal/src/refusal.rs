@@ -177,6 +177,26 @@ pub enum Refusal {
         /// The entry that ended it.
         index: u64,
     },
+    /// The federation has begun, or has said it before.
+    #[error("{federation} said before from which models its rounds start, or has opened one")]
+    BufferStands {
+        /// The federation.
+        federation: String,
+    },
+    /// More rounds were settled since the model than may be.
+    #[error(
+        "the model of round {round} of {federation} is {staleness} versions old, at most {stale_max} are allowed"
+    )]
+    ModelTooOld {
+        /// The federation.
+        federation: String,
+        /// The round that was to start from it.
+        round: u64,
+        /// How many rounds were settled since.
+        staleness: u64,
+        /// How many may be.
+        stale_max: u32,
+    },
     /// The update was paid before, in whatever federation and round.
     #[error("update {update} was paid already")]
     UpdateAlreadyPaid {

@@ -167,6 +167,7 @@ impl State {
             Body::RoundSettled(body) => self.settle_round(body, now_ms),
             Body::RoundAborted(body) => self.abort_round(body),
             Body::RoundsEnded(body) => self.end_rounds(body),
+            Body::BufferSet(body) => self.set_buffer(body),
             Body::SafeguardsSet(body) => self.set_safeguards(body, now_ms),
             Body::RoundPosted(body) => self.post_round(body, now_ms),
             Body::RoundDisputed(body) => self.dispute_round(body, now_ms),

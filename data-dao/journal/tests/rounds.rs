@@ -6,7 +6,7 @@
 mod world;
 
 use data_dao_journal::{
-    ModelReleased, Refusal, RoundAborted, RoundOpened, RoundSettled, RoundsEnded,
+    BufferSet, ModelReleased, Refusal, RoundAborted, RoundOpened, RoundSettled, RoundsEnded, audit,
 };
 use world::{BUDGET, World, digest, member, model_of, name, round_opened};
 
@@ -274,4 +274,61 @@ fn a_release_carries_the_credits_earned_and_the_last_model() {
     assert!(matches!(world.refusal(other), Refusal::Differs { .. }));
     world.push(release);
     assert_eq!(world.state.model(&name("wine-quality")).unwrap().latest().version, 1);
+}
+
+/// Settles a round that started from the model before round `from`.
+fn settle_from(world: &mut World, round: u64, from: u64) {
+    world.push(RoundOpened { model: model_of(from), ..round_opened("wine", round) });
+    let settlement = world.settlement(round, &[(0, 3, 10), (1, 1, 10)]);
+    world.push(RoundSettled { model_before: model_of(from), ..settlement });
+}
+
+#[test]
+fn rounds_of_a_buffer_start_from_the_last_models_and_no_older_ones() {
+    let mut world = World::founded();
+    let set = |stale_max| BufferSet { federation: name("wine"), stale_max };
+    assert!(matches!(world.refusal(set(0)), Refusal::OutOfBounds { .. }));
+    world.push(set(2));
+    assert!(matches!(world.refusal(set(3)), Refusal::BufferStands { .. }));
+    for (round, from) in [(1, 1), (2, 1), (3, 1)] {
+        settle_from(&mut world, round, from);
+    }
+    let federation = world.state.federation(&name("wine")).unwrap();
+    assert_eq!(federation.staleness(&model_of(1)), Some(3));
+    assert_eq!(federation.version_of(&model_of(4)), Some(3));
+    let open = |model| RoundOpened { model, ..round_opened("wine", 4) };
+    let refusal = world.refusal(open(model_of(1)));
+    assert!(
+        matches!(refusal, Refusal::ModelTooOld { staleness: 3, stale_max: 2, .. }),
+        "{refusal}"
+    );
+    // A model that never was the federation's, and too few members.
+    assert!(matches!(world.refusal(open(digest(99))), Refusal::Unknown { .. }));
+    let few = RoundOpened { cohort_size: 1, ..open(model_of(2)) };
+    assert!(matches!(world.refusal(few), Refusal::OutOfBounds { what: "cohort_size", .. }));
+    settle_from(&mut world, 4, 2);
+    // Whoever recomputes the log comes to the same.
+    assert_eq!(audit(&world.leaves, None).unwrap().rounds_settled, 4);
+}
+
+#[test]
+fn an_update_of_one_buffer_is_not_paid_in_another() {
+    let mut world = World::founded();
+    world.push(BufferSet { federation: name("wine"), stale_max: 2 });
+    settle_from(&mut world, 1, 1);
+    world.push(RoundOpened { model: model_of(1), ..round_opened("wine", 2) });
+    let mut settlement = world.settlement(2, &[(0, 3, 10), (1, 1, 10)]);
+    settlement.model_before = model_of(1);
+    // As `World::settlement` names the first update of round 1.
+    settlement.participants[0].update = digest(110);
+    assert!(matches!(world.refusal(settlement), Refusal::UpdateAlreadyPaid { .. }));
+}
+
+#[test]
+fn without_a_buffer_a_round_starts_from_the_newest_model_as_ever() {
+    let mut world = World::after_one_round();
+    let refusal = world.refusal(RoundOpened { model: model_of(1), ..round_opened("wine", 2) });
+    assert!(matches!(&refusal, Refusal::Differs { what, .. } if what == "model"), "{refusal}");
+    let late = BufferSet { federation: name("wine"), stale_max: 2 };
+    assert!(matches!(world.refusal(late), Refusal::BufferStands { .. }));
 }

@@ -110,6 +110,10 @@ pub enum Tag {
     ControlVariate,
     /// Commitments to shares of a key, and the proof that they belong together.
     KeyDealing,
+    /// A model to train from at one's own pace, signed by the DAO node.
+    ModelOffer,
+    /// A contributor's word that it trained from such a model.
+    ModelTrained,
 }
 
 impl Tag {
@@ -168,6 +172,8 @@ impl Tag {
             Self::RoundAbort => "sahakar/round-abort/v1",
             Self::ControlVariate => "sahakar/control-variate/v1",
             Self::KeyDealing => "sahakar/key-dealing/v1",
+            Self::ModelOffer => "sahakar/model-offer/v1",
+            Self::ModelTrained => "sahakar/model-trained/v1",
         }
     }
 }

@@ -42,6 +42,22 @@ pub enum AgentEvent {
         /// The round.
         round: RoundId,
     },
+    /// A model was offered to train from, where members train at their own pace. Until an order comes the version stands
+    /// for the round in what is told.
+    Offered {
+        /// How many rounds were settled before it.
+        version: u64,
+    },
+    /// What was trained from a version waits for its round.
+    Waiting {
+        /// The version.
+        version: u64,
+    },
+    /// What was trained from a version is thrown away: it became too old.
+    Stale {
+        /// The version.
+        version: u64,
+    },
     /// Training is under way; told a few times a second.
     Training {
         /// The round.
@@ -168,6 +184,9 @@ impl AgentEvent {
                 json!({"event": "cohort", "epoch": epoch, "members": members})
             }
             Self::Ordered { round } => json!({"event": "ordered", "round": round.0}),
+            Self::Offered { version } => json!({"event": "offered", "version": version}),
+            Self::Waiting { version } => json!({"event": "waiting", "version": version}),
+            Self::Stale { version } => json!({"event": "stale", "version": version}),
             Self::NotDrawn { round } => json!({"event": "not-drawn", "round": round.0}),
             Self::Training { round, step, steps, examples, loss } => json!({
                 "event": "training", "round": round.0, "step": step, "steps": steps,
@@ -243,6 +262,13 @@ mod tests {
         check(&AgentEvent::Joined, r#"{"event":"joined"}"#);
         let cohort = r#"{"event":"cohort","epoch":2,"members":8}"#;
         check(&AgentEvent::Cohort { epoch: 2, members: 8 }, cohort);
+        for (event, name) in [
+            (AgentEvent::Offered { version: 2 }, "offered"),
+            (AgentEvent::Waiting { version: 2 }, "waiting"),
+            (AgentEvent::Stale { version: 2 }, "stale"),
+        ] {
+            check(&event, &format!(r#"{{"event":"{name}","version":2}}"#));
+        }
         check(&AgentEvent::Ordered { round }, r#"{"event":"ordered","round":3}"#);
         check(
             &AgentEvent::Training { round, step: 2, steps: 7, examples: 64, loss: None },

@@ -41,6 +41,10 @@ pub(crate) enum Question {
     Sum,
     /// What the values of a round follow from.
     Values,
+    /// A model to train from.
+    Model,
+    /// That it was trained from.
+    Trained,
 }
 
 impl Question {
@@ -56,6 +60,8 @@ impl Question {
             Self::Cohort => "cohort",
             Self::Sum => "sum",
             Self::Values => "values",
+            Self::Model => "model",
+            Self::Trained => "trained",
         }
     }
 
@@ -120,7 +126,7 @@ impl Caller {
     /// Asks, again and again until there is an answer. The future may be dropped.
     ///
     /// A coordinator that asks to come back later is asked again later, except where that is an
-    /// answer ([`Question::Fetch`]).
+    /// answer ([`Question::Fetch`], [`Question::Model`]).
     pub(crate) async fn ask(
         &mut self,
         question: Question,
@@ -141,7 +147,9 @@ impl Caller {
         let mut backoff = Backoff::for_connection();
         loop {
             match self.exchange(question, wire, sealed).await? {
-                ContributorReply::Wait { retry_ms } if question != Question::Fetch => {
+                ContributorReply::Wait { retry_ms }
+                    if !matches!(question, Question::Fetch | Question::Model) =>
+                {
                     backoff::wait(retry_ms).await;
                 }
                 // A coordinator that is just starting, or between two states.

@@ -125,8 +125,8 @@ impl Learner {
     }
 
     /// The digest of the model to which a mean update leads; none if it leads nowhere, or if the server's
-    /// step depends on steps before this one, which a device that joined late has not seen, or the last layers are
-    /// the DAO's own.
+    /// step depends on steps before this one, which a device that joined late has not seen, the last layers are
+    /// the DAO's own, or it goes from a newer model than the one that this device trained from.
     pub(crate) fn digest_after(&self, before: &Parameters, mean: &[f32]) -> Option<Digest> {
         let ServerOptimizer::FedAvg { .. } = self.optimizer else { return None };
         if self.personal.shared() != before.count() {

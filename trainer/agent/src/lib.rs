@@ -36,6 +36,7 @@ mod sent_log;
 mod session;
 mod state_dir;
 mod stored_round;
+mod trained;
 mod ways;
 
 pub use agent::{Agent, AgentConfig, LABEL_BYTES_MAX, Summary};

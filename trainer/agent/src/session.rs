@@ -1,5 +1,6 @@
 //! The rounds of a contributor that was admitted.
 
+mod buffered;
 mod cohort;
 mod terms;
 mod values;
@@ -52,6 +53,8 @@ pub(crate) struct Session<F> {
     last: Option<RoundId>,
     /// The last round whose order was dealt with, one way or another.
     known: Option<RoundId>,
+    /// The newest version that was offered, where members train at their own pace.
+    newest: Option<u64>,
     /// The last refused order that was told of, so that it is told once.
     told: Option<(RoundId, String)>,
     orders: Backoff,
@@ -116,6 +119,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             events,
             last: None,
             known: None,
+            newest: None,
             told: None,
             orders: Backoff::for_connection(),
             global: GlobalMemory::default(),
@@ -127,16 +131,30 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     /// Ends what an earlier run began, then contributes until all rounds were run.
     pub(crate) async fn run(mut self) -> Result<Summary, AgentError> {
         if let Some(stored) = self.contributor.state.stored_round()? {
+            if !matches!(stored, StoredRound::Ended { .. }) {
+                // A crash after the sealing left what was sealed.
+                self.contributor.state.forget_trained()?;
+            }
             self.resume(stored).await?;
         }
-        let reason = loop {
-            match self.next_order().await? {
-                Next::Order(order) => self.contribute(order).await?,
-                Next::End(reason) => break reason.to_string(),
-            }
+        let reason = if self.contributor.terms.buffer.is_some() {
+            self.run_buffered().await?
+        } else {
+            self.run_rounds().await?
         };
+        let reason = reason.to_string();
         (self.events)(AgentEvent::Finished { rounds: self.summary.counted, reason });
         Ok(self.summary)
+    }
+
+    /// Contributes to one round after the other.
+    async fn run_rounds(&mut self) -> Result<EndReason, AgentError> {
+        loop {
+            match self.next_order().await? {
+                Next::Order(order) => self.contribute(order).await?,
+                Next::End(reason) => return Ok(reason),
+            }
+        }
     }
 
     async fn resume(&mut self, stored: StoredRound) -> Result<(), AgentError> {
@@ -274,13 +292,28 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         }
         // Before anything can change the cohort: the tags of this round belong to this epoch.
         let secret = self.cohort.as_mut().map(|cohort| cohort.enter(round, &model)).transpose()?;
+        let Some(learned) = self.train(round, model, control).await? else { return Ok(()) };
+        let watch = Stopwatch::start();
+        let submission = self.contributor.seal(ordered, learned.update, secret).await?;
+        self.note_sealed(round);
+        (self.events)(AgentEvent::Sealed { round, seconds: watch.seconds() });
+        self.deliver(submission).await
+    }
+
+    /// Trains, and tells what came of it; nothing if it diverged.
+    async fn train(
+        &mut self,
+        round: RoundId,
+        model: Parameters,
+        control: Option<Vec<f32>>,
+    ) -> Result<Option<Learned>, AgentError> {
         let watch = Stopwatch::start();
         let learned = match self.learn(round, model, control).await? {
             Ok(learned) => learned,
             // A matter of this model and these data: the next round may be another.
             Err(error @ ModelError::Diverged(_)) => {
                 self.refused(round, error.to_string());
-                return Ok(());
+                return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
@@ -290,19 +323,14 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         }
         (self.events)(AgentEvent::Trained { round, loss, seconds: watch.seconds(), steps });
         if let Some(Tested { rows, personal, shared }) =
-            learned.personal.and_then(|personal| personal.tested)
+            learned.personal.as_ref().and_then(|personal| personal.tested)
         {
             (self.events)(AgentEvent::Personal { round, rows, personal, shared });
         }
-
-        let watch = Stopwatch::start();
-        let submission = self.contributor.seal(ordered, learned.update, secret).await?;
-        self.note_sealed(round);
-        (self.events)(AgentEvent::Sealed { round, seconds: watch.seconds() });
-        self.deliver(submission).await
+        Ok(Some(learned))
     }
 
-    /// Trains, and tells of it.
+    /// Trains, and tells how far it got.
     async fn learn(
         &mut self,
         round: RoundId,

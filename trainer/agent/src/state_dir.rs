@@ -12,6 +12,7 @@
 //!   tag.bin      the cohort's secret of the round under way, until its sum was checked
 //!   shares.bin   the parts of one's own update of the round under way, until its values were checked
 //!   personal.safetensors  the contributor's own model, or the one whose last layers are its own
+//!   trained.bin  what was trained at its own pace and waits for its round, in the clear
 //!   control.bin  its control variate (SCAFFOLD), and how it changes if the update under way counts
 //!   receipts/    of each counted round: receipt, proof and sum, for whoever checks later
 //!                (`<round>.shares`: one's own parts of a disputed round, to show a judge one of them)
@@ -33,7 +34,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     AgentError, control::Control, custody::StoredCustody, randomness, sent_log::SentLog,
-    stored_round::StoredRound,
+    stored_round::StoredRound, trained::Trained,
 };
 
 const LOCK: &str = "lock";
@@ -48,6 +49,7 @@ const TAG: &str = "tag.bin";
 const SHARES: &str = "shares.bin";
 const PERSONAL: &str = "personal.safetensors";
 const CONTROL: &str = "control.bin";
+const TRAINED: &str = "trained.bin";
 const RECEIPTS: &str = "receipts";
 const SENT: &str = "sent.jsonl";
 
@@ -225,16 +227,17 @@ impl StateDir {
 
     /// Deletes what was kept of a round that ended: its secret, and the parts of the update.
     pub(crate) fn forget_round(&self) -> Result<(), AgentError> {
-        for name in [TAG, SHARES] {
-            let path = self.path.join(name);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(AgentError::state(&path)(error));
-                }
-                _ => {}
+        [TAG, SHARES].into_iter().try_for_each(|name| self.remove(name))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), AgentError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(AgentError::state(&path)(error))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The parts of the update of `round`, if they are those that are kept.
@@ -301,6 +304,26 @@ impl StateDir {
     /// Keeps the contributor's control variate.
     pub(crate) fn store_control(&self, control: &Control) -> Result<(), AgentError> {
         self.store(CONTROL, control)
+    }
+
+    /// What was trained and waits for its round.
+    pub(crate) fn trained(&self) -> Result<Option<Trained>, AgentError> {
+        let read = |bytes: Vec<u8>| {
+            let bytes = Zeroizing::new(bytes);
+            Trained::from_disk(&bytes).map_err(AgentError::damaged(&self.path.join(TRAINED)))
+        };
+        self.bytes(TRAINED)?.map(read).transpose()
+    }
+
+    /// Keeps what was trained until its round comes. The directory is its owner's alone.
+    pub(crate) fn store_trained(&self, trained: &Trained) -> Result<(), AgentError> {
+        let path = self.path.join(TRAINED);
+        replace(&self.path, &path, &trained.to_disk()).map_err(AgentError::state(&path))
+    }
+
+    /// Deletes it: it was sealed, or is too old.
+    pub(crate) fn forget_trained(&self) -> Result<(), AgentError> {
+        self.remove(TRAINED)
     }
 
     /// Keeps the record of a counted round.

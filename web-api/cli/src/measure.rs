@@ -5,7 +5,7 @@ use aggregator_round::{
     PAST_UPDATES_MAX, VALUE_SHARDS, aumann_shapley_probe, contrast_probe, counts_positively,
     project_off,
 };
-use aggregator_strategy::{OptimizerError, OptimizerState, StoppingError};
+use aggregator_strategy::{OptimizerError, OptimizerState, Positive, StoppingError};
 use privacy_secagg::{
     AggregateError, EncodingParameters, ProbeError, QuantizedProbe, Rotation, decode_mean,
 };
@@ -129,9 +129,31 @@ impl Evaluator {
     /// [`MeasureError`] if the sum does not fit or the model diverges.
     pub fn measure(
         &self,
-        (parameters, optimizer): (&Parameters, &OptimizerState),
+        start: (&Parameters, &OptimizerState),
         sum: &[i64],
         count: usize,
+        round: (u64, &Rotation),
+        past_updates: &[Vec<f32>],
+    ) -> Result<Measured, MeasureError> {
+        self.measure_scaled(start, sum, (count, Positive::ONE), round, past_updates)
+    }
+
+    /// As [`Evaluator::measure`] where the model takes only a part of the mean, as of a buffer of older updates.
+    ///
+    /// The game whose gain is shared out is then that part of the mean, applied to the model that is the newest now, whatever
+    /// the updates were trained from: with f the part, p = −∫₀¹ ∇L(w + t·fΔ̄) dt, the value of update i is (f/n)·⟨Δᵢ, p⟩, and values add up
+    /// to L(w) − L(w + fΔ̄). So the probe carries f. The innovation's does not: it is about what is new in an update, not
+    /// about how much of it is taken, and rounds of different age stay comparable.
+    ///
+    /// * the number of updates, and f in (0, 1].
+    ///
+    /// # Errors
+    /// As [`Evaluator::measure`].
+    pub fn measure_scaled(
+        &self,
+        (parameters, optimizer): (&Parameters, &OptimizerState),
+        sum: &[i64],
+        (count, factor): (usize, Positive),
         (round, rotation): (u64, &Rotation),
         past_updates: &[Vec<f32>],
     ) -> Result<Measured, MeasureError> {
@@ -142,7 +164,7 @@ impl Evaluator {
         let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
         let mut optimizer = optimizer.clone();
         let (shared, head) = parameters.values().split_at(self.encoding.dimension());
-        let stepped = optimizer.step(shared, &mean_update)?;
+        let stepped = optimizer.step_scaled(shared, &mean_update, factor)?;
         let after = Parameters::new(&self.architecture.layout(), [&stepped, head].concat())?;
         let after = fitted_head(self, after)?;
         let gradient = |values: &[f32]| {
@@ -150,10 +172,15 @@ impl Evaluator {
             gradient.truncate(values.len());
             Ok::<_, MeasureError>(gradient)
         };
-        let probe = aumann_shapley_probe(shared, &mean_update, gradient)?;
+        let taken = scaled(&mean_update, factor);
+        let probe = aumann_shapley_probe(shared, &taken, gradient)?;
         let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
         let innovation = project_off(&probe, past);
-        let contrast = self.contrast(round, (shared, head), &mean_update, &probe)?;
+        let contrast = self.contrast(round, (shared, head), &taken, &probe)?;
+        let part = |probe: Vec<f64>| -> Vec<f64> {
+            probe.into_iter().map(|value| value * factor.get()).collect()
+        };
+        let (probe, contrast) = (part(probe), part(contrast));
         let fine = |probe: &[f64]| QuantizedProbe::quantise(probe, rotation, &self.encoding);
         Ok(Measured {
             value_probe: fine(&probe)?,
@@ -246,6 +273,12 @@ impl Evaluator {
         let at = Parameters::new(&self.architecture.layout(), values.to_vec())?;
         Ok(loss_gradient(&self.device, &self.architecture, &at, examples)?)
     }
+}
+
+/// What of a mean update is taken: the same bits if that is all.
+#[expect(clippy::cast_possible_truncation, reason = "an f32 times at most 1")]
+fn scaled(mean: &[f32], factor: Positive) -> Vec<f32> {
+    mean.iter().map(|value| (f64::from(*value) * factor.get()) as f32).collect()
 }
 
 mod head;

@@ -1,11 +1,13 @@
 //! `sahakar serve`: the DAO node. REST, ledger, market, governance, and the DAO's part of each round.
 
+mod buffer;
 mod cohort;
 mod config;
 mod control;
 mod custodians;
 mod draws;
 mod founding;
+mod granting;
 mod http;
 mod http_config;
 mod judging;
@@ -202,6 +204,8 @@ impl Node {
             events,
             joined_ms: running_ms().into(),
             released: false.into(),
+            buffer: std::sync::Mutex::default(),
+            still: api.standstill().clone(),
         };
         if args.rest_only {
             service.shelve_released()?;

@@ -71,7 +71,7 @@ use plan::Plan;
 use prepared::Inputs;
 use simulation::Simulation;
 use state::State;
-pub use strategy::{Buffering, Strategy};
+pub use strategy::{Buffering, Strategy, buffer_rule};
 
 /// Runs a simulation.
 ///

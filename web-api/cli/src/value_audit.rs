@@ -21,9 +21,11 @@ use std::{fmt, fs, path::Path};
 
 use aggregator_protocol::{FederationTerms, RoundReceipt};
 use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_values};
-use aggregator_strategy::OptimizerState;
+use aggregator_strategy::{OptimizerState, Positive};
 use anyhow::{Context as _, bail, ensure};
-use data_dao_journal::{Body, Entry, FederationOpened, RoundSettled, RoundsEnded, settlement_of};
+use data_dao_journal::{
+    Body, BufferSet, Entry, FederationOpened, RoundSettled, RoundsEnded, settlement_of,
+};
 use datasets::{Schema, Standardiser, read_csv};
 use privacy_identity::{Decode, Digest, Encode as _, Signed, Tag, VerifyingKey};
 use privacy_secagg::QuantizedProbe;
@@ -114,11 +116,13 @@ struct Log {
     opened: FederationOpened,
     settled: Vec<RoundSettled>,
     ended: Option<RoundsEnded>,
+    buffer: Option<BufferSet>,
 }
 
 impl Log {
     fn read(leaves: &[Vec<u8>]) -> anyhow::Result<Self> {
         let (mut dao_node, mut opened, mut settled, mut ended) = (None, None, Vec::new(), None);
+        let mut buffer = None;
         let mut parts: Vec<Body> = Vec::new();
         for leaf in leaves {
             match Entry::from_leaf(leaf)?.body {
@@ -139,12 +143,13 @@ impl Log {
                     }
                 }
                 Body::RoundsEnded(body) => ended = Some(body),
+                Body::BufferSet(body) => buffer = Some(body),
                 _ => {}
             }
         }
         let dao_node = dao_node.context("the log founds no DAO")?;
         let opened = opened.context("the log opens no federation")?;
-        Ok(Self { dao_node, opened, settled, ended })
+        Ok(Self { dao_node, opened, settled, ended, buffer })
     }
 }
 
@@ -201,6 +206,8 @@ struct Replay<'a> {
     node: &'a Path,
     model: Parameters,
     optimizer: OptimizerState,
+    /// The digests of all models so far, the newest last.
+    versions: Vec<Digest>,
     /// The newest first.
     past: Vec<Vec<f32>>,
     /// Where the terms ask for it.
@@ -221,7 +228,14 @@ impl<'a> Replay<'a> {
             .with_context(|| format!("understanding {}", path.display()))?;
         let optimizer = OptimizerState::new(terms.optimizer, terms.encoding.dimension())?;
         let stopping = terms.stopping.map(Stopping::new);
-        Ok(Self { terms, evaluator, node, model, optimizer, past: Vec::new(), stopping })
+        let (got, expected) =
+            (log.buffer.as_ref().map(|set| set.stale_max), terms.buffer.map(|rule| rule.stale_max));
+        ensure!(
+            got == expected,
+            "the terms allow rounds of models that are {expected:?} versions old, the ledger {got:?}"
+        );
+        let (past, versions) = (Vec::new(), vec![first.model_before]);
+        Ok(Self { terms, evaluator, node, model, optimizer, versions, past, stopping })
     }
 
     /// Recomputes the next round; the distance of its probes.
@@ -232,14 +246,12 @@ impl<'a> Replay<'a> {
         let order = record.values.probes.unverified_body();
         let sum = &record.sum.unverified_body().sum;
         let architecture = &self.evaluator.architecture;
-        let before = model_digest(architecture, &self.model);
-        ensure!(before == settled.model_before, "its model before is {}", settled.model_before);
         let rotation = self.terms.encoding.rotation(&self.terms.id(), settled.round);
         let count = receipt.accepted.contributions().len();
-        let measured = self.evaluator.measure(
+        let measured = self.evaluator.measure_scaled(
             (&self.model, &self.optimizer),
             sum,
-            count,
+            (count, self.factor(settled, count)?),
             (settled.round, &rotation),
             &self.past,
         )?;
@@ -265,9 +277,25 @@ impl<'a> Replay<'a> {
             stopping.observe(settled.round, &self.evaluator.validate(after)?)?;
         }
         (self.model, self.optimizer) = (after.clone(), optimizer.clone());
+        self.versions.push(named);
         self.past.insert(0, mean_update.clone());
         self.past.truncate(PAST_UPDATES_MAX);
         Ok(largest)
+    }
+
+    /// What of the mean of a round the model takes: by the age of the model from which its members trained.
+    fn factor(&self, settled: &RoundSettled, count: usize) -> anyhow::Result<Positive> {
+        let before = settled.model_before;
+        let version = self.versions.iter().rposition(|version| *version == before);
+        let version = version.with_context(|| format!("its model before is {before}"))?;
+        let staleness = u32::try_from(self.versions.len() - 1 - version)?;
+        let Some(rule) = self.terms.buffer else {
+            ensure!(staleness == 0, "its model before is {before}");
+            return Ok(Positive::ONE);
+        };
+        let most = rule.stale_max;
+        ensure!(staleness <= most, "its model is {staleness} versions old, at most {most} may be");
+        Ok(rule.factor(staleness, count))
     }
 
     /// Checks that the federation ended when its terms say, and that the best model is the one on offer.

@@ -87,3 +87,31 @@ async fn rounds_end_when_the_model_no_longer_improves_and_the_best_one_is_sold()
     ]);
     assert!(audited.contains("values recomputed"), "{audited}");
 }
+
+/// One round fits the budget (about 0.75 at this noise), two do not (about 1.1).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_federation_whose_privacy_budget_is_spent_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut setup = world::Setup::new(SealingMode::Mpc, dir.path(), 3, 12);
+    setup.adjust = |federation| {
+        federation.minimum_cohort = 2;
+        federation.noise_multiplier = 8.0;
+        federation.epsilon_max = Some(0.95);
+    };
+    let (mut cooperative, _vintage) = setup.start().await;
+    let mut seen: Vec<(String, Value)> = Vec::new();
+    world::until(&mut cooperative, DAO, "released", &mut seen).await;
+    let reason = "the next round would exceed the privacy budget";
+    let shown = sahakar(&["federation", "show", "wine", "--url", cooperative.http()]);
+    assert!(
+        shown.contains(&format!("ended: {reason}; the model of round 0 is on offer")),
+        "{shown}"
+    );
+    // Also after a restart, when nobody asks for a round any more.
+    cooperative.end(DAO, End::Kill).await;
+    cooperative.start_dao_again().await.unwrap();
+    let shown = sahakar(&["federation", "show", "wine", "--json", "--url", cooperative.http()]);
+    let json: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&json["ended"], &json["rounds_settled"]), (&reason.into(), &1.into()));
+    cooperative.end_all().await;
+}

@@ -22,7 +22,7 @@ use super::reasons::{Reasons, Replayed};
 use super::words::{epsilon, round_number};
 use crate::amount::{count, in_units, millionths};
 use crate::extract::PathPart;
-use crate::routes::value_unit;
+use crate::routes::{ended, value_unit};
 use crate::{ApiState, Chart, Curve};
 
 /// Rounds in the table; all of them are in the federation's JSON.
@@ -44,9 +44,11 @@ pub(super) async fn page(
     let name = Name::new(text.as_str()).map_err(|_source| missing())?;
     let replayed = reasons.of(&state, &name).await?.ok_or_else(missing)?;
     let masthead = Masthead::of(&state);
-    let content =
-        read(&state, |ledger| Some(content(ledger, ledger.federation(&name)?, &replayed)))
-            .ok_or_else(missing)?;
+    let content = read(&state, |ledger| {
+        let still = state.standstill().of(&name);
+        Some(content(ledger, ledger.federation(&name)?, still, &replayed))
+    })
+    .ok_or_else(missing)?;
     let title = format!("Federation {name}");
     let page = Page { title: &title, section: Some(Section::Federations), scripts: &[], content };
     Ok(page.respond(&masthead))
@@ -61,13 +63,21 @@ fn terms(federation: &Federation) -> Value {
     serde_json::from_str(&federation.opened().terms).unwrap_or_default()
 }
 
-fn content(ledger: &Reading<'_>, federation: &Federation, replayed: &Arc<Replayed>) -> Markup {
+fn content(
+    ledger: &Reading<'_>,
+    federation: &Federation,
+    still: Option<String>,
+    replayed: &Arc<Replayed>,
+) -> Markup {
     let terms = terms(federation);
     let name = &federation.opened().federation;
     html! {
         (trail(&[("/federations", "Federations")]))
         div class="title" data-live="title" id="title" { h1 { (name) } (progress(federation)) }
         @if let Some(purpose) = purpose(federation) { p class="lead" { (purpose) "." } }
+        div data-live="ended" id="ended" {
+            @if let Some(reason) = ended(federation).or(still) { p { "No round starts any more: " (reason) "." } }
+        }
         (figures(federation, &terms))
         section data-live="curves" id="curves" {
             h2 { "Rounds so far" }
@@ -352,6 +362,7 @@ fn agreed(federation: &Federation, terms: &Value) -> Markup {
         ("Longest update (L2)", "clip_norm"),
         ("Noise", "noise"),
         ("Sampling of members", "sampling"),
+        ("Training at one's own pace", "buffer"),
     ];
     html! {
         section {

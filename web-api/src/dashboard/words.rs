@@ -138,6 +138,10 @@ fn rounds(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
         Body::ValidationRevealed(body) => html! {
             "The validation set of " (federation(&body.federation)) " is shown at " (body.url) "."
         },
+        Body::BufferSet(body) => html! {
+            "Contributors of " (federation(&body.federation)) " train at their own pace: a round may start from any of the last "
+            (plural(u64::from(body.stale_max) + 1, "model", "models")) "."
+        },
         Body::ModelReleased(body) => html! {
             (model(&body.model)) " version " (body.version) " is in the catalogue, after "
             (plural(body.rounds, "round", "rounds")) " of " (federation(&body.federation)) "."

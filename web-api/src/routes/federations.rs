@@ -68,7 +68,8 @@ pub(crate) struct FederationView {
     revealed_at: Option<String>,
     /// Lies of parties about members' updates that were proven: each stopped the federation until a vote starts it again.
     faults: Vec<FaultView>,
-    /// Why no more rounds are run, if none are.
+    /// Why no more rounds are run, if none are: all were, the model no longer gets better, or the next would exceed the
+    /// privacy budget. Of the last a vote can make it go on, and only the node that grants rounds says it.
     ended: Option<String>,
     /// The round whose model is for sale, or will be: the last settled one, or the best one if the terms ended the
     /// federation early.
@@ -212,8 +213,8 @@ impl FederationView {
     }
 }
 
-/// Why a federation runs no more rounds.
-fn ended(federation: &Federation) -> Option<String> {
+/// Why a federation runs no more rounds, as far as the ledger says it.
+pub(crate) fn ended(federation: &Federation) -> Option<String> {
     let all = count(federation.settled().len()) >= federation.opened().rounds;
     let ending = federation.ending().map(|ending| ending.reason.clone());
     ending.or_else(|| all.then(|| "all rounds were run".to_owned()))
@@ -280,7 +281,12 @@ pub(crate) async fn show(
 ) -> Result<Json<FederationView>, ApiError> {
     let view = Name::new(name.as_str()).ok().and_then(|name| {
         let store = state.store();
-        store.view(|ledger| ledger.federation(&name).map(|found| FederationView::new(found, store)))
+        let view = |ledger: &data_dao_journal::State| {
+            ledger.federation(&name).map(|found| FederationView::new(found, store))
+        };
+        let mut view = store.view(view)?;
+        view.ended = view.ended.or_else(|| state.standstill().of(&name));
+        Some(view)
     });
     view.map(Json).ok_or_else(|| ApiError::not_found("federation", name))
 }

@@ -131,6 +131,7 @@ impl World {
             rounds: 3,
             stopping: None,
             sampling: CohortRule::Everybody,
+            buffer: None,
             minimum_cohort,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,

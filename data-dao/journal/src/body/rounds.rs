@@ -103,6 +103,21 @@ pub struct RoundAborted {
     pub reason: String,
 }
 
+/// A federation's rounds may start from any of its last models, as contributors train at their own pace: before its first
+/// round, once. Without this entry a round starts from the newest model.
+///
+/// Threat: a DAO node that grants rounds of models as old as it likes, whose sums move the newest model by updates that know
+/// nothing of it. What the terms allow stands here, and the ledger refuses the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BufferSet {
+    /// Which federation.
+    #[serde(with = "text")]
+    pub federation: Name,
+    /// How many settled rounds may lie between the model of a round and the newest, at least 1.
+    pub stale_max: u32,
+}
+
 /// A criterion of the federation's terms ended it before all rounds were run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

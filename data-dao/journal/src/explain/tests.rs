@@ -119,3 +119,37 @@ fn copies_are_told_that_they_are_paid_as_one() {
     assert!(explained[0].sentence(1.0).contains("paid as one"), "{}", explained[0].sentence(1.0));
     assert!((explained.iter().map(|e| e.share).sum::<f64>() - 1.0).abs() < 1e-12);
 }
+
+#[test]
+fn the_age_of_the_model_that_a_round_was_trained_from_is_told() {
+    let mut explainer = Explainer::new(20);
+    let model = |number| Digest([number; 32]);
+    // The models after each round, and of which of them the round before it started.
+    let rounds = [(0, 1, 0), (1, 2, 0), (0, 3, 2), (3, 4, 0), (2, 5, 2)];
+    for (round, (before, after, age)) in (0..).zip(rounds) {
+        let participation = Participation {
+            member: member(1),
+            value: 300,
+            innovation: 10,
+            contrast: None,
+            credits: 100,
+            update: model(after),
+        };
+        let settled = RoundSettled {
+            federation: Name::new("wine").unwrap(),
+            round,
+            model_before: model(before),
+            model_after: model(after),
+            receipt: model(after),
+            test_accuracy_ppm: None,
+            test_loss_micro: 0,
+            participants: vec![participation],
+            refused: Vec::new(),
+            dropped: Vec::new(),
+        };
+        let (_, explanation) = explainer.settle(&settled).remove(0);
+        assert_eq!(explanation.staleness, age, "round {round}");
+        let told = explanation.sentence(0.001);
+        assert_eq!(told.contains("2 versions old, it counts less"), age == 2, "{told}");
+    }
+}

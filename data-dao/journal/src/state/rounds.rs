@@ -7,9 +7,12 @@ use super::{LABEL_BYTES_MAX, State, revealing::check_revealed};
 use crate::pay::{self, SCALAR_MAX};
 use crate::refusal::{same, same_list, text_within, within};
 use crate::{
-    Federation, FederationEnding, ModelReleased, OpenRound, Refusal, RoundAborted, RoundOpened,
-    RoundsEnded, Standing, ValueWeight,
+    BufferSet, Federation, FederationEnding, ModelReleased, OpenRound, Refusal, RoundAborted,
+    RoundOpened, RoundsEnded, Standing, ValueWeight,
 };
+
+/// Largest age of a round's model, in versions, as `aggregator-strategy` bounds a buffer.
+const STALE_MAX: i128 = 1_000;
 
 impl State {
     pub(super) fn open_round(&mut self, body: &RoundOpened, now_ms: u64) -> Result<(), Refusal> {
@@ -29,13 +32,14 @@ impl State {
         check_policy(federation, body)?;
         let minimum = i128::from(federation.fewest());
         within("cohort_size", body.cohort_size, minimum, i128::from(u32::MAX))?;
-        if let Some(model) = federation.model() {
-            same("model", &model, &body.model)?;
-        }
+        check_model(federation, body)?;
         // Last, as it books: a round that would overdraw the budget does not start.
         self.spend_privacy(body, now_ms)?;
         let federation = self.federation_mut(&body.federation)?;
         federation.last_round = Some(body.round);
+        if federation.settled.is_empty() {
+            federation.first_model = Some(body.model);
+        }
         federation.noiseless |= body.epsilon_micro.is_none();
         federation.open_round = Some(OpenRound {
             round: body.round,
@@ -46,6 +50,17 @@ impl State {
             index,
             consent_from: federation.weakened,
         });
+        Ok(())
+    }
+
+    /// From which models rounds start is said before the first, and once.
+    pub(super) fn set_buffer(&mut self, body: &BufferSet) -> Result<(), Refusal> {
+        let federation = self.federation_mut(&body.federation)?;
+        if federation.stale_max.is_some() || federation.last_round.is_some() {
+            return Err(Refusal::BufferStands { federation: body.federation.to_string() });
+        }
+        within("stale_max", body.stale_max, 1, STALE_MAX)?;
+        federation.stale_max = Some(body.stale_max);
         Ok(())
     }
 
@@ -151,6 +166,22 @@ impl State {
     pub(super) fn federation_mut(&mut self, name: &Name) -> Result<&mut Federation, Refusal> {
         self.federations.get_mut(name).ok_or_else(|| Refusal::unknown("federation", name))
     }
+}
+
+/// A round starts from the newest model, or where contributors train at their own pace from one of the last.
+fn check_model(federation: &Federation, body: &RoundOpened) -> Result<(), Refusal> {
+    let Some(newest) = federation.model() else { return Ok(()) };
+    let Some(stale_max) = federation.stale_max else {
+        return same("model", &newest, &body.model);
+    };
+    let staleness = federation.staleness(&body.model);
+    let staleness =
+        staleness.ok_or_else(|| Refusal::unknown("model of federation", &body.federation))?;
+    if staleness <= u64::from(stale_max) {
+        return Ok(());
+    }
+    let (federation, round) = (body.federation.to_string(), body.round);
+    Err(Refusal::ModelTooOld { federation, round, staleness, stale_max })
 }
 
 fn check_going_on(federation: &Federation) -> Result<(), Refusal> {

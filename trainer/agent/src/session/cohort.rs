@@ -6,8 +6,8 @@
 //! disk before anything leaves.
 
 use aggregator_protocol::{
-    CohortRequest, ContributorReply, ContributorRequest, FetchedReceipt, Refusal, RoundGrant,
-    RoundId, RoundReceipt, RoundSum,
+    CohortRequest, ContributorReply, ContributorRequest, FetchedReceipt, ModelOffer, Refusal,
+    RoundGrant, RoundId, RoundReceipt, RoundSum,
 };
 use aggregator_round::{
     ContributorReceipt, Dispute, Membership, MembershipError, Now, Ordered, RoundSecret,
@@ -71,6 +71,11 @@ impl Cohort {
         model: &Parameters,
     ) -> Result<RoundSecret, AgentError> {
         self.before = Some((round, model.clone()));
+        self.secret(round)
+    }
+
+    /// The secret of the tags of `round`.
+    pub(super) fn secret(&self, round: RoundId) -> Result<RoundSecret, AgentError> {
         self.membership.round_secret(round).map_err(AgentError::Cohort)
     }
 }
@@ -186,6 +191,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             // Told of by whoever checks the order again.
             return Ok(Some(order.model.clone()));
         };
+        let buffered = terms.buffer.is_some();
         let mut pauses = Backoff::for_receipt();
         let mut handed = false;
         // By this machine's own running clock: the order's deadline is by the coordinator's, and either may be wrong.
@@ -196,7 +202,14 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             let opened = cohort
                 .membership
                 .agrees(&grant)
-                .and_then(|()| cohort.membership.open_model(&grant, &order.model));
+                // Of a buffer, members have the model from before.
+                .and_then(|()| {
+                    if buffered {
+                        Ok(Vec::new())
+                    } else {
+                        cohort.membership.open_model(&grant, &order.model)
+                    }
+                });
             let error = match opened {
                 Ok(model) => return Ok(Some(model)),
                 Err(error) => error,
@@ -218,6 +231,32 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             self.tend_cohort().await?;
             pauses.pause().await;
         }
+    }
+
+    /// A model that is offered, opened where it is sealed to the cohort; nothing if this member and the DAO node do not
+    /// mean the same cohort now.
+    pub(super) async fn open_offered(
+        &mut self,
+        offer: &ModelOffer,
+        model: &[u8],
+    ) -> Result<Option<Vec<u8>>, AgentError> {
+        let Some(cohort) = &mut self.cohort else { return Ok(Some(model.to_vec())) };
+        let error = match cohort.membership.open_offered(offer, model) {
+            Ok(model) => return Ok(Some(model)),
+            Err(error) => error,
+        };
+        tracing::debug!("the model that is offered does not open: {error}");
+        cohort.looked = None;
+        let same = cohort.membership.state().is_some_and(|(ours, _)| {
+            offer.cohort_epoch.is_some_and(|theirs| theirs.epoch == ours.epoch)
+        });
+        if same {
+            // The DAO node was handed something else for this very epoch.
+            let request = cohort.membership.hand_over(&mut randomness::key());
+            self.ask_cohort(request.map_err(AgentError::Cohort)?).await?;
+        }
+        self.tend_cohort().await?;
+        Ok(None)
     }
 
     /// Checks what was made of this member's update, and keeps the record for whoever asks later.

@@ -71,6 +71,7 @@ pub(crate) fn terms() -> FederationTerms {
         rounds: 1,
         stopping: None,
         sampling: CohortRule::Everybody,
+        buffer: None,
         minimum_cohort: 2,
         round_deadline_ms: 60_000,
         step_deadline_ms: 60_000,
@@ -248,6 +249,8 @@ fn answer(
         }
         ContributorRequest::Custody(_)
         | ContributorRequest::Cohort(_)
+        | ContributorRequest::Model
+        | ContributorRequest::Trained(_)
         | ContributorRequest::Sum { .. }
         | ContributorRequest::Values { .. } => ContributorReply::Refused(Refusal::Stranger),
         ContributorRequest::Receipt { round } => {

@@ -509,6 +509,7 @@ fn federation_config(
         ditto_lambda: None,
         scaffold: false,
         optimizer: optimizer_by_default(),
+        strategy: None,
         sampling: sampling_by_default(),
         round_budget: ROUND_BUDGET,
         novelty_percent: NOVELTY_PERCENT,

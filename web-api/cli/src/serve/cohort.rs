@@ -114,6 +114,24 @@ impl Invited {
         Ok(Some(Self { cohort: body.roster.clone(), key: Some((body.cohort, broadcast)) }))
     }
 
+    /// The state of the cohort.
+    pub(crate) fn epoch(&self) -> Option<CohortEpoch> {
+        self.key.as_ref().map(|(epoch, _)| *epoch)
+    }
+
+    /// A model as it is handed out to members that train at their own pace.
+    ///
+    /// * its version and digest.
+    pub(crate) fn seal_offered(
+        &self,
+        (version, model): (u64, Digest),
+        wire: Vec<u8>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let Some((_, key)) = &self.key else { return Ok(wire) };
+        let context = ModelContext { round: version, model };
+        Ok(key.seal(&wire, &context, &mut rand::rng())?.to_bytes())
+    }
+
     /// The model as it travels, and the state of the cohort that opens it. What is sealed is kept: the
     /// same answer is given again.
     ///

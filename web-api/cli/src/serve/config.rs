@@ -6,7 +6,7 @@ use aggregator_network::ListenAddress;
 use aggregator_protocol::{
     CustodyTerms, DriftTerms, LocalWork, NoiseTerms, PersonalTerms, SealingTerms, TrainingTerms,
 };
-use aggregator_strategy::{CohortRule, Schedule, ServerOptimizer};
+use aggregator_strategy::{BufferRule, CohortRule, Schedule, ServerOptimizer};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::{CharterParameters, Role};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::http_config::HttpConfig;
 use super::prices_config::PricesConfig;
+use crate::simulate::buffer_rule;
 
 /// Everything that `sahakar serve` needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,6 +230,11 @@ pub struct FederationConfig {
     /// in `fedadam:lr=0.1,tau=0.001`.
     #[serde(default = "optimizer_by_default")]
     pub optimizer: String,
+    /// How rounds come about: by default all train at the same time. `fedbuff:buffer=K,exponent=A,stale=S,lr=R`, as `sahakar
+    /// simulate` spells it: contributors train at their own pace, K who are done make a buffer, each of its versions a sealed
+    /// round of at least `minimum_cohort`, weighted by (1 + age)^-A; what is older than S versions is thrown away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
     /// Credits paid per round.
     pub round_budget: u64,
     /// Innovation that qualifies for pay, in per cent of the cohort's median.
@@ -320,6 +326,24 @@ impl FederationConfig {
             drift: if self.scaffold { DriftTerms::Scaffold } else { DriftTerms::Absent },
             personal: self.personal()?,
         })
+    }
+
+    /// The terms' server step, and the buffer if there is one.
+    ///
+    /// # Errors
+    /// What cannot be read, or says the same thing twice.
+    pub fn server_step(&self) -> anyhow::Result<(ServerOptimizer, Option<BufferRule>)> {
+        let optimizer = self.optimizer.parse().context("federation.optimizer")?;
+        let Some(strategy) = &self.strategy else { return Ok((optimizer, None)) };
+        let (stepped, rule) = buffer_rule(strategy).context("federation.strategy")?;
+        if optimizer != ServerOptimizer::default() {
+            anyhow::bail!(
+                "federation.optimizer = {:?}: a buffer has the server's step of FedBuff; leave it out and write {:?}",
+                self.optimizer,
+                "fedbuff:…,lr=R"
+            );
+        }
+        Ok((stepped, Some(rule)))
     }
 
     fn personal(&self) -> anyhow::Result<PersonalTerms> {

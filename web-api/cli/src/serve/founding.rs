@@ -8,7 +8,7 @@ use aggregator_round::{privacy_loss, round_loss_micro};
 use aggregator_strategy::EarlyStopping;
 use anyhow::{Context as _, bail};
 use data_dao_journal::{
-    Body, BoundsKind, FederationOpened, Genesis, MembersFounded, SafeguardsSet, State,
+    Body, BoundsKind, BufferSet, FederationOpened, Genesis, MembersFounded, SafeguardsSet, State,
 };
 use data_dao_ledger::Name;
 use data_dao_store::Store;
@@ -121,6 +121,14 @@ pub(crate) async fn terms(
              bring the configuration to what was voted for (`sahakar federation terms --config FILE`)"
         );
     }
+    let ledger = store.view(|state| state.federation(&name).and_then(|f| f.stale_max()));
+    let voted = next.buffer.map(|rule| rule.stale_max);
+    if ledger != voted {
+        bail!(
+            "the ledger has rounds of models that are {ledger:?} versions old at most, the terms that members agreed to say \
+             {voted:?}: that is settled before the first round (`federation.strategy`)"
+        );
+    }
     let signed = Signed::new(next, Tag::Terms, key);
     // Whoever checks a round of theirs later needs them.
     vault.keep(&former_terms_file(&terms.body().id()), terms.as_signed())?;
@@ -192,7 +200,11 @@ async fn open_federation(
     let signed = Signed::new(terms, Tag::Terms, key);
     // On disk before the ledger names them: a crash in between opens the same federation again.
     vault.keep(TERMS_FILE, &signed)?;
-    let bodies = vec![Body::FederationOpened(opened), Body::SafeguardsSet(safeguards)];
+    let mut bodies = vec![Body::FederationOpened(opened), Body::SafeguardsSet(safeguards)];
+    if let Some(rule) = signed.unverified_body().buffer {
+        let federation = Name::new(federation.name.clone())?;
+        bodies.push(BufferSet { federation, stale_max: rule.stale_max }.into());
+    }
     store.append(now_ms(), bodies).await?;
     Ok(signed)
 }
@@ -291,6 +303,7 @@ fn make_terms(
     };
     let encoding = encoding.context("federation.noise_multiplier, members_max and the model")?;
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
+    let (optimizer, buffer) = federation.server_step()?;
     let terms = FederationTerms {
         name: federation.name.clone(),
         purpose: federation.purpose.clone(),
@@ -302,7 +315,7 @@ fn make_terms(
         encoding,
         noise,
         training,
-        optimizer: federation.optimizer.parse().context("federation.optimizer")?,
+        optimizer,
         architecture: architecture.to_json(),
         schema: SchemaTerms {
             features: federation.features.clone(),
@@ -314,6 +327,7 @@ fn make_terms(
         rounds: federation.rounds,
         stopping: early_stopping(federation)?,
         sampling: federation.sampling.parse().context("federation.sampling")?,
+        buffer,
         minimum_cohort: federation.minimum_cohort,
         round_deadline_ms: federation.round_deadline_ms,
         step_deadline_ms: federation.step_deadline_ms,

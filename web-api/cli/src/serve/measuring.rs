@@ -2,7 +2,7 @@
 
 use aggregator_protocol::{DaoReply, ProbeOrder, Refusal, RoundGrant, RoundSum};
 use aggregator_round::{PAST_UPDATES_MAX, check_tickets, missing_commitment};
-use aggregator_strategy::OptimizerState;
+use aggregator_strategy::{OptimizerState, Positive};
 use privacy_identity::{Digest, Signed, Tag};
 use trainer_model::Parameters;
 
@@ -90,8 +90,9 @@ impl RoundService {
         let past = self.past_updates()?;
         let optimizer = self.optimizer()?;
         let round = (sum.round.0, &rotation);
+        let taken = (count, self.factor(count)?);
         let measured =
-            self.evaluator.measure((&before, &optimizer), &sum.sum, count, round, &past)?;
+            self.evaluator.measure_scaled((&before, &optimizer), &sum.sum, taken, round, &past)?;
         // What cannot be tested must not be settled: a settlement is never given up.
         self.evaluator.test(&measured.after)?;
         let model_after = self.vault.keep_model(&measured.after)?;
@@ -119,6 +120,15 @@ impl RoundService {
             contrast,
         };
         Ok(Signed::new(order, Tag::Probe, &self.key))
+    }
+
+    /// What the mean of the open round is multiplied by: 1, or by the terms' buffer less for an older model.
+    fn factor(&self, count: usize) -> anyhow::Result<Positive> {
+        let Some(rule) = self.terms.unverified_body().buffer else { return Ok(Positive::ONE) };
+        let age = self.federation(|f| f.staleness(&f.open_round()?.model))?;
+        // The first round has the model before all others.
+        let staleness = u32::try_from(age.unwrap_or(0)).unwrap_or(u32::MAX);
+        Ok(rule.factor(staleness, count))
     }
 
     /// Early stopping with what the model after `round` does on the validation set.

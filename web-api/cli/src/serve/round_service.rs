@@ -8,13 +8,10 @@ use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
     RoundId, RoundReceipt, RoundSum, ScalarOpening, ValueRecord, from_wire, to_wire,
 };
-use aggregator_round::{SumProducts, check_values, control_digest, round_loss_micro, with_control};
-use aggregator_strategy::Draw;
+use aggregator_round::{SumProducts, check_values};
 use anyhow::Context as _;
 use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
-use data_dao_journal::{
-    Body, Federation, MemberAdmitted, RoundAborted, RoundOpened, settlement_bodies,
-};
+use data_dao_journal::{Body, Federation, MemberAdmitted, RoundAborted, settlement_bodies};
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
 use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
@@ -22,12 +19,8 @@ use serde_json::json;
 use trainer_model::Parameters;
 
 use super::{
-    cohort::{self, Invited},
-    config::ServeConfig,
-    control, custodians, draws,
-    settled_record::SettledRecord,
-    settling::ADVANCE_EVERY_MS,
-    vault::Vault,
+    cohort, config::ServeConfig, custodians, draws, settled_record::SettledRecord,
+    settling::ADVANCE_EVERY_MS, vault::Vault,
 };
 use crate::{
     commands::name::salted,
@@ -36,8 +29,6 @@ use crate::{
     settlement::{epsilon_from_micro, round_settled},
 };
 
-/// How soon the coordinator may ask again while the federation waits for members, in milliseconds.
-const MEMBERS_RETRY_MS: u64 = 100;
 /// File of the grant of the open round.
 pub(super) const GRANT_FILE: &str = "grant.bin";
 /// File of the probes of the open round.
@@ -66,6 +57,10 @@ pub(crate) struct RoundService {
     pub(crate) joined_ms: std::sync::atomic::AtomicU64,
     /// Whether the model is in the catalogue: then nothing is due any more.
     pub(crate) released: std::sync::atomic::AtomicBool,
+    /// Where it is said why no round starts.
+    pub(crate) still: web_api::Standstill,
+    /// Who waits with what it trained, where members train at their own pace.
+    pub(crate) buffer: std::sync::Mutex<super::buffer::Buffer>,
 }
 
 impl RoundService {
@@ -128,6 +123,8 @@ impl RoundService {
             DaoRequest::Terms => Ok(DaoReply::Terms(Box::new(self.terms.clone()))),
             DaoRequest::Join(request) => self.join(request).await,
             DaoRequest::Grant => self.grant().await,
+            DaoRequest::Model => self.offer(),
+            DaoRequest::Trained(trained) => self.trained(trained),
             DaoRequest::Measure(sum) => self.measure(*sum),
             DaoRequest::Settle { receipt, opening } => self.settle(*receipt, *opening).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
@@ -147,13 +144,13 @@ impl RoundService {
     }
 
     /// Who may take part: admitted, neither suspended nor gone, and agreed to the policy in force.
-    fn members(&self) -> Vec<VerifyingKey> {
+    pub(super) fn members(&self) -> Vec<VerifyingKey> {
         self.store.view(|state| state.contributors(&self.name))
     }
 
     /// Whether what members decided lets no round begin now: the federation is stopped, its validation set is overdue, or too
     /// few agreed to the policy. Its bound on ε is a budget: see [`Self::end`].
-    fn waits_for_members(&self, cohort: usize) -> anyhow::Result<bool> {
+    pub(super) fn waits_for_members(&self, cohort: usize) -> anyhow::Result<bool> {
         self.federation(|f| {
             let few = cohort < f.policy().minimum_cohort as usize;
             f.is_stopped() || f.is_reveal_overdue() || few
@@ -221,102 +218,6 @@ impl RoundService {
             Some(digest) => self.vault.model(&digest),
             None => Ok(self.initial.clone()),
         }
-    }
-
-    async fn grant(&self) -> anyhow::Result<DaoReply> {
-        let model = self.current_model()?;
-        let wire = trainer_model::model_to_wire(self.evaluator.architecture(), &model);
-        let open = self.federation(|f| f.open_round().copied())?;
-        if let Some(open) = open {
-            return self.granted_again(RoundId(open.round), wire).await;
-        }
-        let (settled, aborted, next) = self.federation(|f| {
-            let next = f.last_round().map_or(0, |last| last + 1);
-            (f.settled().len(), f.aborted(), next)
-        })?;
-        self.keep_time().await?;
-        let cohort = self.members();
-        if let Some(reason) = self.end()? {
-            return Ok(self.finished(reason, settled as u64));
-        }
-        if cohort.len() < self.config.federation.start_members as usize {
-            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
-        }
-        let terms = self.terms.unverified_body();
-        let epsilon_micro = round_loss_micro(terms, settled as u64 + aborted)?;
-        if self.waits_for_members(cohort.len())? {
-            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
-        }
-        let since_join_ms =
-            running_ms().saturating_sub(self.joined_ms.load(std::sync::atomic::Ordering::Relaxed));
-        let invited = Invited::now(&self.vault, terms, cohort, &self.key, since_join_ms)?;
-        let Some(invited) = invited else {
-            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
-        };
-        let model = Digest::of(Tag::Model, &wire);
-        let draw = Draw { federation: terms.id(), round: next, beacon: model };
-        let eligible = self.federation(|f| draws::eligible(terms, f, &invited.cohort))?;
-        let (cohort, draw_keys) = draws::invited(&self.vault, terms, &draw, &eligible)?;
-        if cohort.len() < terms.minimum_cohort as usize || self.waits_for_members(cohort.len())? {
-            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
-        }
-        let custodians = custodians::drawn(&self.vault, terms, next, &cohort)?;
-        let last = self.last_step()?;
-        let place = (RoundId(next), last.as_ref());
-        let admitted = self.federation(|f| f.members().len())?;
-        let control = control::hand_out(&self.vault, terms, place, admitted)?;
-        let payload = with_control(wire, control.as_deref());
-        let context = (RoundId(next), model);
-        let (cohort_epoch, sealed) = invited.seal(&self.vault, context, payload)?;
-        let cohort_size = u32::try_from(cohort.len()).context("cohort")?;
-        let grant = RoundGrant {
-            dao: terms.dao,
-            federation: terms.id(),
-            round: RoundId(next),
-            model,
-            cohort,
-            draw_keys,
-            custodians,
-            cohort_epoch,
-            control: control.as_deref().map(control_digest),
-        };
-        let opened = RoundOpened {
-            federation: self.name.clone(),
-            round: next,
-            model: grant.model,
-            cohort_size,
-            epsilon_micro,
-        };
-        let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
-        self.vault.keep(GRANT_FILE, &grant)?;
-        if !self.append_unless_refused(vec![Body::RoundOpened(opened)]).await? {
-            return Ok(DaoReply::Wait { retry_ms: MEMBERS_RETRY_MS });
-        }
-        // ε may have been topped up after the model was sold.
-        self.released.store(false, std::sync::atomic::Ordering::Relaxed);
-        Ok(DaoReply::Granted { grant: Box::new(grant), model: sealed })
-    }
-
-    /// The answer was lost: the same grant again. Without it on disk, nobody ever saw it.
-    async fn granted_again(&self, round: RoundId, wire: Vec<u8>) -> anyhow::Result<DaoReply> {
-        let kept: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
-        let terms = self.terms.unverified_body().id();
-        if let Some(grant) = kept
-            && grant.unverified_body().round == round
-            // Members voted for other terms meanwhile: nobody answers for a round of the former.
-            && grant.unverified_body().federation == terms
-            && let Some(model) = self.sealed_again(round, wire)?
-        {
-            return Ok(DaoReply::Granted { grant: Box::new(grant), model });
-        }
-        self.abort(round, "its grant was lost, or is of former terms".to_owned()).await
-    }
-
-    /// What was sealed for the open round, or what travels as it is.
-    fn sealed_again(&self, round: RoundId, wire: Vec<u8>) -> anyhow::Result<Option<Vec<u8>>> {
-        let terms = self.terms.unverified_body();
-        let control = control::handed_out(&self.vault, terms, round)?;
-        cohort::sealed_again(&self.vault, terms, with_control(wire, control.as_deref()))
     }
 
     async fn settle(
@@ -441,7 +342,7 @@ impl RoundService {
         Ok(())
     }
 
-    async fn abort(&self, round: RoundId, reason: String) -> anyhow::Result<DaoReply> {
+    pub(super) async fn abort(&self, round: RoundId, reason: String) -> anyhow::Result<DaoReply> {
         let open = self.federation(|f| f.open_round().map(|open| open.round))?;
         if open != Some(round.0) {
             return Ok(DaoReply::Refused(Refusal::WrongRound));

@@ -114,7 +114,9 @@ impl RoundService {
 
     /// Why no round starts any more; none if one may.
     pub(super) fn end(&self) -> anyhow::Result<Option<EndReason>> {
-        self.standstill()?.map_or(Ok(None), |standstill| self.ends_at(&standstill))
+        let end = self.standstill()?.map_or(Ok(None), |standstill| self.ends_at(&standstill))?;
+        self.still.say(&self.name, end.map(|reason| reason.to_string()));
+        Ok(end)
     }
 
     /// What is said to who asks for a round when there are no more.
@@ -177,7 +179,7 @@ impl RoundService {
             return Ok(());
         };
         let challenged = self.federation(|federation| !federation.challenges().is_empty())?;
-        if standstill.settled == 0 || challenged || self.ends_at(&standstill)?.is_none() {
+        if standstill.settled == 0 || challenged || self.end()?.is_none() {
             return Ok(());
         }
         let model = Name::new(self.config.federation.model.clone())?;

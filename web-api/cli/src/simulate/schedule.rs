@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A flush takes every group that has reached the minimum cohort, once they have a buffer's worth together; the
-//! others wait, as a sum of fewer is not opened. Everything follows from seed and settings: no result of training and no
+//! others wait, as a sum of fewer is not opened. Each group is a step and a version of its own, the oldest first, as in a
+//! federation of real contributors. Everything follows from seed and settings: no result of training and no
 //! thread has a part in it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,7 @@ use super::{
 pub(crate) struct VersionGroup {
     /// The version.
     pub(crate) version: u64,
-    /// How many versions old it is.
+    /// How many versions old it is when its turn comes.
     pub(crate) staleness: u32,
     /// Who.
     pub(crate) members: Vec<usize>,
@@ -110,6 +111,11 @@ impl Schedule {
         }
     }
 
+    /// The newest version: groups that were flushed.
+    pub(crate) const fn newest(&self) -> u64 {
+        self.version
+    }
+
     /// Versions from which somebody trains or trained, the newest among them.
     pub(crate) fn versions(&self) -> BTreeSet<u64> {
         let training = self.training.iter().map(|(_, _, version)| *version);
@@ -142,13 +148,14 @@ impl Schedule {
         let taken: Vec<u64> =
             self.waiting.iter().filter(|(_, of)| of.len() >= minimum).map(|(v, _)| *v).collect();
         let mut groups = Vec::new();
-        for version in taken {
+        // Ages do not grow in a flush: each next group is at least a version newer.
+        for (version, newest) in taken.into_iter().zip(now..) {
             let members = self.waiting.remove(&version).unwrap_or_default();
             self.idle.extend(&members);
-            let staleness = u32::try_from(now - version).unwrap_or(u32::MAX);
+            let staleness = u32::try_from(newest - version).unwrap_or(u32::MAX);
             groups.push(VersionGroup { version, staleness, members });
+            self.version = newest + 1;
         }
-        self.version += 1;
         let oldest = self.oldest();
         self.discard(|version| version < oldest);
         self.refill();
@@ -201,11 +208,13 @@ mod tests {
     /// What holds for each flush: nobody twice, no group below the minimum, ages as they are.
     fn check(schedule: &mut Schedule, flushes: u64) -> Vec<Flush> {
         let all: Vec<_> = (0..flushes).map(|_| schedule.next_flush()).collect();
-        for (version, flush) in (0..).zip(&all) {
+        let mut newest = 0;
+        for flush in &all {
             let mut seen = BTreeSet::new();
             for group in &flush.groups {
                 assert!(group.members.len() >= schedule.group_min, "{flush:?}");
-                assert_eq!(group.version + u64::from(group.staleness), version);
+                assert_eq!(group.version + u64::from(group.staleness), newest);
+                newest += 1;
                 assert!(group.staleness <= schedule.buffering.stale_max);
                 assert!(group.members.iter().all(|member| seen.insert(*member)), "{flush:?}");
             }
@@ -224,8 +233,9 @@ mod tests {
         let ages = flushes.iter().flat_map(|f| f.groups.iter().map(|g| g.staleness));
         assert!(ages.clone().any(|age| age > 0) && ages.clone().any(|age| age == 0));
         assert!(flushes.iter().map(|flush| flush.vanished).sum::<usize>() > 0);
-        assert!(schedule.versions().contains(&60));
-        assert!(schedule.versions().iter().all(|version| *version <= 60));
+        let newest = schedule.newest();
+        assert!(newest > 60 && schedule.versions().contains(&newest));
+        assert!(schedule.versions().iter().all(|version| *version <= newest));
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Simulation {
         let watch = Stopwatch::start();
         let round = self.state.next_round;
         let mut result = if self.bench.plan.buffering.is_some() {
-            self.buffered_round(round)?
+            self.buffered_round()?
         } else {
             self.synchronous_round(round)?
         };

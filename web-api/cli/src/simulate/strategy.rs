@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use aggregator_strategy::{NotationError, Positive, ServerOptimizer, StalenessWeight};
+use aggregator_strategy::{BufferRule, NotationError, Positive, ServerOptimizer, StalenessWeight};
 use anyhow::{Context as _, bail, ensure};
 
 /// What the server does with updates.
@@ -81,6 +81,14 @@ impl fmt::Display for Strategy {
     }
 }
 
+impl Buffering {
+    /// What the server makes of the buffer: the same as in a federation of real contributors.
+    pub(crate) fn rule(&self) -> BufferRule {
+        let buffer = u32::try_from(self.buffer).unwrap_or(u32::MAX);
+        BufferRule { buffer, weight: self.staleness, stale_max: self.stale_max }
+    }
+}
+
 impl fmt::Display for Buffering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { buffer, concurrency, staleness, stale_max, spread, optimizer } = self;
@@ -113,6 +121,29 @@ impl FromStr for Strategy {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The buffer of a federation of real contributors, and its server's step: spelled as for a simulation, without what is
+/// theirs to decide.
+///
+/// # Errors
+/// What is no buffer, or says how many train at a time or how fast they are.
+pub fn buffer_rule(text: &str) -> anyhow::Result<(ServerOptimizer, BufferRule)> {
+    for key in ["concurrency", "spread"] {
+        ensure!(
+            !text.contains(&format!("{key}=")),
+            "{key} is of virtual contributors; real ones train when they do: leave it out"
+        );
+    }
+    let Strategy::Buffered(buffering) = text.parse()? else {
+        bail!(
+            "{text:?} has no buffer: use fedbuff:buffer=K, or federation.optimizer and federation.scaffold"
+        );
+    };
+    let (rule, most) = (buffering.rule(), BufferRule::STALE_MAX);
+    let stale_max = rule.stale_max;
+    ensure!((1..=most).contains(&stale_max), "stale must be 1 to {most}, got {stale_max}");
+    Ok((buffering.optimizer, rule))
 }
 
 fn buffering(settings: &str) -> anyhow::Result<Buffering> {
@@ -210,6 +241,23 @@ mod tests {
         let refused = "scaffolds".parse::<Strategy>().unwrap_err().to_string();
         assert!(refused.ends_with("fedyogi, scaffold, fedbuff"), "{refused}");
         assert!("scaffold:momentum=1".parse::<Strategy>().is_err());
+    }
+
+    #[test]
+    fn a_real_federation_takes_what_is_the_server_s() {
+        let (optimizer, rule) = buffer_rule("fedbuff:buffer=8,stale=4,lr=0.5").unwrap();
+        assert_eq!(rule.to_string(), "fedbuff:buffer=8,exponent=0.5,stale=4");
+        assert_eq!(optimizer.to_string(), "fedavg:lr=0.5");
+        for (text, expected) in [
+            ("fedadam", "has no buffer"),
+            ("fedbuff:buffer=8,concurrency=16", "real ones"),
+            ("fedbuff:buffer=8,spread=1", "real ones"),
+            ("fedbuff:buffer=8,stale=0", "1 to 1000"),
+            ("fedbuff:buffer=1", "2 or more"),
+        ] {
+            let refused = format!("{:#}", buffer_rule(text).unwrap_err());
+            assert!(refused.contains(expected), "{text}: {refused}");
+        }
     }
 
     #[test]

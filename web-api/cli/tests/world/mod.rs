@@ -29,6 +29,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) contributors: usize,
     pub(crate) rounds: u32,
     pub(crate) round_deadline_ms: u64,
+    /// How many of the contributors are started as processes; by default all.
+    pub(crate) processes: usize,
     /// What else the federation is to be like.
     pub(crate) adjust: fn(&mut FederationConfig),
 }
@@ -38,7 +40,16 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(mode: SealingMode, dir: &'a Path, contributors: usize, rounds: u32) -> Self {
         let program = env!("CARGO_BIN_EXE_sahakar").as_ref();
         let round_deadline_ms = ROUND_DEADLINE_MS;
-        Self { program, mode, dir, contributors, rounds, round_deadline_ms, adjust: |_| {} }
+        Self {
+            program,
+            mode,
+            dir,
+            contributors,
+            rounds,
+            round_deadline_ms,
+            processes: contributors,
+            adjust: |_| {},
+        }
     }
 
     /// The contributors with their tables.
@@ -65,7 +76,7 @@ impl<'a> Setup<'a> {
             validation: vintage.validation.clone(),
             test: vintage.test.clone(),
             schema: vintage.schema.clone(),
-            wineries: vintage.wineries.clone(),
+            wineries: vintage.wineries[..self.processes].to_vec(),
         };
         (Cooperative::start(plan, &mut UnwrapErr(SysRng)).await.unwrap(), vintage)
     }

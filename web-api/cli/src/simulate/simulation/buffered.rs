@@ -3,7 +3,7 @@
 //! A one-shot sealed update is bound to a round and a model (`Binding`), and its sum is opened once. So the buffer
 //! consists of groups by version: who is done training says so, without a byte of its update, and waits; when the groups that have
 //! reached the minimum cohort fill the buffer, each gets a round of its own, granted for the model that its members
-//! trained from; they seal to it, its sum is opened, and the server weighs the *opened* mean by the age of the version.
+//! trained from; they seal to it, its sum is opened, and the server takes a step by the *opened* mean, weighted by the age of the version ([`BufferRule`]).
 //!
 //! Threat: a contributor that chooses its own weight, by claiming a newer version than it trained from. The weight is that of the
 //! grant, which the DAO node signed: one that takes part in the round of a version counts as one of that version, whatever
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use aggregator_protocol::RoundId;
 use aggregator_round::privacy_loss;
-use aggregator_strategy::Positive;
+use aggregator_strategy::{BufferRule, OptimizerState};
 use anyhow::{Context as _, bail};
 use trainer_model::Parameters;
 
@@ -43,15 +43,16 @@ pub(crate) struct Buffered {
 
 impl Simulation {
     /// Fills a buffer and takes the server's step.
-    pub(super) fn buffered_round(&mut self, step: u64) -> anyhow::Result<RoundResult> {
+    pub(super) fn buffered_round(&mut self) -> anyhow::Result<RoundResult> {
         let mut buffered = self.buffered.take().context("a plan without a buffer")?;
-        let result = self.flushed(&mut buffered, step);
+        let result = self.flushed(&mut buffered);
         self.buffered = Some(buffered);
         result
     }
 
-    fn flushed(&mut self, buffered: &mut Buffered, step: u64) -> anyhow::Result<RoundResult> {
-        buffered.versions.entry(step).or_insert_with(|| self.state.model.clone());
+    fn flushed(&mut self, buffered: &mut Buffered) -> anyhow::Result<RoundResult> {
+        let newest = buffered.schedule.newest();
+        buffered.versions.entry(newest).or_insert_with(|| self.state.model.clone());
         let flush = buffered.schedule.next_flush();
         let trainer = self.bench.trainer(&self.state)?;
         let Engine::Sealed(engine) = &mut self.engine else {
@@ -81,17 +82,17 @@ impl Simulation {
         let most = buffered.sealed.values().max().copied().unwrap_or(0);
         record.epsilon = privacy_loss(terms, most)?;
         record.course.note(&flush);
-        let Some((mean, factor)) = weighted(&parts, &flush, &buffered.buffering)? else {
+        let start = (self.state.model.values(), &self.state.optimizer);
+        let Some(stepped) = stepped(&parts, &flush, &buffered.buffering.rule(), start)? else {
             return Ok(RoundResult { record, ..RoundResult::default() });
         };
-        let mut optimizer = self.state.optimizer.clone();
-        let after = optimizer.step_scaled(self.state.model.values(), &mean, factor)?;
+        let Stepped { after, optimizer, moved } = stepped;
         let after = Parameters::new(&self.bench.architecture.layout(), after)?;
         let test = engine.dao.evaluator().test(&after)?;
         let members = parts.iter().flat_map(|part| &part.members);
         let values = members.map(|index| (*index, None)).collect();
         Ok(RoundResult {
-            after: Some((after, optimizer, mean, Some(test))),
+            after: Some((after, optimizer, moved, Some(test))),
             values,
             record,
             ..RoundResult::default()
@@ -99,43 +100,43 @@ impl Simulation {
     }
 }
 
-/// The mean of the parts by size and age, and what the server's rate is multiplied by: `FedBuff` divides by the number of
-/// updates, so that a stale buffer takes a smaller step. None if no part was opened.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "f32 means, small counts"
-)]
-fn weighted(
+/// What the steps of a buffer led to.
+struct Stepped {
+    /// The parameters.
+    after: Vec<f32>,
+    optimizer: OptimizerState,
+    /// Σ factor · mean: the update that all of them are together.
+    moved: Vec<f32>,
+}
+
+/// A step for each part, the oldest version first, as [`BufferRule`] says; none if no part was opened.
+#[expect(clippy::cast_possible_truncation, reason = "f32 means times at most 1")]
+fn stepped(
     parts: &[Part],
     flush: &Flush,
-    buffering: &Buffering,
-) -> anyhow::Result<Option<(Vec<f32>, Positive)>> {
-    let opened = parts.iter().zip(&flush.groups);
-    let opened: Vec<_> = opened
-        .filter_map(|(part, group)| {
-            let count = part.members.len() as f64;
-            let weight = buffering.staleness.weight(group.staleness).get() * count;
-            Some((part.mean.as_deref()?, weight, count))
-        })
-        .collect();
-    let Some((first, _, _)) = opened.first() else { return Ok(None) };
-    let weights: f64 = opened.iter().map(|(_, weight, _)| weight).sum();
-    let counts: f64 = opened.iter().map(|(_, _, count)| count).sum();
-    let mut sum = vec![0.0_f64; first.len()];
-    for (mean, weight, _) in &opened {
-        for (sum, value) in sum.iter_mut().zip(*mean) {
-            *sum += weight * f64::from(*value);
+    rule: &BufferRule,
+    (before, optimizer): (&[f32], &OptimizerState),
+) -> anyhow::Result<Option<Stepped>> {
+    let (mut after, mut optimizer) = (before.to_vec(), optimizer.clone());
+    let mut moved = vec![0.0_f64; before.len()];
+    let mut opened = false;
+    for (part, group) in parts.iter().zip(&flush.groups) {
+        let Some(mean) = &part.mean else { continue };
+        let factor = rule.factor(group.staleness, part.members.len());
+        after = optimizer.step_scaled(&after, mean, factor)?;
+        for (moved, value) in moved.iter_mut().zip(mean) {
+            *moved += factor.get() * f64::from(*value);
         }
+        opened = true;
     }
-    let mean = sum.into_iter().map(|sum| (sum / weights) as f32).collect();
-    Ok(Some((mean, Positive::new("the weight of a buffer", weights / counts)?)))
+    let moved = moved.into_iter().map(|value| value as f32).collect();
+    Ok(opened.then_some(Stepped { after, optimizer, moved }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::{schedule::VersionGroup, sealed_round::Collected, strategy::Strategy};
+    use crate::simulate::{schedule::VersionGroup, sealed_round::Collected, strategy::buffer_rule};
 
     fn part(mean: Option<f32>, members: usize) -> Part {
         let mean = mean.map(|mean| vec![mean]);
@@ -155,17 +156,17 @@ mod tests {
     /// By hand: 1/√(1 + 3) = ½; Σ weight · update / K = (½ · 2 · 8 + 1 · 4 · 2) / 6.
     #[test]
     fn the_step_is_that_of_the_paper() {
-        let Ok(Strategy::Buffered(buffering)) = "fedbuff:buffer=2".parse() else {
-            panic!("no buffer");
+        let (optimizer, rule) = buffer_rule("fedbuff:buffer=6").unwrap();
+        let optimizer = OptimizerState::new(optimizer, 1).unwrap();
+        let step = |parts: &[Part], ages| {
+            let stepped = stepped(parts, &flush(ages), &rule, (&[1.0], &optimizer)).unwrap();
+            stepped.map(|stepped| (stepped.after[0], stepped.moved[0]))
         };
-        let parts = [part(Some(8.0), 2), part(Some(2.0), 4)];
-        let (mean, factor) = weighted(&parts, &flush(&[3, 0]), &buffering).unwrap().unwrap();
-        let step = f64::from(mean[0]) * factor.get();
-        assert!((step - 16.0 / 6.0).abs() < 1e-6, "{step}");
-        // A part that was given up is not in the buffer.
-        let parts = [part(None, 2), part(Some(2.0), 4)];
-        let (mean, factor) = weighted(&parts, &flush(&[3, 0]), &buffering).unwrap().unwrap();
-        assert_eq!((mean, factor.get()), (vec![2.0], 1.0));
-        assert!(weighted(&[part(None, 2)], &flush(&[0]), &buffering).unwrap().is_none());
+        let (after, moved) = step(&[part(Some(8.0), 2), part(Some(2.0), 4)], &[3, 0]).unwrap();
+        assert!((after - 1.0 - 16.0 / 6.0).abs() < 1e-6 && (moved - 16.0 / 6.0).abs() < 1e-6);
+        // Of a part that was given up nothing is taken, and the others count no more for it.
+        let (after, _) = step(&[part(None, 2), part(Some(2.0), 4)], &[3, 0]).unwrap();
+        assert!((after - 1.0 - 8.0 / 6.0).abs() < 1e-6);
+        assert_eq!(step(&[part(None, 2)], &[0]), None);
     }
 }
