@@ -13,7 +13,12 @@ pub struct Attended {
     shown: Option<Shown>,
     hidden: bool,
     leaving: bool,
+    /// Frames since the start, as far as they matter.
+    frames: u8,
 }
+
+/// In which frames a window that starts hidden is hidden: eframe shows it after the first, whatever it was asked for.
+const HIDING_FRAMES: std::ops::RangeInclusive<u8> = 1..=2;
 
 impl Attended {
     /// A window and the session around it.
@@ -22,7 +27,7 @@ impl Attended {
     #[must_use]
     pub fn new(window: Window, surroundings: Surroundings, hidden: bool) -> Self {
         let seen = Glimpse::of(window.desk());
-        Self { window, surroundings, seen, shown: None, hidden, leaving: false }
+        Self { window, surroundings, seen, shown: None, hidden, leaving: false, frames: 0 }
     }
 
     /// The window.
@@ -122,6 +127,13 @@ impl Attended {
 
 impl eframe::App for Attended {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        if self.frames <= *HIDING_FRAMES.end() {
+            if self.hidden && HIDING_FRAMES.contains(&self.frames) {
+                ctx.send_viewport_cmd(ViewportCommand::Visible(false));
+            }
+            self.frames += 1;
+            ctx.request_repaint();
+        }
         let close_requested = ctx.input(|input| input.viewport().close_requested());
         for command in self.attend(close_requested) {
             ctx.send_viewport_cmd(command);

@@ -152,6 +152,25 @@ fn read(from: Option<impl std::io::Read + Send + 'static>) -> Reading {
 
 /// What the command line said last: its errors are one line.
 pub(super) fn last_line(text: &str) -> String {
+    // What is wrong with an argument stands in front of hints about usage, behind the argument itself.
+    let wrong = text.lines().find_map(|line| line.strip_prefix("error: "));
+    if let Some(wrong) = wrong {
+        return wrong.rsplit_once("': ").map_or(wrong, |(_, why)| why).to_owned();
+    }
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
     last.unwrap_or("it ended without a reason").trim_start_matches("sahakar: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_one_line_and_not_a_hint_about_usage() {
+        let refused = "error: invalid value 'a' for '--join <INVITATION>': it lacks token=…\n\n\
+            For more information, try '--help'.\n";
+        assert_eq!(last_line(refused), "it lacks token=…");
+        assert_eq!(last_line("a log\nsahakar: no identity\n\n"), "no identity");
+        assert_eq!(last_line(""), "it ended without a reason");
+    }
 }
