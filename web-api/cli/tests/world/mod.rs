@@ -27,6 +27,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) mode: SealingMode,
     pub(crate) dir: &'a Path,
     pub(crate) contributors: usize,
+    /// The last so many of them are not started.
+    pub(crate) absent: usize,
     pub(crate) rounds: u32,
     pub(crate) round_deadline_ms: u64,
     /// What else the federation is to be like.
@@ -38,7 +40,8 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(mode: SealingMode, dir: &'a Path, contributors: usize, rounds: u32) -> Self {
         let program = env!("CARGO_BIN_EXE_sahakar").as_ref();
         let round_deadline_ms = ROUND_DEADLINE_MS;
-        Self { program, mode, dir, contributors, rounds, round_deadline_ms, adjust: |_| {} }
+        let (absent, adjust): (_, fn(&mut _)) = (0, |_| {});
+        Self { program, mode, dir, contributors, absent, rounds, round_deadline_ms, adjust }
     }
 
     /// The contributors with their tables.
@@ -65,7 +68,7 @@ impl<'a> Setup<'a> {
             validation: vintage.validation.clone(),
             test: vintage.test.clone(),
             schema: vintage.schema.clone(),
-            wineries: vintage.wineries.clone(),
+            wineries: vintage.wineries[..self.contributors - self.absent].to_vec(),
         };
         (Cooperative::start(plan, &mut UnwrapErr(SysRng)).await.unwrap(), vintage)
     }
