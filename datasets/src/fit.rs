@@ -1,10 +1,8 @@
 //! How a contributor's data fit a federation: what to fix, in plain words.
 
-use std::fmt;
-
 use crate::{
-    ColumnProfile, ColumnType, DataSource, ImageShape, Mapping, MissingRule, Profile, Schema,
-    Standardiser,
+    ColumnProfile, ColumnType, DataSource, Finding, ImageShape, Mapping, MissingRule, Profile,
+    Remedy, Schema, Standardiser, Weight,
     column_plan::{Target, targets},
     source::SourceKind,
 };
@@ -18,38 +16,6 @@ const IMBALANCE_MAX: u64 = 20;
 
 /// Findings of one kind that are listed one by one.
 const LISTED_MAX: usize = 12;
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// The data cannot be trained on as they are.
-    Blocks,
-    /// They can, but the owner should know.
-    Warns,
-    /// Good to know.
-    Notes,
-}
-
-impl fmt::Display for Weight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Blocks => "to fix",
-            Self::Warns => "to look at",
-            Self::Notes => "to know",
-        })
-    }
-}
-
-/// Something about the data, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How much it matters.
-    pub weight: Weight,
-    /// What is so.
-    pub what: String,
-    /// What to do.
-    pub advice: String,
-}
 
 impl Profile {
     /// What is to be said about the data whatever they are for.
@@ -122,11 +88,12 @@ impl Profile {
         }
         found.listed(&misfits.missing, |name| {
             let what = format!("the federation's column {name:?} is missing");
-            let advice = match nearest(name, &misfits.unknown) {
+            let likely = nearest(name, &misfits.unknown).map(str::to_owned);
+            let advice = match &likely {
                 Some(near) => format!("is it {near:?}? Then --map {:?}", format!("{near}={name}")),
                 None => "add it, or name the column that has it: --map 'YOURS=THEIRS'".to_owned(),
             };
-            (what, advice)
+            (what, advice, Remedy::Name { theirs: name.clone(), likely })
         });
         let close: Vec<&str> =
             misfits.missing.iter().filter_map(|name| nearest(name, &misfits.unknown)).collect();
@@ -138,7 +105,8 @@ impl Profile {
             .collect();
         found.listed(&unknown, |name| {
             let what = format!("the federation does not know the column {name:?}");
-            (what, format!("leave it out: --ignore {name:?} (--ignore '*' for all such)"))
+            let advice = format!("leave it out: --ignore {name:?} (--ignore '*' for all such)");
+            (what, advice, Remedy::Ignore { column: name.clone() })
         });
     }
 
@@ -174,9 +142,15 @@ impl Profile {
         }
         let what = format!("values are missing ({})", shortened(&missing));
         match mapping.missing {
-            MissingRule::Refuse => found.blocks(what, "fill them in, leave out such rows (--missing drop) or take each column's mean (--missing mean)"),
+            MissingRule::Refuse => {
+                let advice = "fill them in, leave out such rows (--missing drop) or take each column's mean (--missing mean)";
+                found.push(Weight::Blocks, what, advice, Some(Remedy::Missing));
+            }
             MissingRule::Drop => found.notes(what, "such rows are left out"),
-            MissingRule::Mean => found.notes(what, "each becomes the mean of its column; rows without a label are left out"),
+            MissingRule::Mean => found.notes(
+                what,
+                "each becomes the mean of its column; rows without a label are left out",
+            ),
         }
     }
 
@@ -320,11 +294,12 @@ fn fit_label(column: &ColumnProfile, schema: &Schema, mapping: &Mapping, found: 
             column.name,
             shortened(&quoted(schema.classes()))
         );
-        let advice = match nearest(word, schema.classes()) {
+        let likely = nearest(word, schema.classes()).map(str::to_owned);
+        let advice = match &likely {
             Some(near) => format!("is it {near:?}? Then --class {:?}", format!("{word}={near}")),
             None => "say which class it is: --class 'YOURS=THEIRS'".to_owned(),
         };
-        (what, advice)
+        (what, advice, Remedy::Class { word: word.clone(), likely })
     });
     fit_balance(&counts, schema, found);
 }
@@ -367,27 +342,27 @@ fn fit_balance(counts: &[u64], schema: &Schema, found: &mut Findings) {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn push(&mut self, weight: Weight, what: String, advice: &str) {
-        self.0.push(Finding { weight, what, advice: advice.to_owned() });
+    fn push(&mut self, weight: Weight, what: String, advice: &str, remedy: Option<Remedy>) {
+        self.0.push(Finding { weight, what, advice: advice.to_owned(), remedy });
     }
 
     fn blocks(&mut self, what: String, advice: &str) {
-        self.push(Weight::Blocks, what, advice);
+        self.push(Weight::Blocks, what, advice, None);
     }
 
     fn warns(&mut self, what: String, advice: &str) {
-        self.push(Weight::Warns, what, advice);
+        self.push(Weight::Warns, what, advice, None);
     }
 
     fn notes(&mut self, what: String, advice: &str) {
-        self.push(Weight::Notes, what, advice);
+        self.push(Weight::Notes, what, advice, None);
     }
 
     /// One finding for each name, and one for those that are too many to list.
-    fn listed(&mut self, names: &[String], say: impl Fn(&String) -> (String, String)) {
+    fn listed(&mut self, names: &[String], say: impl Fn(&String) -> (String, String, Remedy)) {
         for name in names.iter().take(LISTED_MAX) {
-            let (what, advice) = say(name);
-            self.blocks(what, &advice);
+            let (what, advice, remedy) = say(name);
+            self.push(Weight::Blocks, what, &advice, Some(remedy));
         }
         if let Some(more) = names.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
             self.blocks(format!("and {more} more like these"), "do the same for them");

@@ -15,6 +15,7 @@ mod csv_writer;
 mod deal;
 #[cfg(feature = "download")]
 mod download;
+mod finding;
 mod fit;
 mod hold_out;
 mod idx;
@@ -48,7 +49,7 @@ pub use csv_writer::{CsvWriteError, table_to_csv, write_csv};
 pub use deal::{Deal, DealError, SKEW_MAX, deal};
 #[cfg(feature = "download")]
 pub use download::{DownloadError, Downloader, Progress};
-pub use fit::{Finding, Weight};
+pub use finding::{Finding, Remedy, Weight};
 pub use hold_out::{HeldOut, HoldOut, HoldOutError, hold_out};
 pub use idx::{
     Channels, IdxError, IdxImages, ImageShape, PIXEL_BYTES_MAX, images_from_idx, labels_from_idx,

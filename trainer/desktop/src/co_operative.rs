@@ -13,6 +13,23 @@ pub struct CoOperative {
     pub privacy: Privacy,
     /// Proposals, the newest first.
     pub proposals: Vec<Proposal>,
+    /// Whose vote is entrusted to whom, now.
+    pub delegations: Vec<Delegation>,
+    /// Other members of the federation: key and name.
+    pub others: Vec<(String, String)>,
+}
+
+/// A vote that is entrusted to somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Delegation {
+    /// Whose weight it is.
+    pub delegator: String,
+    /// Who votes with it.
+    pub delegate: String,
+    /// Until when, in milliseconds since 1970.
+    pub until_ms: u64,
+    /// The weight now.
+    pub weight: String,
 }
 
 /// A member's account.
@@ -66,6 +83,50 @@ impl Privacy {
         let (spent, limit) = (self.spent_micro?, self.limit_micro?);
         (limit > 0).then(|| (spent as f64 / limit as f64).min(1.0))
     }
+}
+
+impl Privacy {
+    /// What the co-operative's books say.
+    ///
+    /// * `accounts` — those whose names begin with `privacy/`.
+    /// * `limit_micro` — the limit of the federation's policy.
+    #[must_use]
+    pub fn from_books(
+        accounts: &serde_json::Value,
+        federation: &str,
+        limit_micro: Option<u64>,
+    ) -> Self {
+        let id = format!("privacy/spent/{federation}");
+        let mut accounts = accounts["accounts"].as_array().into_iter().flatten();
+        let account = accounts.find(|account| account["id"] == id.as_str());
+        let spent = account.and_then(|account| account["balance"].as_str()?.parse().ok());
+        // No account yet: no round has taken anything.
+        Self { spent_micro: spent.or(limit_micro.map(|_| 0)), limit_micro }
+    }
+
+    /// How near the limit is.
+    #[must_use]
+    pub fn stage(self) -> Stage {
+        match self.part() {
+            Some(part) if part >= 1.0 => Stage::Stopped,
+            Some(part) if part >= NEARLY => Stage::Nearly,
+            _ => Stage::Free,
+        }
+    }
+}
+
+/// From this part of a limit on people are told.
+const NEARLY: f64 = 0.8;
+
+/// How near a privacy limit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Far, or there is none.
+    Free,
+    /// Four fifths are spent.
+    Nearly,
+    /// It is reached: no round starts.
+    Stopped,
 }
 
 /// A proposal.
@@ -126,6 +187,25 @@ mod tests {
         assert_eq!((proposal.own.as_deref(), proposal.touches_privacy), (Some("for"), true));
         assert_eq!(proposal.tally, ["3", "0", "1"]);
         assert_eq!(Proposal::from_json(&json!({}), "me"), None);
+    }
+
+    #[test]
+    fn the_privacy_meter_reads_the_books_of_its_federation() {
+        let account = |id: &str, balance: &str| json!({"id": id, "balance": balance});
+        let accounts = json!({"accounts": [
+            account("privacy/budget/wine", "1000000"), account("privacy/spent/wine", "3000000"),
+        ]});
+        let read = |federation, limit| Privacy::from_books(&accounts, federation, limit);
+        let wine = read("wine", Some(4_000_000));
+        assert_eq!((wine.spent_micro, wine.stage()), (Some(3_000_000), Stage::Free));
+        assert_eq!(read("wine", None).part(), None);
+        assert_eq!(read("wine-2", Some(7)).spent_micro, Some(0));
+        assert_eq!(read("beer", None), Privacy::default());
+        let stage = |spent| Privacy { spent_micro: Some(spent), limit_micro: Some(10) }.stage();
+        assert_eq!(
+            [7, 8, 10, 11].map(stage),
+            [Stage::Free, Stage::Nearly, Stage::Stopped, Stage::Stopped]
+        );
     }
 
     #[test]

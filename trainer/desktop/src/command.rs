@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use datasets::Mapping;
 use trainer_conditions::PreferencesForm;
 
 use crate::{
@@ -30,10 +31,14 @@ pub enum Command {
     Invite(String),
     /// Take another invitation.
     ForgetInvitation,
-    /// Choose a file in the desktop's own dialog.
-    Browse,
-    /// Look at this file of examples.
+    /// Choose in the desktop's own dialog.
+    Browse(Browsed),
+    /// Look at these data.
     Preview(PathBuf),
+    /// Take columns and words of the data for others.
+    Map(Box<Mapping>),
+    /// Keep so many percent of the rows from training.
+    HoldOut(u8),
     /// Agree to the terms: the consent.
     Agree,
     /// Take the consent back: training stops at once.
@@ -71,6 +76,10 @@ pub enum Command {
         /// The choice.
         choice: Choice,
     },
+    /// Entrust the own vote to a member for so many days; none: take it back.
+    Delegate(Option<(String, u64)>),
+    /// Check what was earned against the ledger, here.
+    Check,
     /// Erase everything that this program keeps; `confirmed` is what the person typed.
     Erase {
         /// What the person typed.
@@ -78,6 +87,15 @@ pub enum Command {
     },
     /// Close the notice.
     Dismiss,
+}
+
+/// What is chosen in the desktop's own dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Browsed {
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
 }
 
 /// A vote.

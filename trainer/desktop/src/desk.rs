@@ -15,8 +15,16 @@ use std::path::PathBuf;
 use trainer_conditions::{Preferences, PreferencesError};
 
 use crate::{
-    co_operative::CoOperative, effect::Effect, news::Failure, preview::Preview, screen::Screen,
-    secret::Secret, sent::Sent, settings::Settings, terms::Terms, training::Training,
+    co_operative::CoOperative,
+    effect::Effect,
+    news::{Checked, Failure},
+    preview::Preview,
+    screen::Screen,
+    secret::Secret,
+    sent::Sent,
+    settings::Settings,
+    terms::Terms,
+    training::Training,
 };
 
 /// The first thing that has to be typed to erase everything.
@@ -63,8 +71,8 @@ pub enum Offer {
     Here(Box<Terms>),
 }
 
-/// The table.
-#[derive(Debug, Clone, Default)]
+/// The data.
+#[derive(Clone, Default)]
 pub enum Table {
     /// None chosen.
     #[default]
@@ -99,6 +107,8 @@ pub enum Notice {
     Exported(PathBuf),
     /// A vote was counted.
     Voted,
+    /// The own vote was entrusted to somebody, or taken back.
+    Delegated,
     /// Everything was erased.
     Erased,
 }
@@ -122,6 +132,8 @@ pub struct Desk {
     pub sent: Sent,
     /// What the co-operative says, once it was asked.
     pub co_operative: Option<CoOperative>,
+    /// What the last look at the ledger found.
+    pub checked: Option<Checked>,
     /// What is told at the top.
     pub notice: Option<Notice>,
 }
@@ -135,12 +147,8 @@ impl Desk {
         if let Ok(preferences) = Preferences::new(settings.preferences.clone()) {
             effects.push(Effect::Prefer(Box::new(preferences)));
         }
-        let mut desk = Self { settings, key: Key::Working, ..Self::default() };
-        if let Some(invitation) = desk.settings.invitation.clone() {
-            desk.offer = Offer::Asking;
-            effects.push(Effect::AskTerms(invitation));
-        }
-        (desk, effects)
+        // What a remembered invitation is to is asked when the key is there.
+        (Self { settings, key: Key::Working, ..Self::default() }, effects)
     }
 
     /// The member's public key, if there is a key.

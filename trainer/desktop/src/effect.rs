@@ -2,9 +2,16 @@
 
 use std::path::PathBuf;
 
+use datasets::Mapping;
 use trainer_conditions::{Command as PaceCommand, Preferences};
 
-use crate::{command::Choice, secret::Secret, settings::Settings, terms::Terms};
+use crate::{
+    command::{Browsed, Choice},
+    log_check::Claim,
+    secret::Secret,
+    settings::Settings,
+    terms::Terms,
+};
 
 /// What the desk wants done outside of it.
 #[derive(Clone)]
@@ -20,14 +27,16 @@ pub enum Effect {
     RestoreKey(Secret),
     /// Ask the coordinator of an invitation for the terms; agree to nothing.
     AskTerms(String),
-    /// Let the person choose a file in the desktop's own dialog.
-    Browse,
-    /// Read a table by the terms' schema.
+    /// Let the person choose in the desktop's own dialog.
+    Browse(Browsed),
+    /// Look at data, and hold them against the terms' schema.
     Preview {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// The terms with the schema.
         terms: Box<Terms>,
+        /// How columns and words become the federation's.
+        mapping: Mapping,
     },
     /// Start the trainer.
     Start(Run),
@@ -61,6 +70,22 @@ pub enum Effect {
         /// The choice.
         choice: Choice,
     },
+    /// Entrust the own vote to a member for so many days; none: take it back.
+    Delegate {
+        /// The co-operative's address.
+        node: String,
+        /// To whom, and for how many days.
+        to: Option<(String, u64)>,
+    },
+    /// Check against the ledger what is said to have been paid.
+    Check {
+        /// The co-operative's address.
+        node: String,
+        /// The log's key as it was first seen here.
+        log_key: Option<String>,
+        /// What was paid, as it was shown.
+        claims: Vec<Claim>,
+    },
     /// Write the settings.
     Save(Box<Settings>),
     /// Erase everything that is kept.
@@ -72,8 +97,12 @@ pub enum Effect {
 pub struct Run {
     /// The invitation.
     pub invitation: String,
-    /// The table.
+    /// The data.
     pub data: PathBuf,
+    /// How columns and words become the federation's.
+    pub mapping: Mapping,
+    /// Rows that are kept from training, in percent.
+    pub hold_out_percent: u8,
     /// The public name.
     pub label: String,
     /// `auto`, `cpu` or `wgpu`.

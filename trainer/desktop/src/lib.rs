@@ -12,6 +12,7 @@ mod co_operative;
 mod command;
 mod desk;
 mod effect;
+mod log_check;
 mod news;
 mod os;
 mod preview;
@@ -25,22 +26,25 @@ mod training;
 mod ui;
 mod words;
 
-pub use co_operative::{Account, CoOperative, Earned, Privacy, Proposal};
-pub use command::{Choice, Command};
+pub use co_operative::{Account, CoOperative, Delegation, Earned, Privacy, Proposal, Stage};
+pub use command::{Browsed, Choice, Command};
 pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, Table, WORDS};
 pub use effect::{Effect, Run};
-pub use news::{Failure, News};
+pub use log_check::{Claim, Seen, Unproven};
+pub use news::{Checked, Failure, News};
 #[cfg(target_os = "linux")]
 pub use os::call_the_other;
 pub use os::{
     Attended, Autostart, Glimpse, Said, Shown, Standing, Surroundings, SystemSettings, Tell, Word,
 };
-pub use preview::{Fit, Preview, PreviewError};
+pub use preview::{COLUMNS_LISTED_MAX, Column, Preview, PreviewError};
 pub use runner::{Home, HomeError, Runner};
 pub use screen::Screen;
 pub use secret::Secret;
 pub use sent::{LINES_SHOWN_MAX, Sent, SentLine};
-pub use settings::{Language, Look, Place, Settings, SettingsError, Shade, VERSION};
+pub use settings::{
+    HOLD_OUT_PERCENT_MAX, Language, Look, Place, Settings, SettingsError, Shade, VERSION,
+};
 pub use terms::{Noise, Terms};
 pub use training::{End, Phase, Round, Running, Steps, Training};
 pub use ui::Window;

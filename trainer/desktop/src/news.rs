@@ -6,7 +6,8 @@ use serde_json::Value;
 use trainer_conditions::{Condition, Pace};
 
 use crate::{
-    co_operative::CoOperative, preview::Preview, secret::Secret, sent::SentLine, terms::Terms,
+    co_operative::CoOperative, log_check::Seen, preview::Preview, secret::Secret, sent::SentLine,
+    terms::Terms,
 };
 
 /// What happened outside of the desk.
@@ -56,6 +57,10 @@ pub enum News {
         /// The proposal's id.
         proposal: String,
     },
+    /// The own vote was entrusted to somebody, or taken back.
+    Delegated,
+    /// What was earned was checked against the ledger.
+    Checked(Box<Checked>),
     /// Everything was erased.
     Erased,
     /// Something was not done.
@@ -65,6 +70,18 @@ pub enum News {
         /// Why.
         reason: String,
     },
+}
+
+/// What a look at the ledger found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The newest checkpoint, with who signed it.
+    pub seen: Seen,
+    /// Entries that the log had when it was last seen here, and that it still begins with; none: it was seen for the first
+    /// time.
+    pub before: Option<u64>,
+    /// Each round's entry, and what does not hold, if it does not.
+    pub rounds: Vec<(u64, Option<String>)>,
 }
 
 /// What was not done.
@@ -82,8 +99,12 @@ pub enum Failure {
     Sent,
     /// Asking the co-operative.
     CoOperative,
+    /// Checking against the ledger.
+    Check,
     /// Voting.
     Vote,
+    /// Entrusting a vote, or taking it back.
+    Delegation,
     /// Writing the settings.
     Settings,
     /// Erasing.
@@ -101,7 +122,9 @@ impl Failure {
             Self::Trainer => "failed_trainer",
             Self::Sent => "failed_sent",
             Self::CoOperative => "failed_node",
+            Self::Check => "failed_check",
             Self::Vote => "failed_vote",
+            Self::Delegation => "failed_delegation",
             Self::Settings => "failed_settings",
             Self::Erase => "failed_erase",
         }

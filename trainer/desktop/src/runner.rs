@@ -4,6 +4,7 @@
 //! its own, of which there are at most [`SLOW_MAX`].
 
 mod home;
+mod ledger;
 mod node;
 mod program;
 mod trainer;
@@ -20,6 +21,7 @@ use std::{
 use trainer_conditions::Preferences;
 
 use crate::{
+    command::Browsed,
     effect::Effect,
     news::{Failure, News},
     preview::Preview,
@@ -109,9 +111,9 @@ impl Runner {
             Effect::AskTerms(invitation) => self.slowly(Failure::Terms, move |home, program| {
                 Ok(News::Terms(Box::new(program.terms(home, &invitation)?)))
             }),
-            Effect::Browse => self.browse(),
-            Effect::Preview { path, terms } => self.slowly(Failure::Table, move |_, _| {
-                Ok(News::Table(Box::new(Preview::read(&path, &terms)?)))
+            Effect::Browse(what) => self.browse(what),
+            Effect::Preview { path, terms, mapping } => self.slowly(Failure::Table, move |_, _| {
+                Ok(News::Table(Box::new(Preview::read(&path, &terms, mapping)?)))
             }),
             Effect::Start(run) => self.start_trainer(&run),
             Effect::Stop => {
@@ -142,6 +144,22 @@ impl Runner {
             Effect::Export(path) => {
                 self.slowly(Failure::Sent, move |home, _| Ok(News::Exported(home.export(&path)?)))
             }
+            Effect::Ask { .. }
+            | Effect::Vote { .. }
+            | Effect::Delegate { .. }
+            | Effect::Check { .. } => self.turn_to_node(effect),
+            Effect::Save(settings) => {
+                if let Err(error) = self.home.save(&settings) {
+                    self.teller.failed(Failure::Settings, &error);
+                }
+            }
+            Effect::Erase => self.erase(),
+        }
+    }
+
+    /// What asks the co-operative, or tells it something.
+    fn turn_to_node(&self, effect: Effect) {
+        match effect {
             Effect::Ask { node, federation, member } => {
                 self.slowly(Failure::CoOperative, move |_, _| {
                     Ok(News::CoOperative(Box::new(node::ask(&node, &federation, &member)?)))
@@ -153,12 +171,20 @@ impl Runner {
                     Ok(News::Voted { proposal })
                 });
             }
-            Effect::Save(settings) => {
-                if let Err(error) = self.home.save(&settings) {
-                    self.teller.failed(Failure::Settings, &error);
-                }
+            Effect::Delegate { node, to } => {
+                self.slowly(Failure::Delegation, move |home, program| {
+                    program.delegate(home, &node, to.as_ref())?;
+                    Ok(News::Delegated)
+                })
             }
-            Effect::Erase => self.erase(),
+            Effect::Check { node, log_key, claims } => {
+                self.slowly(Failure::Check, move |home, _| {
+                    let checked = ledger::check(home, &node, log_key.as_deref(), &claims)?;
+                    Ok(News::Checked(Box::new(checked)))
+                });
+            }
+            // Everything else is done elsewhere.
+            _ => {}
         }
     }
 
@@ -188,11 +214,16 @@ impl Runner {
     }
 
     /// The dialog may stay open for as long as the person likes: it counts as no task.
-    fn browse(&self) {
+    fn browse(&self, what: Browsed) {
         let teller = self.teller.clone();
         let work = move || {
-            let dialog = rfd::FileDialog::new().add_filter("CSV", &["csv", "tsv", "txt", "data"]);
-            if let Some(path) = dialog.pick_file() {
+            // Without a filter: what a file is, its content tells, whatever it is called.
+            let dialog = rfd::FileDialog::new();
+            let picked = match what {
+                Browsed::File => dialog.pick_file(),
+                Browsed::Folder => dialog.pick_folder(),
+            };
+            if let Some(path) = picked {
                 teller.tell(News::Picked(path));
             }
         };

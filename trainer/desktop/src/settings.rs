@@ -1,5 +1,6 @@
 //! What the window remembers between runs: one small file, written wholly or not at all.
 
+use datasets::Mapping;
 use serde::{Deserialize, Serialize};
 use trainer_conditions::PreferencesForm;
 
@@ -7,6 +8,9 @@ use crate::os::SystemSettings;
 
 /// The form of the file; another one is refused rather than guessed at.
 pub const VERSION: u32 = 1;
+
+/// The largest share of the rows that may be kept from training, in percent: what the trainer takes.
+pub const HOLD_OUT_PERCENT_MAX: u8 = 50;
 
 /// A language of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -106,12 +110,16 @@ pub struct Settings {
     pub backed_up: bool,
     /// The invitation that was taken; it holds a secret, so that the file is its owner's alone.
     pub invitation: Option<String>,
-    /// The table.
+    /// The data: a table, a folder of pictures, or IDX files.
     pub data: Option<String>,
+    /// Rows that are kept from training, to try each model on; in percent, at most [`HOLD_OUT_PERCENT_MAX`].
+    pub hold_out_percent: u8,
     /// The digest of the terms that the person agreed to.
     pub agreed: Option<String>,
     /// The co-operative's address, for credits and votes.
     pub node: String,
+    /// The key of the co-operative's log, as it was first seen here.
+    pub log_key: Option<String>,
     /// `auto`, `cpu` or `wgpu`.
     pub device: String,
     /// How the window looks.
@@ -122,6 +130,8 @@ pub struct Settings {
     pub preferences: PreferencesForm,
     /// What surrounds the window.
     pub system: SystemSettings,
+    /// How columns and words of the data become the federation's.
+    pub mapping: Mapping,
 }
 
 impl Default for Settings {
@@ -133,13 +143,16 @@ impl Default for Settings {
             backed_up: false,
             invitation: None,
             data: None,
+            hold_out_percent: 0,
             agreed: None,
             node: String::new(),
+            log_key: None,
             device: "auto".to_owned(),
             look: Look::default(),
             place: Place::default(),
             preferences: PreferencesForm::default(),
             system: SystemSettings::default(),
+            mapping: Mapping::default(),
         }
     }
 }

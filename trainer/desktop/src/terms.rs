@@ -1,5 +1,6 @@
 //! A federation's terms, as the trainer prints them.
 
+use datasets::Standardiser;
 use serde::Deserialize;
 
 /// What a federation asks of a contributor: the part of its terms that a person agrees to.
@@ -29,6 +30,12 @@ pub struct Terms {
     pub label: String,
     /// What is told apart.
     pub classes: Vec<String>,
+    /// The federation's public mean of each column; none: not told.
+    #[serde(default)]
+    pub mean: Vec<f64>,
+    /// And its deviation.
+    #[serde(default)]
+    pub deviation: Vec<f64>,
     /// How many rounds there are.
     pub rounds: u64,
     /// Fewest contributors of a round.
@@ -44,6 +51,17 @@ pub struct Noise {
     pub honest_minimum: u32,
     /// The probability with which the guarantee may fail.
     pub delta: f64,
+}
+
+impl Terms {
+    /// The federation's public scale, if it is told for each column.
+    #[must_use]
+    pub fn scale(&self) -> Option<Standardiser> {
+        #[expect(clippy::cast_possible_truncation, reason = "what overflows is refused next")]
+        let singles = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
+        let scale = Standardiser::new(singles(&self.mean), singles(&self.deviation)).ok()?;
+        (scale.mean().len() == self.features.len()).then_some(scale)
+    }
 }
 
 #[cfg(test)]

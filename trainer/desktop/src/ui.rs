@@ -1,15 +1,20 @@
 //! The window. Functions that end in `_ui` draw and send commands; they change nothing but the fields
 //! that the person types into.
 
+mod check_ui;
 mod consent_ui;
 mod data_ui;
+mod delegation_ui;
 mod drafts;
 mod earnings_ui;
 mod figures;
+mod fit_ui;
 mod leave_ui;
+mod mapping_ui;
 mod notice_ui;
 mod parts;
 mod pause_text;
+mod privacy_ui;
 mod sent_ui;
 mod settings_ui;
 mod start_ui;

@@ -193,6 +193,9 @@ async fn show_terms(plan: &TrainerPlan) -> anyhow::Result<()> {
     };
     let mut shown = terms_json(&terms);
     shown["digest"] = json!(terms.id().to_string());
+    // With the public scale the owner's columns can be held against it before anything is agreed to.
+    shown["mean"] = json!(terms.schema.mean);
+    shown["deviation"] = json!(terms.schema.deviation);
     println!("{shown}");
     Ok(())
 }

@@ -1,19 +1,26 @@
 //! What the person does, applied.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use datasets::Mapping;
 use trainer_conditions::{Command as PaceCommand, Preferences, PreferencesForm};
 
 use super::{Desk, ERASE_WORD, Key, Notice, Offer, Table};
 use crate::{
+    co_operative::Earned,
     command::Command,
     effect::{Effect, Run},
+    log_check::Claim,
     screen::Screen,
+    settings::HOLD_OUT_PERCENT_MAX,
     training::Running,
 };
 
 /// The longest public name, in bytes: what a request to join allows.
 const LABEL_BYTES_MAX: usize = 64;
+
+/// Most rounds that one look at the ledger checks: each is a question to the co-operative.
+const CLAIMS_MAX: usize = 200;
 
 impl Desk {
     /// Applies what the person does. Returns what has to be done for it.
@@ -27,8 +34,13 @@ impl Desk {
             Command::ProveWords(answers) => self.prove(&answers),
             Command::Invite(text) => self.invite(text.trim().to_owned()),
             Command::ForgetInvitation => self.forget_invitation(),
-            Command::Browse => vec![Effect::Browse],
+            Command::Browse(what) => vec![Effect::Browse(what)],
             Command::Preview(path) => self.preview(path),
+            Command::Map(mapping) => self.map(*mapping),
+            Command::HoldOut(percent) => {
+                self.settings.hold_out_percent = percent.min(HOLD_OUT_PERCENT_MAX);
+                self.save()
+            }
             Command::Agree => self.agree(),
             Command::Withdraw => self.withdraw(),
             Command::Start => self.start(),
@@ -62,6 +74,10 @@ impl Desk {
             Command::Vote { proposal, choice } => {
                 vec![Effect::Vote { node: self.settings.node.clone(), proposal, choice }]
             }
+            Command::Delegate(to) => {
+                vec![Effect::Delegate { node: self.settings.node.clone(), to }]
+            }
+            Command::Check => self.check(),
             Command::Erase { confirmed } => self.erase(&confirmed),
             Command::Dismiss => {
                 self.notice = None;
@@ -120,8 +136,17 @@ impl Desk {
             return Vec::new();
         }
         self.notice = None;
+        self.settings.invitation = Some(invitation);
+        self.ask_terms()
+    }
+
+    /// Asks what the invitation is to, as soon as there is a key: who asks has one, and would make it unseen.
+    pub(super) fn ask_terms(&mut self) -> Vec<Effect> {
+        let Some(invitation) = self.settings.invitation.clone() else { return Vec::new() };
+        if self.member().is_none() {
+            return Vec::new();
+        }
         self.offer = Offer::Asking;
-        self.settings.invitation = Some(invitation.clone());
         vec![Effect::AskTerms(invitation)]
     }
 
@@ -133,11 +158,26 @@ impl Desk {
     }
 
     fn preview(&mut self, path: PathBuf) -> Vec<Effect> {
+        if self.terms().is_none() {
+            return Vec::new();
+        }
+        if self.settings.data.as_ref().is_some_and(|known| Path::new(known) != path) {
+            // Other data have other columns.
+            self.settings.mapping = Mapping::default();
+        }
         let Some(terms) = self.terms() else { return Vec::new() };
-        let effect = Effect::Preview { path: path.clone(), terms: Box::new(terms.clone()) };
+        let (terms, mapping) = (Box::new(terms.clone()), self.settings.mapping.clone());
+        let effect = Effect::Preview { path: path.clone(), terms, mapping };
         self.notice = None;
         self.table = Table::Reading(path);
         vec![effect]
+    }
+
+    fn map(&mut self, mapping: Mapping) -> Vec<Effect> {
+        let Table::Read(preview) = &mut self.table else { return Vec::new() };
+        **preview = preview.mapped(mapping.clone());
+        self.settings.mapping = mapping;
+        self.save()
     }
 
     fn agree(&mut self) -> Vec<Effect> {
@@ -168,7 +208,9 @@ impl Desk {
         }
         let run = Run {
             invitation: invitation.clone(),
-            data: preview.path.clone(),
+            data: preview.path(),
+            mapping: preview.mapping.clone(),
+            hold_out_percent: self.settings.hold_out_percent,
             label: self.settings.label.clone(),
             device: self.settings.device.clone(),
         };
@@ -217,6 +259,22 @@ impl Desk {
             return Vec::new();
         }
         vec![Effect::Ask { node, federation: terms.name.clone(), member: member.to_owned() }]
+    }
+
+    /// Checks what is on the screen, the newest rounds first.
+    fn check(&self) -> Vec<Effect> {
+        let (Some(said), Some(member)) = (&self.co_operative, self.member()) else {
+            return Vec::new();
+        };
+        let claim = |earned: &Earned| Claim {
+            index: earned.ledger_index,
+            round: earned.round,
+            member: member.to_owned(),
+            credits: earned.credits.clone(),
+        };
+        let claims = said.rounds.iter().rev().take(CLAIMS_MAX).map(claim).collect();
+        let (node, log_key) = (self.settings.node.clone(), self.settings.log_key.clone());
+        vec![Effect::Check { node, log_key, claims }]
     }
 
     fn erase(&mut self, confirmed: &str) -> Vec<Effect> {

@@ -24,7 +24,7 @@ impl Desk {
             News::Terms(terms) => self.terms_are(*terms),
             News::Picked(path) => self.act(crate::command::Command::Preview(path)),
             News::Table(preview) => {
-                self.settings.data = Some(preview.path.display().to_string());
+                self.settings.data = Some(preview.path().display().to_string());
                 self.table = Table::Read(preview);
                 self.save()
             }
@@ -56,6 +56,16 @@ impl Desk {
                 self.notice = Some(Notice::Voted);
                 self.refresh()
             }
+            News::Delegated => {
+                self.notice = Some(Notice::Delegated);
+                self.refresh()
+            }
+            News::Checked(checked) => {
+                // From now on this log, and no other that the address may lead to.
+                self.settings.log_key = Some(checked.seen.log.clone());
+                self.checked = Some(*checked);
+                self.save()
+            }
             News::Erased => {
                 let kept = (self.settings.look, self.settings.language);
                 *self = Self { key: Key::Missing, ..Self::default() };
@@ -76,7 +86,7 @@ impl Desk {
             Some(words) if !self.settings.backed_up => Key::Unsaved { member, words, asked: false },
             _ => Key::Ready { member },
         };
-        Vec::new()
+        self.ask_terms()
     }
 
     fn terms_are(&mut self, terms: Terms) -> Vec<Effect> {
@@ -120,7 +130,12 @@ impl Desk {
                 self.screen = Screen::Data;
             }
             Failure::Trainer => self.training = Training::default(),
-            Failure::Settings | Failure::Sent | Failure::Vote | Failure::Erase => {}
+            Failure::Check => self.checked = None,
+            Failure::Settings
+            | Failure::Sent
+            | Failure::Vote
+            | Failure::Delegation
+            | Failure::Erase => {}
             Failure::CoOperative => self.co_operative = None,
         }
         self.notice = Some(Notice::Failed { what, reason });

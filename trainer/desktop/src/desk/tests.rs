@@ -1,3 +1,4 @@
+use datasets::Mapping;
 use serde_json::json;
 use trainer_conditions::PreferencesForm;
 
@@ -5,7 +6,6 @@ use super::*;
 use crate::{
     command::Command,
     news::News,
-    preview::Fit,
     training::{Phase, Running},
 };
 
@@ -17,10 +17,13 @@ fn terms() -> Terms {
 }
 
 fn table(rows: usize) -> News {
-    let classes = vec![("ordinary".to_owned(), rows)];
-    let fit = Fit::Fits { rows, classes };
-    let preview = Preview { path: "t.csv".into(), columns: Vec::new(), rows: Vec::new(), fit };
-    News::Table(Box::new(preview))
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv");
+    let columns = terms().features.len();
+    let row = |row: usize| format!("{}ordinary\n", format!("{row},").repeat(columns));
+    let rows: String = (0..rows).map(row).collect();
+    std::fs::write(&path, format!("{},quality\n{rows}", terms().features.join(","))).unwrap();
+    News::Table(Box::new(Preview::read(&path, &terms(), Mapping::default()).unwrap()))
 }
 
 fn with_key() -> Desk {
@@ -151,6 +154,38 @@ fn erasing_takes_the_word_and_leaves_nothing_of_a_person() {
     assert!(matches!(desk.key, Key::Missing));
     assert!(desk.settings.invitation.is_none() && desk.settings.agreed.is_none());
     assert!(!desk.settings.backed_up);
+}
+
+#[test]
+fn an_invitation_that_comes_before_the_key_waits_for_it() {
+    let (mut desk, effects) = Desk::open(Settings::default());
+    let asks = |effects: &[Effect]| {
+        effects.iter().any(|effect| matches!(effect, Effect::AskTerms(text) if text.ends_with('x')))
+    };
+    assert!(!asks(&effects));
+    // Asking takes a key, and would make one that nobody backed up.
+    assert!(!asks(&desk.act(Command::Invite("sahakar://join?x".to_owned()))));
+    assert!(!asks(&desk.apply(News::KeyMissing)));
+    assert!(asks(&desk.apply(News::Key { member: "abcd".to_owned(), words: None })));
+}
+
+#[test]
+fn a_mapping_is_remembered_for_its_data_and_no_others() {
+    let mut desk = ready();
+    let mapping = Mapping { ignore: vec!["*".to_owned()], ..Mapping::default() };
+    let effects = desk.act(Command::Map(Box::new(mapping.clone())));
+    assert!(matches!(&effects[..], [Effect::Save(settings)] if settings.mapping == mapping));
+    desk.act(Command::HoldOut(90));
+    let effects = desk.act(Command::Start);
+    assert!(matches!(&effects[..], [Effect::Start(run)]
+        if run.mapping == mapping && run.hold_out_percent == 50));
+    let same = desk.settings.data.clone().unwrap();
+    let effects = desk.act(Command::Preview(same.into()));
+    assert!(matches!(&effects[..], [Effect::Preview { mapping: kept, .. }] if *kept == mapping));
+    let effects = desk.act(Command::Preview("other.csv".into()));
+    assert!(
+        matches!(&effects[..], [Effect::Preview { mapping: kept, .. }] if *kept == Mapping::default())
+    );
 }
 
 #[test]

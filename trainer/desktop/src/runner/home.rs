@@ -3,6 +3,8 @@
 //! ```text
 //!   lock            held while a window is open on this folder
 //!   settings.toml   what the window remembers, readable by its owner alone
+//!   log.checkpoint  the last checkpoint of the co-operative's log that was believed here
+//!   mapping.toml    how columns and words of the data become the federation's, as the trainer reads it
 //!   trainer/        the trainer's state directory: key, terms, receipts, sent.jsonl …
 //! ```
 
@@ -13,6 +15,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use datasets::Mapping;
 
 use crate::{os::Autostart, sent::Sent, settings::Settings};
 
@@ -127,6 +130,14 @@ impl Home {
         write().with_context(|| format!("writing {}", path.display()))
     }
 
+    /// Writes how the data become the federation's, for the trainer to read. Returns where.
+    pub(super) fn write_mapping(&self, mapping: &Mapping) -> anyhow::Result<PathBuf> {
+        let path = self.path.join("mapping.toml");
+        let text = toml::to_string(mapping).context("writing how columns are called")?;
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
+
     fn settings_path(&self) -> PathBuf {
         self.path.join("settings.toml")
     }
@@ -156,6 +167,30 @@ impl Home {
         Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
     }
 
+    /// The last checkpoint of the co-operative's log that was believed here.
+    pub(super) fn checkpoint(&self) -> anyhow::Result<Option<String>> {
+        match fs::read_to_string(self.checkpoint_path()) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("reading the checkpoint seen before"),
+        }
+    }
+
+    /// Keeps a checkpoint that was believed.
+    pub(super) fn keep_checkpoint(&self, text: &str) -> anyhow::Result<()> {
+        let new = self.path.join("log.checkpoint.new");
+        let write = || {
+            fs::write(&new, text)?;
+            File::open(&new)?.sync_all()?;
+            fs::rename(&new, self.checkpoint_path())
+        };
+        write().context("keeping the checkpoint")
+    }
+
+    fn checkpoint_path(&self) -> PathBuf {
+        self.path.join("log.checkpoint")
+    }
+
     fn sent_path(&self) -> PathBuf {
         self.trainer().join("sent.jsonl")
     }
@@ -165,7 +200,9 @@ impl Home {
         if let Some(autostart) = &self.autostart {
             autostart.set(false).context("removing the start with the session")?;
         }
-        for gone in [fs::remove_dir_all(self.trainer()), fs::remove_file(self.settings_path())] {
+        let files = [self.settings_path(), self.path.join("mapping.toml"), self.checkpoint_path()];
+        let files = files.map(fs::remove_file);
+        for gone in files.into_iter().chain([fs::remove_dir_all(self.trainer())]) {
             match gone {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("erasing {}", self.path.display()));

@@ -17,7 +17,7 @@ const ANSWER_BYTES_MAX: u64 = 16 << 20;
 /// Asks for a member's credits, the federation's privacy and the open proposals.
 pub(super) fn ask(node: &str, federation: &str, member: &str) -> anyhow::Result<CoOperative> {
     let node = Node::at(node)?;
-    let federation = encoded(federation);
+    let (name, federation) = (federation, encoded(federation));
     // Who has no part yet has no account: that is no error.
     let account = node.get(&format!("/v1/members/{member}"))?.unwrap_or_default();
     let rounds = node.get(&format!("/v1/federations/{federation}/contributors/{member}/rounds"))?;
@@ -25,24 +25,30 @@ pub(super) fn ask(node: &str, federation: &str, member: &str) -> anyhow::Result<
     let shown = shown.context("the co-operative has no such federation")?;
     let proposals = node.get("/v1/proposals")?.unwrap_or_default();
     let proposals = proposals["proposals"].as_array().into_iter().flatten();
+    let books = node.get("/v1/ledger/accounts?prefix=privacy%2F&limit=200")?.unwrap_or_default();
+    let limit_micro = shown["policy"]["epsilon_micro_max"].as_u64();
+    let mut delegations = node.get("/v1/delegations")?.unwrap_or_default();
     Ok(CoOperative {
         account: if account.is_null() { Default::default() } else { typed(account)? },
         rounds: rounds.map_or(Ok(Vec::new()), |mut rounds| typed(rounds["rounds"].take()))?,
-        privacy: Privacy {
-            spent_micro: None,
-            limit_micro: shown["policy"]["epsilon_micro_max"].as_u64(),
+        privacy: Privacy::from_books(&books, name, limit_micro),
+        delegations: match delegations["delegations"].take() {
+            Value::Null => Vec::new(),
+            delegations => typed(delegations)?,
         },
+        others: others(&shown, member),
         proposals: proposals.filter_map(|shown| Proposal::from_json(shown, member)).collect(),
     })
 }
 
-struct Node {
+/// A co-operative's REST interface.
+pub(super) struct Node {
     agent: ureq::Agent,
     base: String,
 }
 
 impl Node {
-    fn at(base: &str) -> anyhow::Result<Self> {
+    pub(super) fn at(base: &str) -> anyhow::Result<Self> {
         if !base.starts_with("http://") && !base.starts_with("https://") {
             bail!("the address begins with https:// (or http://), got {base:?}");
         }
@@ -53,7 +59,14 @@ impl Node {
     }
 
     /// A resource; none if it is not there.
-    fn get(&self, path: &str) -> anyhow::Result<Option<Value>> {
+    pub(super) fn get(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        let Some(body) = self.bytes(path)? else { return Ok(None) };
+        let value = serde_json::from_slice(&body);
+        value.map(Some).with_context(|| format!("{path} answers something else than JSON"))
+    }
+
+    /// A resource's bytes; none if it is not there.
+    pub(super) fn bytes(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let url = format!("{}{path}", self.base);
         let answer = self.agent.get(&url).call();
         let answer = answer.with_context(|| format!("{} does not answer", self.base))?;
@@ -64,11 +77,17 @@ impl Node {
         if !status.is_success() {
             bail!("{url} answers with status {status}");
         }
-        let body = answer.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_string();
-        let body = body.with_context(|| format!("reading {url}"))?;
-        let value = serde_json::from_str(&body);
-        value.map(Some).with_context(|| format!("{url} answers something else than JSON"))
+        let body = answer.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        body.map(Some).with_context(|| format!("reading {url}"))
     }
+}
+
+/// Key and name of each other member of a federation.
+fn others(shown: &Value, member: &str) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let contributors = shown["contributors"].as_array().into_iter().flatten();
+    let others = contributors.filter(|other| other["member"] != member);
+    others.map(|other| (text(&other["member"]), text(&other["label"]))).collect()
 }
 
 fn typed<T: DeserializeOwned>(value: Value) -> anyhow::Result<T> {

@@ -102,6 +102,25 @@ impl Program {
         self.answer(vote, "").map(drop)
     }
 
+    pub(super) fn delegate(
+        &self,
+        home: &Home,
+        node: &str,
+        to: Option<&(String, u64)>,
+    ) -> anyhow::Result<()> {
+        let mut delegate = self.command();
+        delegate.args(["delegate", "--url", node, "--json", "--key"]).arg(home.key());
+        match to {
+            Some((member, days)) => {
+                delegate.args(["--to", member, "--days", &days.to_string()]);
+            }
+            None => {
+                delegate.arg("--revoke");
+            }
+        }
+        self.answer(delegate, "").map(drop)
+    }
+
     /// Runs a call to its end, writes `input` to it, and returns what it says.
     fn answer(&self, mut call: Command, input: &str) -> anyhow::Result<Zeroizing<String>> {
         call.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

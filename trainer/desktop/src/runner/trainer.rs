@@ -59,6 +59,8 @@ impl Trainer {
         let mut call = program.command();
         call.args(["trainer", "--json", "--obey", "--state"]).arg(home.trainer());
         call.arg("--data").arg(&run.data).args(["--label", &run.label, "--device", &run.device]);
+        call.arg("--mapping").arg(home.write_mapping(&run.mapping)?);
+        call.args(["--hold-out", &run.hold_out_percent.to_string()]);
         call.env("SAHAKAR_JOIN", &run.invitation);
         call.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = call.spawn().context("cannot start the trainer")?;

@@ -21,7 +21,7 @@ pub(super) fn consent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     };
     let data = match &view.desk.table {
         Table::Read(preview) => preview.rows_that_fit().map(|rows| {
-            let path = preview.path.display().to_string();
+            let path = preview.path().display().to_string();
             view.fill("consent_data_file", &[("path", &path), ("rows", &rows.to_string())])
         }),
         _ => None,

@@ -5,6 +5,9 @@ use zeroize::Zeroize as _;
 
 use crate::settings::Settings;
 
+/// For how many days a vote is entrusted, unless the person says otherwise: a season.
+const DELEGATION_DAYS: u64 = 90;
+
 /// What the person has typed and not yet sent.
 #[derive(Default)]
 pub(super) struct Drafts {
@@ -17,6 +20,8 @@ pub(super) struct Drafts {
     pub(super) node: String,
     pub(super) export: String,
     pub(super) erase: String,
+    pub(super) delegate: String,
+    pub(super) days: u64,
     pub(super) preferences: PreferencesForm,
     pub(super) agree: bool,
 }
@@ -27,6 +32,7 @@ impl Drafts {
         drafts.path = settings.data.clone().unwrap_or_default();
         drafts.label.clone_from(&settings.label);
         drafts.node.clone_from(&settings.node);
+        drafts.days = DELEGATION_DAYS;
         "sent.jsonl".clone_into(&mut drafts.export);
         drafts.preferences = settings.preferences.clone();
         drafts

@@ -1,17 +1,19 @@
 //! What was earned, and why; how much privacy was spent.
 
 use eframe::egui::{self, RichText, Ui};
-use egui_plot::{Line, Plot, PlotPoints, Points};
+use egui_plot::{Bar, BarChart, Line, Plot, PlotPoints, Points};
 
 use super::{
+    check_ui::{check_ui, entry_ui},
     drafts::Drafts,
     figures,
     parts::{card_ui, field_ui, heading, main_button, rows_ui},
+    privacy_ui::privacy_ui,
     style,
     view::View,
 };
 use crate::{
-    co_operative::{CoOperative, Earned, Privacy},
+    co_operative::{CoOperative, Earned},
     command::Command,
 };
 
@@ -32,6 +34,8 @@ pub(super) fn earnings_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         });
         return;
     }
+    check_ui(ui, view);
+    credits_ui(ui, view, &said.rounds);
     chart_ui(ui, view, &said.rounds);
     card_ui(ui, Some(view.t("earnings_rounds")), |ui| {
         for earned in said.rounds.iter().rev() {
@@ -44,7 +48,7 @@ pub(super) fn earnings_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
 pub(super) fn node_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     card_ui(ui, None, |ui| {
         field_ui(ui, view.t("node_field"), &mut drafts.node, "https://…");
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             if main_button(ui, !drafts.node.trim().is_empty(), view.t("node_ask")).clicked() {
                 view.send(Command::Node(drafts.node.clone()));
             }
@@ -76,29 +80,23 @@ fn money(amount: &str, currency: Option<&str>) -> String {
     format!("{}.{:04} {}", amount / 10_000, amount % 10_000, currency.unwrap_or_default())
 }
 
-fn privacy_ui(ui: &mut Ui, view: &View<'_>, privacy: Privacy) {
-    card_ui(ui, Some(view.t("privacy_title")), |ui| {
-        let epsilon = |micro: u64| format!("{:.3}", micro as f64 / 1e6);
-        let spent = privacy.spent_micro.map(epsilon);
-        let limit = privacy.limit_micro.map(epsilon);
-        match (&spent, &limit) {
-            (Some(spent), Some(limit)) => {
-                let text = view.fill("privacy_used", &[("spent", spent), ("limit", limit)]);
-                #[expect(clippy::cast_possible_truncation, reason = "a bar's length, in points")]
-                let part = privacy.part().unwrap_or(0.0) as f32;
-                ui.add(egui::ProgressBar::new(part).text(text));
-            }
-            (Some(spent), None) => {
-                ui.label(view.fill("privacy_spent", &[("spent", spent)]));
-            }
-            (None, Some(limit)) => {
-                ui.label(view.fill("privacy_limit", &[("limit", limit)]));
-            }
-            (None, None) => {
-                ui.label(view.t("privacy_none"));
-            }
-        }
-        ui.add(egui::Label::new(RichText::new(view.t("privacy_meaning")).weak()).wrap());
+/// Credits of each round, as bars.
+fn credits_ui(ui: &mut Ui, view: &View<'_>, rounds: &[Earned]) {
+    card_ui(ui, Some(view.t("earnings_credits_chart")), |ui| {
+        let bar = |earned: &Earned| {
+            let credits = earned.credits.parse::<f64>().unwrap_or(0.0);
+            Bar::new((earned.round + 1) as f64, credits).width(0.7)
+        };
+        let bars = BarChart::new(view.t("earnings_credits"), rounds.iter().map(bar).collect());
+        Plot::new("credits")
+            .height(130.0)
+            .allow_drag(false)
+            .allow_zoom(false)
+            .allow_scroll(false)
+            .include_y(0.0)
+            .show_grid([false, true])
+            .x_axis_label(view.t("training_round"))
+            .show(ui, |plot| plot.bar_chart(bars.color(style::ACCENT)));
     });
 }
 
@@ -151,5 +149,6 @@ fn earned_ui(ui: &mut Ui, view: &View<'_>, earned: &Earned) {
     ui.add(egui::Label::new(&earned.sentence).wrap());
     let entry = view.fill("earned_entry", &[("index", &earned.ledger_index.to_string())]);
     ui.label(RichText::new(format!("{interval}  {entry}")).weak().small());
+    entry_ui(ui, view, earned.ledger_index);
     ui.add_space(6.0);
 }

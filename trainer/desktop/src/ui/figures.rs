@@ -44,6 +44,18 @@ pub(super) fn value(value: f64) -> String {
     format!("{value:+.5}")
 }
 
+/// A number with at most four digits after the point, or with an exponent.
+pub(super) fn number(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if (0.01..1e6).contains(&size) => {
+            let text = format!("{value:.4}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => format!("{value:.3e}"),
+    }
+}
+
 /// The first digits of a key or digest.
 pub(super) fn short(text: &str) -> String {
     text.chars().take(12).collect()
@@ -63,6 +75,7 @@ mod tests {
             (span(12.0), span(600.0), span(7_200.0)),
             ("12 s".into(), "10 min".into(), "2.0 h".into())
         );
+        assert_eq!((number(1.5), number(0.001)), ("1.5".into(), "1.000e-3".into()));
         assert_eq!((value(0.25), value(-0.5)), ("+0.25000".into(), "-0.50000".into()));
     }
 

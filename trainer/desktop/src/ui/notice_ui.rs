@@ -50,6 +50,7 @@ fn sentence(view: &View<'_>, notice: &Notice) -> (String, bool) {
             (view.fill("exported", &[("path", &path.display().to_string())]), true)
         }
         Notice::Voted => (view.t("voted").to_owned(), true),
+        Notice::Delegated => (view.t("delegated").to_owned(), true),
         Notice::Erased => (view.t("erased").to_owned(), true),
     }
 }

@@ -11,6 +11,11 @@ use super::{
 };
 use crate::{command::Command, screen::Screen, sent::SentLine};
 
+/// What stands above the rows at the usual size, in points.
+const ABOVE_HEIGHT: f32 = 340.0;
+/// The least that the rows have, in points.
+const HEIGHT_MIN: f32 = 220.0;
+
 pub(super) fn sent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     heading(ui, view, "sent_title", "sent_under");
     let sent = &view.desk.sent;
@@ -38,10 +43,14 @@ pub(super) fn sent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         });
         return;
     }
-    card_ui(ui, None, |ui| table_ui(ui, view, &sent.lines));
+    // Row for row, in what the screen has left below the rest, and wider than a small screen is.
+    let height = (ui.ctx().content_rect().height() - ABOVE_HEIGHT).max(HEIGHT_MIN);
+    card_ui(ui, None, |ui| {
+        egui::ScrollArea::horizontal().show(ui, |ui| table_ui(ui, view, &sent.lines, height));
+    });
 }
 
-fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine]) {
+fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine], height: f32) {
     let columns = [
         (view.t("sent_time"), 170.0),
         (view.t("sent_kind"), 110.0),
@@ -59,7 +68,7 @@ fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine]) {
     cells_ui(ui, columns.map(|(name, _)| RichText::new(name).strong()));
     ui.separator();
     let good = style::good(ui.visuals().dark_mode);
-    egui::ScrollArea::vertical().auto_shrink([false, false]).show_rows(
+    egui::ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show_rows(
         ui,
         18.0,
         lines.len(),

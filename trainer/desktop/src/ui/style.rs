@@ -69,6 +69,10 @@ fn visuals(mut visuals: Visuals, ground: Color32, card: Color32) -> Visuals {
     visuals.panel_fill = ground;
     visuals.faint_bg_color = card;
     visuals.hyperlink_color = ACCENT;
+    // Fields stand out from the card on which they lie.
+    visuals.extreme_bg_color = ground;
+    let edge = if visuals.dark_mode { Color32::from_gray(0x5A) } else { Color32::from_gray(0xA8) };
+    visuals.widgets.inactive.bg_stroke = Stroke::new(1.0, edge);
     // Second thoughts have to be read, too.
     visuals.weak_text_alpha = 0.8;
     visuals.widgets.noninteractive.fg_stroke.color =

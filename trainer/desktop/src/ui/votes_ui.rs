@@ -3,6 +3,7 @@
 use eframe::egui::{self, RichText, Ui};
 
 use super::{
+    delegation_ui::delegation_ui,
     drafts::Drafts,
     earnings_ui::node_ui,
     figures,
@@ -29,6 +30,7 @@ pub(super) fn votes_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
             ui.label(view.t("votes_none"));
         });
     }
+    delegation_ui(ui, view, said, drafts);
     for proposal in &said.proposals {
         ui.push_id(&proposal.id, |ui| proposal_ui(ui, view, proposal));
     }

@@ -23,6 +23,9 @@ use crate::{
 /// A column that is wider is hard to read.
 const COLUMN_WIDTH: f32 = 860.0;
 
+/// Room for the line under the navigation that says whether it trains.
+const STATUS_HEIGHT: f32 = 40.0;
+
 /// The window: draws the desk, passes on what the person does and what the runner tells.
 pub struct Window {
     desk: Desk,
@@ -155,18 +158,13 @@ impl eframe::App for Window {
 
 fn path_of(news: &News) -> String {
     match news {
-        News::Table(preview) => preview.path.display().to_string(),
+        News::Table(preview) => preview.path().display().to_string(),
         News::Picked(path) => path.display().to_string(),
         _ => String::new(),
     }
 }
 
 fn screen_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
-    if view.desk.screen == Screen::Sent {
-        // It scrolls by itself, row for row.
-        sent_ui(ui, view, drafts);
-        return;
-    }
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         ui.set_max_width(ui.available_width().min(COLUMN_WIDTH));
         match view.desk.screen {
@@ -174,7 +172,7 @@ fn screen_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
             Screen::Data => data_ui(ui, view, drafts),
             Screen::Consent => consent_ui(ui, view, drafts),
             Screen::Training => training_ui(ui, view),
-            Screen::Sent => {}
+            Screen::Sent => sent_ui(ui, view, drafts),
             Screen::Earnings => earnings_ui(ui, view, drafts),
             Screen::Votes => votes_ui(ui, view, drafts),
             Screen::Settings => settings_ui(ui, view, drafts),
@@ -188,19 +186,26 @@ fn navigation_ui(ui: &mut Ui, view: &View<'_>) {
     ui.label(RichText::new("Sahakar").size(22.0).strong().color(style::ACCENT));
     ui.label(RichText::new(view.t("tagline")).weak().small());
     ui.add_space(10.0);
-    let left = egui::Layout::top_down_justified(egui::Align::LEFT);
-    ui.with_layout(left, |ui| {
-        for screen in Screen::ALL {
-            let here = view.desk.screen == screen;
-            let name = view.words.text(screen.key());
-            let text =
-                if is_done(view.desk, screen) { format!("{name}  •") } else { name.to_owned() };
-            if ui.add(egui::Button::selectable(here, RichText::new(text).size(15.5))).clicked() {
-                view.send(Command::Show(screen));
+    // At 200 % not all of them fit on a small screen.
+    let room = (ui.available_height() - STATUS_HEIGHT).max(STATUS_HEIGHT);
+    ScrollArea::vertical().max_height(room).show(ui, |ui| {
+        let left = egui::Layout::top_down_justified(egui::Align::LEFT);
+        ui.with_layout(left, |ui| {
+            for screen in Screen::ALL {
+                screen_button_ui(ui, view, screen);
             }
-        }
+        });
     });
     status_ui(ui, view);
+}
+
+fn screen_button_ui(ui: &mut Ui, view: &View<'_>, screen: Screen) {
+    let here = view.desk.screen == screen;
+    let name = view.words.text(screen.key());
+    let text = if is_done(view.desk, screen) { format!("{name}  •") } else { name.to_owned() };
+    if ui.add(egui::Button::selectable(here, RichText::new(text).size(15.5))).clicked() {
+        view.send(Command::Show(screen));
+    }
 }
 
 fn status_ui(ui: &mut Ui, view: &View<'_>) {

@@ -1,0 +1,80 @@
+//! The data: what is said of them, and what remedies it.
+
+use datasets::Mapping;
+use egui_kittest::kittest::Queryable as _;
+use serde_json::json;
+use trainer_desktop::{Browsed, Effect, Failure, News};
+
+use crate::harness::{header, preview, ready, table, terms};
+
+#[test]
+fn data_that_do_not_fit_are_told_with_what_to_fix() {
+    let mut tested = ready();
+    tested.click("Data  •");
+    tested.assert_sees(&["It fits: 100 rows.", "60 · 60 %", "9.400", "No row is there twice."]);
+    tested.assert_sees(&["CSV, separated by", "9.4 to 9.499, mean 9.4495", "ordinary (60)"]);
+    let text = table(&header().replace("pH,", "colour,"), "good").replace("9.400,9.400", "x,9.400");
+    tested.tell(preview("odd.csv", &text, Mapping::default()));
+    tested.assert_sees(&[
+        "It does not fit yet.",
+        "To fix: the federation's column \"pH\" is missing; say below what it is",
+        "the federation does not know the column \"colour\"",
+        "has a value that is no number: \"x\"",
+    ]);
+    let reason = "the file cannot be read".to_owned();
+    tested.tell(News::Failed { what: Failure::Table, reason });
+    tested.assert_sees(&["The table: the file cannot be read"]);
+    tested.click("Training");
+    tested.assert_sees(&["Before training, something is missing:"]);
+}
+
+#[test]
+fn each_misfit_is_remedied_by_one_click() {
+    let mut tested = ready();
+    tested.click("Data  •");
+    // Another spelling, a column too many, a value that is missing, another word for a class.
+    let text = table(&header().replace("pH", "Ph").replace(",quality", ",note,quality"), "Good")
+        .replacen("9.400,", ",", 1);
+    let mut news = preview("mine.csv", &text, Mapping::default());
+    tested.tell(news.clone());
+    tested.assert_sees(&["It does not fit yet.", "values are missing"]);
+    for (button, next) in [
+        ("Take “Ph” for “pH”", "does not know the column \"note\""),
+        ("Leave out “note”", "\"Good\" in \"quality\" is none of the classes"),
+        ("Count “Good” as “good”", "values are missing"),
+        ("leave out such rows", "It fits: 100 rows."),
+    ] {
+        // The second of two of this name is the finding's; the first is the rule's.
+        tested.harness.get_all_by_label(button).next().unwrap().click();
+        tested.steps();
+        tested.assert_sees(&[next]);
+    }
+    let mut saved = tested.effects().into_iter().filter_map(|effect| match effect {
+        Effect::Save(settings) => Some(settings.mapping),
+        _ => None,
+    });
+    let mapping = saved.next_back().unwrap();
+    assert_eq!((mapping.columns["Ph"].as_str(), mapping.words["Good"].as_str()), ("pH", "good"));
+    // Remembered: read again, the same file fits.
+    news = preview("mine.csv", &text, mapping);
+    tested.tell(news);
+    tested.assert_sees(&["It fits: 100 rows."]);
+}
+
+#[test]
+fn json_lines_are_shown_like_other_tables() {
+    let mut tested = ready();
+    tested.click("Data  •");
+    let features = terms().features;
+    let line = |row: usize| {
+        let cells = features.iter().map(|name| (name.clone(), json!(row as f64 / 7.0)));
+        let label =
+            ("quality".to_owned(), json!(if row.is_multiple_of(2) { "good" } else { "ordinary" }));
+        serde_json::Value::Object(cells.chain([label]).collect()).to_string()
+    };
+    let lines: Vec<String> = (0..10).map(line).collect();
+    tested.tell(preview("wine.jsonl", &lines.join("\n"), Mapping::default()));
+    tested.assert_sees(&["It fits: 10 rows.", "JSON lines"]);
+    tested.click("Choose a folder …");
+    assert!(matches!(tested.effects()[..], [Effect::Save(_), Effect::Browse(Browsed::Folder)]));
+}

@@ -1,0 +1,10 @@
+//! Every screen and every refusal, by the labels that a screen reader reads.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod co_operative;
+mod data;
+mod harness;
+mod start;
+mod training;
+mod window;
