@@ -63,7 +63,7 @@ impl Contributor {
     ) -> Result<Result<Learned, ModelError>, AgentError> {
         let Self { learner, state, .. } = self;
         let layout = learner.architecture().layout();
-        let kept = if learner.is_personal() { state.personal(&layout)? } else { None };
+        let kept = if learner.is_personal() { state.personal(round, &layout)? } else { None };
         let before = match &control {
             Some(common) => Some(state.control()?.unwrap_or_else(|| Control::fresh(common.len()))),
             None => None,
@@ -76,7 +76,7 @@ impl Contributor {
             Err(error) => return Ok(Err(error)),
         };
         if let Some(personal) = &learned.personal {
-            state.store_personal(&layout, &personal.parameters)?;
+            state.store_personal(round, &layout, &personal.parameters)?;
         }
         if let (Some(before), Some(change)) = (before, &learned.control_change) {
             state.store_control(&before.pending(round, change.clone()))?;

@@ -34,6 +34,10 @@ use cohort::Cohort;
 /// Bytes of a parameter in the plain vector.
 const PARAMETER_BYTES: usize = size_of::<f32>();
 
+/// How often a member whose training is held asks whether it is needed as a custodian, in seconds: a small part of the time that
+/// a step of a round may take.
+const HELD_ASKS_SECONDS: f64 = 1.0;
+
 /// How often training is told of.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
@@ -162,7 +166,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             StoredRound::Ended { round } => {
                 self.last = Some(round);
                 self.known = Some(round);
-                Ok(())
+                // A crash after the end was stored left what was kept of the round.
+                self.contributor.state.forget_round()
             }
             StoredRound::Sealed { wire } => {
                 let submission = self.contributor.resume(wire)?;
@@ -189,16 +194,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
 
     /// Waits for an order, and for a brake that holds; or for the DAO node's word that there are no more.
     async fn next_order(&mut self) -> Result<Next, AgentError> {
-        // What came while the brake held, and when. It is asked on meanwhile: a custodian answers.
-        let mut kept: Option<(Order, Stopwatch)> = None;
         loop {
-            let late = self.contributor.terms.round_deadline_ms as f64 / 1e3;
-            kept = kept.filter(|(_, came)| came.seconds() < late);
-            if let Some((order, _)) = kept.take_if(|_| !self.pacing.brake.holds()) {
-                return Ok(Next::Order(order));
-            }
-            let known = kept.as_ref().map(|(order, _)| order.round()).or(self.known);
-            let request = ContributorRequest::Fetch { known };
+            let request = ContributorRequest::Fetch { known: self.wanted() };
             match self.ask(Question::Fetch, &request).await? {
                 ContributorReply::Wait { retry_ms } => {
                     self.watch_terms().await?;
@@ -206,7 +203,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                     backoff::wait(retry_ms).await;
                 }
                 ContributorReply::Order { order, model } => {
-                    kept = Some((Order { order, model }, Stopwatch::start()));
+                    return Ok(Next::Order(Order { order, model }));
                 }
                 ContributorReply::Finished(end) => {
                     if let Some(reason) = FederationEnd::checked(&end, &self.contributor.terms) {
@@ -222,6 +219,12 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                 }
             }
         }
+    }
+
+    /// Above which round an order is wanted: above none while the brake holds. It is asked on, as a custodian answers; but the
+    /// model of a round in which nothing will be trained may be large, and the network paid for by volume.
+    fn wanted(&self) -> Option<RoundId> {
+        if self.pacing.brake.holds() { Some(RoundId(u64::MAX)) } else { self.known }
     }
 
     /// Asks, and does what is asked of a custodian first.
@@ -330,16 +333,19 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         Ok(Some(learned))
     }
 
-    /// Trains, and tells how far it got.
+    /// Trains, and tells how far it got. While training is held, it answers as a custodian: others' round must not wait for an
+    /// owner who came back to the keyboard.
     async fn learn(
         &mut self,
         round: RoundId,
         model: Parameters,
         control: Option<Vec<f32>>,
     ) -> Result<Result<Learned, ModelError>, AgentError> {
-        let learning = self.contributor.learn(round, model, self.global.last_update(), control);
+        let contributor = Arc::clone(&self.contributor);
+        let learning = contributor.learn(round, model, self.global.last_update(), control);
         let mut learning = std::pin::pin!(learning);
         let mut every = tokio::time::interval(PROGRESS_EVERY);
+        let mut asked = Stopwatch::start();
         self.pacing.progress.mark_unchanged();
         loop {
             tokio::select! {
@@ -351,6 +357,12 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             {
                 let Progress { step, steps, examples, loss } = progress;
                 (self.events)(AgentEvent::Training { round, step, steps, examples, loss });
+            }
+            if self.pacing.brake.holds() && asked.seconds() > HELD_ASKS_SECONDS {
+                let request = ContributorRequest::Fetch { known: self.wanted() };
+                // What it says beside questions to a custodian is heard when the round is over.
+                drop(self.ask(Question::Fetch, &request).await?);
+                asked = Stopwatch::start();
             }
         }
     }

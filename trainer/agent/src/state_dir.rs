@@ -12,6 +12,7 @@
 //!   tag.bin      the cohort's secret of the round under way, until its sum was checked
 //!   shares.bin   the parts of one's own update of the round under way, until its values were checked
 //!   personal.safetensors  the contributor's own model, or the one whose last layers are its own
+//!   personal-before.safetensors, personal-round.bin  the same before the last round, and which that was
 //!   trained.bin  what was trained at its own pace and waits for its round, in the clear
 //!   control.bin  its control variate (SCAFFOLD), and how it changes if the update under way counts
 //!   receipts/    of each counted round: receipt, proof and sum, for whoever checks later
@@ -48,6 +49,8 @@ const COHORT: &str = "cohort.bin";
 const TAG: &str = "tag.bin";
 const SHARES: &str = "shares.bin";
 const PERSONAL: &str = "personal.safetensors";
+const PERSONAL_BEFORE: &str = "personal-before.safetensors";
+const PERSONAL_ROUND: &str = "personal-round.bin";
 const CONTROL: &str = "control.bin";
 const TRAINED: &str = "trained.bin";
 const RECEIPTS: &str = "receipts";
@@ -131,12 +134,14 @@ impl StateDir {
             && agreed.unverified_body().id() != next.id()
         {
             self.forget_round()?;
+            self.forget_trained()?;
             let agreed = agreed.unverified_body();
             let same_model = agreed.architecture == next.architecture
                 && agreed.training.personal.layers() == next.training.personal.layers();
             let own = if same_model { None } else { Some(PERSONAL) };
             // The terms last: they say what the rest belongs to.
-            let names = [ROUND, CUSTODY, COHORT, CONTROL].into_iter().chain(own).chain([TERMS]);
+            let names = [ROUND, CUSTODY, COHORT, CONTROL, PERSONAL_ROUND, PERSONAL_BEFORE];
+            let names = names.into_iter().chain(own).chain([TERMS]);
             self.set_aside(&self.former(&agreed.id()), names)?;
         }
         let renamed = fs::rename(&path, self.path.join(TERMS));
@@ -240,10 +245,18 @@ impl StateDir {
         }
     }
 
-    /// The parts of the update of `round`, if they are those that are kept.
+    /// The parts of the update of `round`, if they are kept: where they are until its values were checked, or set aside as
+    /// disputed, after a crash before that was told.
     pub(crate) fn own_shares(&self, round: RoundId) -> Result<Option<OwnShares>, AgentError> {
+        let of_round = |own: &OwnShares| own.binding().round == round.0;
         let own: Option<OwnShares> = self.load(SHARES)?;
-        Ok(own.filter(|own| own.binding().round == round.0))
+        match own.filter(of_round) {
+            Some(own) => Ok(Some(own)),
+            None => {
+                let disputed: Option<OwnShares> = self.load(&disputed_shares(round))?;
+                Ok(disputed.filter(of_round))
+            }
+        }
     }
 
     /// Keeps the parts of an update until its values were checked. The directory is its owner's alone.
@@ -258,7 +271,11 @@ impl StateDir {
         let dir = self.path.join(RECEIPTS);
         create_dir(&dir).map_err(AgentError::state(&dir))?;
         let path = self.path.join(SHARES);
-        let kept = fs::rename(&path, dir.join(format!("{round}.shares")));
+        let kept = match fs::rename(&path, self.path.join(disputed_shares(round))) {
+            // Set aside before, by a run that a crash ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            kept => kept,
+        };
         kept.and_then(|()| sync_dir(&dir)).map_err(AgentError::state(&path))
     }
 
@@ -276,21 +293,40 @@ impl StateDir {
         replace(&dir, &path, &bytes).map_err(AgentError::state(&path))
     }
 
-    /// The contributor's own model.
-    pub(crate) fn personal(&self, layout: &UpdateLayout) -> Result<Option<Parameters>, AgentError> {
+    /// The contributor's own model as it was before `round`: a round that is trained again after a crash starts from what it
+    /// started from before it.
+    pub(crate) fn personal(
+        &self,
+        round: RoundId,
+        layout: &UpdateLayout,
+    ) -> Result<Option<Parameters>, AgentError> {
+        let again = self.load(PERSONAL_ROUND)? == Some(round);
+        let name = if again { PERSONAL_BEFORE } else { PERSONAL };
         let read = |bytes: Vec<u8>| {
-            let path = self.path.join(PERSONAL);
+            let path = self.path.join(name);
             Parameters::from_safetensors(layout, &bytes).map_err(AgentError::damaged(&path))
         };
-        self.bytes(PERSONAL)?.map(read).transpose()
+        self.bytes(name)?.map(read).transpose()
     }
 
-    /// Keeps the contributor's own model. The directory is its owner's alone.
+    /// Keeps the contributor's own model after `round`, and the one before it beside it.
     pub(crate) fn store_personal(
         &self,
+        round: RoundId,
         layout: &UpdateLayout,
         model: &Parameters,
     ) -> Result<(), AgentError> {
+        if self.load(PERSONAL_ROUND)? != Some(round) {
+            let before = self.path.join(PERSONAL_BEFORE);
+            match self.bytes(PERSONAL)? {
+                Some(bytes) => {
+                    replace(&self.path, &before, &bytes).map_err(AgentError::state(&before))?;
+                }
+                None => self.remove(PERSONAL_BEFORE)?,
+            }
+            // From here on the one before is the one to start from, until another round begins.
+            self.store(PERSONAL_ROUND, &round)?;
+        }
         let path = self.path.join(PERSONAL);
         let bytes = model.to_safetensors(layout).map_err(AgentError::damaged(&path))?;
         replace(&self.path, &path, &bytes).map_err(AgentError::state(&path))
@@ -403,6 +439,11 @@ fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Where the parts of an update lie whose values are disputed.
+fn disputed_shares(round: RoundId) -> String {
+    format!("{RECEIPTS}/{round}.shares")
+}
+
 /// Files that are made by these are their owner's alone.
 pub(crate) fn private() -> OpenOptions {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "other systems have other rights"))]
@@ -471,6 +512,42 @@ mod tests {
         fs::write(dir.path().join(ROUND), [9, 9]).unwrap();
         let refused = state.stored_round().unwrap_err();
         assert!(refused.to_string().ends_with("round.bin is damaged"), "{refused}");
+    }
+
+    #[test]
+    fn a_round_that_is_trained_again_starts_from_the_same_own_model() {
+        use trainer_model::{Architecture, MlpShape};
+        let dir = tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let shape = MlpShape { inputs: 1, hidden: Vec::new(), classes: 2 };
+        let layout = Architecture::mlp(shape).unwrap().layout();
+        let model = |value: f32| Parameters::new(&layout, vec![value; layout.parameter_count()]).unwrap();
+        let before = |round| state.personal(RoundId(round), &layout).unwrap();
+        assert_eq!(before(1), None);
+        state.store_personal(RoundId(1), &layout, &model(1.0)).unwrap();
+        // A crash: the first round again, from nothing.
+        assert_eq!(before(1), None);
+        state.store_personal(RoundId(1), &layout, &model(1.5)).unwrap();
+        assert_eq!(before(2), Some(model(1.5)));
+        state.store_personal(RoundId(2), &layout, &model(2.0)).unwrap();
+        assert_eq!(before(2), Some(model(1.5)));
+        assert_eq!(before(3), Some(model(2.0)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_stored_is_its_owners_alone_in_a_directory_that_was_there_before() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        fs::write(dir.path().join("round.new"), "left by a crash, open to all").unwrap();
+        state.store_round(&StoredRound::Ended { round: RoundId(1) }).unwrap();
+        drop(state.sent_log().unwrap());
+        for name in [ROUND, SENT] {
+            let mode = fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
     }
 
     #[test]

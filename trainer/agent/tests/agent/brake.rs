@@ -16,8 +16,9 @@ async fn an_agent_that_is_held_takes_part_in_nothing_until_it_is_released() {
     brake.hold();
     let config = AgentConfig { brake: brake.clone(), ..machine.config(&coordinator) };
     let running = machine.start(config);
-    // It knows of the order and asks on.
+    // It asks on, and takes no order with its model: that may be large.
     coordinator.until(|heard| heard.fetches > 3).await;
+    coordinator.heard(|heard| assert_eq!(heard.orders, 0));
     assert!(!machine.events.lock().unwrap().iter().any(is_work));
     coordinator.heard(|heard| assert!(heard.submissions.is_empty()));
 

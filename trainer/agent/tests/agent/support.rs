@@ -144,6 +144,8 @@ pub(crate) struct Heard {
     pub(crate) receipts: usize,
     /// How often it was asked for an order.
     pub(crate) fetches: usize,
+    /// How many orders it was given.
+    pub(crate) orders: usize,
     taken: Option<SealedUpdate>,
 }
 
@@ -227,7 +229,10 @@ fn answer(
         ContributorRequest::Fetch { known } => {
             heard.fetches += 1;
             match script.order {
-                Some(round) if Some(round) > known => order(script.ordered, round, member),
+                Some(round) if Some(round) > known => {
+                    heard.orders += 1;
+                    order(script.ordered, round, member)
+                }
                 Some(_) if !script.waits => ContributorReply::Finished(end(EndReason::AllRounds)),
                 _ => ContributorReply::Wait { retry_ms: 1 },
             }
