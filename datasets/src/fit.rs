@@ -5,6 +5,7 @@ use crate::{
     Remedy, Schema, Standardiser, Weight,
     column_plan::{Target, targets},
     source::SourceKind,
+    table_source::too_many_values,
 };
 
 /// Standard deviations from the federation's mean beyond which a column is likely in another unit: of ten thousand rows of
@@ -169,6 +170,10 @@ impl Profile {
         };
         let (wanted, colours) =
             (format!("{} x {}", shape.width(), shape.height()), shape.channels().count());
+        if let Some(what) = too_many_values(usize::try_from(self.rows).unwrap_or(usize::MAX), shape)
+        {
+            found.blocks(what, "train on a part of them");
+        }
         let sizes = self.column("size").and_then(|column| column.levels.as_ref());
         let other = sizes.is_none_or(|sizes| sizes.keys().any(|size| *size != wanted));
         match source.kind {

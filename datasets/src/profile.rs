@@ -37,7 +37,8 @@ pub struct Odd {
 
 /// What data look like.
 ///
-/// It takes memory for the columns, not for the rows: at most some 150 MB, however long the file is.
+/// It takes memory for the columns, not for the rows: at most some 150 MB, however long the file is; while a Parquet file is
+/// looked at also its open pages, at most 1 GiB, and IDX files are read whole.
 #[derive(Clone, PartialEq)]
 pub struct Profile {
     /// Whole rows.

@@ -29,6 +29,7 @@ mod image_folder;
 mod json_rows;
 mod picture;
 mod place;
+mod png_chunks;
 mod source_error;
 
 pub use cell::Cell;

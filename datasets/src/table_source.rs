@@ -74,11 +74,13 @@ impl DataSource {
                         schema,
                     ));
                 }
+                bounded(path, folder.len(), shape)?;
                 let (images, labels) = folder.images(shape)?;
                 (images, labels.into_iter().filter_map(|class| classes[class]).collect())
             }
             SourceKind::Idx(pair) => {
                 let (images, labels) = pair.read()?;
+                bounded(path, labels.len(), images.shape)?;
                 let labels = labels.iter().zip(1..).map(|(label, row)| {
                     let word = label.to_string();
                     let class = match mapping.words.get(&word) {
@@ -113,6 +115,22 @@ impl DataSource {
         };
         image_table(self, schema, images, labels)
     }
+}
+
+/// Pictures take five bytes a value: as they are, and as numbers. No more of them than of a table's are taken.
+fn bounded(path: &std::path::Path, pictures: usize, shape: ImageShape) -> Result<(), SourceError> {
+    match too_many_values(pictures, shape) {
+        Some(what) => Err(SourceError::whole(path, what, "train on a part of them")),
+        None => Ok(()),
+    }
+}
+
+/// What is said of more pictures than are taken.
+pub(crate) fn too_many_values(pictures: usize, shape: ImageShape) -> Option<String> {
+    let values = shape.values();
+    (pictures.saturating_mul(values) > CSV_VALUES_MAX).then(|| {
+        format!("{pictures} pictures of {values} values are more than {CSV_VALUES_MAX} values")
+    })
 }
 
 fn image_table(
@@ -203,8 +221,14 @@ impl Rows<'_> {
                 }
                 Target::Feature(feature) => {
                     let Some(value) = cell.single(decimal_comma) else {
+                        let word = cell.word();
+                        let comma = if decimal_comma && word.contains('.') {
+                            " with a point, where other numbers have a decimal comma"
+                        } else {
+                            ""
+                        };
                         let what =
-                            format!("expected a finite number, got {:?}", excerpt(&cell.word()));
+                            format!("expected a finite number, got {:?}{comma}", excerpt(&word));
                         return Err(SourceError::value(
                             path,
                             at(),

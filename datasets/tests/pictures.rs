@@ -109,6 +109,44 @@ fn a_header_that_promises_too_many_pixels_is_refused_before_memory_is_taken() {
     assert_eq!(odd.count, 1, "{odd:?}");
 }
 
+#[test]
+fn more_values_than_a_table_takes_are_refused_before_a_picture_is_unpacked() {
+    // 2^14 + 1 pictures in a shape of 2^16 pixels; that they are no pictures nobody gets to see.
+    let dir = tempdir().unwrap();
+    for class in ["cat", "dog"] {
+        fs::create_dir(dir.path().join(class)).unwrap();
+    }
+    for number in 0..1 << 14 {
+        fs::write(dir.path().join("cat").join(number.to_string()), b"x").unwrap();
+    }
+    let wide = schema(Channels::Grey, 256, 256);
+    let refused = || {
+        let source = open(dir.path()).unwrap();
+        source.table(&wide, &Mapping::default()).unwrap_err().to_string()
+    };
+    assert!(refused().contains("neither PNG nor JPEG"), "{}", refused());
+    fs::write(dir.path().join("dog/last"), b"x").unwrap();
+    assert!(refused().contains("16385 pictures of 65536 values are more than"), "{}", refused());
+}
+
+#[test]
+fn more_values_than_a_table_takes_are_found_before_reading() {
+    let dir = folder(&[("cat/a", "one.png"), ("dog/b", "one.png")]);
+    let source = open(dir.path()).unwrap();
+    let mut profile = source.profile().unwrap();
+    let blocks = |profile: &datasets::Profile| {
+        let found =
+            profile.fit(&source, (&schema(Channels::Grey, 256, 256), None), &Mapping::default());
+        found
+            .iter()
+            .any(|f| f.weight == Weight::Blocks && f.what.contains("pictures of 65536 values"))
+    };
+    profile.rows = 1 << 14;
+    assert!(!blocks(&profile));
+    profile.rows += 1;
+    assert!(blocks(&profile));
+}
+
 fn idx(count: u32, side: u32) -> (Vec<u8>, Vec<u8>) {
     let dimensions = [count, side, side].map(u32::to_be_bytes);
     let pixels = (0..count * side * side).map(|value| (value % 251) as u8);

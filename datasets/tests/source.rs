@@ -117,6 +117,34 @@ fn without_a_header_columns_have_numbers() {
 }
 
 #[test]
+fn a_header_that_is_blank_over_the_numbers_of_rows_is_one() {
+    // As pandas' to_csv() writes it.
+    let text = b",a,b,y\n0,1,2,no\n1,3,4,yes\n";
+    assert_eq!(open(&file(text).path).unwrap().columns(), ["column 1", "a", "b", "y"]);
+    let mapping = Mapping { ignore: vec!["column 1".into()], ..Mapping::default() };
+    let table = table_of(text, &mapping).unwrap();
+    assert_eq!((table.features(), table.labels()), (&[1.0, 2.0, 3.0, 4.0][..], &[0, 1][..]));
+    check_refused(text, &Mapping::default(), &["\"column 1\"", "ignore it"]);
+}
+
+#[test]
+fn a_point_among_decimal_commas_is_refused_and_not_read_as_a_thousandth() {
+    let mut text = b"a;b;y\n1,5;2;no\n3,5;4;yes\n".to_vec();
+    // Past what is looked at to tell the dialect.
+    text.extend(b"2,5;4;yes\n".repeat(200));
+    text.extend(b"1.234;4;yes\n");
+    let words = ["line 204", "column \"a\"", "\"1.234\" with a point", "decimal comma"];
+    check_refused(&text, &Mapping::default(), &words);
+    let found = findings(&text, &Mapping::default());
+    let points = |(w, what): &(Weight, String)| *w == Weight::Blocks && what.contains("\"1.234\"");
+    assert!(found.iter().any(points), "{found:?}");
+    // A day with points does not hide the commas of the numbers.
+    let mapping = Mapping { ignore: vec!["d".into()], ..Mapping::default() };
+    let table = table_of(b"d;a;b;y\n23.11.2026;1,5;2;no\n", &mapping).unwrap();
+    assert_eq!(table.features(), [1.5, 2.0]);
+}
+
+#[test]
 fn missing_values_are_refused_dropped_or_filled() {
     let text = b"a,b,y\n1,2,no\nNA,4,yes\n3,,no\n5,6,\n";
     check_refused(text, &Mapping::default(), &["line 3", "column \"a\"", "missing = drop"]);

@@ -8,9 +8,9 @@ use std::{
 use crate::Cell;
 
 use super::{
-    ParquetError,
+    ParquetError, TOO_MUCH_OPEN,
     footer::{Chunk, Column},
-    page::{Dictionary, Layout, Page},
+    page::{Dictionary, Layout, Page, least_width},
     thrift::Thrift,
     unpack::{PAGE_BYTES_MAX, unpack},
     value,
@@ -53,13 +53,15 @@ impl<'a> ColumnReader<'a> {
     }
 
     /// Goes on to the next value.
-    pub(super) fn advance(&mut self, file: &File) -> Result<(), ParquetError> {
+    ///
+    /// * `room` — the most bytes that this column may have open; a page of more is refused before it is unpacked.
+    pub(super) fn advance(&mut self, file: &File, room: usize) -> Result<(), ParquetError> {
         loop {
             if let Some(page) = self.page.as_mut().filter(|page| !page.is_done()) {
                 return page.advance(self.column.physical, &self.dictionary);
             }
             self.page = None;
-            self.next_page(file)?;
+            self.next_page(file, room)?;
         }
     }
 
@@ -77,26 +79,35 @@ impl<'a> ColumnReader<'a> {
         self.dictionary.len() + self.page.as_ref().map_or(0, Page::len)
     }
 
-    fn next_page(&mut self, file: &File) -> Result<(), ParquetError> {
+    fn next_page(&mut self, file: &File, room: usize) -> Result<(), ParquetError> {
         let header = self.header(file)?;
         let size = |bytes: i64| usize::try_from(bytes).ok().filter(|size| *size <= PAGE_BYTES_MAX);
         let damaged = ParquetError::Damaged("a page of an unfit length");
         let (Some(packed), Some(unpacked)) = (size(header.packed), size(header.unpacked)) else {
             return Err(damaged);
         };
+        let takes = match header.kind {
+            1 => 0,
+            2 => Dictionary::size(unpacked, self.entries(&header, unpacked)?),
+            // Version 2 may leave the values as they lie in the file.
+            _ => unpacked.max(packed).saturating_add(self.dictionary.len()),
+        };
+        if takes > room {
+            return Err(ParquetError::Unsupported(TOO_MUCH_OPEN.to_owned()));
+        }
         let bytes = self.read(file, packed as u64)?;
         if bytes.len() != packed {
             return Err(ParquetError::Short);
         }
         self.at += packed as u64;
         match header.kind {
-            0 => self.page = Some(self.page_v1(&header, &unpack(self.codec, &bytes, unpacked)?)?),
+            0 => self.page = Some(self.page_v1(&header, unpack(self.codec, &bytes, unpacked)?)?),
             1 => {}
             2 => {
+                // The one before it is let go first: `room` is for one.
+                self.dictionary = Dictionary::default();
                 let bytes = unpack(self.codec, &bytes, unpacked)?;
-                let count = usize::try_from(header.values).ok().filter(|count| *count <= unpacked);
-                let count =
-                    count.ok_or(ParquetError::Damaged("a dictionary of more values than bytes"))?;
+                let count = self.entries(&header, unpacked)?;
                 self.dictionary = Dictionary::new(self.column, bytes, count)?;
             }
             3 => self.page = Some(self.page_v2(&header, &bytes, unpacked)?),
@@ -105,8 +116,15 @@ impl<'a> ColumnReader<'a> {
         Ok(())
     }
 
+    /// How many values a dictionary page of `unpacked` bytes has.
+    fn entries(&self, header: &Header, unpacked: usize) -> Result<usize, ParquetError> {
+        let most = unpacked / least_width(self.column.physical);
+        let count = usize::try_from(header.values).ok().filter(|count| *count <= most);
+        count.ok_or(ParquetError::Damaged("a dictionary of more values than bytes"))
+    }
+
     /// Levels with their length before them, then the values.
-    fn page_v1(&self, header: &Header, bytes: &[u8]) -> Result<Page, ParquetError> {
+    fn page_v1(&self, header: &Header, bytes: Vec<u8>) -> Result<Page, ParquetError> {
         let (mut levels, mut start) = (None, 0);
         if self.column.optional {
             let length = bytes.first_chunk().map(|l| u32::from_le_bytes(*l) as usize);
@@ -116,7 +134,7 @@ impl<'a> ColumnReader<'a> {
                 .ok_or(ParquetError::Short)?;
             levels = Some((4, start));
         }
-        self.page(header, bytes.to_vec(), levels, start)
+        self.page(header, bytes, levels, start)
     }
 
     /// Levels as they are, then the values, packed or not.

@@ -111,7 +111,13 @@ impl Footer {
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
         file.take(u64::from(size)).read_to_end(&mut bytes)?;
-        Self::parse(&bytes)
+        let footer = Self::parse(&bytes)?;
+        // Columns never share bytes. If they did, a few bytes of the footer could have one packed page unpacked a million times.
+        let chunks = footer.groups.iter().flat_map(|group| &group.chunks);
+        if chunks.fold(0, |sum: u64, chunk| sum.saturating_add(chunk.bytes)) > length {
+            return Err(ParquetError::Damaged("its columns are longer than the file"));
+        }
+        Ok(footer)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, ParquetError> {

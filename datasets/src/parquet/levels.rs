@@ -92,7 +92,8 @@ pub(super) struct Delta {
     miniblocks: usize,
     per_miniblock: usize,
     least: i64,
-    widths: Vec<u8>,
+    /// Where the widths of the current block's miniblocks stand, a byte each.
+    widths: usize,
     /// Of the current block: miniblocks begun, and numbers left in the current one.
     begun: usize,
     within: usize,
@@ -116,7 +117,7 @@ impl Delta {
                     miniblocks,
                     per_miniblock: block / miniblocks,
                     least: 0,
-                    widths: Vec::new(),
+                    widths: at,
                     begun: miniblocks,
                     within: 0,
                     bit: 0,
@@ -131,9 +132,17 @@ impl Delta {
         self.left
     }
 
-    /// The byte after the last number, once all were read.
-    pub(super) const fn position(&self) -> usize {
-        self.at
+    /// The byte after the last number. It steps over whole miniblocks, of which each has a byte for its width: it takes no
+    /// longer than there are bytes, however many numbers they are.
+    pub(super) fn end(&self, bytes: &[u8]) -> Result<usize, ParquetError> {
+        let mut ahead = self.clone();
+        // The first number stands before the blocks.
+        let mut left = ahead.left.saturating_sub(1);
+        while left > 0 {
+            ahead.begin(bytes)?;
+            left = left.saturating_sub(ahead.per_miniblock as u64);
+        }
+        Ok(ahead.at)
     }
 
     pub(super) fn next(&mut self, bytes: &[u8]) -> Result<i64, ParquetError> {
@@ -144,7 +153,7 @@ impl Delta {
         if self.within == 0 {
             self.begin(bytes)?;
         }
-        let width = u32::from(self.widths[self.begun - 1]);
+        let width = u32::from(bytes[self.widths + self.begun - 1]);
         let difference = bits(bytes, self.bit, width).cast_signed();
         self.bit += width as usize;
         self.within -= 1;
@@ -156,12 +165,14 @@ impl Delta {
     fn begin(&mut self, bytes: &[u8]) -> Result<(), ParquetError> {
         if self.begun == self.miniblocks {
             self.least = zigzag(varint(bytes, &mut self.at)?);
-            let widths = bytes.get(self.at..).and_then(|rest| rest.get(..self.miniblocks));
-            self.widths = widths.ok_or(ParquetError::Short)?.to_vec();
+            self.widths = self.at;
             self.at += self.miniblocks;
+            if self.at > bytes.len() {
+                return Err(ParquetError::Short);
+            }
             self.begun = 0;
         }
-        let width = usize::from(self.widths[self.begun]);
+        let width = usize::from(bytes[self.widths + self.begun]);
         if width > 64 {
             return Err(ParquetError::Damaged("differences of more than 64 bits"));
         }
@@ -201,5 +212,7 @@ mod tests {
         let read: Vec<i64> = (0..5).map(|_| delta.next(&bytes).unwrap()).collect();
         assert_eq!(read, [1, 2, 3, 4, 5]);
         assert!(delta.next(&bytes).is_err());
+        // Widths of zero: the miniblocks take no bytes, and only the widths of the block are stepped over.
+        assert_eq!(Delta::new(&bytes, 0).unwrap().end(&bytes).unwrap(), 6 + 4);
     }
 }

@@ -17,8 +17,14 @@ pub(super) struct Dictionary {
 }
 
 impl Dictionary {
+    /// The most that a dictionary of `count` values in `bytes` bytes takes.
+    pub(super) const fn size(bytes: usize, count: usize) -> usize {
+        bytes.saturating_add(count.saturating_mul(size_of::<(usize, usize)>()))
+    }
+
     pub(super) fn new(column: &Column, bytes: Vec<u8>, count: usize) -> Result<Self, ParquetError> {
-        let (mut entries, mut at) = (Vec::new(), 0);
+        // To the value: a list that grows takes twice as much, which nobody counted.
+        let (mut entries, mut at) = (Vec::with_capacity(count), 0);
         for _ in 0..count {
             let entry = plain(column.physical, &bytes, &mut at)?;
             entries.push(entry);
@@ -27,7 +33,7 @@ impl Dictionary {
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.bytes.len() + self.entries.len() * size_of::<(usize, usize)>()
+        Self::size(self.bytes.len(), self.entries.len())
     }
 }
 
@@ -47,6 +53,11 @@ fn plain(physical: Physical, bytes: &[u8], at: &mut usize) -> Result<(usize, usi
     Ok((start, *at))
 }
 
+/// The least bytes of a value in a dictionary.
+pub(super) const fn least_width(physical: Physical) -> usize {
+    if let Physical::Bytes = physical { 4 } else { fixed_width(physical) }
+}
+
 const fn fixed_width(physical: Physical) -> usize {
     match physical {
         Physical::Boolean | Physical::Bytes => 1,
@@ -59,14 +70,30 @@ const fn fixed_width(physical: Physical) -> usize {
 
 /// How values follow each other.
 enum Values {
-    Plain { at: usize },
-    Bits { bit: usize },
+    Plain {
+        at: usize,
+    },
+    Bits {
+        bit: usize,
+    },
     Runs(Hybrid),
     Indices(Hybrid),
     Numbers(Delta),
-    Lengths { lengths: Vec<usize>, next: usize, at: usize },
-    Prefixes { prefixes: Vec<usize>, suffixes: Vec<usize>, next: usize, at: usize },
-    Split { next: usize, count: usize, start: usize },
+    /// Lengths are read one by one: gathered, they would take eight bytes each, and a thousand of them one byte here.
+    Lengths {
+        lengths: Delta,
+        at: usize,
+    },
+    Prefixes {
+        prefixes: Delta,
+        suffixes: Delta,
+        at: usize,
+    },
+    Split {
+        next: usize,
+        count: usize,
+        start: usize,
+    },
 }
 
 /// A data page that is being read.
@@ -104,13 +131,13 @@ impl Page {
         bytes: Vec<u8>,
         layout: &Layout,
     ) -> Result<Self, ParquetError> {
-        let Layout { values: left, encoding, start, .. } = *layout;
+        let Layout { values: left, start, .. } = *layout;
         let levels =
             layout.levels.map(|(at, end)| Hybrid::new(at, end.min(bytes.len()), 1)).transpose()?;
         if start > bytes.len() {
             return Err(ParquetError::Short);
         }
-        let values = values(column.physical, encoding, &bytes, start)?;
+        let values = values(column.physical, layout, &bytes)?;
         let current = Current::Missing;
         Ok(Self { bytes, levels, values, left, current, scratch: Vec::new() })
     }
@@ -120,7 +147,7 @@ impl Page {
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.scratch.capacity()
     }
 
     /// Goes on to the next value.
@@ -161,21 +188,17 @@ impl Page {
                 // Four bytes of an i32 are the low ones.
                 set(scratch, &number.to_le_bytes()[..fixed_width(physical).min(8)])
             }
-            Values::Lengths { lengths, next, at } => {
-                let length = lengths.get(*next).copied().ok_or(ParquetError::Short)?;
-                let (start, end) = stretch(bytes, at, length)?;
-                *next += 1;
+            Values::Lengths { lengths, at } => {
+                let (start, end) = stretch(bytes, at, length(lengths.next(bytes)?)?)?;
                 Current::Bytes(start, end)
             }
-            Values::Prefixes { prefixes, suffixes, next, at } => {
-                let (prefix, suffix) =
-                    prefixes.get(*next).zip(suffixes.get(*next)).ok_or(ParquetError::Short)?;
-                let (start, end) = stretch(bytes, at, *suffix)?;
-                *next += 1;
-                if *prefix > scratch.len() {
+            Values::Prefixes { prefixes, suffixes, at } => {
+                let prefix = length(prefixes.next(bytes)?)?;
+                let (start, end) = stretch(bytes, at, length(suffixes.next(bytes)?)?)?;
+                if prefix > scratch.len() {
                     return Err(ParquetError::Damaged("a prefix longer than the value before"));
                 }
-                scratch.truncate(*prefix);
+                scratch.truncate(prefix);
                 scratch.extend_from_slice(&bytes[start..end]);
                 Current::Scratch
             }
@@ -218,12 +241,8 @@ fn stretch(bytes: &[u8], at: &mut usize, length: usize) -> Result<(usize, usize)
     Ok((start, *at))
 }
 
-fn values(
-    physical: Physical,
-    encoding: i64,
-    bytes: &[u8],
-    start: usize,
-) -> Result<Values, ParquetError> {
+fn values(physical: Physical, layout: &Layout, bytes: &[u8]) -> Result<Values, ParquetError> {
+    let Layout { values: count, encoding, start, .. } = *layout;
     let rest = bytes.len() - start;
     match (encoding, physical) {
         (0, Physical::Boolean) => Ok(Values::Bits { bit: start * 8 }),
@@ -242,13 +261,13 @@ fn values(
         }
         (5, Physical::Int32 | Physical::Int64) => Ok(Values::Numbers(Delta::new(bytes, start)?)),
         (6, Physical::Bytes) => {
-            let (lengths, at) = lengths(bytes, start)?;
-            Ok(Values::Lengths { lengths, next: 0, at })
+            let (lengths, at) = lengths(bytes, start, count)?;
+            Ok(Values::Lengths { lengths, at })
         }
         (7, Physical::Bytes | Physical::Fixed(_)) => {
-            let (prefixes, at) = lengths(bytes, start)?;
-            let (suffixes, at) = lengths(bytes, at)?;
-            Ok(Values::Prefixes { prefixes, suffixes, next: 0, at })
+            let (prefixes, at) = lengths(bytes, start, count)?;
+            let (suffixes, at) = lengths(bytes, at, count)?;
+            Ok(Values::Prefixes { prefixes, suffixes, at })
         }
         (
             9,
@@ -264,18 +283,16 @@ fn values(
     }
 }
 
-/// Lengths as differences; no more than there are bytes, or bits of them.
-fn lengths(bytes: &[u8], start: usize) -> Result<(Vec<usize>, usize), ParquetError> {
-    let mut delta = Delta::new(bytes, start)?;
-    // Each block of at least eight numbers takes two bytes, of however many numbers a writer chose for it; with
-    // widths of zero these are many, and each is a length in memory.
-    if delta.left() > (bytes.len() as u64).saturating_mul(1_024) {
-        return Err(ParquetError::Damaged("more lengths than bytes"));
+/// Lengths as differences, of at most `count` values, and where the bytes after them begin.
+fn lengths(bytes: &[u8], start: usize, count: u64) -> Result<(Delta, usize), ParquetError> {
+    let delta = Delta::new(bytes, start)?;
+    if delta.left() > count {
+        return Err(ParquetError::Damaged("more lengths than values"));
     }
-    let mut lengths = Vec::new();
-    while delta.left() > 0 {
-        let length = usize::try_from(delta.next(bytes)?);
-        lengths.push(length.map_err(|_negative| ParquetError::Damaged("a negative length"))?);
-    }
-    Ok((lengths, delta.position()))
+    let end = delta.end(bytes)?;
+    Ok((delta, end))
+}
+
+fn length(number: i64) -> Result<usize, ParquetError> {
+    usize::try_from(number).map_err(|_negative| ParquetError::Damaged("a negative length"))
 }

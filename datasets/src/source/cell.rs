@@ -1,6 +1,6 @@
 //! One value of a record, as its file has it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 /// Words that stand for a value that is not there, beside nothing at all, in any case: those of R, pandas, SQL and the
 /// UCI repository. `none` and `-` are not among them: they are classes and categories as well.
@@ -52,7 +52,7 @@ impl Cell<'_> {
     #[must_use]
     pub fn single(&self, decimal_comma: bool) -> Option<f32> {
         let single = match self {
-            Self::Text(text) if text.parse::<f32>().is_ok() => text.parse().ok(),
+            Self::Text(text) if let Some(single) = parsed(text, decimal_comma) => Some(single),
             _ => self.number(decimal_comma).map(single_from_double),
         };
         single.filter(|n: &f32| n.is_finite())
@@ -96,16 +96,25 @@ impl Cell<'_> {
 }
 
 fn number_from_text(text: &str, decimal_comma: bool) -> Option<f64> {
-    let number = match text.parse::<f64>() {
-        Ok(number) => Some(number),
-        Err(_) if text.eq_ignore_ascii_case("true") => Some(1.0),
-        Err(_) if text.eq_ignore_ascii_case("false") => Some(0.0),
-        Err(_) if decimal_comma && text.matches(',').count() == 1 && !text.contains('.') => {
-            text.replace(',', ".").parse().ok()
-        }
-        Err(_) => None,
+    let number = match parsed(text, decimal_comma) {
+        Some(number) => Some(number),
+        None if text.eq_ignore_ascii_case("true") => Some(1.0),
+        None if text.eq_ignore_ascii_case("false") => Some(0.0),
+        None => None,
     };
     number.filter(fits)
+}
+
+/// Where a comma is the decimal sign, a point stands between thousands, or is a mistake: 1.234 is not one and a bit. Nobody
+/// can tell, so that it is no number.
+fn parsed<T: FromStr>(text: &str, decimal_comma: bool) -> Option<T> {
+    if !decimal_comma {
+        return text.parse().ok();
+    }
+    if text.contains('.') {
+        return None;
+    }
+    text.replacen(',', ".", 1).parse().ok()
 }
 
 fn fits(number: &f64) -> bool {
@@ -148,6 +157,13 @@ mod tests {
         for word in ["inf", "nan", "1e999", "x", ""] {
             assert_eq!(text(word).number(true), None, "{word}");
         }
+        for word in ["1.234", "1.234,5", "1.5", ".5"] {
+            assert_eq!(text(word).number(true), None, "{word}");
+            assert_eq!(text(word).single(true), None, "{word}");
+        }
+        assert_eq!(text("1.234").single(false), Some(1.234));
+        // Rounded once, with a comma as with a point: by way of an f64 it would be 1.
+        assert_eq!(text("1,000000059604644775390626").single(true), Some(1.0 + f32::EPSILON));
         assert_eq!(text("1e300").number(false), None, "it does not fit an f32");
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn scan(
     }
 }
 
-/// The names of the columns: of the header, or `column 1`, `column 2` … if there is none.
+/// The names of the columns: of the header, or `column 1`, `column 2` … if there is none, or where it is blank.
 pub(crate) fn columns(
     path: &Path,
     source: impl Read,
@@ -64,9 +64,13 @@ pub(crate) fn columns(
         let what = format!("{} columns, at most {FEATURES_MAX} are read", record.len());
         return Err(SourceError::whole(path, what, "leave out what is not trained on"));
     }
-    let name = |(at, field): (usize, &str)| match dialect.header {
-        true => field.trim_start_matches('\u{feff}').trim_matches('"').trim().to_owned(),
-        false => format!("column {}", at + 1),
+    let name = |(at, field): (usize, &str)| {
+        let name = field.trim_start_matches('\u{feff}').trim_matches('"').trim();
+        if dialect.header && !name.is_empty() {
+            name.to_owned()
+        } else {
+            format!("column {}", at + 1)
+        }
     };
     Ok(record.iter().enumerate().map(name).collect())
 }

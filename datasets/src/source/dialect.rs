@@ -1,5 +1,7 @@
 //! How a CSV file separates its values, guessed from its beginning.
 
+use std::collections::BTreeSet;
+
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::Cell;
@@ -90,24 +92,44 @@ fn single_quoted(head: &str) -> bool {
     outer >= 4 && inner == 0
 }
 
-/// Numbers with a comma, and none with a point.
+/// Numbers with a comma, and none with a point; but `1.234,5` or `1,234.5` tells by itself.
 fn has_decimal_comma(records: &[StringRecord]) -> bool {
     let (mut commas, mut points) = (0, 0);
     for field in records.iter().flatten() {
         let number = field.bytes().all(|b| b.is_ascii_digit() || b"+-eE.,".contains(&b));
-        if number && field.bytes().any(|b| b.is_ascii_digit()) {
-            commas += usize::from(field.contains(','));
-            points += usize::from(field.contains('.'));
+        if !number || !field.bytes().any(|b| b.is_ascii_digit()) {
+            continue;
+        }
+        match (field.matches(',').count(), field.matches('.').count()) {
+            (1, 0) => commas += 1,
+            (0, 1) => points += 1,
+            // Of both the last is the decimal sign, and the other one stands between thousands.
+            (1, 1..) if field.rfind('.') < field.find(',') => return true,
+            (1.., 1) if field.rfind(',') < field.find('.') => return false,
+            // A date with points, a list.
+            _ => {}
         }
     }
     commas > 0 && points == 0
 }
 
-/// A first record of words that are all different, none of which is a number or missing.
+/// A first record of words, none of which is a number or missing. Its first cells may be blank, as programs leave them over the
+/// numbers of rows; then the words differ, and no record has such a blank in its place.
 fn has_header(records: &[StringRecord], decimal_comma: bool) -> bool {
-    let Some(first) = records.first() else { return true };
-    let names = first.iter().map(|field| Cell::Text(field.into()));
-    !names.into_iter().any(|cell| cell.is_missing() || cell.number(decimal_comma).is_some())
+    let Some((first, others)) = records.split_first() else { return true };
+    let blank = first.iter().take_while(|field| field.is_empty()).count();
+    let names: Vec<&str> = first.iter().skip(blank).collect();
+    let is_name = |field: &&str| {
+        let cell = Cell::Text((*field).into());
+        !cell.is_missing() && cell.number(decimal_comma).is_none()
+    };
+    if !names.iter().all(is_name) {
+        return false;
+    }
+    let different = || names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    let filled = |record: &StringRecord| record.iter().take(blank).all(|field| !field.is_empty());
+    blank == 0
+        || (!names.is_empty() && different() && !others.is_empty() && others.iter().all(filled))
 }
 
 #[cfg(test)]
@@ -131,8 +153,25 @@ mod tests {
         check("\"a;b\",c\n\"1;2\",3\n", b',', b'"', [true, false]);
         check("alone\n1\n2\n", b',', b'"', [true, false]);
         check("", b',', b'"', [true, false]);
+        // A day has points, but is no number; of two signs in a number the last is the decimal one.
+        check("a;b\n23.11.2026;1,5\n", b';', b'"', [true, true]);
+        check("a;b\n1.234;2\n1.234,5;3\n", b';', b'"', [true, true]);
+        check("a;b\n1,234;2\n1,234.5;3\n", b';', b'"', [true, false]);
+        check("a;b\n1,234,567;2\n", b';', b'"', [true, false]);
         // The commas of the numbers are many, but the semicolons are in every line.
         check("a;b;c\n1,5;2,5;3,5\n1;2,5;3\n", b';', b'"', [true, true]);
+    }
+
+    #[test]
+    fn a_header_may_be_blank_over_the_numbers_of_rows() {
+        check(",a,b\n0,1,x\n1,2,y\n", b',', b'"', [true, false]);
+        check(",,a,b\nu,0,1,x\nu,1,2,y\n", b',', b'"', [true, false]);
+        // A row that lacks values is no header.
+        for head in
+            [",1,b\n0,1,x\n", ",a,b\n,1,x\n", ",a,a\n0,b,c\n", "a,,b\n0,1,x\n", ",x\n", ",\n1,2\n"]
+        {
+            check(head, b',', b'"', [false, false]);
+        }
     }
 
     #[test]

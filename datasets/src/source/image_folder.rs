@@ -106,7 +106,12 @@ impl ImageFolder {
         Ok(())
     }
 
-    /// The pictures in one shape, and the index of each one's class folder.
+    /// How many pictures there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The pictures in one shape, and the index of each one's class folder. The caller bounds how many values these are.
     pub(crate) fn images(&self, shape: ImageShape) -> Result<(IdxImages, Vec<usize>), SourceError> {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for (path, class) in &self.files {

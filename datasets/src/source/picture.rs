@@ -8,6 +8,8 @@ use zune_png::PngDecoder;
 
 use crate::{Channels, ImageShape};
 
+use super::png_chunks::{needed_chunks, png_size};
+
 /// The most pixels of a picture, told from its header before anything is unpacked: what most cameras make. It takes 256 MiB.
 pub const PICTURE_PIXELS_MAX: usize = 64 << 20;
 
@@ -175,10 +177,10 @@ fn bounded(dimensions: Option<(usize, usize)>) -> Result<(usize, usize), String>
 }
 
 fn decode_png(bytes: &[u8]) -> Result<Picture, String> {
-    let mut decoder = PngDecoder::new_with_options(ZCursor::new(bytes), options());
+    let (width, height) = bounded(png_size(bytes))?;
+    let needed = needed_chunks(bytes)?;
+    let mut decoder = PngDecoder::new_with_options(ZCursor::new(&needed), options());
     let said = |error| format!("a damaged PNG: {error:?}");
-    decoder.decode_headers().map_err(said)?;
-    let (width, height) = bounded(decoder.dimensions())?;
     let bytes = decoder.decode_raw().map_err(said)?;
     let space = decoder.colorspace().ok_or("the picture has no colours")?;
     let coloured = matches!(space, ColorSpace::RGB | ColorSpace::RGBA);
