@@ -77,29 +77,100 @@ function fact(name, value) {
   return element("div", [element("dt", name), element("dd", value)]);
 }
 
-// What was bought and used, purchase by purchase: each has an account of its own in the books.
-async function usage(balance) {
-  const prefix = `money/${balance.currency}/prepaid/${balance.key_id}/`;
-  const { accounts } = await ask("GET", `/v1/ledger/accounts?limit=200&prefix=${encodeURIComponent(prefix)}`);
-  if (accounts.length === 0) return [];
-  const cells = (account) => {
-    const model = account.id.slice(prefix.length).split("/")[0];
-    const amounts = [account.credits_posted, account.debits_posted, account.available];
-    return [element("th", element("a", model, { href: `/models/${encodeURIComponent(model)}` }), { scope: "row" }),
-      ...amounts.map((amount) => element("td", money(amount, balance.currency, true), { class: "num" }))];
-  };
-  const head = ["Purchase", "Paid", "Used", "Left"].map((name, index) => element("th", name, { scope: "col", class: index ? "num" : "" }));
-  const table = element("table", [element("thead", element("tr", head)), element("tbody", accounts.map((account) => element("tr", cells(account))))]);
-  return [element("h2", "Usage"), element("div", table, { class: "wide", role: "region", "aria-label": "Usage", tabindex: "0" })];
+// A table; the columns behind the first are numbers.
+function table(label, heads, rows) {
+  const head = heads.map((name, index) => element("th", name, { scope: "col", class: index ? "num" : "" }));
+  const cells = (row) => row.map((cell, index) => index ? element("td", cell, { class: "num" }) : element("th", cell, { scope: "row" }));
+  const body = rows.map((row) => element("tr", cells(row)));
+  const made = element("table", [element("thead", element("tr", head)), element("tbody", body)]);
+  return element("div", made, { class: "wide", role: "region", "aria-label": label, tabindex: "0" });
+}
+
+function modelLink(name) {
+  return element("a", name, { href: `/models/${encodeURIComponent(name)}` });
+}
+
+// What a key may not see is left out: the rest of the page is there all the same.
+async function askIfAllowed(path) {
+  try { return await ask("GET", path); } catch { return null; }
+}
+
+// What the key did, by day, model and key; newest first.
+function usageTable(answer, currency) {
+  if (answer === null || answer.usage.length === 0) return [];
+  const sum = (row) => [row.calls_price, row.licences_price].reduce((all, amount) => all + BigInt(amount), 0n);
+  const rows = answer.usage.toReversed().map((row) => [
+    row.day.slice(0, 10), modelLink(row.model), element("code", row.key_id), String(row.calls), money(sum(row), currency, true),
+    String(row.bought), money(row.bought_price, currency, true), String(row.refunded),
+  ]);
+  const total = answer.usage.reduce((all, row) => all + sum(row), 0n);
+  const calls = answer.usage.reduce((all, row) => all + row.calls, 0);
+  return [element("h2", "Usage of the last 31 days"), element("p", `${calls} predictions; what they and licences cost: ${money(total, currency)}.`),
+    table("Usage", ["Day (UTC)", "Model", "Key", "Predictions", "Cost", "Calls bought", "Paid in advance", "Given back"], rows)];
+}
+
+// What was bought in advance and is left; single calls can be given back.
+function purchases(balance) {
+  const lots = balance.calls.flatMap((calls) => calls.lots.map((lot) => ({ model: calls.model, ...lot })));
+  if (lots.length === 0) return [];
+  const rows = lots.map((lot) => {
+    const until = lot.ends_at_ms === null ? "do not end" : `until ${new Date(lot.ends_at_ms).toISOString().slice(0, 10)}`;
+    const booked = element("a", String(lot.ledger_index), { href: `/ledger/${lot.ledger_index}` });
+    return [modelLink(lot.model), lot.left, money(lot.price, balance.currency, true), until, booked, lot.ends_at_ms === null ? refundButton(lot) : "—"];
+  });
+  return [element("h2", "Paid in advance"), table("Paid in advance", ["Model", "Calls left", "Price of each", "They", "Entry", "Give back"], rows)];
+}
+
+function refundButton(lot) {
+  const button = element("button", `Give ${lot.left} back`, { type: "button", class: "refund" });
+  // One name for as long as the page has this button: pressed twice, it is booked once.
+  const name = random();
+  button.addEventListener("click", async () => {
+    complain(null);
+    button.disabled = true;
+    try {
+      await ask("POST", "/v1/refunds", { model: lot.model, lot: lot.lot, calls: Number(lot.left) }, { "idempotency-key": name });
+      await showBalance();
+    } catch (error) {
+      complain(error);
+      button.disabled = false;
+    }
+  });
+  return button;
+}
+
+// What can be bought, at the prices of this moment.
+function planTable(plans) {
+  if (plans === null || plans.models.length === 0) return [];
+  const rows = plans.models.map(({ model, call, month, download }) => {
+    const bounds = call.low === call.high ? money(call.price, plans.currency) : `${money(call.price, plans.currency)} (${money(call.low, plans.currency)} to ${money(call.high, plans.currency)})`;
+    const thirty = month ? `${money(month.total, plans.currency)} for ${month.calls} calls` : "not sold";
+    return [modelLink(model), bounds, thirty, download ? money(download.price, plans.currency) : "not sold"];
+  });
+  return [element("h2", "Plans"), table("Plans", ["Model", "One call now", "Thirty days", "Licence of a version"], rows)];
+}
+
+const SCOPES = { admin: "act for the operator", buy: "buy and give back", download: "download what is licensed", infer: "ask models", keys: "make and revoke keys", usage: "see balance and usage" };
+
+// What the key may do, until when, and how much it may spend.
+function rights(key, currency) {
+  if (key === null) return [];
+  const { grant } = key;
+  const may = (grant.scopes || []).map((scope) => SCOPES[scope] || scope).join(", ");
+  const limit = (most, spent) => most === null || most === undefined ? "no limit" : `${money(spent, currency)} of ${money(most, currency)}`;
+  return [fact("May", may), fact("Expires", grant.expires_at_ms ? new Date(grant.expires_at_ms).toISOString().slice(0, 16).replace("T", " ") : "never"),
+    fact("Spent today", limit(grant.limit_day, key.spent_day)), fact("Spent in all", limit(grant.limit_total, key.spent_total))];
 }
 
 async function showAccount(balance) {
+  const [key, usage, plans] = await Promise.all(["/v1/keys/" + encodeURIComponent(balance.key_id), "/v1/usage", "/v1/plans"].map(askIfAllowed));
   const calls = balance.calls.map((calls) => fact(`Paid calls of ${calls.model}`, calls.left));
   const none = fact("Paid calls", "none yet");
+  const own = [fact("Key", element("code", balance.key_id)), fact("Balance", money(balance.balance, balance.currency)), ...(calls.length ? calls : [none])];
   one("account").replaceChildren(
     element("h2", balance.buyer || balance.key_id),
-    element("dl", [fact("Key", element("code", balance.key_id)), fact("Balance", money(balance.balance, balance.currency)), ...(calls.length ? calls : [none])], { class: "facts one" }),
-    ...await usage(balance),
+    element("dl", [...own, ...rights(key, balance.currency)], { class: "facts one" }),
+    ...purchases(balance), ...usageTable(usage, balance.currency), ...planTable(plans),
   );
   one("account").hidden = false;
 }

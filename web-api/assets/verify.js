@@ -1,5 +1,5 @@
-// Checks that an entry is in the log: RFC 9162 section 2.1.3.2 (inclusion proof), C2SP tlog-checkpoint and signed-note
-// (what the log's key signed). Hashes and signatures are the browser's own, WebCrypto.
+// Checks that an entry is in the log: RFC 9162 sections 2.1.3.2 (inclusion) and 2.1.4.2 (that the log continues the one of last
+// time), C2SP tlog-checkpoint, signed-note and tlog-cosignature (what the log's key and witnesses signed). Hashes and signatures are the browser's own, WebCrypto.
 "use strict";
 
 const button = document.getElementById("verify");
@@ -63,14 +63,43 @@ function parseCheckpoint(note) {
   };
 }
 
-// The key of the log: name+hash+base64(0x01, 32 bytes of Ed25519).
-async function parseVkey(vkey) {
+const LOG = 1, WITNESS = 4;
+
+// A key: name+hash+base64(kind, 32 bytes of Ed25519); 1 signs checkpoints, 4 cosigns them (C2SP signed-note).
+async function parseVkey(vkey, kind = LOG) {
+  const whose = kind === LOG ? "the log's key" : "a witness's key";
   const [name, id, ...rest] = vkey.split("+");
   const data = fromBase64(rest.join("+"));
-  if (data.length !== 33 || data[0] !== 1) throw new Error("the log's key is not Ed25519");
+  if (data.length !== 33 || data[0] !== kind) throw new Error(`${whose} is not Ed25519`);
   const expected = (await sha256(bytes(`${name}\n`), data)).slice(0, 4);
-  if (hex(expected) !== id) throw new Error("the log's key and its id do not belong together");
+  if (hex(expected) !== id) throw new Error(`${whose} and its id do not belong together`);
   return { name, id: expected, key: data.slice(1) };
+}
+
+// Whether the log of `size` entries with `root` begins with the `old` entries under `oldRoot`: RFC 9162 section 2.1.4.2.
+async function continues(old, oldRoot, size, root, path) {
+  if (path.some((hash) => hash.length !== 32)) return false;
+  if (old === size) return path.length === 0 && hex(oldRoot) === hex(root);
+  let power = old;
+  while (power % 2 === 0) power /= 2;
+  const hashes = power === 1 ? [oldRoot, ...path] : path;
+  if (hashes.length === 0) return false;
+  let at = old - 1, last = size - 1;
+  while (at % 2 === 1) { at = Math.floor(at / 2); last = Math.floor(last / 2); }
+  let before = hashes[0], after = hashes[0];
+  for (const hash of hashes.slice(1)) {
+    if (last === 0) return false;
+    if (at % 2 === 1 || at === last) {
+      before = await nodeHash(hash, before);
+      after = await nodeHash(hash, after);
+      while (at % 2 === 0 && at !== 0) { at = Math.floor(at / 2); last = Math.floor(last / 2); }
+    } else {
+      after = await nodeHash(after, hash);
+    }
+    at = Math.floor(at / 2);
+    last = Math.floor(last / 2);
+  }
+  return last === 0 && hex(before) === hex(oldRoot) && hex(after) === hex(root);
 }
 
 function step(kind, text, detail) {
@@ -91,21 +120,85 @@ function conclude(kind, text) {
   verdict.textContent = text;
 }
 
-// True, false, or null where the browser has no Ed25519.
-async function checkSignature(checkpoint, vkey) {
+// The data of the signature lines of a key, its id cut off.
+function signaturesOf(checkpoint, vkey) {
   const prefix = `— ${vkey.name} `;
   const lines = checkpoint.signatures.filter((line) => line.startsWith(prefix));
   const own = lines.map((line) => fromBase64(line.slice(prefix.length))).filter((data) => hex(data.slice(0, 4)) === hex(vkey.id));
-  if (own.length === 0) return false;
-  let key;
+  return own.map((data) => data.slice(4));
+}
+
+// Null where the browser has no Ed25519.
+async function importKey(vkey) {
   try {
-    key = await crypto.subtle.importKey("raw", vkey.key, { name: "Ed25519" }, false, ["verify"]);
+    return await crypto.subtle.importKey("raw", vkey.key, { name: "Ed25519" }, false, ["verify"]);
   } catch (error) {
     if (error.name === "NotSupportedError") return null;
     throw error;
   }
-  const checks = own.map((data) => crypto.subtle.verify({ name: "Ed25519" }, key, data.slice(4), bytes(checkpoint.signed)));
+}
+
+// True, false, or null where the browser has no Ed25519.
+async function checkSignature(checkpoint, vkey) {
+  const own = signaturesOf(checkpoint, vkey);
+  if (own.length === 0) return false;
+  const key = await importKey(vkey);
+  if (key === null) return null;
+  const checks = own.map((data) => crypto.subtle.verify({ name: "Ed25519" }, key, data, bytes(checkpoint.signed)));
   return (await Promise.all(checks)).every(Boolean);
+}
+
+// When a witness saw the checkpoint, in seconds since 1970; null if it did not cosign it (C2SP tlog-cosignature).
+async function cosignedAt(checkpoint, vkey) {
+  const key = await importKey(vkey);
+  if (key === null) return null;
+  for (const data of signaturesOf(checkpoint, vkey)) {
+    if (data.length !== 72) continue;
+    const time = data.slice(0, 8).reduce((number, byte) => number * 256 + byte, 0);
+    const signed = bytes(`cosignature/v1\ntime ${time}\n${checkpoint.signed}`);
+    if (await crypto.subtle.verify({ name: "Ed25519" }, key, data.slice(8), signed)) return time;
+  }
+  return null;
+}
+
+// Who the witnesses are, the ledger itself says, by vote: the page's node cannot add one unseen.
+async function checkWitnesses(checkpoint) {
+  const answer = await fetch("/v1/governance", { cache: "no-store" });
+  if (!answer.ok) return step("open", "Who the witnesses are could not be learnt.");
+  const { witnesses, witness_quorum: quorum } = await answer.json();
+  let held = 0;
+  for (const witness of witnesses) {
+    const time = await cosignedAt(checkpoint, await parseVkey(witness.vkey, WITNESS));
+    if (time === null) continue;
+    held += 1;
+    step("good", `${witness.name} cosigned this checkpoint on ${new Date(1000 * time).toISOString().slice(0, 16).replace("T", " ")} UTC.`, witness.vkey);
+  }
+  if (witnesses.length === 0) {
+    const others = checkpoint.signatures.length - 1;
+    return step("open", others > 0 ? `The members voted for no witnesses: ${others} more signatures say nothing here.` : "The members voted for no witnesses: nobody else has seen this checkpoint, as far as the page can tell.");
+  }
+  if (held < quorum) step("open", `${held} of ${witnesses.length} witnesses cosigned it; the members want ${quorum}.`);
+}
+
+// The checkpoint of last time and this one are of one log that was only appended to, or somebody rewrote it.
+async function checkContinues(origin, checkpoint) {
+  const place = `sahakar-checkpoint:${origin}`;
+  const now = { size: checkpoint.size, root: hex(checkpoint.root) };
+  let before = null;
+  try { before = JSON.parse(localStorage.getItem(place)); } catch { before = null; }
+  if (before !== null) {
+    const [early, late] = before.size <= now.size ? [before, now] : [now, before];
+    const answer = await fetch(`/v1/ledger/consistency?old=${early.size}&new=${late.size}`, { cache: "no-store" });
+    const { path } = answer.ok ? await answer.json() : { path: null };
+    const holds = path !== null && await continues(early.size, fromHex(early.root), late.size, fromHex(late.root), path.map(fromHex));
+    if (!holds) {
+      step("bad", `This log does not continue the one of ${before.size} entries that this browser saw before.`, before.root);
+      throw new Error("the log was rewritten");
+    }
+    step("good", `The log continues the one of ${before.size} entries that this browser saw before.`, before.root);
+    if (before.size >= now.size) return;
+  }
+  try { localStorage.setItem(place, JSON.stringify(now)); } catch { step("open", "This browser keeps nothing: next time it cannot tell whether the log was rewritten."); }
 }
 
 // A log that shows another key than last time is another log. What was seen first is kept in this browser.
@@ -149,8 +242,8 @@ async function verify() {
   if (signature === null) step("open", "The checkpoint's signature was not checked: this browser has no Ed25519.");
   else step("good", "The log's key signed this checkpoint (Ed25519).", button.dataset.vkey);
   checkKeySeen(vkey.name, button.dataset.vkey);
-  const others = checkpoint.signatures.length - 1;
-  if (others > 0) step("open", `${others} more signatures, of witnesses, were not checked here.`);
+  if (signature !== null) await checkWitnesses(checkpoint);
+  await checkContinues(vkey.name, checkpoint);
   return signature;
 }
 

@@ -22,6 +22,7 @@ mod federations;
 mod forest;
 mod format;
 mod json_tree;
+mod key_words;
 mod layout;
 mod ledger;
 mod lifecycle;

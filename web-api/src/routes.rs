@@ -6,6 +6,7 @@ mod artefacts;
 mod assembly;
 mod balance;
 mod ballots;
+mod consistency;
 mod deposits;
 mod disclosures;
 mod disputes;
@@ -123,6 +124,7 @@ fn governance() -> OpenApiRouter<ApiState> {
 fn ledger() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(ledger::show))
+        .routes(routes!(consistency::show))
         .routes(routes!(entries::list))
         .routes(routes!(entries::show))
         .routes(routes!(accounts::list))

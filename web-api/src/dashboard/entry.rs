@@ -67,7 +67,8 @@ fn content(
 /// The leaf, and where the script writes what it checked.
 fn verifier(state: &ApiState, index: u64, leaf: &str) -> Markup {
     html! {
-        p { "Your browser hashes the entry, climbs to the root along the proof, and compares it with the checkpoint that the log's key signed." }
+        p { "Your browser hashes the entry, climbs to the root along the proof, and compares it with the checkpoint that the log's key and "
+            "the members' witnesses signed; and it checks that the log continues the one that it saw last time." }
         noscript { p class="remark" { "This needs scripts. " code { "sahakar receipt --help" } " checks the same." } }
         label for="leaf" { "The entry's bytes. Change one, and it is refused." }
         textarea id="leaf" rows="6" spellcheck="false" autocapitalize="off" autocomplete="off" { (leaf) }

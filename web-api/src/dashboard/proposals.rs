@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use data_dao_governance::Proposal;
 use maud::{Markup, html};
 
-use super::format::{duration, member, time};
+use super::format::{duration, member, plural, time};
 use super::layout::{Masthead, Page, Section, nothing};
 use super::lifecycle::badge;
 use super::reading::{Reading, read};
@@ -60,7 +60,7 @@ fn rules(ledger: &Reading<'_>) -> Markup {
             dl class="facts" {
                 div { dt { "Voting begins after" } dd { (duration(rules.voting_delay_ms)) } }
                 div { dt { "and takes" } dd { (duration(rules.voting_period_ms)) } }
-                div { dt { "Quorum" } dd { (rules.quorum_percent) "\u{202f}% of all votes, " (rules.minimum_voters) " voters" } }
+                div { dt { "Quorum" } dd { (rules.quorum_percent) "\u{202f}% of all votes, " (plural(rules.minimum_voters, "voter", "voters")) } }
                 div { dt { "Timelock" } dd { (duration(rules.timelock_ms)) } }
                 div { dt { "of critical proposals" } dd { (duration(rules.critical_timelock_ms)) } }
                 div { dt { "A vote halves after" } dd { (rules.half_life_days) " days" } }

@@ -6,6 +6,7 @@ use data_dao_ledger::Name;
 use maud::{Markup, html};
 
 use super::format::{duration, grouped, label, member, money, percent, plural, short};
+use super::key_words;
 use super::reading::Reading;
 
 /// The kind of an entry: `round_settled` is "Round settled".
@@ -31,7 +32,17 @@ pub(super) fn about(body: &Body) -> &'static str {
         | Body::ModelReleased(_) => "training",
         Body::PriceSet(_)
         | Body::KeyIssued(_)
+        | Body::KeyGranted(_)
+        | Body::KeyAmended(_)
+        | Body::KeyRotated(_)
+        | Body::KeyRevoked(_)
         | Body::Deposited(_)
+        | Body::Withdrawn(_)
+        | Body::CallsRefunded(_)
+        | Body::MonthBought(_)
+        | Body::MonthEnded(_)
+        | Body::LicenceBought(_)
+        | Body::PricePolicySet(_)
         | Body::Purchased(_)
         | Body::PredictionReserved(_)
         | Body::Predicted(_)
@@ -53,7 +64,9 @@ pub(super) fn about(body: &Body) -> &'static str {
 /// What happened, with links to whom and what it concerns.
 pub(super) fn sentence(ledger: &Reading<'_>, body: &Body) -> Markup {
     let told = rounds(ledger, body).or_else(|| sales(ledger, body)).or_else(|| votes(ledger, body));
-    told.or_else(|| founding(ledger, body)).unwrap_or_else(|| html! { (kind(body.kind())) "." })
+    let told = told.or_else(|| founding(ledger, body));
+    told.or_else(|| key_words::sentence(ledger, body))
+        .unwrap_or_else(|| html! { (kind(body.kind())) "." })
 }
 
 /// People count rounds from one.

@@ -4,7 +4,7 @@
 
 use axum::{body::Body as HttpBody, http::Request};
 use data_dao_store::{audit_tiles, checkpoint_head};
-use privacy_identity::{Digest, InclusionProof};
+use privacy_identity::{ConsistencyProof, Digest, InclusionProof, TreeHead};
 use serde_json::Value;
 
 use super::support::{Node, OPERATOR, two_rows};
@@ -169,4 +169,29 @@ async fn what_a_buyer_is_called_is_not_in_the_log_and_can_be_erased() {
     assert_eq!(node.state.store().size(), size + 1);
     let after = node.state.store().entries(0, 1_000).await.unwrap();
     assert!(leaves.iter().zip(&after).all(|(before, after)| before.leaf == after.leaf));
+}
+
+#[tokio::test]
+async fn a_later_log_is_proven_to_continue_an_earlier_one_and_nothing_else_is() {
+    let (node, key) = Node::with_calls(2).await;
+    let head = |ledger: &Value| TreeHead {
+        size: ledger["size"].as_u64().unwrap(),
+        root: ledger["root"].as_str().unwrap().parse::<Digest>().unwrap(),
+    };
+    let old = head(&node.get("/v1/ledger").await.json());
+    node.infer(&key, &two_rows()).await.status_is(200);
+    let new = head(&node.get("/v1/ledger").await.json());
+    assert!(new.size > old.size);
+    let path = format!("/v1/ledger/consistency?old={}&new={}", old.size, new.size);
+    let answer = node.get(&path).await.json();
+    let hashes = answer["path"].as_array().unwrap().iter();
+    let path = hashes.map(|hash| hash.as_str().unwrap().parse().unwrap()).collect();
+    let proof = ConsistencyProof { path };
+    proof.verify(&old, &new).unwrap();
+    assert!(proof.verify(&TreeHead { root: Digest([7; 32]), ..old }, &new).is_err());
+    for bad in ["old=0&new=1", "old=2&new=1", "old=1&new=100000"] {
+        let refused = node.get(&format!("/v1/ledger/consistency?{bad}")).await;
+        refused.assert_problem(422, "invalid");
+    }
+    node.get("/v1/ledger/consistency").await.assert_problem(400, "malformed");
 }

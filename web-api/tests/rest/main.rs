@@ -6,6 +6,7 @@ mod artefacts;
 mod catalogue;
 mod child;
 mod clients;
+mod crowd;
 mod dashboard;
 mod disputes;
 mod governance;

@@ -23,6 +23,7 @@ const ROUTES: &[&str] = &[
     "get /v1/health",
     "get /v1/ledger",
     "get /v1/ledger/accounts",
+    "get /v1/ledger/consistency",
     "get /v1/ledger/entries",
     "get /v1/ledger/entries/{index}",
     "get /v1/members",

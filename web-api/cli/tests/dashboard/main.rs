@@ -169,9 +169,12 @@ async fn a_buyer_buys_and_predicts_through_the_page() {
         browser.open(&format!("{url}/buyer"));
         browser.until("!document.getElementById('account').hidden");
         let account = browser.text("#account");
-        for part in ["0.925", "Paid calls of wine", "0.0750", "0.0250", "0.0500"] {
+        for part in ["0.925", "Paid calls of wine", "0.0750", "0.0250", "ask models", "no limit", "1 predictions", "Plans"] {
             assert!(account.contains(part), "{part}: {account}");
         }
+        browser.click(".refund");
+        browser.until("document.getElementById('account').textContent.includes('0.975')");
+        assert!(!browser.text("#account").contains("Give"), "nothing is left to give back");
         assert!(browser.text("#receipts").contains("wine: "));
         assert_eq!(browser.complaints(), Vec::<String>::new());
         browser.click("#forget");
@@ -189,6 +192,8 @@ async fn an_entry_is_verified_in_the_page_and_a_falsified_one_is_refused() {
     let stranger = SigningKey::from_seed(&[77; 32]).verifying_key();
     let strange_key = data_dao_store::log_vkey("test/wine", &stranger).unwrap();
     let size = world.api.store().size();
+    // The root over one entry is its leaf's hash, which is the DAO's id.
+    let first_root = world.api.store().view(|state| state.dao_id().unwrap().to_string());
     in_browser(move |browser| {
         let check = |page: String, alter: &str| {
             browser.open(&page);
@@ -202,8 +207,18 @@ async fn an_entry_is_verified_in_the_page_and_a_falsified_one_is_refused() {
             let verdict = check(format!("{url}/ledger/{index}"), "0");
             assert_eq!(verdict, "Verified: this entry is in the log.", "{index}");
         }
-        assert_eq!(browser.value("document.querySelectorAll('#steps .good').length"), 4);
+        // Bytes, path, signature, the key of last time, the log of last time.
+        assert_eq!(browser.value("document.querySelectorAll('#steps .good').length"), 5);
         assert_eq!(browser.value("document.querySelectorAll('#steps .bad').length"), 0);
+        // The log that this browser saw when it had one entry, and one that it cannot have seen.
+        let seen = |root: &str| {
+            format!("localStorage.setItem('sahakar-checkpoint:test/wine', '{{\"size\":1,\"root\":\"{root}\"}}')")
+        };
+        assert_eq!(check(format!("{url}/ledger/2"), &seen(&first_root)), "Verified: this entry is in the log.");
+        assert!(browser.text("#steps").contains("continues the one of 1 entries"));
+        let rewritten = check(format!("{url}/ledger/2"), &seen(&"07".repeat(32)));
+        assert_eq!(rewritten, "Refused: the log was rewritten.");
+        browser.value("void localStorage.removeItem('sahakar-checkpoint:test/wine')");
         // A byte changed by the reader.
         let refused = "Refused: these bytes are not what the log has there.";
         let altered = "document.getElementById('leaf').value = document.getElementById('leaf').value.replace('Winery 1', 'Winery 2')";
