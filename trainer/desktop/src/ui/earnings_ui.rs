@@ -48,12 +48,10 @@ pub(super) fn earnings_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
 pub(super) fn node_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     card_ui(ui, None, |ui| {
         field_ui(ui, view.t("node_field"), &mut drafts.node, "https://…");
-        ui.horizontal_wrapped(|ui| {
-            if main_button(ui, !drafts.node.trim().is_empty(), view.t("node_ask")).clicked() {
-                view.send(Command::Node(drafts.node.clone()));
-            }
-            ui.label(RichText::new(view.t("node_hint")).weak().small());
-        });
+        ui.add(egui::Label::new(RichText::new(view.t("node_hint")).weak().small()).wrap());
+        if main_button(ui, !drafts.node.trim().is_empty(), view.t("node_ask")).clicked() {
+            view.send(Command::Node(drafts.node.clone()));
+        }
     });
 }
 

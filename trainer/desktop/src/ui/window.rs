@@ -165,7 +165,9 @@ fn path_of(news: &News) -> String {
 }
 
 fn screen_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
-    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+    // Each screen remembers how far it was scrolled, and none begins where another one was left.
+    let scroll = ScrollArea::vertical().id_salt(view.desk.screen.key());
+    scroll.auto_shrink([false, false]).show(ui, |ui| {
         ui.set_max_width(ui.available_width().min(COLUMN_WIDTH));
         match view.desk.screen {
             Screen::Start => start_ui(ui, view, drafts),

@@ -1,9 +1,9 @@
 //! The data: what is said of them, and what remedies it.
 
-use datasets::Mapping;
+use datasets::{ImageShape, Mapping};
 use egui_kittest::kittest::Queryable as _;
 use serde_json::json;
-use trainer_desktop::{Browsed, Effect, Failure, News};
+use trainer_desktop::{Browsed, Effect, Failure, News, Preview, Terms};
 
 use crate::harness::{header, preview, ready, table, terms};
 
@@ -77,4 +77,30 @@ fn json_lines_are_shown_like_other_tables() {
     tested.assert_sees(&["It fits: 10 rows.", "JSON lines"]);
     tested.click("Choose a folder …");
     assert!(matches!(tested.effects()[..], [Effect::Save(_), Effect::Browse(Browsed::Folder)]));
+}
+
+#[test]
+fn pictures_are_shown_with_what_the_federation_makes_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    // IDX: magic, sizes, bytes; four pictures of 2 x 2 pixels in two classes.
+    let images =
+        [&[0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2][..], &(0..16).collect::<Vec<u8>>()];
+    std::fs::write(dir.path().join("some-images"), images.concat()).unwrap();
+    std::fs::write(dir.path().join("some-labels"), [0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 1, 1]).unwrap();
+    let terms = Terms {
+        features: ImageShape::new(2, 2).unwrap().columns(),
+        label: "class".to_owned(),
+        classes: ["dark", "light"].map(str::to_owned).to_vec(),
+        ..terms()
+    };
+    let mut tested = ready();
+    tested.tell(News::Terms(Box::new(terms.clone())));
+    tested.click("Data");
+    let read = Preview::read(dir.path(), &terms, Mapping::default()).unwrap();
+    tested.tell(News::Table(Box::new(read)));
+    tested.assert_sees(&["pictures of 2 × 2 pixels", "It fits: 4 rows.", "IDX images", "3 · 75 %"]);
+    let table = Terms { features: vec!["pH".to_owned()], ..terms };
+    let read = Preview::read(dir.path(), &table, Mapping::default()).unwrap();
+    tested.tell(News::Table(Box::new(read)));
+    tested.assert_sees(&["these are pictures, and the federation learns from tables"]);
 }
