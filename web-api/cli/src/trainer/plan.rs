@@ -40,14 +40,23 @@ pub struct TrainerPlan {
     pub behaviour: Behaviour,
     /// Events as JSON on standard output.
     pub json: bool,
-    /// Stop when standard input closes.
-    pub with_parent: bool,
-    /// Obey words on standard input.
-    pub obey: bool,
+    /// What standard input means.
+    pub input: Input,
     /// Show the terms and stop.
     pub terms: bool,
     /// The log on standard error.
     pub log: LogSection,
+}
+
+/// What standard input means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    Ignored,
+    /// Its end is that of whoever started the trainer.
+    Parent,
+    /// Words to obey; its end is the word to stop.
+    Obeyed,
 }
 
 impl TrainerArgs {
@@ -86,8 +95,11 @@ impl TrainerArgs {
             metrics: self.metrics.or(file.metrics.listen),
             behaviour: self.behaviour,
             json: self.json || file.json.unwrap_or(false),
-            with_parent: self.with_parent,
-            obey: self.obey,
+            input: match (self.obey, self.with_parent) {
+                (true, _) => Input::Obeyed,
+                (false, true) => Input::Parent,
+                (false, false) => Input::Ignored,
+            },
             terms: self.terms,
             log: LogSection {
                 filter: self.log.or(file.log.filter),
