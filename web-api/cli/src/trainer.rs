@@ -28,7 +28,7 @@ use crate::{
     settlement::terms_json,
 };
 pub use file::{DataSection, JoinSection, LogForm, LogSection, MetricsSection, TrainerFile};
-pub use plan::TrainerPlan;
+pub use plan::{Input, TrainerPlan};
 
 /// Arguments of `sahakar trainer`.
 #[derive(Debug, Clone, Args)]
@@ -131,7 +131,7 @@ pub async fn run(plan: TrainerPlan) -> anyhow::Result<()> {
         return show_terms(&plan).await;
     }
     let events = Events::from_flag(plan.json);
-    let ended = train(plan, events).await;
+    let ended = Box::pin(train(plan, events)).await;
     events.emit(last_event(&ended));
     ended.map(drop)
 }
@@ -154,7 +154,7 @@ async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
     let keep = |preferences| pacing::keep(preferences, &plan.state, brake.clone(), events);
     // Kept until the trainer ends.
     let _keeper = plan.preferences.clone().map(keep);
-    let (with_parent, obey, metrics) = (plan.with_parent, plan.obey, plan.metrics);
+    let (input, metrics) = (plan.input, plan.metrics);
     let config = AgentConfig {
         data: plan.data.context("--data is needed")?,
         state_dir: plan.state,
@@ -181,8 +181,8 @@ async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
             Ok(End::Finished)
         }
         result = link_metrics::serve(metrics, linked) => result.map(|()| End::Finished),
-        () = stop_signal(with_parent) => Ok(End::Signal),
-        () = obeying::obey(tokio::io::stdin(), &brake), if obey => Ok(End::Told),
+        () = stop_signal(input == Input::Parent) => Ok(End::Signal),
+        () = obeying::obey(tokio::io::stdin(), &brake), if input == Input::Obeyed => Ok(End::Told),
     }
 }
 

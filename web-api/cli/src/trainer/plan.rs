@@ -41,10 +41,8 @@ pub struct TrainerPlan {
     pub behaviour: Behaviour,
     /// Events as JSON on standard output.
     pub json: bool,
-    /// Stop when standard input closes.
-    pub with_parent: bool,
-    /// Obey words on standard input.
-    pub obey: bool,
+    /// What standard input means.
+    pub input: Input,
     /// Show the terms and stop.
     pub terms: bool,
     /// Changed terms that the owner agrees to.
@@ -53,6 +51,17 @@ pub struct TrainerPlan {
     pub url: Option<String>,
     /// The log on standard error.
     pub log: LogSection,
+}
+
+/// What standard input means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    Ignored,
+    /// Its end is that of whoever started the trainer.
+    Parent,
+    /// Words to obey; its end is the word to stop.
+    Obeyed,
 }
 
 impl TrainerArgs {
@@ -93,8 +102,11 @@ impl TrainerArgs {
             metrics: self.metrics.or(file.metrics.listen),
             behaviour: self.behaviour,
             json: self.json || file.json.unwrap_or(false),
-            with_parent: self.with_parent,
-            obey: self.obey,
+            input: match (self.obey, self.with_parent) {
+                (true, _) => Input::Obeyed,
+                (false, true) => Input::Parent,
+                (false, false) => Input::Ignored,
+            },
             terms: self.terms,
             consent: self.consent,
             url,
