@@ -521,7 +521,8 @@ mod tests {
         let state = StateDir::open(dir.path()).unwrap();
         let shape = MlpShape { inputs: 1, hidden: Vec::new(), classes: 2 };
         let layout = Architecture::mlp(shape).unwrap().layout();
-        let model = |value: f32| Parameters::new(&layout, vec![value; layout.parameter_count()]).unwrap();
+        let model =
+            |value: f32| Parameters::new(&layout, vec![value; layout.parameter_count()]).unwrap();
         let before = |round| state.personal(RoundId(round), &layout).unwrap();
         assert_eq!(before(1), None);
         state.store_personal(RoundId(1), &layout, &model(1.0)).unwrap();

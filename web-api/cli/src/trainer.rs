@@ -147,7 +147,7 @@ async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
     if let (Some(terms), Some(node)) = (plan.consent, &plan.url) {
         tokio::select! {
             consent = consenting::consent(&plan.state, &plan.join, terms, node, events) => consent?,
-            () = stop_signal(plan.with_parent) => return Ok(End::Signal),
+            () = stop_signal(plan.input == Input::Parent) => return Ok(End::Signal),
         }
     }
     let brake = Brake::default();
