@@ -103,6 +103,8 @@ pub enum Notice {
     Preferences(PreferencesError),
     /// The terms are others than those agreed to.
     TermsChanged,
+    /// The invitation is to another federation than the one that was agreed to.
+    OtherFederation,
     /// A file was written.
     Exported(PathBuf),
     /// A vote was counted.

@@ -23,7 +23,19 @@ pub enum News {
         words: Option<Secret>,
     },
     /// The coordinator's terms.
-    Terms(Box<Terms>),
+    Terms {
+        /// To which invitation they are.
+        invitation: String,
+        /// They.
+        terms: Box<Terms>,
+    },
+    /// There are none to see.
+    NoTerms {
+        /// To which invitation.
+        invitation: String,
+        /// Why.
+        reason: String,
+    },
     /// A file was chosen.
     Picked(PathBuf),
     /// A table was read.

@@ -109,7 +109,10 @@ impl Runner {
                 self.slowly(Failure::Key, move |home, program| program.restore_key(home, &words));
             }
             Effect::AskTerms(invitation) => self.slowly(Failure::Terms, move |home, program| {
-                Ok(News::Terms(Box::new(program.terms(home, &invitation)?)))
+                Ok(match program.terms(home, &invitation) {
+                    Ok(terms) => News::Terms { invitation, terms: Box::new(terms) },
+                    Err(error) => News::NoTerms { invitation, reason: format!("{error:#}") },
+                })
             }),
             Effect::Browse(what) => self.browse(what),
             Effect::Preview { path, terms, mapping } => self.slowly(Failure::Table, move |_, _| {

@@ -135,6 +135,12 @@ impl Desk {
         if self.training.running != Running::Off {
             return Vec::new();
         }
+        // Threat: a link on some page that puts its own federation in the place of the one that was joined.
+        let known = self.settings.invitation.as_deref().filter(|_| self.settings.agreed.is_some());
+        if known.is_some_and(|known| federation_of(known) != federation_of(&invitation)) {
+            self.notice = Some(Notice::OtherFederation);
+            return Vec::new();
+        }
         self.notice = None;
         self.settings.invitation = Some(invitation);
         self.ask_terms()
@@ -286,4 +292,10 @@ impl Desk {
         effects.push(Effect::Erase);
         effects
     }
+}
+
+/// What an invitation says of the federation; of one that is none, nothing.
+fn federation_of(invitation: &str) -> Option<&str> {
+    let (_, query) = invitation.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix("federation="))
 }

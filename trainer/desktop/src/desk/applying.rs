@@ -21,7 +21,14 @@ impl Desk {
                 Vec::new()
             }
             News::Key { member, words } => self.key_is(member, words),
-            News::Terms(terms) => self.terms_are(*terms),
+            // Of another invitation, looked at before: what is agreed to must be what is joined.
+            News::Terms { invitation, .. } | News::NoTerms { invitation, .. }
+                if self.settings.invitation.as_ref() != Some(&invitation) =>
+            {
+                Vec::new()
+            }
+            News::Terms { terms, .. } => self.terms_are(*terms),
+            News::NoTerms { reason, .. } => self.failed(Failure::Terms, reason),
             News::Picked(path) => self.act(crate::command::Command::Preview(path)),
             News::Table(preview) => {
                 self.settings.data = Some(preview.path().display().to_string());

@@ -12,6 +12,8 @@ use crate::{
 const SEED_WORDS: &str =
     "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20 w21 w22 w23 w24";
 
+const INVITATION: &str = "sahakar://join?x";
+
 fn terms() -> Terms {
     serde_json::from_str(include_str!("../../tests/terms.json")).unwrap()
 }
@@ -47,8 +49,8 @@ fn backed_up() -> Desk {
 
 fn ready() -> Desk {
     let mut desk = backed_up();
-    desk.act(Command::Invite("sahakar://join?x".to_owned()));
-    desk.apply(News::Terms(Box::new(terms())));
+    desk.act(Command::Invite(INVITATION.to_owned()));
+    desk.apply(News::Terms { invitation: INVITATION.to_owned(), terms: Box::new(terms()) });
     desk.apply(table(9));
     desk.act(Command::Agree);
     desk
@@ -85,8 +87,8 @@ fn the_words_asked_for_are_three_different_ones() {
 fn nothing_is_trained_without_key_terms_data_and_consent() {
     let mut desk = backed_up();
     let mut lacking = vec![desk.lacking()];
-    desk.act(Command::Invite("sahakar://join?x".to_owned()));
-    desk.apply(News::Terms(Box::new(terms())));
+    desk.act(Command::Invite(INVITATION.to_owned()));
+    desk.apply(News::Terms { invitation: INVITATION.to_owned(), terms: Box::new(terms()) });
     lacking.push(desk.lacking());
     desk.apply(table(9));
     lacking.push(desk.lacking());
@@ -103,7 +105,7 @@ fn nothing_is_trained_without_key_terms_data_and_consent() {
 fn consent_is_to_these_terms_and_no_others() {
     let mut desk = ready();
     let other = Terms { digest: "other".to_owned(), ..terms() };
-    desk.apply(News::Terms(Box::new(other)));
+    desk.apply(News::Terms { invitation: INVITATION.to_owned(), terms: Box::new(other) });
     assert!(!desk.agreed());
     assert_eq!(desk.notice, Some(Notice::TermsChanged));
     assert!(desk.act(Command::Start).iter().all(|effect| !matches!(effect, Effect::Start(_))));
@@ -164,7 +166,7 @@ fn an_invitation_that_comes_before_the_key_waits_for_it() {
     };
     assert!(!asks(&effects));
     // Asking takes a key, and would make one that nobody backed up.
-    assert!(!asks(&desk.act(Command::Invite("sahakar://join?x".to_owned()))));
+    assert!(!asks(&desk.act(Command::Invite(INVITATION.to_owned()))));
     assert!(!asks(&desk.apply(News::KeyMissing)));
     assert!(asks(&desk.apply(News::Key { member: "abcd".to_owned(), words: None })));
 }
@@ -203,4 +205,35 @@ fn a_name_that_no_request_can_carry_is_refused() {
     assert!(desk.act(Command::Name("ñ".repeat(33))).is_empty());
     assert_eq!(desk.notice, Some(Notice::NameTooLong));
     assert_eq!(desk.act(Command::Name("ñ".repeat(32))).len(), 1);
+}
+
+#[test]
+fn a_link_does_not_take_the_place_of_the_federation_that_was_joined() {
+    let mut desk = backed_up();
+    let own = "sahakar://join?federation=aa&token=old".to_owned();
+    desk.act(Command::Invite(own.clone()));
+    desk.apply(News::Terms { invitation: own.clone(), terms: Box::new(terms()) });
+    desk.act(Command::Agree);
+    for link in ["sahakar://join?token=x&federation=bb", "sahakar://join?", "nonsense"] {
+        assert!(desk.act(Command::Invite(link.to_owned())).is_empty(), "{link}");
+        assert_eq!(desk.notice, Some(Notice::OtherFederation));
+        assert_eq!(desk.settings.invitation.as_ref(), Some(&own));
+    }
+    // The same federation at another address.
+    let moved = "sahakar://join?token=new&federation=aa".to_owned();
+    assert!(
+        matches!(&desk.act(Command::Invite(moved.clone()))[..], [Effect::AskTerms(text)] if *text == moved)
+    );
+}
+
+#[test]
+fn terms_of_an_invitation_that_was_looked_at_before_are_not_taken_for_those_of_the_next() {
+    let mut desk = backed_up();
+    desk.act(Command::Invite("sahakar://join?federation=aa".to_owned()));
+    desk.act(Command::Invite("sahakar://join?federation=bb".to_owned()));
+    let late = "sahakar://join?federation=aa".to_owned();
+    desk.apply(News::Terms { invitation: late.clone(), terms: Box::new(terms()) });
+    assert!(desk.terms().is_none());
+    desk.apply(News::NoTerms { invitation: late, reason: "in use".to_owned() });
+    assert!(desk.notice.is_none());
 }

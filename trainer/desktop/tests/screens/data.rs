@@ -94,7 +94,10 @@ fn pictures_are_shown_with_what_the_federation_makes_of_them() {
         ..terms()
     };
     let mut tested = ready();
-    tested.tell(News::Terms(Box::new(terms.clone())));
+    tested.tell(News::Terms {
+        invitation: "sahakar://join?x".to_owned(),
+        terms: Box::new(terms.clone()),
+    });
     tested.click("Data");
     let read = Preview::read(dir.path(), &terms, Mapping::default()).unwrap();
     tested.tell(News::Table(Box::new(read)));

@@ -117,7 +117,8 @@ pub(crate) fn ready() -> Tested {
     };
     let mut tested = Tested::open(settings);
     tested.tell(News::Key { member: "ab12cd34ef56ab12".to_owned(), words: None });
-    tested.tell(News::Terms(Box::new(terms())));
+    tested
+        .tell(News::Terms { invitation: "sahakar://join?x".to_owned(), terms: Box::new(terms()) });
     tested.tell(fitting());
     tested.effects();
     tested

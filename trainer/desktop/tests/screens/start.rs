@@ -60,7 +60,10 @@ fn an_invitation_is_looked_at_before_anything_is_agreed_to() {
     tested.tell(News::Failed { what: Failure::Terms, reason });
     tested.assert_sees(&["The invitation: the invitation lacks token=…"]);
     tested.click("Look at it");
-    tested.tell(News::Terms(Box::new(terms())));
+    tested.tell(News::Terms {
+        invitation: "sahakar://join?federation=x".to_owned(),
+        terms: Box::new(terms()),
+    });
     tested.assert_sees(&["wine", "Tell good red wine from ordinary"]);
 }
 
