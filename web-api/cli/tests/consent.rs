@@ -1,5 +1,5 @@
 //! A vote that weakens privacy, in a federation of real processes: it reaches a device with that device's consent alone.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![expect(dead_code, reason = "other test files use the rest of the world")]
 
 mod world;
