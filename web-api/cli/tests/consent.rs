@@ -55,7 +55,7 @@ fn weaker_terms(cooperative: &mut Cooperative, dir: &Path) -> Digest {
 fn keys(cooperative: &Cooperative, vintage: &Vintage) -> Vec<SigningKey> {
     let key = |winery: &Winery| {
         let path = cooperative.trainer_dir(&winery.label).join("key");
-        SigningKey::from_seed(&*load_key(&path).unwrap())
+        SigningKey::from_seed(&load_key(&path).unwrap())
     };
     vintage.wineries.iter().map(key).collect()
 }
