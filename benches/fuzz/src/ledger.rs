@@ -92,7 +92,9 @@ impl Author {
         author.push(SafeguardsSet {
             federation: name("wine"),
             epsilon_micro_max: Some(10_000),
-            challenge_window_ms: 100, reveal_by_rounds: None });
+            challenge_window_ms: 100,
+            reveal_by_rounds: None,
+        });
         author
     }
 

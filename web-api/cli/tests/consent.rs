@@ -1,5 +1,5 @@
 //! A vote that weakens privacy, in a federation of real processes: it reaches a device with that device's consent alone.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![expect(dead_code, reason = "other test files use the rest of the world")]
 
 mod world;
@@ -55,7 +55,7 @@ fn weaker_terms(cooperative: &mut Cooperative, dir: &Path) -> Digest {
 fn keys(cooperative: &Cooperative, vintage: &Vintage) -> Vec<SigningKey> {
     let key = |winery: &Winery| {
         let path = cooperative.trainer_dir(&winery.label).join("key");
-        SigningKey::from_seed(&*load_key(&path).unwrap())
+        SigningKey::from_seed(&load_key(&path).unwrap())
     };
     vintage.wineries.iter().map(key).collect()
 }

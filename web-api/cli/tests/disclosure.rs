@@ -359,7 +359,7 @@ async fn a_judgement_that_the_node_did_not_sign_is_no_entry() {
     let signature = objection.sign(&node.lied.world.members[GAINS]);
     let party = node.lied.world.aggregator_key(1).verifying_key();
     let stranger = SigningKey::from_seed(&[9; 32]);
-    let forged = FaultProven::judged(objection.clone(), signature.clone(), party, &stranger);
+    let forged = FaultProven::judged(objection.clone(), signature, party, &stranger);
     let store = node.api.store();
     assert!(store.append(START_MS, vec![forged.into()]).await.is_err());
     // A true judgement with another party in it.

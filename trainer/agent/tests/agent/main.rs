@@ -1,6 +1,10 @@
 //! The agent against a coordinator that follows a script.
 
-#![expect(clippy::unwrap_used, reason = "a test says what failed by where it failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what failed by where it failed"
+)]
 
 mod brake;
 mod rounds;

@@ -82,7 +82,7 @@ impl JudgeArgs {
     /// Decides.
     ///
     /// # Errors
-    /// As [`judgement`], or a file that cannot be read.
+    /// A file that cannot be read, and what `judgement` refuses.
     pub fn judge(&self) -> anyhow::Result<Judgement> {
         let bytes = fs::read(&self.disclosure)
             .with_context(|| format!("reading {}", self.disclosure.display()))?;
