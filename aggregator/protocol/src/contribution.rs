@@ -56,7 +56,6 @@ impl Decode for JoinRequest {
 
 /// What a contributor asks of the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, encoded or taken apart at once")]
 pub enum ContributorRequest {
     /// The federation's signed terms.
     Terms,

@@ -79,7 +79,6 @@ impl Decode for RoundSum {
 
 /// What the coordinator asks of the DAO node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, encoded or taken apart at once")]
 pub enum DaoRequest {
     /// The federation's signed terms.
     Terms,
