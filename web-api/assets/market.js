@@ -100,13 +100,13 @@ function usageTable(answer, currency) {
   if (answer === null || answer.usage.length === 0) return [];
   const sum = (row) => [row.calls_price, row.licences_price].reduce((all, amount) => all + BigInt(amount), 0n);
   const rows = answer.usage.toReversed().map((row) => [
-    row.day.slice(0, 10), modelLink(row.model), element("code", row.key_id), String(row.calls), money(sum(row), currency, true),
-    String(row.bought), money(row.bought_price, currency, true), String(row.refunded),
+    row.day.slice(0, 10), modelLink(row.model), String(row.calls), money(sum(row), currency, true),
+    String(row.bought), money(row.bought_price, currency, true), String(row.refunded), element("code", row.key_id),
   ]);
   const total = answer.usage.reduce((all, row) => all + sum(row), 0n);
   const calls = answer.usage.reduce((all, row) => all + row.calls, 0);
-  return [element("h2", "Usage of the last 31 days"), element("p", `${calls} predictions; what they and licences cost: ${money(total, currency)}.`),
-    table("Usage", ["Day (UTC)", "Model", "Key", "Predictions", "Cost", "Calls bought", "Paid in advance", "Given back"], rows)];
+  return [element("h2", "Usage of the last 31 days"), element("p", `${calls} ${calls === 1 ? "prediction" : "predictions"}; with licences ${money(total, currency)}.`),
+    table("Usage", ["Day (UTC)", "Model", "Predictions", "Cost", "Calls bought", "Paid in advance", "Given back", "Key"], rows)];
 }
 
 // What was bought in advance and is left; single calls can be given back.
@@ -116,9 +116,9 @@ function purchases(balance) {
   const rows = lots.map((lot) => {
     const until = lot.ends_at_ms === null ? "do not end" : `until ${new Date(lot.ends_at_ms).toISOString().slice(0, 10)}`;
     const booked = element("a", String(lot.ledger_index), { href: `/ledger/${lot.ledger_index}` });
-    return [modelLink(lot.model), lot.left, money(lot.price, balance.currency, true), until, booked, lot.ends_at_ms === null ? refundButton(lot) : "—"];
+    return [modelLink(lot.model), lot.left, money(lot.price, balance.currency, true), lot.ends_at_ms === null ? refundButton(lot) : "—", until, booked];
   });
-  return [element("h2", "Paid in advance"), table("Paid in advance", ["Model", "Calls left", "Price of each", "They", "Entry", "Give back"], rows)];
+  return [element("h2", "Paid in advance"), table("Paid in advance", ["Model", "Left", "Each", "Give back", "They", "Entry"], rows)];
 }
 
 function refundButton(lot) {
