@@ -66,7 +66,7 @@ enum Phase {
     Scoring {
         closed: Closed,
         sum: Signed<RoundSum>,
-        probes: Signed<ProbeOrder>,
+        probes: Box<Signed<ProbeOrder>>,
         own: Option<Vec<[u64; SCALARS]>>,
         scores: BTreeMap<usize, Signed<ScalarShares>>,
     },
@@ -129,7 +129,7 @@ impl Coordinator {
             Input::Summed { party, commitment, share } => {
                 self.summed(context, party, *commitment, share, now_ms)
             }
-            Input::Probed(probes) => self.probed(context, *probes, now_ms),
+            Input::Probed(probes) => self.probed(context, probes, now_ms),
             Input::Scored { party, shares } => self.scored(context, party, *shares, now_ms),
             Input::Logged => self.logged(context),
             Input::StepRefused(refusal) => Ok(self.step_refused(refusal)),
@@ -237,9 +237,9 @@ impl Coordinator {
             Phase::Measuring { sum, .. } => dao(DaoRequest::Measure(Box::new(sum.clone()))),
             Phase::Scoring { closed, probes, own: scalars, scores, .. } => {
                 let mut asks = ask_others(context, closed, scores, || {
-                    AggregatorRequest::Score(Box::new(probes.clone()))
+                    AggregatorRequest::Score(probes.clone())
                 });
-                let task = || Task::Score(Box::new(probes.clone()));
+                let task = || Task::Score(probes.clone());
                 asks.extend(scalars.is_none().then(|| own(closed.work(task()))));
                 asks
             }

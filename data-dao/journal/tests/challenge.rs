@@ -163,7 +163,8 @@ fn an_objection_holds_the_pay_back_and_lapses() {
     let objection = dispute(&world, 3, Accused::Member(member(0)));
     world.push(objection.clone());
     assert!(matches!(world.refusal(objection), Refusal::Exists { .. }));
-    world.now_ms += DECISION_MS - 1;
+    // However early it came, there is the time of a decision after the window: evidence may come late.
+    world.now_ms += WINDOW_MS + DECISION_MS - 1;
     assert!(matches!(world.refusal(posted(1_000)), Refusal::UnderChallenge { .. }));
     world.now_ms += 1;
     world.push(posted(1_000));

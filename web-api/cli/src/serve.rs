@@ -161,7 +161,6 @@ impl Node {
         let layers = terms.unverified_body().training.personal.layers();
         let evaluator = evaluator(&device, &architecture, &tables, encoding)?.checked(layers)?;
         let shelf = models::shelf(&config, &vault, &tables, args.model_memory)?;
-        let tiles_dir = config.state_dir.join("tiles");
         let policy = config.http.policy(&config.secrets.payment_webhooks)?;
         let serving = (config.http.limits(), config.http.tls()?);
         let parts = ApiParts {
@@ -169,7 +168,7 @@ impl Node {
             clock: Clock::new(now_ms),
             operator: secret_hash(&config.secrets.operator_token),
             shelf: shelf.clone(),
-            tiles_dir,
+            tiles_dir: config.state_dir.join("tiles"),
             device,
         };
         let api = ApiState::with_policy(parts, policy);
@@ -179,12 +178,11 @@ impl Node {
         } else {
             Some(start_link(&config, &key, architecture.parameter_count()).await?)
         };
-        let addresses = link.as_ref().map(|(link, _)| link);
         let scheme = if serving.1.is_some() { "https" } else { "http" };
         announce(
             events,
             &format!("{scheme}://{}", http.local_addr()?),
-            addresses,
+            link.as_ref().map(|(link, _)| link),
             &terms.unverified_body().id(),
         );
         let is_trained = store.view(|state| state.federation(&name)?.model()).is_some();

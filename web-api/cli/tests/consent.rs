@@ -67,7 +67,7 @@ fn await_state(rest: &Rest, id: &str, wanted: &str) {
             return;
         }
         assert!(state != "defeated", "the proposal is defeated");
-        std::thread::sleep(std::time::Duration::from_millis(POLL_MS));
+        std::thread::park_timeout(std::time::Duration::from_millis(POLL_MS));
     }
     panic!("the proposal did not become {wanted}");
 }

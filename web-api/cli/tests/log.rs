@@ -140,7 +140,7 @@ fn witness(dir: &Path, log: &str) -> (Running, String, String) {
 
 fn issue_key(url: &str, buyer: &str) -> String {
     let order = json!({"buyer": buyer, "deposit": "1000"});
-    let issued = Rest::new(url).with_bearer("o").post("/v1/keys", Some("order"), &order).unwrap();
+    let issued = Rest::new(url).with_bearer("o").post("/v1/keys", Some(buyer), &order).unwrap();
     issued["ledger_index"].as_u64().unwrap().to_string()
 }
 
@@ -283,7 +283,8 @@ async fn a_fork_is_refused_by_witness_and_auditor_and_the_proof_is_kept() {
     for number in 1..size + 2 {
         let key_id = data_dao_ledger::Name::new(format!("k-{number}")).unwrap();
         let key_hash = privacy_identity::Digest([u8::try_from(number).unwrap(); 32]);
-        let issued = data_dao_journal::KeyIssued { key_id, key_hash, buyer: "x".into() };
+        let buyer = data_dao_store::SaltedName::new("x".into(), key_hash.0).commitment();
+        let issued = data_dao_journal::KeyIssued { key_id, key_hash, buyer };
         fork.append(1, vec![issued.into()]).await.unwrap();
     }
     fork.export_tiles(&other.join("tiles")).await.unwrap();

@@ -204,6 +204,8 @@ fn every_event_in_the_program_has_a_line_on_the_page_and_every_line_an_event() {
     let sources = [
         include_str!("../../../trainer/agent/src/agent_event.rs"),
         include_str!("../src/trainer.rs"),
+        include_str!("../src/trainer/consenting.rs"),
+        include_str!("../src/trainer/disputing.rs"),
         include_str!("../src/pacing.rs"),
     ];
     let mut told = BTreeSet::new();

@@ -534,7 +534,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 /// Refuses a key more than one account may ever have made. Keys are in the ledger for ever, and every sale reads them.
 fn check_room(state: &ApiState, account: &Name) -> Result<(), ApiError> {
     let made = state.store().view(|ledger| {
-        let ids = ledger.keys().iter().map(|(id, _)| id);
+        let ids = ledger.keys().keys();
         ids.filter(|id| ledger.account_of(id) == account).count()
     });
     if made < KEYS_OF_ACCOUNT_MAX {

@@ -197,7 +197,7 @@ async fn a_member_signs_requests_and_the_operators_key_is_the_operator() {
     let issued = node.send(signed(&operator, order, (START_MS, "another-nonce-16"))).await;
     assert_eq!(issued.status, 201, "{}", issued.text());
     // Late, and changed on the way.
-    let late = signed(&member, ("GET", "/v1/me", b""), (START_MS + 600_000, "0123456789abcdeg"));
+    let late = signed(member, ("GET", "/v1/me", b""), (START_MS + 600_000, "0123456789abcdeg"));
     node.send(late).await.assert_problem(401, "unauthorized");
     // A name for the order that was not signed: whoever carries it could have put it there.
     let mut named = signed(&operator, order, (START_MS, "another-nonce-18"));

@@ -6,6 +6,11 @@
 //! ```
 //! Whatever a route does begins with a reading of the clock: before each append, for each authentication. To die at the nth
 //! of them, for each n, is to die once between any two steps.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test program is told by its environment that it is the node"
+)]
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},

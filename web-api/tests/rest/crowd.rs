@@ -1,5 +1,7 @@
 //! Ten thousand connections of one address, to a node in a process of its own: others are served, and the next
 //! crowd takes no more memory.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::disallowed_methods, reason = "how soon others are answered is what is measured")]
 
 use std::{
     net::SocketAddr,
@@ -20,7 +22,7 @@ const RAISED: &str = "SAHAKAR_TEST_FILES_RAISED";
 /// What one address may have here: the crowd.
 const CROWD: usize = 10_000;
 /// Smaller crowds that come behind it.
-const WAVES: usize = 5;
+const WAVES: usize = 8;
 /// Files that a test needs beside its connections.
 const FILES_BESIDE: usize = 200;
 const HEALTH: &[u8] = b"GET /v1/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";

@@ -1,5 +1,7 @@
 //! A node that dies between any two steps of what moves money: nobody is charged for nothing, nobody is served for nothing,
 //! and whoever asks again by the same name gets what was paid for.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::disallowed_methods, reason = "more kills on demand")]
 
 use std::collections::BTreeMap;
 
@@ -54,6 +56,7 @@ async fn with_buyer(child: &Child, calls: u32) -> (String, String) {
     (key.to_owned(), id.to_owned())
 }
 
+#[expect(clippy::too_many_lines, reason = "one table of requests, each with what it books")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_dies_at_any_step_of_what_moves_money_did_it_once_or_not_at_all() {
     let dir = TempDir::new().unwrap();

@@ -15,7 +15,7 @@ impl Coordinator {
     pub(super) fn probed(
         &mut self,
         context: &AggregatorContext,
-        probes: Signed<ProbeOrder>,
+        probes: Box<Signed<ProbeOrder>>,
         now_ms: u64,
     ) -> Result<Vec<Output>, Refusal> {
         let Phase::Measuring { closed, sum } = &self.phase else {
@@ -79,7 +79,7 @@ impl Coordinator {
         let receipt = receipt(closed, sum.unverified_body(), probes, (scalars, &opening), refused);
         let lied = self.lied(context, &liars);
         let receipt = Signed::new(receipt, Tag::RoundReceipt, context.signing());
-        let values = Box::new(ValueRecord { probes: probes.clone(), opening });
+        let values = Box::new(ValueRecord { probes: (**probes).clone(), opening });
         let sum = sum.clone();
         self.phase = Phase::Settling { receipt, sum, values };
         let counted = Input::Counted(self.refused.clone());
