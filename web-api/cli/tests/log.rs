@@ -140,7 +140,8 @@ fn witness(dir: &Path, log: &str) -> (Running, String, String) {
 
 fn issue_key(url: &str, buyer: &str) -> String {
     let order = json!({"buyer": buyer, "deposit": "1000"});
-    let issued = Rest::new(url).with_bearer("o").post("/v1/keys", Some(buyer), &order).unwrap();
+    let name = format!("order-{}", hex::encode(buyer));
+    let issued = Rest::new(url).with_bearer("o").post("/v1/keys", Some(&name), &order).unwrap();
     issued["ledger_index"].as_u64().unwrap().to_string()
 }
 
