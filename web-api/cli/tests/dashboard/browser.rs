@@ -4,7 +4,7 @@
 use std::{
     env,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -14,6 +14,8 @@ use ureq::Agent;
 
 /// Longest wait for anything in a page: far above what a loaded machine needs.
 const PATIENCE_MS: u64 = 60_000;
+/// How often a driver is started that ends at once.
+const STARTS_MAX: usize = 5;
 /// The key under which `WebDriver` names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// With this set, a missing browser is a failure.
@@ -35,6 +37,31 @@ fn installed(names: &[&str]) -> Option<PathBuf> {
     places.into_iter().find(|place| place.is_file())
 }
 
+/// A driver on a free port, which it says; none if it ended before.
+fn started(driver: &Path) -> Option<(Child, String)> {
+    let mut driver = Command::new(driver)
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        let (_, port) = line.split_once("started successfully on port ")?;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    let Some(port) = port else {
+        // It has ended, or is about to.
+        driver.kill().and_then(|()| driver.wait()).unwrap();
+        return None;
+    };
+    // Nobody reads on: what the driver says later must not block it.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}
+
 impl Browser {
     /// Starts one; nothing, and a word about it, where none is installed.
     pub(crate) fn start() -> Option<Self> {
@@ -48,27 +75,13 @@ impl Browser {
             eprintln!("skipped: chromium and chromedriver are not installed");
             return None;
         };
-        // Port 0: the driver takes a free one, and says which.
-        let mut driver = Command::new(driver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let (_, port) = line.split_once("started successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
-        // Nobody reads on: what the driver says later must not block it.
-        std::thread::spawn(move || lines.for_each(drop));
+        // Now and then the port that it took of one family is somebody else's of the other, and it ends at once.
+        let (driver, port) = (0..STARTS_MAX).find_map(|_| started(&driver)).expect("a driver");
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_millis(2 * PATIENCE_MS)))
             .build();
-        let (agent, url) = (Agent::from(config), format!("http://127.0.0.1:{}", port.unwrap()));
+        let (agent, url) = (Agent::from(config), format!("http://127.0.0.1:{port}"));
         let arguments = [
             "--headless=new",
             "--no-sandbox",
