@@ -1,5 +1,7 @@
 //! API keys: issued, listed, changed, rotated, revoked.
 
+mod grant_view;
+
 use axum::{
     Json,
     extract::State,
@@ -23,6 +25,8 @@ use crate::inference::may_spend;
 use crate::problem::Problem;
 use crate::{ApiKeySecret, ApiState, amount};
 
+use grant_view::GrantView;
+
 use super::issued_once::{Order, issued_before, key_id_for, name_of_order};
 
 /// Longest name of a buyer, in bytes: what the journal lets any name be.
@@ -30,110 +34,6 @@ const NAME_BYTES_MAX: i128 = 200;
 /// How long both secrets of a rotated key hold unless the request says otherwise, in seconds: a day to change it
 /// everywhere.
 const OVERLAP_S_DEFAULT: u64 = 24 * 60 * 60;
-
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ScopeView {
-    /// Act for the operator.
-    Admin,
-    /// Buy, and give back.
-    Buy,
-    /// Download what is licensed.
-    Download,
-    /// Ask models.
-    Infer,
-    /// Make and revoke keys that spend the same money.
-    Keys,
-    /// See balance and usage.
-    Usage,
-}
-
-impl ScopeView {
-    const fn scope(self) -> Scope {
-        match self {
-            Self::Admin => Scope::Admin,
-            Self::Buy => Scope::Buy,
-            Self::Download => Scope::Download,
-            Self::Infer => Scope::Infer,
-            Self::Keys => Scope::Keys,
-            Self::Usage => Scope::Usage,
-        }
-    }
-
-    const fn of(scope: Scope) -> Self {
-        match scope {
-            Scope::Admin => Self::Admin,
-            Scope::Buy => Self::Buy,
-            Scope::Download => Self::Download,
-            Scope::Infer => Self::Infer,
-            Scope::Keys => Self::Keys,
-            Scope::Usage => Self::Usage,
-        }
-    }
-}
-
-/// What a key may do, until when, and how much it may spend.
-#[derive(Debug, Default, Clone, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct GrantView {
-    /// What it may do; if absent, everything that a buyer may.
-    scopes: Option<Vec<ScopeView>>,
-    /// From when on it is refused, in milliseconds since 1970.
-    expires_at_ms: Option<u64>,
-    /// Most that it spends on one day of UTC, in 10⁻⁴ of the currency's unit.
-    #[schema(example = "50000", pattern = "^[0-9]{1,39}$")]
-    limit_day: Option<String>,
-    /// Most that it ever spends.
-    #[schema(example = "1000000", pattern = "^[0-9]{1,39}$")]
-    limit_total: Option<String>,
-    /// Whether calls are paid from the balance when none bought in advance is left; false if absent.
-    pay_as_you_go: Option<bool>,
-}
-
-impl GrantView {
-    /// The grant in the journal's form.
-    ///
-    /// * `account` — whose money it spends, if not its own.
-    fn grant(&self, account: Option<Name>) -> Result<KeyGrant, ApiError> {
-        let default = || {
-            let own = |scope: &Scope| account.is_none() || *scope != Scope::Keys;
-            Scope::BUYER.into_iter().filter(own).collect::<Vec<_>>()
-        };
-        let scopes = self.scopes.as_ref().map_or_else(default, |scopes| {
-            let mut scopes: Vec<_> = scopes.iter().map(|scope| scope.scope()).collect();
-            scopes.sort_unstable();
-            scopes.dedup();
-            scopes
-        });
-        Ok(KeyGrant {
-            scopes,
-            account,
-            expires_at_ms: self.expires_at_ms,
-            limit_day: self
-                .limit_day
-                .as_deref()
-                .map(|text| limit("limit_day", text))
-                .transpose()?,
-            limit_total: self
-                .limit_total
-                .as_deref()
-                .map(|text| limit("limit_total", text))
-                .transpose()?,
-            pay_as_you_go: self.pay_as_you_go.unwrap_or(false),
-        })
-    }
-
-    fn of(grant: &KeyGrant) -> Self {
-        Self {
-            scopes: Some(grant.scopes.iter().map(|scope| ScopeView::of(*scope)).collect()),
-            expires_at_ms: grant.expires_at_ms,
-            limit_day: grant.limit_day.map(amount::text),
-            limit_total: grant.limit_total.map(amount::text),
-            pay_as_you_go: Some(grant.pay_as_you_go),
-        }
-    }
-}
 
 /// Who gets an API key.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -558,8 +458,4 @@ fn check_spending(state: &ApiState, caller: &Caller, grant: &KeyGrant) -> Result
 fn amount_from_text(text: &str) -> Result<u128, ApiError> {
     let amount = text.parse::<u128>().ok().filter(|amount| *amount > 0);
     amount.ok_or_else(|| ApiError::Invalid("deposit: expected a decimal number above 0".to_owned()))
-}
-
-fn limit(what: &str, text: &str) -> Result<u128, ApiError> {
-    text.parse().map_err(|_source| ApiError::Invalid(format!("{what}: expected a decimal number")))
 }
