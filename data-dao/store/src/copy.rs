@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::database::{Database, EntryRow};
-use crate::store::{DATABASE_FILE, ENTRIES_PAGE_MAX, Writer, lock_directory, replay};
+use crate::lock::DirectoryLock;
+use crate::store::{DATABASE_FILE, ENTRIES_PAGE_MAX, Writer, replay};
 use crate::{CheckpointError, StoreError, log_vkey};
 
 /// What the first line says of the others.
@@ -216,7 +217,7 @@ pub async fn import_ledger(
 ) -> Result<Copied, CopyError> {
     let (_lock, database) = match ledger {
         Ledger::Directory(dir) => {
-            let lock = lock_directory(dir)?;
+            let lock = DirectoryLock::take(dir)?;
             (Some(lock), Database::open(&dir.join(DATABASE_FILE)).await?)
         }
         Ledger::Postgres(url) => (None, Database::connect(url).await?),

@@ -13,6 +13,7 @@ mod checkpoint;
 mod copy;
 mod database;
 mod error;
+mod lock;
 mod personal;
 mod proof;
 mod seen;

@@ -4,8 +4,7 @@ mod append;
 pub(crate) mod replay;
 
 use std::{
-    fs::{self, File, TryLockError},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
@@ -17,6 +16,7 @@ use tokio::sync::Mutex;
 pub(crate) use append::Writer;
 
 use crate::database::{Database, EntryRow};
+use crate::lock::DirectoryLock;
 use crate::personal::{Names, SaltedName};
 use crate::{AppendError, CheckpointError, Proof, StoreError, TilePath};
 
@@ -67,8 +67,8 @@ struct Inner {
     names: Names,
     /// Tiles are exported one at a time.
     exports: Mutex<()>,
-    /// Kept open: the operating system frees the lock with the process, however it ends.
-    _lock: Option<File>,
+    /// Of a ledger in a directory.
+    _lock: Option<DirectoryLock>,
 }
 
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Store {
     /// holds is not what was written.
     pub async fn open(dir: &Path, node_key: &SigningKey, origin: &str) -> Result<Self, StoreError> {
         let key = LogKey::new(origin, node_key).map_err(CheckpointError::from)?;
-        let lock = lock_directory(dir)?;
+        let lock = DirectoryLock::take(dir)?;
         let database = Database::open(&dir.join(DATABASE_FILE)).await?;
         Self::start(database, key, Some(lock)).await
     }
@@ -119,7 +119,7 @@ impl Store {
     async fn start(
         database: Database,
         key: LogKey,
-        lock: Option<File>,
+        lock: Option<DirectoryLock>,
     ) -> Result<Self, StoreError> {
         let vkey = key.verifier().to_string();
         let (replayed, tree) = replay::all(&database, &vkey).await?;
@@ -382,19 +382,4 @@ fn stored_entry(row: EntryRow) -> Result<StoredEntry, StoreError> {
         difference: Difference::Leaf(error),
     })?;
     Ok(StoredEntry { index, leaf: row.leaf, entry })
-}
-
-pub(crate) fn lock_directory(dir: &Path) -> Result<File, StoreError> {
-    let at = |path: &Path| {
-        let path = PathBuf::from(path);
-        move |source| StoreError::Directory { path, source }
-    };
-    fs::create_dir_all(dir).map_err(at(dir))?;
-    let path = dir.join("ledger.lock");
-    let file = File::create(&path).map_err(at(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(at(&path)(source)),
-    }
 }

@@ -28,6 +28,7 @@ mod custody;
 mod enrolment;
 mod invitation;
 mod learner;
+mod lock;
 mod offer;
 mod own_data;
 mod personal;

@@ -34,8 +34,8 @@ use trainer_model::{Parameters, UpdateLayout};
 use zeroize::Zeroizing;
 
 use crate::{
-    AgentError, control::Control, custody::StoredCustody, randomness, sent_log::SentLog,
-    stored_round::StoredRound, trained::Trained,
+    AgentError, control::Control, custody::StoredCustody, lock::DirectoryLock, randomness,
+    sent_log::SentLog, stored_round::StoredRound, trained::Trained,
 };
 
 const LOCK: &str = "lock";
@@ -59,8 +59,7 @@ const SENT: &str = "sent.jsonl";
 /// An agent's directory, which no other agent uses until this value is dropped.
 pub(crate) struct StateDir {
     path: PathBuf,
-    /// Locked; the operating system frees it with the process, however that ends.
-    _lock: File,
+    _lock: DirectoryLock,
 }
 
 impl StateDir {
@@ -68,11 +67,9 @@ impl StateDir {
     pub(crate) fn open(path: &Path) -> Result<Self, AgentError> {
         create_dir(path).map_err(AgentError::state(path))?;
         let lock = path.join(LOCK);
-        let file = OpenOptions::new().create(true).append(true).open(&lock);
-        let file = file.map_err(AgentError::state(&lock))?;
-        match file.try_lock() {
-            Ok(()) => {
-                let state = Self { path: path.to_owned(), _lock: file };
+        match DirectoryLock::take(&lock) {
+            Ok(held) => {
+                let state = Self { path: path.to_owned(), _lock: held };
                 state.finish_change()?;
                 Ok(state)
             }
