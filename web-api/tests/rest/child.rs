@@ -78,6 +78,7 @@ async fn be_the_node(folder: &Path) {
             connections_max: all.parse().ok()?,
             per_address_max: of_one.parse().ok()?,
             header_time: std::time::Duration::from_secs(600),
+            ..ConnectionLimits::default()
         })
     });
     let limits = (limits.unwrap_or_default(), None);
