@@ -11,6 +11,7 @@ mod granting;
 mod http;
 mod http_config;
 mod judging;
+mod licensing;
 mod measuring;
 mod models;
 mod prices_config;
@@ -157,6 +158,9 @@ impl Node {
         let architecture = founding::architecture(&config.federation)?;
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
+        if !args.rest_only {
+            licensing::name_licence(&config.federation, &store).await?;
+        }
         let encoding = terms.unverified_body().encoding;
         let layers = terms.unverified_body().training.personal.layers();
         let evaluator = evaluator(&device, &architecture, &tables, encoding)?.checked(layers)?;
