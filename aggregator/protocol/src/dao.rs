@@ -4,12 +4,13 @@ use aggregator_strategy::Ticket;
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Signed, Writer, list_from_reader, list_to_writer,
 };
-use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
+use privacy_secagg::AGGREGATORS_MAX;
 
 use crate::{
-    AcceptedSet, FederationEnd, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX,
-    ModelOffer, ModelTrained, ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundReceipt,
-    ScalarOpening, SumCommitment,
+    AcceptedSet, FederationEnd, FederationTerms, GroupSum, JoinRequest, KeyHandOver,
+    MESSAGE_BYTES_MAX, ModelOffer, ModelTrained, ProbeOrder, Refusal, Roster, RoundGrant, RoundId,
+    RoundReceipt, ScalarOpening, SumCommitment,
+    group::{sums_from_reader, sums_to_writer},
 };
 
 /// Longest reason of an abort, in bytes.
@@ -26,12 +27,28 @@ pub struct RoundSum {
     pub accepted: AcceptedSet,
     /// The proofs that its members were drawn, in their order, where members draw in secret; else none.
     pub tickets: Vec<Ticket>,
-    /// The sum, as integers, `[vector_len]`.
+    /// The sum, as integers, `[vector_len]`; that of the first group, where there are groups.
     pub sum: Vec<i64>,
     /// The sum of the linear tags, where the cohort has a key: any member checks the sum against it.
     pub tag: Option<[u64; 2]>,
+    /// The sums of the other groups, in their order; none where a round has one sum.
+    pub others: Vec<GroupSum>,
     /// The other parties' commitments to the same set.
     pub commitments: Vec<Signed<SumCommitment>>,
+}
+
+impl RoundSum {
+    /// How many groups it has sums of, at least 1.
+    #[must_use]
+    pub const fn groups(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// The sum of each group and of its tags, in their order.
+    pub fn sums(&self) -> impl Iterator<Item = (&[i64], Option<[u64; 2]>)> {
+        let others = self.others.iter().map(|group| (group.sum.as_slice(), group.tag));
+        std::iter::once((self.sum.as_slice(), self.tag)).chain(others)
+    }
 }
 
 impl Encode for RoundSum {
@@ -40,17 +57,7 @@ impl Encode for RoundSum {
         self.round.encode(writer);
         self.accepted.encode(writer);
         list_to_writer(&self.tickets, writer);
-        writer.u32(u32::try_from(self.sum.len()).expect("at most DIMENSION_MAX"));
-        for value in &self.sum {
-            // A ring has at most 32 bits, so a centred sum fits an i32.
-            writer.array(
-                &i32::try_from(*value).expect("centred in a ring of <= 32 bits").to_be_bytes(),
-            );
-        }
-        writer.u8(u8::from(self.tag.is_some()));
-        for word in self.tag.iter().flatten() {
-            writer.u64(*word);
-        }
+        sums_to_writer((&self.sum, self.tag), &self.others, writer);
         list_to_writer(&self.commitments, writer);
     }
 }
@@ -64,16 +71,9 @@ impl Decode for RoundSum {
         if !tickets.is_empty() && tickets.len() != accepted.contributions().len() {
             return Err(DecodeError::invalid("tickets", "one per contribution is needed, or none"));
         }
-        let length = reader.length("sum", EncodingParameters::DIMENSION_MAX as usize)?;
-        let (words, _) = reader.take(4 * length)?.as_chunks::<4>();
-        let sum = words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect();
-        let tag = match reader.u8()? {
-            0 => None,
-            1 => Some([reader.u64()?, reader.u64()?]),
-            other => return Err(DecodeError::invalid("tag of the sum", other)),
-        };
+        let (GroupSum { sum, tag }, others) = sums_from_reader(reader)?;
         let commitments = list_from_reader(reader, "commitments", AGGREGATORS_MAX)?;
-        Ok(Self { federation, round, accepted, tickets, sum, tag, commitments })
+        Ok(Self { federation, round, accepted, tickets, sum, tag, others, commitments })
     }
 }
 

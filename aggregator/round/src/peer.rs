@@ -412,7 +412,10 @@ pub(crate) fn check_probes(
     if body.set_root != set.tree().root() {
         return Err(Refusal::BadSet);
     }
-    for probe in body.probes() {
+    if body.groups() != terms.group_count() {
+        return Err(Refusal::BadSet);
+    }
+    for probe in (0..body.groups()).filter_map(|group| body.probes_of(group)).flatten() {
         probe.clone().checked(&terms.encoding).map_err(|_source| Refusal::Malformed)?;
     }
     Ok(())

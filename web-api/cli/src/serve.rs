@@ -8,6 +8,7 @@ mod custodians;
 mod draws;
 mod founding;
 mod granting;
+mod groups_config;
 mod http;
 mod http_config;
 mod judging;

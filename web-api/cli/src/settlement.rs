@@ -167,6 +167,8 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "early_stopping": terms.stopping.map(|stopping| stopping.to_string()),
         "sampling": terms.sampling.to_string(),
         "buffer": terms.buffer.map(|buffer| buffer.to_string()),
+        "groups": terms.groups.map(|groups| groups.groups()),
+        "robust": terms.groups.map(|groups| groups.rule().to_string()),
         "minimum_cohort": terms.minimum_cohort,
         "round_deadline_ms": terms.round_deadline_ms,
         "step_deadline_ms": terms.step_deadline_ms,

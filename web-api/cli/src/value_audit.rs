@@ -20,7 +20,7 @@
 use std::{fmt, fs, path::Path};
 
 use aggregator_protocol::{FederationTerms, RoundReceipt};
-use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_values};
+use aggregator_round::{OpenedGroups, PAST_UPDATES_MAX, SumProducts, check_values};
 use aggregator_strategy::{OptimizerState, Positive};
 use anyhow::{Context as _, bail, ensure};
 use data_dao_journal::{
@@ -208,8 +208,8 @@ struct Replay<'a> {
     optimizer: OptimizerState,
     /// The digests of all models so far, the newest last.
     versions: Vec<Digest>,
-    /// The newest first.
-    past: Vec<Vec<f32>>,
+    /// What each round made public, the newest first.
+    past: Vec<Vec<Vec<f32>>>,
     /// Where the terms ask for it.
     stopping: Option<Stopping>,
 }
@@ -244,25 +244,33 @@ impl<'a> Replay<'a> {
         let record: SettledRecord = record(&path)?;
         let receipt = self.checked(&record, settled)?;
         let order = record.values.probes.unverified_body();
-        let sum = &record.sum.unverified_body().sum;
+        let sum = record.sum.unverified_body();
         let architecture = &self.evaluator.architecture;
         let rotation = self.terms.encoding.rotation(&self.terms.id(), settled.round);
         let count = receipt.accepted.contributions().len();
-        let measured = self.evaluator.measure_scaled(
-            (&self.model, &self.optimizer),
-            sum,
-            (count, self.factor(settled, count)?),
-            (settled.round, &rotation),
-            &self.past,
-        )?;
+        let (start, place) = ((&self.model, &self.optimizer), (settled.round, &rotation));
+        let past: Vec<_> = self.past.iter().flatten().cloned().collect();
+        // Of a model that was the newest, whatever there is of groups.
+        let taken = (count, self.factor(settled, count)?);
+        let groups = OpenedGroups::of(self.terms, receipt.grant.unverified_body(), sum)?;
+        let measured = match &groups {
+            Some(groups) => self.evaluator.measure_groups(start, groups, place, &past)?,
+            None => self.evaluator.measure_scaled(start, &sum.sum, taken, place, &past)?,
+        };
         let Measured { after, optimizer, mean_update, .. } = &measured;
         let (got, named) = (model_digest(architecture, after), settled.model_after);
         ensure!(got == named, "the sum leads to the model {got}, the ledger names {named}");
-        let recomputed = [
+        let mut recomputed = vec![
             ("value", &order.value, &measured.value_probe),
             ("innovation", &order.innovation, &measured.innovation_probe),
             ("contrast", &order.contrast, &measured.contrast_probe),
         ];
+        let same = order.others.len() == measured.other_probes.len();
+        ensure!(same, "the node measured another number of groups than there are");
+        for (named, other) in order.others.iter().zip(&measured.other_probes) {
+            recomputed.push(("a group's value", &named.value, &other.value));
+            recomputed.push(("a group's contrast", &named.contrast, &other.contrast));
+        }
         let mut largest = 0.0_f64;
         for (name, named, recomputed) in recomputed {
             let distance = distance(named, recomputed);
@@ -278,7 +286,9 @@ impl<'a> Replay<'a> {
         }
         (self.model, self.optimizer) = (after.clone(), optimizer.clone());
         self.versions.push(named);
-        self.past.insert(0, mean_update.clone());
+        let public = &measured.group_means;
+        let public = if public.is_empty() { vec![mean_update.clone()] } else { public.clone() };
+        self.past.insert(0, public);
         self.past.truncate(PAST_UPDATES_MAX);
         Ok(largest)
     }
@@ -333,7 +343,9 @@ impl<'a> Replay<'a> {
         let got = Digest::of_encoded(Tag::RoundSum, sum.unverified_body());
         ensure!(got == receipt.sum, "the receipt names the sum {}", receipt.sum);
         let order = values.probes.unverified_body();
-        let products = SumProducts::of(&self.terms.encoding, &sum.unverified_body().sum, order);
+        let grant = receipt.grant.unverified_body();
+        let products = SumProducts::of(self.terms, grant, sum.unverified_body(), order)
+            .context("its sums and probes are of other groups than the terms deal")?;
         check_values(self.terms, receipt, values, &products)?;
         let contributions = receipt.accepted.contributions();
         if contributions.len() != settled.participants.len() {

@@ -510,6 +510,8 @@ fn federation_config(
         scaffold: false,
         optimizer: optimizer_by_default(),
         strategy: None,
+        groups: None,
+        robust: None,
         sampling: sampling_by_default(),
         round_budget: ROUND_BUDGET,
         novelty_percent: NOVELTY_PERCENT,

@@ -6,7 +6,7 @@ use aggregator_network::ListenAddress;
 use aggregator_protocol::{
     CustodyTerms, DriftTerms, LocalWork, NoiseTerms, PersonalTerms, SealingTerms, TrainingTerms,
 };
-use aggregator_strategy::{BufferRule, CohortRule, Schedule, ServerOptimizer};
+use aggregator_strategy::{BufferRule, CohortRule, GroupRule, Schedule, ServerOptimizer};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::{CharterParameters, Role};
@@ -236,6 +236,14 @@ pub struct FederationConfig {
     /// round of at least `minimum_cohort`, weighted by (1 + age)^-A; what is older than S versions is thrown away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
+    /// Into how many groups the contributors of a round are dealt, at random and for everybody to recompute, each of at least
+    /// `minimum_cohort` with a sealed sum of its own; `robust` makes one step of the groups' means. By default there is one sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u32>,
+    /// The rule over the means of `groups`, as `sahakar simulate --robust` spells it: `median`, `trimmed-mean:beta=B`, `krum:f=F`,
+    /// `multi-krum:f=F,m=M` or `geometric-median`. So many attackers may take part as groups that it withstands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robust: Option<String>,
     /// Credits paid per round.
     pub round_budget: u64,
     /// Innovation that qualifies for pay, in per cent of the cohort's median.
@@ -350,6 +358,14 @@ impl FederationConfig {
             );
         }
         Ok((stepped, Some(rule)))
+    }
+
+    /// The terms' rule over groups, if there are groups.
+    ///
+    /// # Errors
+    /// Groups without a rule or the other way round, and a rule that is refused over so many.
+    pub fn group_rule(&self) -> anyhow::Result<Option<GroupRule>> {
+        super::groups_config::group_rule(self.groups, self.robust.as_deref())
     }
 
     fn personal(&self) -> anyhow::Result<PersonalTerms> {

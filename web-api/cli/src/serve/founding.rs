@@ -187,7 +187,8 @@ async fn open_federation(
         terms: terms_json(&terms).to_string(),
         rounds: u64::from(federation.rounds),
         round_budget: u128::from(federation.round_budget),
-        minimum_cohort: federation.minimum_cohort,
+        // With so many a round settles.
+        minimum_cohort: u32::try_from(terms.contributions_min()).context("minimum_cohort")?,
         novelty_percent: federation.novelty_percent,
         validation_commitment: tables.validation.digest(),
     };
@@ -328,6 +329,7 @@ fn make_terms(
         stopping: early_stopping(federation)?,
         sampling: federation.sampling.parse().context("federation.sampling")?,
         buffer,
+        groups: federation.group_rule()?,
         minimum_cohort: federation.minimum_cohort,
         round_deadline_ms: federation.round_deadline_ms,
         step_deadline_ms: federation.step_deadline_ms,

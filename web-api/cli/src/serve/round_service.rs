@@ -320,7 +320,9 @@ impl RoundService {
         let terms = self.terms.unverified_body();
         let sum: Option<Signed<RoundSum>> = self.vault.record(OPENED_FILE)?;
         let sum = sum.context("it is kept before the probes")?;
-        let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+        let grant = receipt.grant.unverified_body();
+        let products = SumProducts::of(terms, grant, sum.unverified_body(), order);
+        let Ok(products) = products else { return Ok(Err(Refusal::BadSet)) };
         let values = ValueRecord { probes, opening };
         if let Err(fault) = check_values(terms, receipt, &values, &products) {
             tracing::warn!("round {} is not paid: {fault}", receipt.round);
