@@ -12,6 +12,7 @@ use super::{
     vault::Step,
 };
 use crate::{
+    carried::{optimizer_under, past_under, stopping_under},
     measure::{MeasureError, Measured},
     stopping::Stopping,
 };
@@ -138,9 +139,11 @@ impl RoundService {
         last: Option<&Step>,
         after: &Parameters,
     ) -> anyhow::Result<Option<Stopping>> {
-        let Some(fresh) = self.terms.unverified_body().stopping else { return Ok(None) };
         let before = last.and_then(|step| step.stopping.clone());
-        let mut stopping = before.unwrap_or_else(|| Stopping::new(fresh));
+        let Some(mut stopping) = stopping_under(self.terms.unverified_body().stopping, before)
+        else {
+            return Ok(None);
+        };
         stopping.observe(round, &self.evaluator.validate(after)?).map_err(MeasureError::from)?;
         Ok(Some(stopping))
     }
@@ -151,13 +154,11 @@ impl RoundService {
         last.map(|(round, model)| self.vault.step(round, &model)).transpose()
     }
 
-    /// The server's optimiser as the current model left it.
+    /// The server's optimiser as the current model left it, if the terms still ask for this one.
     fn optimizer(&self) -> anyhow::Result<OptimizerState> {
+        let last = self.last_step()?.map(|step| step.optimizer);
         let terms = self.terms.unverified_body();
-        match self.last_step()? {
-            Some(step) => Ok(step.optimizer),
-            None => Ok(OptimizerState::new(terms.optimizer, terms.encoding.dimension())?),
-        }
+        Ok(optimizer_under((terms.optimizer, terms.encoding.dimension()), last)?)
     }
 
     /// The last mean updates, the newest first: every member of the cohort has seen their sums.
@@ -168,6 +169,7 @@ impl RoundService {
         })?;
         let steps =
             newest.iter().map(|(round, model)| Ok(self.vault.step(*round, model)?.mean_update));
-        steps.collect()
+        let past = steps.collect::<anyhow::Result<_>>()?;
+        Ok(past_under(self.terms.unverified_body().encoding.dimension(), past))
     }
 }
