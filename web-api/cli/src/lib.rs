@@ -22,4 +22,5 @@ mod stopping;
 pub mod telemetry;
 pub mod trainer;
 pub mod value_audit;
+pub mod vote_evidence;
 pub mod witness;
