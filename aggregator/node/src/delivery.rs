@@ -14,6 +14,8 @@ use crate::{clock::now_ms, store::Store};
 
 /// Shortest time between two questions for the list, in milliseconds: strangers cause them.
 const ROSTER_MS_MIN: u64 = 500;
+/// How old the list may be, in milliseconds: who was suspended is put out of the cohort by members who learn of it here.
+const ROSTER_MS_MAX: u64 = 5_000;
 /// How soon a member asks again that came before the list was there, in milliseconds.
 const RETRY_MS: u64 = 100;
 /// What the DAO node may say before it is handled.
@@ -98,6 +100,9 @@ impl Delivery {
             respond(reply, &ContributorReply::Wait { retry_ms: RETRY_MS });
             return Ok(None);
         };
+        if now_ms().saturating_sub(self.asked_ms) > ROSTER_MS_MAX {
+            self.ask_roster();
+        }
         let listed = roster.unverified_body();
         let changed = match request {
             CohortRequest::Sync { epoch } => {

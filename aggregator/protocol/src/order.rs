@@ -11,6 +11,9 @@ use privacy_secagg::{AGGREGATORS_MAX, Binding, EncodingParameters};
 
 use crate::{CohortEpoch, Custodian};
 
+/// Highest number of a round: what databases count in. One more than any federation reaches in a million years.
+const ROUND_MAX: u64 = i64::MAX as u64;
+
 /// A round's number within its federation, 0-based. Never used twice, not even after an abort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoundId(pub u64);
@@ -29,7 +32,10 @@ impl Encode for RoundId {
 
 impl Decode for RoundId {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self(reader.u64()?))
+        match reader.u64()? {
+            round @ ..=ROUND_MAX => Ok(Self(round)),
+            beyond => Err(DecodeError::invalid("round", beyond)),
+        }
     }
 }
 

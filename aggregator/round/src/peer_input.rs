@@ -62,6 +62,26 @@ pub enum PeerInput {
     Scored(Box<Signed<ProbeOrder>>),
 }
 
+impl PeerInput {
+    /// The same as this one and then `later`, in one where both are parts of one order; else `later` is given back.
+    ///
+    /// Threat: a coordinator that sends parts one by one, each of which is stored with its order: as many orders as
+    /// contributors, and each names all of them.
+    #[must_use]
+    pub fn followed_by(self, later: Self) -> (Self, Option<Self>) {
+        match (self, later) {
+            (
+                Self::Prepared { order, challenge, mut parts },
+                Self::Prepared { order: of, challenge: under, parts: more },
+            ) if order == of && challenge == under => {
+                parts.extend(more);
+                (Self::Prepared { order, challenge, parts }, None)
+            }
+            (first, second) => (first, Some(second)),
+        }
+    }
+}
+
 impl Encode for HeldPart {
     fn encode(&self, writer: &mut Writer) {
         self.member.encode(writer);

@@ -341,3 +341,23 @@ fn a_grant_of_false_custodians_is_refused_by_coordinator_custodian_and_device() 
     let granted = Input::Granted { grant, model: mpc.model(0) };
     assert_eq!(Federation::new(1, 2, 5).feed(&granted), Err(Refusal::BadSet));
 }
+
+#[test]
+fn parts_that_come_one_by_one_are_stored_as_one_request() {
+    let mut federation = federation(3, 2, 6);
+    let prepare = asked(&mut federation, asks_prepare);
+    let (place, request) = prepare.into_iter().find(|(place, _)| *place > 0).unwrap();
+    let AggregatorRequest::Prepare { order, deliveries, challenge } = request else { panic!() };
+    assert!(deliveries.len() > 1);
+    let party = federation.party(place);
+    for delivery in deliveries {
+        let one = AggregatorRequest::Prepare {
+            order: order.clone(),
+            deliveries: vec![delivery],
+            challenge,
+        };
+        party.request(&one, true).unwrap();
+        assert_eq!(party.stored(), 1);
+        party.restart();
+    }
+}

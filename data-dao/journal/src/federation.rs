@@ -175,6 +175,8 @@ pub struct Federation {
     pub(crate) voided: Vec<VoidedPay>,
     pub(crate) stopped: bool,
     pub(crate) policy: PrivacyPolicy,
+    /// How many rounds had been opened when the terms of the policy came into force.
+    pub(crate) opened_before_terms: u64,
     /// Under which versions that are released from now on are sold.
     pub(crate) licence: Option<Licence>,
     /// The entry that last weakened the policy; at first that which opened the federation.
@@ -200,6 +202,7 @@ impl Federation {
                 epsilon_micro_max: None,
             },
             licence: None,
+            opened_before_terms: 0,
             weakened: index,
             consents: BTreeMap::new(),
             opened,
@@ -320,7 +323,26 @@ impl Federation {
         if !policy.protects_as_much_as(&self.policy) {
             self.weakened = index;
         }
+        if policy.terms != self.policy.terms {
+            self.opened_before_terms = self.ended_rounds() + u64::from(self.open_round.is_some());
+        }
         self.policy = policy;
+    }
+
+    /// How many rounds under the present terms were opened and have ended: what they revealed adds up by the composition of one
+    /// mechanism. What rounds of former terms revealed was booked under those, and the sums add up by basic composition
+    /// (Dwork & Roth 2014, Theorem 3.16), as do the terms' δ.
+    ///
+    /// Threat: a round after a vote for less noise that is charged as one more of many under the new terms: a fourth of
+    /// what it reveals.
+    #[must_use]
+    pub fn opened_under_terms(&self) -> u64 {
+        self.ended_rounds().saturating_sub(self.opened_before_terms)
+    }
+
+    /// How many rounds ended, with a model or without.
+    fn ended_rounds(&self) -> u64 {
+        self.settled.len() as u64 + self.aborted
     }
 
     /// Who was admitted.

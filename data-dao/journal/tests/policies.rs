@@ -130,3 +130,32 @@ fn promise_7_a_voted_bound_moves_the_budget_and_gives_nothing_spent_back() {
         assert_eq!(balance, u128::from(expected.unwrap_or(0)));
     }
 }
+
+#[test]
+fn promise_3_rounds_of_former_terms_are_not_counted_to_those_of_the_present() {
+    let opened =
+        |world: &World| world.state.federation(&name("wine")).unwrap().opened_under_terms();
+    let mut world = World::after_one_round();
+    assert_eq!(opened(&world), 1);
+    // A vote for something else changes nothing about how rounds add up.
+    let before = policy(&world);
+    world.pass(set_policy(PrivacyPolicy { minimum_cohort: 4, ..before.clone() }));
+    assert_eq!(opened(&world), 1);
+    world.pass(set_policy(before.clone()));
+    assert_eq!(opened(&world), 1);
+    // A round that runs while other terms come into force is of those of its opening.
+    world.open_round(2);
+    let other = PrivacyPolicy { terms: digest(9), ..before };
+    world.pass(set_policy(other));
+    assert_eq!(opened(&world), 0);
+    let aborted = |round| {
+        let reason = "too few".into();
+        data_dao_journal::RoundAborted { federation: name("wine"), round, reason }
+    };
+    world.push(aborted(2));
+    assert_eq!(opened(&world), 0);
+    let model = world::model_of(2);
+    world.push(data_dao_journal::RoundOpened { model, ..round_opened("wine", 3) });
+    world.push(aborted(3));
+    assert_eq!(opened(&world), 1);
+}

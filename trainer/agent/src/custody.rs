@@ -12,23 +12,36 @@ use privacy_identity::{Decode, DecodeError, Encode, Reader, SealingKey, SigningK
 
 use crate::{AgentError, state_dir::StateDir};
 
-/// Most answered requests of one round: to agree, to sum, to score, and to prepare up to 4 096 shares of keys, of
-/// which 248 come at a time.
+/// Most answered requests of one round as they are stored: to prepare, which is one however many parts come at a time, to
+/// agree, to sum and to score. Files of former versions have one for each 248 parts.
 const INPUTS_MAX: usize = 64;
 
 /// What a custodian answered in the newest round, in order, and the shares of keys that it holds: 31 kB of
 /// each contributor.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct StoredCustody {
-    inputs: Vec<Vec<u8>>,
+    inputs: Vec<PeerInput>,
     updates: MemoryUpdates,
+}
+
+impl StoredCustody {
+    fn push(&mut self, input: PeerInput) {
+        match self.inputs.pop() {
+            None => self.inputs.push(input),
+            Some(last) => {
+                let (last, next) = last.followed_by(input);
+                self.inputs.push(last);
+                self.inputs.extend(next);
+            }
+        }
+    }
 }
 
 impl Encode for StoredCustody {
     fn encode(&self, writer: &mut Writer) {
         writer.u32(u32::try_from(self.inputs.len()).expect("at most INPUTS_MAX"));
         for input in &self.inputs {
-            writer.bytes(input);
+            writer.bytes(&input.to_bytes());
         }
         self.updates.encode(writer);
     }
@@ -37,7 +50,7 @@ impl Encode for StoredCustody {
 impl Decode for StoredCustody {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let length = reader.length("custody inputs", INPUTS_MAX)?;
-        let input = |_| Ok(reader.bytes("custody input", MESSAGE_BYTES_MAX)?.to_vec());
+        let input = |_| PeerInput::from_bytes(reader.bytes("custody input", MESSAGE_BYTES_MAX)?);
         let inputs = (0..length).map(input).collect::<Result<_, DecodeError>>()?;
         Ok(Self { inputs, updates: Decode::decode(reader)? })
     }
@@ -61,9 +74,8 @@ impl Custody {
         let context = AggregatorContext::custodian(terms.clone(), signing, sealing);
         let stored = state.custody()?.unwrap_or_default();
         let mut machine = PeerAggregator::default();
-        for bytes in &stored.inputs {
-            let input = PeerInput::from_bytes(bytes).map_err(state.custody_damaged())?;
-            let (next, taken) = machine.replay(&context, input);
+        for input in &stored.inputs {
+            let (next, taken) = machine.replay(&context, input.clone());
             taken.map_err(state.custody_damaged())?;
             machine = next;
         }
@@ -96,7 +108,7 @@ impl Custody {
                 stored = StoredCustody::default();
             }
             step.keep.iter().for_each(|kept| stored.updates.keep(kept));
-            stored.inputs.push(input.to_bytes());
+            stored.push(*input);
         }
         *guard = (machine, stored);
         if changed {

@@ -36,7 +36,7 @@ use aggregator_protocol::{FederationTerms, MESSAGE_BYTES_MAX};
 use anyhow::Context as _;
 use clap::Args;
 use data_dao_ledger::Name;
-use data_dao_store::Store;
+use data_dao_store::{AppendError, Store};
 use privacy_identity::{Digest, SigningKey, Tag};
 use privacy_secagg::EncodingParameters;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -348,9 +348,28 @@ async fn ask_witnesses(witnesses: Option<Witnesses>, store: Store) -> anyhow::Re
 /// grown.
 async fn keep_tiles(api: ApiState) -> anyhow::Result<()> {
     loop {
-        api.keep_time().await.context("carrying out what members decided")?;
+        unless_passing(api.keep_time().await.context("carrying out what members decided"))?;
         api.export_tiles().await.context("writing the log's tiles")?;
         tokio::time::sleep(Duration::from_millis(TILES_EVERY_MS)).await;
+    }
+}
+
+/// Nothing, and a warning, where the ledger's database could not be reached: nothing was written then, and the next try may
+/// reach it. A database that is restarted must not end the node.
+fn unless_passing<T>(result: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    let passes = |error: &anyhow::Error| {
+        let unavailable = |cause: &(dyn std::error::Error + 'static)| {
+            matches!(cause.downcast_ref(), Some(AppendError::Unavailable(_)))
+        };
+        error.chain().any(unavailable)
+    };
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if passes(&error) => {
+            tracing::warn!("tried again later: {error:#}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -401,4 +420,23 @@ fn first_model(
 pub fn initial_parameters(architecture: &Architecture, seed: u64) -> Parameters {
     let seed = Digest::of(Tag::Model, &seed.to_be_bytes()).0;
     Parameters::initial(architecture, &mut ChaCha20Rng::from_seed(seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use data_dao_store::StoreError;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_cannot_be_reached_for_a_while_does_not_end_the_node_and_a_failing_disk_does()
+    {
+        let in_use = || StoreError::InUse { path: "ledger".into() };
+        let failed = |error: AppendError| Err(error).context("carrying out what members decided");
+        assert_eq!(unless_passing(Ok(1)).unwrap(), Some(1));
+        let passing: anyhow::Result<()> = failed(AppendError::Unavailable(in_use()));
+        assert_eq!(unless_passing(passing).unwrap(), None);
+        let lasting: anyhow::Result<()> = failed(AppendError::Storage(in_use()));
+        assert!(unless_passing(lasting).is_err());
+    }
 }

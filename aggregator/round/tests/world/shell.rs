@@ -226,10 +226,26 @@ impl PeerShell {
             let restored = mem::take(&mut self.restored);
             let restored = if forget_earlier { PeerAggregator::default() } else { restored };
             self.restored = self.replayed(restored, &bytes);
-            self.inputs.push(bytes);
+            self.store(*input);
             assert!(self.machine == self.restored, "a restart would give another machine");
         }
         Ok(reply)
+    }
+
+    /// As a custodian's device stores it: parts of one order in one.
+    fn store(&mut self, input: PeerInput) {
+        let Some(last) = self.inputs.pop() else {
+            self.inputs.push(input.to_bytes());
+            return;
+        };
+        let (last, next) = PeerInput::from_bytes(&last).unwrap().followed_by(input);
+        self.inputs.push(last.to_bytes());
+        self.inputs.extend(next.map(|next| next.to_bytes()));
+    }
+
+    /// How many requests are stored.
+    pub(crate) fn stored(&self) -> usize {
+        self.inputs.len()
     }
 
     fn replayed(&self, machine: PeerAggregator, bytes: &[u8]) -> PeerAggregator {

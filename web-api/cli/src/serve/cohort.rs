@@ -24,13 +24,13 @@ const MODEL_FILE: &str = "sealed-model.bin";
 const JOIN_GRACE_MS: u64 = 30_000;
 
 /// The list of `members`, signed.
+///
+/// * `version` — how many entries the ledger had: members come and go, and a later list is one of a longer ledger.
 pub(crate) fn roster(
     terms: &FederationTerms,
-    members: Vec<VerifyingKey>,
+    (version, members): (u64, Vec<VerifyingKey>),
     key: &SigningKey,
 ) -> DaoReply {
-    // Members only ever come: their number tells a later list from an earlier one.
-    let version = members.len() as u64;
     let roster = Roster { federation: terms.id(), version, members };
     DaoReply::Roster(Box::new(Signed::new(roster, Tag::Roster, key)))
 }
@@ -76,6 +76,22 @@ fn opened(handed: &KeyHandOver, key: &SigningKey) -> Option<BroadcastKey> {
     Some(BroadcastKey::from_parts(*federation, cohort.epoch, bytes))
 }
 
+/// Whether a round of at least `least` may begin with the cohort that is `roster`, while the list is `members`; both in
+/// increasing order.
+///
+/// Threat: a member that was suspended, left or did not agree to what was voted, and is in the cohort still. The ledger would
+/// refuse its round after the sum was opened: ε is spent, nobody is paid, and the next round is the same. So its members put it
+/// out first ([`Membership`](aggregator_round::Membership)).
+fn may_begin(
+    (roster, members): (&[VerifyingKey], &[VerifyingKey]),
+    least: usize,
+    since_join_ms: u64,
+) -> bool {
+    let listed = roster.iter().all(|member| members.binary_search(member).is_ok());
+    let enough = roster.len() >= least;
+    listed && (roster == members || (enough && since_join_ms >= JOIN_GRACE_MS))
+}
+
 /// Who is invited to a round, and with which key its model is sealed.
 pub(crate) struct Invited {
     /// The members, in increasing order.
@@ -105,9 +121,8 @@ impl Invited {
             |handed: &Signed<KeyHandOver>| handed.unverified_body().federation == terms.id();
         let Some(handed) = handed.filter(of_these) else { return Ok(None) };
         let body = handed.unverified_body();
-        let complete = body.roster == members;
-        let enough = body.roster.len() >= terms.contributions_min();
-        if !complete && (!enough || since_join_ms < JOIN_GRACE_MS) {
+        let least = terms.contributions_min();
+        if !may_begin((&body.roster, &members), least, since_join_ms) {
             return Ok(None);
         }
         let broadcast = opened(body, key).context("the key of models on disk does not open")?;
@@ -161,4 +176,25 @@ pub(crate) fn sealed_again(
     }
     let sealed: Option<SealedModel> = vault.record(MODEL_FILE)?;
     Ok(sealed.map(|sealed| sealed.to_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_waits_for_who_joined_a_while_and_for_who_was_suspended_until_it_is_out() {
+        let mut all: Vec<_> =
+            (1..=4).map(|seed| SigningKey::from_seed(&[seed; 32]).verifying_key()).collect();
+        all.sort();
+        let (long, short) = (JOIN_GRACE_MS, JOIN_GRACE_MS - 1);
+        assert!(may_begin((&all, &all), 2, 0));
+        // One that joined is not in the cohort yet.
+        assert!(!may_begin((&all[..3], &all), 2, short));
+        assert!(may_begin((&all[..3], &all), 2, long));
+        assert!(!may_begin((&all[..3], &all), 4, long), "too few");
+        // One that was suspended is in it still.
+        assert!(!may_begin((&all, &all[1..]), 2, u64::MAX));
+        assert!(may_begin((&all[1..], &all[1..]), 2, 0));
+    }
 }

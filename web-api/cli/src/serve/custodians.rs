@@ -48,31 +48,47 @@ pub(crate) fn keep(
     vault.keep(CUSTODY_FILE, &CustodianList(kept))
 }
 
-/// Who keeps the keys of `round`: drawn from the cohort by digest, so that custody goes round and nobody
-/// chooses it. None in the modes that have no custodians.
+/// Who keeps the keys of the round that trains from `model`: drawn from the cohort by digest, so that custody goes round.
+/// None in the modes that have no custodians.
+///
+/// Threat: who joins with a key that is drawn, made in as many tries as there are members to a custodian. Who was admitted
+/// when the model was known is drawn only if there are too few others; the model of the first round follows from the terms.
+/// Devices see that custodians are of the cohort and hold their own keys, not that they were drawn: that the DAO node chooses
+/// nobody is its word.
+///
+/// * `of_before` — who of the cohort was admitted before the model was known, in increasing order.
 pub(crate) fn drawn(
     vault: &Vault,
     terms: &FederationTerms,
-    round: u64,
-    cohort: &[VerifyingKey],
+    (round, model): (u64, &Digest),
+    (cohort, of_before): (&[VerifyingKey], &[VerifyingKey]),
 ) -> anyhow::Result<Vec<Custodian>> {
-    if terms.sealing.custody().is_none() {
+    let Some(custody) = terms.sealing.custody() else {
         return Ok(Vec::new());
+    };
+    let among = |members: &[VerifyingKey], custodian: &Custodian| {
+        members.binary_search(&custodian.member).is_ok()
+    };
+    let (mut candidates, late): (Vec<_>, Vec<_>) = kept(vault)?
+        .into_iter()
+        .filter(|custodian| among(cohort, custodian))
+        .partition(|custodian| among(of_before, custodian));
+    if candidates.len() < custody.custodians() {
+        candidates.extend(late);
     }
-    let in_cohort = |custodian: &Custodian| cohort.binary_search(&custodian.member).is_ok();
-    let candidates = kept(vault)?.into_iter().filter(in_cohort).collect();
-    Ok(draw(candidates, terms, round))
+    Ok(draw(candidates, terms, (round, model)))
 }
 
-/// Draws the custodians of `round` from `candidates`, all of its cohort.
+/// Draws the custodians of a round from `candidates`, all of its cohort.
 pub(crate) fn draw(
     mut candidates: Vec<Custodian>,
     terms: &FederationTerms,
-    round: u64,
+    (round, model): (u64, &Digest),
 ) -> Vec<Custodian> {
     let (federation, round) = (terms.id(), round.to_be_bytes());
     candidates.sort_by_cached_key(|custodian| {
-        let seed = [&federation.0, round.as_slice(), custodian.member.as_bytes()].concat();
+        let member = custodian.member.as_bytes();
+        let seed = [&federation.0, round.as_slice(), &model.0, member].concat();
         Digest::of(Tag::CustodyKey, &seed)
     });
     candidates.truncate(terms.sealing.custody().map_or(0, CustodyTerms::custodians));

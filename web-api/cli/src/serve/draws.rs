@@ -82,10 +82,20 @@ pub(crate) fn eligible(
     federation: &Federation,
     members: &[VerifyingKey],
 ) -> Vec<VerifyingKey> {
-    let known = federation.settled().last().map(|round| round.index);
     // Groups are dealt by the same draw.
-    let draws = terms.sampling != CohortRule::Everybody || terms.groups.is_some();
-    let Some(known) = known.filter(|_| draws) else {
+    if terms.sampling != CohortRule::Everybody || terms.groups.is_some() {
+        admitted_before_the_model(federation, members)
+    } else {
+        members.to_vec()
+    }
+}
+
+/// Those of `members` who were admitted before the newest model was known; all of them before the first round settled.
+pub(crate) fn admitted_before_the_model(
+    federation: &Federation,
+    members: &[VerifyingKey],
+) -> Vec<VerifyingKey> {
+    let Some(known) = federation.settled().last().map(|round| round.index) else {
         return members.to_vec();
     };
     let before = |member: &VerifyingKey| {

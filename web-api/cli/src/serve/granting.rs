@@ -42,23 +42,25 @@ impl RoundService {
         if let Some(open) = self.federation(|f| f.open_round().copied())? {
             return self.granted_again(RoundId(open.round)).await;
         }
-        let (settled, aborted, next) = self.federation(|f| {
+        let (settled, opened, next) = self.federation(|f| {
             let next = f.last_round().map_or(0, |last| last + 1);
-            (f.settled().len(), f.aborted(), next)
+            (f.settled().len(), f.opened_under_terms(), next)
         })?;
         self.keep_time().await?;
         if let Some(reason) = self.end()? {
             return Ok(self.finished(reason, settled as u64));
         }
         let terms = self.terms.unverified_body();
-        let epsilon_micro = round_loss_micro(terms, settled as u64 + aborted)?;
+        let epsilon_micro = round_loss_micro(terms, opened)?;
         let Some(invited) = self.invited()? else { return Ok(WAIT) };
         let start = match terms.buffer {
             None => self.start_of_all(next, &invited)?,
             Some(_) => self.start_of_done(&invited)?,
         };
         let Some(start) = start else { return Ok(WAIT) };
-        let custodians = custodians::drawn(&self.vault, terms, next, &start.cohort)?;
+        let of_before = self.federation(|f| draws::admitted_before_the_model(f, &start.cohort))?;
+        let (of_round, members) = ((next, &start.model), (&*start.cohort, &*of_before));
+        let custodians = custodians::drawn(&self.vault, terms, of_round, members)?;
         let cohort_size = u32::try_from(start.cohort.len()).context("cohort")?;
         let grant = RoundGrant {
             dao: terms.dao,

@@ -22,7 +22,7 @@ use trainer_model::Parameters;
 
 use super::{
     cohort, config::ServeConfig, custodians, draws, settled_record::SettledRecord,
-    settling::ADVANCE_EVERY_MS, vault::Vault,
+    settling::ADVANCE_EVERY_MS, unless_passing, vault::Vault,
 };
 use crate::{
     commands::name::salted,
@@ -94,7 +94,7 @@ impl RoundService {
             let inbound = tokio::select! {
                 inbound = inbox.next_request() => inbound,
                 _ = ticks.tick() => {
-                    self.advance().await?;
+                    unless_passing(self.advance().await)?;
                     self.change_terms()?;
                     continue;
                 }
@@ -105,7 +105,11 @@ impl RoundService {
                 Ok(DaoRequest::Terms) => DaoReply::Terms(Box::new(self.terms.clone())),
                 Ok(DaoRequest::Voted { known }) => self.voted(known).await?,
                 Ok(_) if self.coordinator() != peer => DaoReply::Refused(Refusal::Stranger),
-                Ok(request) => self.answer(request).await?,
+                Ok(request) => match unless_passing(self.answer(request).await)? {
+                    Some(answer) => answer,
+                    // Whoever asked asks again, as after a restart of this node.
+                    None => continue,
+                },
                 Err(_) => DaoReply::Refused(Refusal::Malformed),
             };
             if let DaoReply::Refused(refusal) = &answer {
@@ -136,7 +140,8 @@ impl RoundService {
             DaoRequest::Settle { receipt, opening } => self.settle(*receipt, *opening).await,
             DaoRequest::Abort { round, reason } => self.abort(round, reason).await,
             DaoRequest::Roster => {
-                Ok(cohort::roster(self.terms.unverified_body(), self.members(), &self.key))
+                let listed = (self.store.size(), self.members());
+                Ok(cohort::roster(self.terms.unverified_body(), listed, &self.key))
             }
             DaoRequest::HandKey(handed) => {
                 let terms = self.terms.unverified_body();
@@ -366,7 +371,11 @@ impl RoundService {
         if open != Some(round.0) {
             return Ok(DaoReply::Refused(Refusal::WrongRound));
         }
-        let reason = reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned();
+        let reason = match &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)] {
+            // Which the ledger would refuse: what a coordinator says must not end this node.
+            "" => "the coordinator gave no reason".to_owned(),
+            reason => reason.to_owned(),
+        };
         self.events.emit(json!({"event": "aborted", "round": round.0, "reason": reason}));
         let aborted = RoundAborted { federation: self.name.clone(), round: round.0, reason };
         let appended = self.store.append(now_ms(), vec![Body::RoundAborted(aborted)]).await?;

@@ -147,7 +147,7 @@ impl RoundService {
         let found = self.store.view(|state| {
             let federation = state.federation(&self.name)?;
             let offered = federation.offered();
-            let opened = federation.settled().len() as u64 + federation.aborted();
+            let opened = federation.opened_under_terms();
             Some(federation.open_round().is_none().then(|| Standstill {
                 settled: federation.settled().len(),
                 opened,

@@ -107,12 +107,14 @@ impl SimulatedDao {
     /// Opens a round.
     pub(crate) fn open(&mut self, start: RoundStart<'_>) -> anyhow::Result<()> {
         let wire = trainer_model::model_to_wire(self.evaluator.architecture(), start.model);
+        let model = Digest::of(Tag::Model, &wire);
+        let of_round = (start.round.0, &model);
         let grant = RoundGrant {
             dao: self.terms.dao,
             federation: self.terms.id(),
             round: start.round,
-            model: Digest::of(Tag::Model, &wire),
-            custodians: draw_custodians(start.custodians, &self.terms, start.round.0),
+            model,
+            custodians: draw_custodians(start.custodians, &self.terms, of_round),
             cohort: start.cohort,
             draw_keys: start.draw_keys,
             cohort_epoch: None,
