@@ -2,8 +2,8 @@
 
 use aggregator_strategy::{BufferRule, CohortRule, EarlyStopping, GroupRule, ServerOptimizer};
 use privacy_identity::{
-    Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
-    list_to_writer,
+    Decode, DecodeError, Digest, Encode, Reader, SealingPublicKey, Tag, VerifyingKey, Writer,
+    list_from_reader, list_to_writer,
 };
 use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters, Tagging};
 use thiserror::Error;
@@ -137,6 +137,18 @@ impl FederationTerms {
     #[must_use]
     pub fn coordinator(&self) -> &AggregatorKeys {
         self.aggregators.first().expect("checked terms have aggregators")
+    }
+
+    /// Whose key opens what admits a member: the DAO node's.
+    ///
+    /// A federation without a cohort says no key of the DAO node. There the coordinator has the models in the clear anyway, and
+    /// nobody founds one but for tests and simulations: what is sealed to it admits nobody.
+    #[must_use]
+    pub fn admission_sealing(&self) -> SealingPublicKey {
+        match self.cohort {
+            CohortTerms::Mls { dao_sealing } => dao_sealing,
+            CohortTerms::Absent => self.coordinator().sealing,
+        }
     }
 
     /// Checks every field.

@@ -2,7 +2,7 @@ use aggregator_strategy::{
     BufferRule, CohortRule, GroupRule, SamplingRate, ServerOptimizer, Ticket, participation_key,
 };
 use privacy_dp::{ClipNorm, LocalUpdate};
-use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
+use privacy_identity::{Decode, Digest, Encode, Envelope, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
     AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, QuantizedUpdate, Tagging,
     seal,
@@ -81,6 +81,11 @@ fn ticket() -> Ticket {
     drawn.unwrap()
 }
 
+fn sealed_to_the_dao_node() -> Envelope {
+    let rng = &mut ChaCha20Rng::seed_from_u64(9);
+    SealingKey::from_seed(&[9; 32]).public().seal(Tag::Admission, &[], &[1; 20], rng).unwrap()
+}
+
 fn custody_key() -> Signed<CustodyKey> {
     let sealing = SealingKey::from_seed(&[3; 32]).public();
     Signed::new(CustodyKey { federation: terms().id(), sealing }, Tag::CustodyKey, &key(3))
@@ -118,8 +123,7 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     let verified = sealed.clone().verify().unwrap();
     let join = JoinRequest {
         federation: terms().id(),
-        token: "t".to_owned(),
-        label: "w".to_owned(),
+        admission: sealed_to_the_dao_node(),
         custody: custody_key(),
         draw: participation_key(&key(3)).public_key(),
     };

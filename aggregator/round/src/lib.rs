@@ -20,6 +20,7 @@
 //! the persisted inputs again and gets the same state, and [`Coordinator::outstanding`] names the
 //! requests to repeat.
 
+mod admission;
 mod asked;
 mod batch;
 mod collect;
@@ -56,6 +57,7 @@ mod value_check;
 mod work;
 mod worked;
 
+pub use admission::{Admission, AdmissionError};
 pub use asked::{Answer, Asked};
 pub use batch::{Batch, Unsendable};
 pub use commitments::missing_commitment;

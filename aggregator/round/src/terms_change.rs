@@ -255,6 +255,10 @@ fn compare_rest(comparison: &mut Comparison, agreed: &FederationTerms, offered: 
         keys.collect::<Vec<_>>().join(" ")
     };
     comparison.other("who aggregates", &keys(agreed), &keys(offered));
+    let pace = |terms: &FederationTerms| {
+        terms.buffer.map_or_else(|| "none".to_owned(), |rule| rule.to_string())
+    };
+    comparison.other("own pace", &pace(agreed), &pace(offered));
     let columns = |terms: &FederationTerms| quoted(&terms.schema.features.join(" "));
     comparison.other("columns", &columns(agreed), &columns(offered));
     comparison.other("label", &quoted(&agreed.schema.label), &quoted(&offered.schema.label));

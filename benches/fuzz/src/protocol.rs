@@ -198,8 +198,7 @@ fn ticket() -> Ticket {
 fn join() -> Signed<JoinRequest> {
     let request = JoinRequest {
         federation: federation(),
-        token: "token".to_owned(),
-        label: "wärme".to_owned(),
+        admission: dao.seal(Tag::Admission, b"bound", &[1; 24], &mut rng(7)).expect("a key"),
         custody: custody_key(),
         draw: participation_key(&key(3)).public_key(),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data_dao_governance::{Accused, PrivacyPolicy};
+use data_dao_governance::{Accused, Licence, PrivacyPolicy};
 use privacy_identity::{Digest, VerifyingKey};
 
 use crate::{Challenge, FederationOpened, SafeguardsSet, Standing};
@@ -171,6 +171,8 @@ pub struct Federation {
     pub(crate) voided: Vec<VoidedPay>,
     pub(crate) stopped: bool,
     pub(crate) policy: PrivacyPolicy,
+    /// Under which versions that are released from now on are sold.
+    pub(crate) licence: Option<Licence>,
     /// The entry that last weakened the policy; at first that which opened the federation.
     pub(crate) weakened: u64,
     /// The entry with which each member last agreed to the policy: admission or consent.
@@ -193,6 +195,7 @@ impl Federation {
                 minimum_cohort: opened.minimum_cohort,
                 epsilon_micro_max: None,
             },
+            licence: None,
             weakened: index,
             consents: BTreeMap::new(),
             opened,
@@ -252,6 +255,12 @@ impl Federation {
     #[must_use]
     pub const fn revealed(&self) -> Option<&Revealed> {
         self.revealed.as_ref()
+    }
+
+    /// Under which licence versions are sold that are released from now on; absent: none was named.
+    #[must_use]
+    pub const fn licence(&self) -> Option<&Licence> {
+        self.licence.as_ref()
     }
 
     /// Lies of parties about members' updates that were proven, oldest first.

@@ -6,8 +6,8 @@ use serde_json::Value;
 use trainer_conditions::{Condition, Pace};
 
 use crate::{
-    co_operative::CoOperative, log_check::Seen, preview::Preview, secret::Secret, sent::SentLine,
-    terms::Terms,
+    co_operative::CoOperative, log_check::Seen, preview::Preview, seat::Seat, secret::Secret,
+    sent::SentLine, terms::Terms,
 };
 
 /// What happened outside of the desk.
@@ -36,6 +36,8 @@ pub enum News {
         /// Why.
         reason: String,
     },
+    /// The consent to changed terms is in the ledger, and the trainer has moved to them.
+    Consented(Box<Terms>),
     /// A file was chosen.
     Picked(PathBuf),
     /// A table was read.
@@ -49,6 +51,8 @@ pub enum News {
     },
     /// Whether the pacer lets it train.
     Pace(Pace),
+    /// For which other federation's training this one waits; none: for none.
+    Turn(Option<Seat>),
     /// What the pacer cannot see on this machine.
     Unwatched(Vec<Condition>),
     /// What left this computer: the newest lines, and how many messages and bytes there are in all.
@@ -103,6 +107,8 @@ pub enum Failure {
     Key,
     /// Asking for the terms.
     Terms,
+    /// Agreeing to changed terms.
+    Consent,
     /// Reading the table.
     Table,
     /// Starting the trainer.
@@ -130,6 +136,7 @@ impl Failure {
         match self {
             Self::Key => "failed_key",
             Self::Terms => "failed_terms",
+            Self::Consent => "failed_consent",
             Self::Table => "failed_table",
             Self::Trainer => "failed_trainer",
             Self::Sent => "failed_sent",

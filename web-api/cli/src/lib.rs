@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod data_args;
 pub mod demo;
+pub mod licence;
 pub mod limits_args;
 pub mod link_metrics;
 pub mod measure;

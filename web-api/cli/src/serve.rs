@@ -12,6 +12,7 @@ mod groups_config;
 mod http;
 mod http_config;
 mod judging;
+mod licensing;
 mod measuring;
 mod models;
 mod prices_config;
@@ -158,6 +159,9 @@ impl Node {
         let architecture = founding::architecture(&config.federation)?;
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
+        if !args.rest_only {
+            licensing::name_licence(&config.federation, &store).await?;
+        }
         let encoding = terms.unverified_body().encoding;
         let layers = terms.unverified_body().training.personal.layers();
         let evaluator = evaluator(&device, &architecture, &tables, encoding)?.checked(layers)?;

@@ -89,6 +89,23 @@ impl Program {
             .context("the terms are in a form that this window does not know")
     }
 
+    /// Signs the consent to changed terms for the ledger, moves the trainer to them, and reads them.
+    ///
+    /// The trainer asks first whether these terms are what the members voted for; otherwise it signs nothing.
+    pub(super) fn consent(
+        &self,
+        home: &Home,
+        invitation: &str,
+        (node, terms): (&str, &str),
+    ) -> anyhow::Result<Terms> {
+        let mut consent = self.command();
+        consent.args(["trainer", "--terms", "--consent", terms, "--url", node, "--state"]);
+        consent.arg(home.trainer()).env("SAHAKAR_JOIN", invitation);
+        let answer = self.answer(consent, "")?;
+        serde_json::from_str(&answer)
+            .context("the terms are in a form that this window does not know")
+    }
+
     pub(super) fn vote(
         &self,
         home: &Home,

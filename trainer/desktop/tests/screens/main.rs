@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod change;
 mod co_operative;
 mod data;
 mod harness;
+mod seats;
 mod start;
 mod training;
 mod window;

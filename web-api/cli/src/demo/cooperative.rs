@@ -520,6 +520,7 @@ fn federation_config(
         model: "wine-quality".to_owned(),
         price: 250,
         prices: None,
+        licence: None,
         seed: plan.seed,
         initial_model: None,
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::http_config::HttpConfig;
 use super::prices_config::PricesConfig;
+use crate::licence::LicenceConfig;
 use crate::simulate::buffer_rule;
 
 /// Everything that `sahakar serve` needs to know.
@@ -258,6 +259,11 @@ pub struct FederationConfig {
     /// Its other prices: with demand, of months, of licences; without this section there is one price, of calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PricesConfig>,
+    /// Under which licence its models are sold: an SPDX expression, `"CC-BY-NC-4.0"`, or another one by
+    /// `{ name = "…", link = "https://…", text = "FILE" }`, of whose text the ledger has the SHA-256. It is named once, for the
+    /// versions released from then on; later it takes a vote (`set_licence`). By default none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<LicenceConfig>,
     /// Seed of the initial parameters.
     pub seed: u64,
     /// A safetensors file with the initial parameters, instead of random ones: a model that was trained elsewhere. Its
@@ -464,6 +470,9 @@ impl ServeConfig {
         if let Some(prices) = &config.federation.prices {
             // Now, and not when the model is trained.
             prices.policy(config.federation.price).with_context(understanding)?;
+        }
+        if let Some(licence) = &config.federation.licence {
+            licence.licence().context("federation.licence").with_context(understanding)?;
         }
         Ok(config)
     }

@@ -8,13 +8,13 @@ use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
     RoundId, RoundReceipt, RoundSum, ScalarOpening, ValueRecord, from_wire, to_wire,
 };
-use aggregator_round::{SumProducts, check_values};
+use aggregator_round::{Admission, SumProducts, check_values};
 use anyhow::Context as _;
 use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
 use data_dao_journal::{Body, Federation, MemberAdmitted, RoundAborted, settlement_bodies};
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
-use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use serde_json::json;
 use trainer_model::Parameters;
 
@@ -162,11 +162,9 @@ impl RoundService {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         };
         let (member, body) = (*verified.signer(), verified.body());
-        let expected = Digest::of(Tag::Join, self.config.secrets.invitation_token.as_bytes());
-        // Digests are compared, so that the time taken tells nothing about the token.
-        if Digest::of(Tag::Join, body.token.as_bytes()) != expected {
+        let Some(label) = self.admitted(&member, body) else {
             return Ok(DaoReply::Refused(Refusal::NotInvited));
-        }
+        };
         if body.federation != self.terms.unverified_body().id() {
             return Ok(DaoReply::Refused(Refusal::WrongFederation));
         }
@@ -177,7 +175,7 @@ impl RoundService {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         }
         // What the log would refuse, were it in the clear.
-        if !known && !(1..=MEMBER_LABEL_BYTES_MAX).contains(&body.label.len()) {
+        if !known && !(1..=MEMBER_LABEL_BYTES_MAX).contains(&label.len()) {
             return Ok(DaoReply::Refused(Refusal::Malformed));
         }
         if !known && count >= self.terms.unverified_body().encoding.contributors_max() {
@@ -194,11 +192,10 @@ impl RoundService {
         if known {
             return Ok(DaoReply::Joined);
         }
-        self.events
-            .emit(json!({"event": "joined", "member": member.to_string(), "label": body.label}));
+        self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
         self.joined_ms.store(running_ms(), std::sync::atomic::Ordering::Relaxed);
         // The log is for ever: what somebody is called stands beside it, where it can be erased.
-        let label = self.store.keep_name(&salted(body.label.clone())).await?;
+        let label = self.store.keep_name(&salted(label)).await?;
         let admitted =
             MemberAdmitted { federation: self.name.clone(), member, label: label.clone() };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
@@ -210,6 +207,16 @@ impl RoundService {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What who joins wants to be called, if it was invited.
+    fn admitted(&self, member: &VerifyingKey, request: &JoinRequest) -> Option<String> {
+        let sealing = SealingKey::derived_from(&self.key);
+        let bound = (&request.federation, member);
+        let admission = Admission::open(bound, &request.admission, &sealing).ok()?;
+        let expected = Digest::of(Tag::Join, self.config.secrets.invitation_token.as_bytes());
+        // Digests are compared, so that the time taken tells nothing about the token.
+        (Digest::of(Tag::Join, admission.token.as_bytes()) == expected).then_some(admission.label)
     }
 
     /// The model from which the next round starts.
