@@ -16,6 +16,10 @@ use crate::{
 /// Longest reason of an abort, in bytes.
 const REASON_BYTES_MAX: usize = 512;
 
+/// Longest evidence of a vote, in bytes: an entry of 64 KiB in base64, its proof and a checkpoint with all its cosignatures,
+/// and the content that was voted on.
+const EVIDENCE_BYTES_MAX: usize = 512 << 10;
+
 /// The opened sum of a round, signed by the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoundSum {
@@ -110,6 +114,11 @@ pub enum DaoRequest {
     Model,
     /// A member's word that it has trained from such a model.
     Trained(Signed<ModelTrained>),
+    /// The terms that members voted for since, with the evidence.
+    Voted {
+        /// Those that are known: their digest.
+        known: Digest,
+    },
 }
 
 /// What the DAO node answers.
@@ -153,6 +162,15 @@ pub enum DaoReply {
     },
     /// The member is waited with until enough are done.
     TrainedTaken,
+    /// The terms that are known are in force.
+    TermsStand,
+    /// Members voted for other terms.
+    Voted {
+        /// Those in force now.
+        terms: Box<Signed<FederationTerms>>,
+        /// That members voted for them: opaque here, as it is of the ledger. Whoever acts on it has it checked.
+        evidence: Vec<u8>,
+    },
     /// Refused.
     Refused(Refusal),
 }
@@ -190,6 +208,10 @@ impl Encode for DaoRequest {
                 writer.u8(9);
                 trained.encode(writer);
             }
+            Self::Voted { known } => {
+                writer.u8(10);
+                known.encode(writer);
+            }
         }
     }
 }
@@ -213,6 +235,7 @@ impl Decode for DaoRequest {
             7 => Self::HandKey(Box::new(Decode::decode(reader)?)),
             8 => Self::Model,
             9 => Self::Trained(Decode::decode(reader)?),
+            10 => Self::Voted { known: Decode::decode(reader)? },
             other => return Err(DecodeError::invalid("dao request", other)),
         })
     }
@@ -262,6 +285,12 @@ impl Encode for DaoReply {
                 writer.bytes(model);
             }
             Self::TrainedTaken => writer.u8(11),
+            Self::TermsStand => writer.u8(12),
+            Self::Voted { terms, evidence } => {
+                writer.u8(13);
+                terms.encode(writer);
+                writer.bytes(evidence);
+            }
         }
     }
 }
@@ -287,6 +316,11 @@ impl Decode for DaoReply {
                 model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
             },
             11 => Self::TrainedTaken,
+            12 => Self::TermsStand,
+            13 => Self::Voted {
+                terms: Box::new(Decode::decode(reader)?),
+                evidence: reader.bytes("evidence", EVIDENCE_BYTES_MAX)?.to_vec(),
+            },
             other => return Err(DecodeError::invalid("dao reply", other)),
         })
     }

@@ -175,6 +175,14 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
 }
 
 #[test]
+fn what_is_said_of_voted_terms_round_trips() {
+    check_round_trip(&DaoRequest::Voted { known: terms().id() });
+    check_round_trip(&DaoReply::TermsStand);
+    let terms = Box::new(Signed::new(terms(), Tag::Terms, &key(9)));
+    check_round_trip(&DaoReply::Voted { terms, evidence: vec![1; 300] });
+}
+
+#[test]
 fn every_message_of_the_cohort_round_trips() {
     let members = grant().cohort;
     let roster = Roster { federation: terms().id(), version: 2, members: members.clone() };

@@ -206,7 +206,9 @@ impl PeerAggregator {
         self.phase.held()
     }
 
-    fn round(&self) -> Option<RoundId> {
+    /// The newest round that it answered.
+    #[must_use]
+    pub fn round(&self) -> Option<RoundId> {
         self.held().map(|held| held.grant().round)
     }
 

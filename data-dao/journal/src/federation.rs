@@ -33,6 +33,8 @@ pub struct OpenRound {
     pub index: u64,
     /// The entry that last weakened the policy before: only who consented since takes part.
     pub consent_from: u64,
+    /// The terms that were in force: those of the policy. The round is theirs, whatever is voted while it runs.
+    pub terms: Digest,
 }
 
 /// A round that ended with a model.
@@ -44,6 +46,8 @@ pub struct SettledRound {
     pub index: u64,
     /// The first entry of the settlement: the same, or the head of its parts.
     pub first_index: u64,
+    /// The terms that were in force when it was opened: its receipt has to be of these.
+    pub terms: Digest,
     /// How much innovation qualified for its pay, in parts per hundred of the cohort's median.
     pub novelty_percent: u32,
     /// The new model.

@@ -4,6 +4,7 @@
 //! ([`settlement`]), a model becomes a measurement, a flag becomes a running process.
 
 pub mod aggregator;
+mod carried;
 pub mod cli;
 pub mod commands;
 pub mod data_args;
@@ -22,4 +23,5 @@ mod stopping;
 pub mod telemetry;
 pub mod trainer;
 pub mod value_audit;
+pub mod vote_evidence;
 pub mod witness;

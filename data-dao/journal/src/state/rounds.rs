@@ -49,6 +49,7 @@ impl State {
             epsilon_micro: body.epsilon_micro,
             index,
             consent_from: federation.weakened,
+            terms: federation.policy.terms,
         });
         Ok(())
     }

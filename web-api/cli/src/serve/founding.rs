@@ -113,7 +113,25 @@ pub(crate) async fn terms(
         return Ok(terms.into_signed());
     }
     // Members voted for other terms: those of the configuration, or nothing that this node has.
-    let next = make_terms(config, tables, dao, key)?;
+    adopt(config, store, vault, key, (tables, agreed))
+}
+
+/// The terms that members agreed to, `agreed`, signed and kept in the place of those before, if the configuration makes them.
+///
+/// # Errors
+/// A configuration that makes others, or none.
+pub(crate) fn adopt(
+    config: &ServeConfig,
+    store: &Store,
+    vault: &Vault,
+    key: &SigningKey,
+    (tables, agreed): (&Tables, Digest),
+) -> anyhow::Result<Signed<FederationTerms>> {
+    let name = Name::new(config.federation.name.clone())?;
+    let terms: Signed<FederationTerms> =
+        vault.record(TERMS_FILE)?.context("the federation's terms are missing on disk")?;
+    let terms = terms.verify_by(Tag::Terms, &key.verifying_key())?;
+    let next = make_terms(config, tables, terms.body().dao, key)?;
     if next.id() != agreed {
         let (kept, configured) = (terms.body().id(), next.id());
         bail!(

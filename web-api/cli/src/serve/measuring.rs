@@ -13,6 +13,7 @@ use super::{
     vault::Step,
 };
 use crate::{
+    carried::{optimizer_under, past_under, stopping_under},
     measure::{MeasureError, Measured},
     stopping::Stopping,
 };
@@ -158,9 +159,11 @@ impl RoundService {
         last: Option<&Step>,
         after: &Parameters,
     ) -> anyhow::Result<Option<Stopping>> {
-        let Some(fresh) = self.terms.unverified_body().stopping else { return Ok(None) };
         let before = last.and_then(|step| step.stopping.clone());
-        let mut stopping = before.unwrap_or_else(|| Stopping::new(fresh));
+        let Some(mut stopping) = stopping_under(self.terms.unverified_body().stopping, before)
+        else {
+            return Ok(None);
+        };
         stopping.observe(round, &self.evaluator.validate(after)?).map_err(MeasureError::from)?;
         Ok(Some(stopping))
     }
@@ -171,13 +174,11 @@ impl RoundService {
         last.map(|(round, model)| self.vault.step(round, &model)).transpose()
     }
 
-    /// The server's optimiser as the current model left it.
+    /// The server's optimiser as the current model left it, if the terms still ask for this one.
     fn optimizer(&self) -> anyhow::Result<OptimizerState> {
+        let last = self.last_step()?.map(|step| step.optimizer);
         let terms = self.terms.unverified_body();
-        match self.last_step()? {
-            Some(step) => Ok(step.optimizer),
-            None => Ok(OptimizerState::new(terms.optimizer, terms.encoding.dimension())?),
-        }
+        Ok(optimizer_under((terms.optimizer, terms.encoding.dimension()), last)?)
     }
 
     /// What the last rounds made public, the newest first: every member of the cohort has seen their sums.
@@ -190,6 +191,6 @@ impl RoundService {
         for (round, model) in newest {
             public.extend(self.vault.step(round, &model)?.public());
         }
-        Ok(public)
+        Ok(past_under(self.terms.unverified_body().encoding.dimension(), public))
     }
 }
