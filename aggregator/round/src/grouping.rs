@@ -122,7 +122,7 @@ impl OpenedGroups {
         for (set, (sum, _)) in sets.iter().zip(sum.sums()) {
             let count = set.contributions().len();
             means.push(decode_mean(sum, count, &rotation, &terms.encoding)?);
-            sizes.push(u32::try_from(count).expect("at most CONTRIBUTORS_MAX"));
+            sizes.push(u32::try_from(count).unwrap_or(u32::MAX));
         }
         let minimum = terms.minimum_cohort as usize;
         let means = GroupMeans::from_means(means, &sizes, minimum)?;

@@ -46,7 +46,7 @@ fn means(groups: &[Vec<Vec<f32>>]) -> GroupMeans {
     GroupMeans::from_sums(groups.iter().map(sum).collect(), &sizes, 2).unwrap()
 }
 
-/// φ_i = (1/n_g)⟨Δ_i, a_g ⊙ p⟩, of all groups one after another, and the gain of the step.
+/// `φ_i = (1/n_g)⟨Δ_i, a_g ⊙ p⟩`, of all groups one after another, and the gain of the step.
 fn values(groups: &[Vec<Vec<f32>>], taken: &Taken<'_>) -> (Vec<f64>, f64) {
     let start = [0.0_f32; DIMENSION];
     let probe = aumann_shapley_probe(&start, &taken.update, gradient).unwrap();
@@ -130,7 +130,7 @@ fn a_group_that_the_rule_passes_over_earns_nothing_and_equals_earn_the_same() {
         let (values, _) = values(&groups, &taken);
         // -9 and an honest one: below all others in each coordinate.
         let poisoned = &values[values.len() - 2..];
-        assert_eq!(poisoned, [0.0, 0.0], "{rule}");
+        assert!(poisoned.iter().all(|value| value.abs() <= 0.0), "{rule}: {poisoned:?}");
         assert_eq!(values[0].to_bits(), values[1].to_bits(), "{rule}");
     }
     // Of a mean the poisoned group has a part: it is charged for the harm.
@@ -148,7 +148,7 @@ fn two_groups_with_the_same_mean_are_worth_the_same() {
     for rule in ["median", "trimmed-mean:beta=0.2", "geometric-median"] {
         let taken = means.take(&rule.parse().unwrap()).unwrap();
         let (values, _) = values(&groups, &taken);
-        let of = |from: usize| [values[from], values[from + 1]];
+        let of = |from: usize| [values[from].to_bits(), values[from + 1].to_bits()];
         assert_eq!(of(3), of(5), "{rule}");
     }
 }

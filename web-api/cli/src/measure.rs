@@ -202,9 +202,9 @@ impl Evaluator {
 
     /// As [`Evaluator::measure`] where a robust rule makes one step s of the means of groups.
     ///
-    /// Whatever the rule, s = Σ_g a_g ⊙ Δ̄_g, with weights a_g that are public once the means are
+    /// Whatever the rule, `s = Σ_g a_g ⊙ Δ̄_g`, with weights `a_g` that are public once the means are
     /// ([`aggregator_strategy::Taken`]). The game whose gain is shared out has these weights as they came out, as the game of a
-    /// mean has its 1/n: with p = −∫₀¹ ∇L(w + t·s) dt the value of update i of group g is (1/n_g)·⟨Δᵢ, a_g ⊙ p⟩, and all values
+    /// mean has its 1/n: with p = −∫₀¹ ∇L(w + t·s) dt the value of update i of group g is `(1/n_g)·⟨Δᵢ, a_g ⊙ p⟩`, and all values
     /// together add up to L(w) − L(w + s). So the value probe of a group carries its weights: what the rule did not take is worth
     /// nothing. The innovation's does not, and is one for all groups: it is about what is new in an update, not about how much of it is
     /// taken, and who is in a group that the rule passes over is no replayer.

@@ -16,7 +16,9 @@
 //! Threat: the weights are what the rule *came to*. Who sends something to have another update taken, and is not taken itself, has
 //! weight zero in what it brought about: no credit for it, and no charge either.
 
-use std::ops::Range;
+use std::{cmp::Ordering, ops::Range};
+
+use crate::number::float;
 
 /// What a rule made of updates, and of what.
 #[derive(Debug, Clone)]
@@ -64,12 +66,15 @@ impl<'a> Taken<'a> {
         let (mut less, mut equal) = (0, 0);
         for update in &self.updates {
             let value = *update.get(coordinate)?;
-            less += usize::from(value < own);
-            // The two zeros are equal, here and where they are sorted.
-            equal += usize::from(value <= own && value >= own);
+            match value.partial_cmp(&own) {
+                Some(Ordering::Less) => less += 1,
+                // The two zeros are equal, here and where they are sorted.
+                Some(Ordering::Equal) => equal += 1,
+                _ => {}
+            }
         }
         let kept = ranks.end.min(less + equal).saturating_sub(ranks.start.max(less));
-        let (kept, among) = (crate::number::float(kept), crate::number::float(equal * ranks.len()));
+        let (kept, among) = (float(kept), float(equal * ranks.len()));
         Some(kept / among)
     }
 }
