@@ -65,12 +65,29 @@ async function showBalance() {
   one("key").placeholder = `${balance.key_id} is in use`;
   one("key").required = false;
   if (model) {
+    await showPrice();
     const left = balance.calls.find((calls) => calls.model === model);
     one("buy").hidden = false;
     one("left").textContent = `${balance.buyer || balance.key_id} has ${money(balance.balance, balance.currency)} and ${left ? left.left : 0} paid calls of ${model}.`;
   } else {
     await showAccount(balance);
   }
+}
+
+// What the calls to buy cost now. More than what is shown here is not paid: a price that follows demand may rise meanwhile.
+let shown = null;
+
+async function showPrice() {
+  const plans = await askIfAllowed("/v1/plans");
+  const plan = plans && plans.models.find((plan) => plan.model === model);
+  shown = plan ? { price: plan.call.price, currency: plans.currency } : null;
+  showTotal();
+}
+
+function showTotal() {
+  const calls = Number(one("calls").value);
+  const whole = Number.isInteger(calls) && calls > 0;
+  one("total").textContent = shown && whole ? `${money(BigInt(shown.price) * BigInt(calls), shown.currency)} at ${money(shown.price, shown.currency)} each` : "";
 }
 
 function fact(name, value) {
@@ -197,10 +214,11 @@ async function buy() {
   const order = sessionStorage.getItem(place) || random();
   sessionStorage.setItem(place, order);
   try {
-    await ask("POST", "/v1/purchases", { model, calls }, { "idempotency-key": order });
+    await ask("POST", "/v1/purchases", { model, calls, price_max: shown ? shown.price : null }, { "idempotency-key": order });
   } catch (error) {
     if (error instanceof TypeError) throw new Error("The node cannot be reached. Nothing is booked twice if you try again.");
     sessionStorage.removeItem(place);
+    await showPrice();
     throw error;
   }
   sessionStorage.removeItem(place);
@@ -270,6 +288,7 @@ onSubmit(one("key-form"), async () => {
 });
 if (model) {
   onSubmit(one("buy"), buy);
+  one("calls").addEventListener("input", showTotal);
   onSubmit(one("ask"), predict);
 }
 one("forget").addEventListener("click", () => {

@@ -158,9 +158,6 @@ impl Node {
         let architecture = founding::architecture(&config.federation)?;
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
-        if !args.rest_only {
-            licensing::name_licence(&config.federation, &store).await?;
-        }
         let encoding = terms.unverified_body().encoding;
         let layers = terms.unverified_body().training.personal.layers();
         let evaluator = evaluator(&device, &architecture, &tables, encoding)?.checked(layers)?;
@@ -214,7 +211,7 @@ impl Node {
         if args.rest_only {
             service.shelve_released()?;
         } else {
-            service.advance().await?;
+            service.begin().await?;
         }
         Ok(Self { service, api, http, serving, link, witnesses })
     }

@@ -10,7 +10,9 @@ use maud::{Markup, html};
 use super::assets::MARKET;
 use super::error_page::PageError;
 use super::federation::purpose;
-use super::format::{counted, grouped, licence, member, percent_or_dash, plural, short};
+use super::format::{
+    counted, duration, grouped, licence, member, money, percent_or_dash, plural, short,
+};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
 use super::models::price;
 use super::reading::{Reading, read};
@@ -67,6 +69,7 @@ fn content(
             section { h2 { "Try it" } (trial(name, shelved)) }
             section { h2 { "Card" } (card(ledger, model, shelved)) }
         }
+        section data-live="prices" id="prices" { h2 { "What it costs" } (prices(ledger, model)) }
         section { h2 { "Who earns from it" } (earners(ledger, latest)) }
     }
 }
@@ -102,6 +105,46 @@ fn card(ledger: &Reading<'_>, model: &Model, shelved: Option<&Arc<ShelvedModel>>
     }
 }
 
+/// The whole policy, before anybody buys: it is voted, and what a call costs follows from it and the log.
+fn prices(ledger: &Reading<'_>, model: &Model) -> Markup {
+    let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
+    let money = |amount: u128| money(amount, &currency);
+    let calls = |count: u64| plural(count, "call", "calls");
+    let Some(policy) = model.policy().filter(|_| !model.is_delisted()) else {
+        return nothing("It is not for sale now. Calls that were paid are still answered.");
+    };
+    let latest = model.latest().version;
+    html! {
+        dl class="facts one" {
+            div { dt { "One call" } dd {
+                @if policy.low == policy.high { (money(policy.low)) } @else {
+                    (money(policy.low)) " while at most " (calls(policy.calls_low)) " were made within " (duration(policy.window_ms))
+                    ", up to " (money(policy.high)) " from " (calls(policy.calls_high)) " on"
+                }
+            } }
+            div { dt { "Thirty days" } dd {
+                @match &policy.month {
+                    Some(month) => { (money(month.price.saturating_mul(u128::from(month.calls)))) " for " (calls(month.calls.into())) }
+                    None => { "not sold" }
+                }
+            } }
+            div { dt { "Download of a version" } dd {
+                @match policy.download {
+                    Some(price) => {
+                        (money(price)) ", "
+                        @match model.licence(latest) {
+                            Some(named) => { "under " (licence(named)) }
+                            None => { "no licence was named" }
+                        }
+                    }
+                    None => { "not sold" }
+                }
+            } }
+        }
+        p class="soft" { "Calls bought singly keep the price of the moment and can be given back until they are made." }
+    }
+}
+
 fn trial(name: &Name, shelved: Option<&Arc<ShelvedModel>>) -> Markup {
     let Some(shelved) = shelved else {
         return nothing(
@@ -123,6 +166,7 @@ fn trial(name: &Name, shelved: Option<&Arc<ShelvedModel>>) -> Markup {
                 label for="calls" { "Calls to buy" }
                 input id="calls" type="number" min="1" max=(CALLS_MAX) value="5" required;
                 button type="submit" { "Buy" }
+                p id="total" class="soft" aria-live="polite" { }
             }
             form id="ask" {
                 fieldset class="features" {

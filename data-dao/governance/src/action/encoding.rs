@@ -17,10 +17,7 @@ impl Encode for Action {
                 writer.text(name);
                 writer.array(&amount.to_be_bytes());
             }
-            Self::SetPricePolicy { model, policy } => {
-                writer.text(model);
-                policy.encode(writer);
-            }
+            Self::SetPricePolicy { model, policy } => part_of(model, policy, writer),
             Self::SetParameter { parameter, value } => {
                 writer.u8(parameter.code());
                 writer.u64(*value);
@@ -40,14 +37,8 @@ impl Encode for Action {
                 numbers_of(federation, &[*below_zero, *of_rounds], writer);
             }
             Self::SetRevealBy { federation, rounds } => numbers_of(federation, &[*rounds], writer),
-            Self::SetPrivacyPolicy { federation, policy } => {
-                writer.text(federation);
-                policy.encode(writer);
-            }
-            Self::SetLicence { federation, licence } => {
-                writer.text(federation);
-                licence.encode(writer);
-            }
+            Self::SetPrivacyPolicy { federation, policy } => part_of(federation, policy, writer),
+            Self::SetLicence { federation, licence } => part_of(federation, licence, writer),
             Self::AdmitMember { member, label, roles } => {
                 member.encode(writer);
                 writer.text(label);
@@ -84,6 +75,12 @@ impl Encode for Action {
             }
         }
     }
+}
+
+/// The name of a model or federation, and what becomes its own.
+fn part_of(name: &str, part: &impl Encode, writer: &mut Writer) {
+    writer.text(name);
+    part.encode(writer);
 }
 
 /// A federation's name, and numbers that become its own.

@@ -38,6 +38,7 @@ struct Row {
     calls: u64,
     calls_price: String,
     bought_price: String,
+    refunded_price: String,
 }
 
 impl UsageArgs {
@@ -60,13 +61,11 @@ impl UsageArgs {
         let Usage { currency, usage } = typed(&answer)?;
         let row = |row: Row| {
             let day = row.day.split('T').next().unwrap_or_default().to_owned();
-            let (calls_price, bought_price) = (
-                money(&row.calls_price, currency.as_deref()),
-                money(&row.bought_price, currency.as_deref()),
-            );
-            vec![day, row.key_id, row.model, row.calls.to_string(), calls_price, bought_price]
+            let [worth, bought, refunded] = [row.calls_price, row.bought_price, row.refunded_price]
+                .map(|amount| money(&amount, currency.as_deref()));
+            vec![day, row.key_id, row.model, row.calls.to_string(), worth, bought, refunded]
         };
-        let header = ["day", "key", "model", "calls", "worth", "paid in advance"];
+        let header = ["day", "key", "model", "calls", "worth", "paid in advance", "given back"];
         print_table(&header, 3, usage.into_iter().map(row).collect())
     }
 }

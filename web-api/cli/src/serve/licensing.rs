@@ -7,14 +7,23 @@ use data_dao_store::Store;
 use tracing::warn;
 
 use super::config::FederationConfig;
+use super::round_service::RoundService;
 use crate::process::now_ms;
+
+impl RoundService {
+    /// What comes first after a start: the licence, before a version is released, then what is due.
+    pub(super) async fn begin(&self) -> anyhow::Result<()> {
+        name_licence(&self.config.federation, &self.store).await?;
+        self.advance().await
+    }
+}
 
 /// Names the configured licence in the ledger. Once there is one, it is the members' to change, and what the configuration
 /// says counts no more.
 ///
 /// # Errors
 /// A licence that is none, or a ledger that cannot be written.
-pub(super) async fn name_licence(config: &FederationConfig, store: &Store) -> anyhow::Result<()> {
+async fn name_licence(config: &FederationConfig, store: &Store) -> anyhow::Result<()> {
     let Some(configured) = &config.licence else { return Ok(()) };
     let licence = configured.licence().context("federation.licence")?;
     let federation = Name::new(config.name.clone())?;
