@@ -119,9 +119,10 @@ impl Seats {
         if !self.desks.contains_key(&seat) {
             return Vec::new();
         }
+        // The same page of the other federation, as if it were opened: what left and what was earned are read anew.
+        let screen = self.desk().screen;
         self.at = seat;
-        // As if the screen were opened: what left and what was earned are read anew.
-        self.act_here(Command::Show(self.desk().screen))
+        self.act_here(Command::Show(screen))
     }
 
     /// A seat that nothing was agreed to at: the one that is looked at, if it is one.

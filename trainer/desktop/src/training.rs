@@ -236,6 +236,10 @@ impl Training {
             self.rounds.pop_front();
         }
         let (loss, seconds) = (self.loss.take(), std::mem::take(&mut self.seconds));
+        if loss.is_none() {
+            // Steps of a round that was not learnt to its end were steps all the same: the curve never goes back.
+            self.steps_before += self.steps.done;
+        }
         self.rounds.push_back(Round { round: round.unwrap_or_default(), loss, seconds, end });
         self.phase = Phase::Waiting;
         self.steps = Steps::default();
@@ -289,6 +293,20 @@ mod tests {
         assert_eq!(training.rounds, [round]);
         assert_eq!(training.losses.last(), Some(&[50.0, 0.7]));
         assert_eq!(training.phase, Phase::Waiting);
+    }
+
+    #[test]
+    fn the_curve_never_goes_back_whatever_becomes_of_a_round() {
+        let mut training = Training::default();
+        for (round, end) in ["refused", "aborted", "refused"].into_iter().enumerate() {
+            training.apply(&json!({"event": "ordered", "round": round}));
+            for step in [10, 20] {
+                training.apply(&json!({"event": "training", "round": round, "step": step, "steps": 50, "loss": 1.0}));
+            }
+            training.apply(&json!({"event": end, "round": round, "reason": "late"}));
+        }
+        let steps: Vec<f64> = training.losses.iter().map(|[step, _]| *step).collect();
+        assert_eq!(steps, [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
     }
 
     #[test]

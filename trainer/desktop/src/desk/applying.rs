@@ -48,18 +48,7 @@ impl Desk {
                 if asked { self.refresh() } else { Vec::new() }
             }
             News::TrainerEnded { error } => self.trainer_ended(error),
-            News::Turn(waits_for) => {
-                self.training.waits_for = waits_for;
-                Vec::new()
-            }
-            News::Pace(pace) => {
-                self.training.pace = Some(pace);
-                Vec::new()
-            }
-            News::Unwatched(conditions) => {
-                self.training.unwatched = conditions;
-                Vec::new()
-            }
+            News::Turn(_) | News::Pace(_) | News::Unwatched(_) => self.paced(news),
             News::Sent { lines, messages, bytes } => {
                 self.sent = Sent { lines, messages, bytes };
                 Vec::new()
@@ -91,6 +80,17 @@ impl Desk {
             }
             News::Failed { what, reason } => self.failed(what, reason),
         }
+    }
+
+    fn paced(&mut self, news: News) -> Vec<Effect> {
+        match news {
+            News::Turn(waits_for) => self.training.waits_for = waits_for,
+            News::Pace(pace) => self.training.pace = Some(pace),
+            News::Unwatched(conditions) => self.training.unwatched = conditions,
+            // Everything else is applied elsewhere.
+            _ => {}
+        }
+        Vec::new()
     }
 
     fn tell(&mut self, notice: Notice) -> Vec<Effect> {

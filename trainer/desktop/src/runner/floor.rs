@@ -169,3 +169,6 @@ impl Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

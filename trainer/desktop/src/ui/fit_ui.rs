@@ -48,9 +48,12 @@ fn finding_ui(ui: &mut Ui, view: &View<'_>, finding: &Finding, mapping: &Mapping
     let what = finding_text::what(view, &finding.says);
     let text = RichText::new(format!("{weight}: {what}{advice}")).color(colour);
     ui.add(egui::Label::new(text).wrap());
-    let Some(remedy) = &finding.remedy else { return };
+    let buttons = finding.remedy.as_ref().map(buttons).unwrap_or_default();
+    if buttons.is_empty() {
+        return;
+    }
     ui.horizontal_wrapped(|ui| {
-        for button in buttons(remedy) {
+        for button in buttons {
             if ui.button(button.text(view)).clicked() {
                 view.send(Command::Map(Box::new(button.pressed(mapping.clone()))));
             }

@@ -38,7 +38,7 @@ pub(super) fn start_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
             card_ui(ui, Some(view.t("key_title")), |ui| {
                 let dark = ui.visuals().dark_mode;
                 ui.label(RichText::new(view.t("key_ready")).color(style::good(dark)));
-                ui.horizontal(|ui| {
+                ui.horizontal_wrapped(|ui| {
                     ui.label(RichText::new(view.t("key_public")).weak());
                     ui.monospace(figures::short(member));
                     if ui.button(view.t("copy")).clicked() {
@@ -164,7 +164,7 @@ fn invitation_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
                     (view.t("join_id"), figures::short(&terms.digest)),
                 ],
             );
-            ui.horizontal(|ui| {
+            ui.horizontal_wrapped(|ui| {
                 let next = view.desk.lacking().unwrap_or(Screen::Training);
                 if main_button(ui, true, view.t("next")).clicked() {
                     view.send(Command::Show(next));

@@ -3,9 +3,10 @@
 //!
 //! Pictures of each screen are kept in `CARGO_TARGET_TMPDIR/window`.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod display;
+mod other_terms;
 mod reader;
 
 use std::{
@@ -16,10 +17,16 @@ use std::{
 
 use display::{Display, Ended};
 use reader::{Bus, Reader};
-use sahakar::serve::SealingMode;
+use sahakar::{
+    demo::{children::End, cooperative::Cooperative},
+    serve::SealingMode,
+};
 use serde_json::Value;
 use world::Setup;
 
+#[expect(dead_code, reason = "other test files use the rest of it")]
+#[path = "../world/voting.rs"]
+mod voting;
 #[expect(dead_code, reason = "other test files use the rest of the world")]
 #[path = "../world/mod.rs"]
 mod world;
@@ -307,6 +314,64 @@ impl Person {
     }
 }
 
+impl Person {
+    /// The others voted for terms that protect less: what changes is read before anything is trained, agreed to, and takes
+    /// effect here.
+    fn consents_to_other_terms(&self) {
+        let (reader, member) = (&self.reader, self.member());
+        reader.clicks("Training");
+        reader.clicks("Start training");
+        reader.sees("Nothing is trained or sent until you decide");
+        self.keeps("14-terms-offered");
+        reader.clicks("Consent");
+        reader.sees("The members voted for terms that protect your data less");
+        reader.sees("A sum is opened when only 2 contributors are in it");
+        reader.sees("What stays");
+        self.keeps("15-what-changes");
+        let before = self.counted(&member);
+        reader.clicks("I have read what changes");
+        reader.clicks("I agree to the changed terms");
+        reader.sees("Your consent is in the ledger.");
+        self.keeps("16-consented");
+        reader.clicks("Start training");
+        // The person is at the computer, still.
+        reader.clicks("Train anyway");
+        reader.until("a round under the new terms", || {
+            (self.counted(&member) > before).then_some(())
+        });
+        reader.sees("among 2");
+        self.keeps("17-under-new-terms");
+        reader.clicks("Stop");
+        reader.sees("Not training");
+    }
+
+    /// One federation more begins with a key of its own, and is given up as long as there is none.
+    fn thinks_of_another_federation(&self) {
+        let reader = &self.reader;
+        reader.clicks("Start  •");
+        reader.clicks("Join another federation");
+        reader.sees("It gets a key of its own");
+        self.keeps("18-one-more");
+        reader.clicks("Do not join one more");
+        reader.sees("Your key is here and backed up.");
+    }
+}
+
+/// What a person does, while the co-operative is listened to: whoever is not listened to waits.
+async fn meanwhile<T: Send + 'static>(
+    cooperative: &mut Cooperative,
+    does: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let person = tokio::task::spawn_blocking(does);
+    tokio::pin!(person);
+    loop {
+        tokio::select! {
+            done = &mut person => return done.unwrap(),
+            event = cooperative.next_event() => drop(event),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_joins_trains_earns_and_is_not_disturbed() {
     let dir = tempfile::tempdir().unwrap();
@@ -315,31 +380,34 @@ async fn a_person_joins_trains_earns_and_is_not_disturbed() {
     let mut setup = Setup::new(SealingMode::Mpc, &co_operative, OTHERS + 1, ROUNDS);
     setup.processes -= 1;
     // The first round waits for the person.
-    setup.adjust = |federation| federation.start_members = 4;
+    setup.adjust = |federation| (federation.start_members, federation.minimum_cohort) = (4, 3);
     let (mut cooperative, vintage) = setup.start().await;
     let invitation = cooperative.invitation().unwrap().to_string();
     let place = dir.path().to_owned();
     let known = (cooperative.http().to_owned(), vintage.wineries[OTHERS].csv.clone());
-    let person = tokio::task::spawn_blocking(move || {
-        let Some(mut person) = Person::sits_down(&place, &invitation, known) else { return };
+    let person = meanwhile(&mut cooperative, move || {
+        let person = Person::sits_down(&place, &invitation, known)?;
         person.makes_a_key();
         person.joins();
         person.allows_training_while_in_use(true);
         let member = person.earns();
         person.is_at_the_computer(&member);
         person.looks_around();
-        LOOKS.into_iter().for_each(|look| person.looks_again(look));
+        Some(person)
     });
-    tokio::pin!(person);
-    loop {
-        tokio::select! {
-            done = &mut person => {
-                done.unwrap();
-                break;
-            }
-            // Whoever is not listened to waits.
-            event = cooperative.next_event() => drop(event),
-        }
+    if let Some(mut person) = person.await {
+        let others = &vintage.wineries[..OTHERS];
+        let (device, mut news) =
+            other_terms::are_voted_for(&mut cooperative, others, &co_operative).await;
+        let listened = tokio::spawn(async move { while news.recv().await.is_some() {} });
+        let looks = meanwhile(&mut cooperative, move || {
+            person.consents_to_other_terms();
+            person.thinks_of_another_federation();
+            LOOKS.into_iter().for_each(|look| person.looks_again(look));
+        });
+        looks.await;
+        device.end(End::Orderly).await;
+        listened.abort();
     }
     cooperative.end_all().await;
 }

@@ -174,10 +174,22 @@ impl Reader {
 
     /// Types over what is in the field called `name`.
     pub(crate) fn types(&self, name: &str, text: &str) {
-        self.clicks(name);
-        self.until(&format!("the keyboard in {name:?}"), || {
-            self.items().into_iter().find(|item| item.is_control(name) && item.focused)
+        self.until(&format!("{text:?} in {name:?}"), || {
+            self.clicks(name);
+            let focused = self.until(&format!("the keyboard in {name:?}"), || {
+                self.items().into_iter().find(|item| item.is_control(name) && item.focused)
+            });
+            self.display.type_over(text);
+            // A machine under load drops keys now and then, as people know it: they look, and type again.
+            (0..STAYS).find_map(|_| {
+                std::thread::park_timeout(LOOK);
+                (self.written(&focused.place)? == text).then_some(())
+            })
         });
-        self.display.type_over(text);
+    }
+
+    /// What is written in a field.
+    fn written(&self, place: &Place) -> Option<String> {
+        self.bus.proxy(place, "org.a11y.atspi.Text").call("GetText", &(0_i32, -1_i32)).ok()
     }
 }
