@@ -27,8 +27,8 @@ mod ui;
 mod words;
 
 pub use co_operative::{Account, CoOperative, Delegation, Earned, Privacy, Proposal, Stage};
-pub use command::{Browsed, Choice, Command};
-pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, Table, WORDS};
+pub use command::{Backup, Browsed, Choice, Command};
+pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, PASSPHRASE_CHARS_MIN, Table, WORDS};
 pub use effect::{Effect, Run};
 pub use log_check::{Claim, Seen, Unproven};
 pub use news::{Checked, Failure, News};
@@ -41,7 +41,7 @@ pub use preview::{COLUMNS_LISTED_MAX, Column, Preview, PreviewError};
 pub use runner::{Home, HomeError, Runner};
 pub use screen::Screen;
 pub use secret::Secret;
-pub use sent::{LINES_SHOWN_MAX, Sent, SentLine};
+pub use sent::{LINES_SHOWN_MAX, Sealed, Sent, SentLine};
 pub use settings::{
     HOLD_OUT_PERCENT_MAX, Language, Look, Place, Settings, SettingsError, Shade, VERSION,
 };

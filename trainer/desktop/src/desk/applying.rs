@@ -20,6 +20,19 @@ impl Desk {
                 self.settings.backed_up = false;
                 Vec::new()
             }
+            News::KeyLocked { wrong } => {
+                (self.key, self.protected) = (Key::Locked { wrong }, true);
+                self.screen = Screen::Start;
+                Vec::new()
+            }
+            News::Protection(protected) => {
+                self.protected = protected;
+                Vec::new()
+            }
+            News::Protected(protected) => {
+                self.protected = protected;
+                self.tell(Notice::Protected(protected))
+            }
             News::Key { member, words } => self.key_is(member, words),
             // Of another invitation, looked at before: what is agreed to must be what is joined.
             News::Terms { invitation, .. } | News::NoTerms { invitation, .. }
@@ -52,6 +65,10 @@ impl Desk {
             }
             News::Sent { lines, messages, bytes } => {
                 self.sent = Sent { lines, messages, bytes };
+                Vec::new()
+            }
+            News::Sealed(sealed) => {
+                self.sealed = Some(*sealed);
                 Vec::new()
             }
             News::Exported(path) => self.tell(Notice::Exported(path)),
@@ -89,6 +106,7 @@ impl Desk {
     }
 
     fn key_is(&mut self, member: String, words: Option<Secret>) -> Vec<Effect> {
+        self.settings.member = Some(member.clone());
         self.key = match words {
             Some(words) if !self.settings.backed_up => Key::Unsaved { member, words, asked: false },
             _ => Key::Ready { member },
@@ -127,6 +145,11 @@ impl Desk {
     fn failed(&mut self, what: Failure, reason: String) -> Vec<Effect> {
         match what {
             Failure::Key => self.key = Key::Missing,
+            // What was there is there still.
+            Failure::Passphrase if matches!(self.key, Key::Working) => {
+                self.key = Key::Locked { wrong: false };
+            }
+            Failure::Passphrase => {}
             Failure::Terms => {
                 // It stays among the settings: a coordinator that does not answer now may later.
                 self.offer = Offer::None;

@@ -3,7 +3,7 @@
 use trainer_conditions::{Condition, Pace, Reason};
 
 use crate::{
-    desk::{Desk, Notice},
+    desk::{Desk, Key, Notice},
     news::Failure,
     screen::Screen,
     training::{End, Running},
@@ -19,7 +19,7 @@ pub enum Standing {
     On,
     /// It pauses.
     Paused,
-    /// A person is needed: consent is asked for, or it ended with an error.
+    /// A person is needed: the key is locked, consent is asked for, or it ended with an error.
     Needed,
 }
 
@@ -44,6 +44,7 @@ pub struct Glimpse {
     /// Why it pauses.
     pub pause: Option<Reason>,
     runs: bool,
+    locked: bool,
     consent: bool,
     failed: Option<String>,
     /// The last round that counted, and its value.
@@ -69,6 +70,8 @@ pub enum Said {
     },
     /// It pauses for a reason that may last.
     Paused(Reason),
+    /// The key waits for its passphrase.
+    Locked,
     /// Terms wait for the person's consent.
     ConsentNeeded,
     /// Training ended with an error.
@@ -88,12 +91,15 @@ impl Glimpse {
             Some(Pace::Pause(reason)) if runs => Some(reason),
             _ => None,
         };
+        // Whoever has just said a wrong passphrase knows that it is locked.
+        let locked = matches!(desk.key, Key::Locked { wrong: false });
         let consent = desk.terms().is_some() && desk.lacking() == Some(Screen::Consent);
         let failed = match &desk.notice {
             Some(Notice::Failed { what: Failure::Trainer, reason }) => Some(reason.clone()),
             _ => None,
         };
-        let standing = if consent || failed.is_some() {
+        let needed = matches!(desk.key, Key::Locked { .. });
+        let standing = if needed || consent || failed.is_some() {
             Standing::Needed
         } else if pause.is_some() {
             Standing::Paused
@@ -108,7 +114,7 @@ impl Glimpse {
         });
         let credits = desk.co_operative.as_ref().map(|said| said.account.credits.clone());
         let credits = credits.filter(|credits| !credits.is_empty());
-        Self { standing, pause, runs, consent, failed, counted, credits }
+        Self { standing, pause, runs, locked, consent, failed, counted, credits }
     }
 
     /// Whether it was paused by hand, and can be told to go on.
@@ -144,6 +150,9 @@ impl Glimpse {
             && condition(self) != condition(before)
         {
             said.push(Said::Paused(reason));
+        }
+        if self.locked && !before.locked {
+            said.push(Said::Locked);
         }
         if self.consent && !before.consent {
             said.push(Said::ConsentNeeded);

@@ -56,7 +56,7 @@ impl Trainer {
         preferences: Preferences,
         teller: Teller,
     ) -> anyhow::Result<Self> {
-        let mut call = program.command();
+        let (mut call, passphrase) = program.unlocked();
         call.args(["trainer", "--json", "--obey", "--state"]).arg(home.trainer());
         call.arg("--data").arg(&run.data).args(["--label", &run.label, "--device", &run.device]);
         call.arg("--mapping").arg(home.write_mapping(&run.mapping)?);
@@ -64,6 +64,10 @@ impl Trainer {
         call.env("SAHAKAR_JOIN", &run.invitation);
         call.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = call.spawn().context("cannot start the trainer")?;
+        if let Some(input) = &mut child.stdin {
+            // One that reads nothing has ended or is about to; the listener tells.
+            let _gone = input.write_all(passphrase.as_bytes()).is_err();
+        }
         let (input, output) = (Arc::new(Mutex::new(child.stdin.take())), child.stdout.take());
         let log = follow(child.stderr.take());
         let machine = Machine::open(&home.trainer(), child.id());

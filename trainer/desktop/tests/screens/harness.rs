@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use datasets::Mapping;
 use egui_kittest::{Harness, kittest::Queryable as _};
-use trainer_desktop::{Effect, News, Preview, Secret, Settings, Terms, Window};
+use trainer_desktop::{Desk, Effect, News, Preview, Secret, Settings, Terms, Window};
 
 pub(crate) struct Tested {
     pub(crate) harness: Harness<'static, Option<Window>>,
@@ -47,6 +47,12 @@ impl Tested {
         self.steps();
     }
 
+    /// The first of several with this label.
+    pub(crate) fn click_first(&mut self, label: &str) {
+        self.harness.query_all_by_label(label).next().unwrap().click();
+        self.steps();
+    }
+
     pub(crate) fn type_into(&mut self, label: &str, text: &str) {
         let field = self.harness.get_by_label(label);
         field.focus();
@@ -78,6 +84,10 @@ pub(crate) fn terms() -> Terms {
 pub(crate) fn words() -> Secret {
     let words: Vec<String> = (1..=24).map(|number| format!("word{number}")).collect();
     Secret::new(words.join(" "))
+}
+
+pub(crate) fn desk(tested: &Tested) -> &Desk {
+    tested.harness.state().as_ref().map(Window::desk).unwrap()
 }
 
 /// What is said about a file of this name and text.

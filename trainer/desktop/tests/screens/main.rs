@@ -5,6 +5,7 @@
 mod co_operative;
 mod data;
 mod harness;
+mod passphrase;
 mod start;
 mod training;
 mod window;
