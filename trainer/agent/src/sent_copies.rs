@@ -89,7 +89,7 @@ impl SentCopies {
     /// not written again: after a crash the very same bytes are sent.
     pub(crate) fn keep(&self, time_ms: u64, message: &[u8]) -> io::Result<()> {
         let bytes = message.len() as u64;
-        self.make_room(if bytes > self.bytes_max { 0 } else { self.bytes_max - bytes })?;
+        self.make_room(self.bytes_max.saturating_sub(bytes))?;
         let digest = Self::digest(message);
         if bytes > self.bytes_max || self.path_of(&digest)?.is_some() {
             return Ok(());

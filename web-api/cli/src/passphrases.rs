@@ -36,7 +36,7 @@ const CREDENTIAL: &str = "passphrase";
 /// Where the passphrase of a key comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PassphraseArgs {
-    /// A file with the key's passphrase in one line; `-` reads a line of standard input. Without it: SAHAKAR_PASSPHRASE, a
+    /// A file with the key's passphrase in one line; `-` reads a line of standard input. Without it: `SAHAKAR_PASSPHRASE`, a
     /// credential of systemd called `passphrase`, or the terminal
     #[arg(long, env = "SAHAKAR_PASSPHRASE_FILE", value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,

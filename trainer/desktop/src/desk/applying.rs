@@ -15,25 +15,11 @@ impl Desk {
     /// Applies what happened. Returns what has to be done next.
     pub fn apply(&mut self, news: News) -> Vec<Effect> {
         match news {
-            News::KeyMissing => {
-                self.key = Key::Missing;
-                self.settings.backed_up = false;
-                Vec::new()
-            }
-            News::KeyLocked { wrong } => {
-                (self.key, self.protected) = (Key::Locked { wrong }, true);
-                self.screen = Screen::Start;
-                Vec::new()
-            }
-            News::Protection(protected) => {
-                self.protected = protected;
-                Vec::new()
-            }
-            News::Protected(protected) => {
-                self.protected = protected;
-                self.tell(Notice::Protected(protected))
-            }
-            News::Key { member, words } => self.key_is(member, words),
+            News::KeyMissing
+            | News::KeyLocked { .. }
+            | News::Protection(_)
+            | News::Protected(_)
+            | News::Key { .. } => self.about_key(news),
             // Of another invitation, looked at before: what is agreed to must be what is joined.
             News::Terms { invitation, .. } | News::NoTerms { invitation, .. }
                 if self.settings.invitation.as_ref() != Some(&invitation) =>
@@ -97,6 +83,32 @@ impl Desk {
                 self.tell(Notice::Erased)
             }
             News::Failed { what, reason } => self.failed(what, reason),
+        }
+    }
+
+    fn about_key(&mut self, news: News) -> Vec<Effect> {
+        match news {
+            News::KeyMissing => {
+                self.key = Key::Missing;
+                self.settings.backed_up = false;
+                Vec::new()
+            }
+            News::KeyLocked { wrong } => {
+                (self.key, self.protected) = (Key::Locked { wrong }, true);
+                self.screen = Screen::Start;
+                Vec::new()
+            }
+            News::Protection(protected) => {
+                self.protected = protected;
+                Vec::new()
+            }
+            News::Protected(protected) => {
+                self.protected = protected;
+                self.tell(Notice::Protected(protected))
+            }
+            News::Key { member, words } => self.key_is(member, words),
+            // Everything else is about something else.
+            _ => Vec::new(),
         }
     }
 

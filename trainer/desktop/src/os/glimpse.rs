@@ -44,13 +44,31 @@ pub struct Glimpse {
     /// Why it pauses.
     pub pause: Option<Reason>,
     runs: bool,
-    locked: bool,
-    consent: bool,
+    need: Option<Need>,
     failed: Option<String>,
     /// The last round that counted, and its value.
     counted: Option<(u64, f64)>,
     /// Final credits, as the co-operative says.
     credits: Option<String>,
+}
+
+/// What nothing goes on without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// The key is locked; and the person who has just said a wrong passphrase knows that.
+    Passphrase { tried: bool },
+    /// Terms wait for consent.
+    Consent,
+}
+
+impl Need {
+    fn of(desk: &Desk) -> Option<Self> {
+        if let Key::Locked { wrong } = desk.key {
+            return Some(Self::Passphrase { tried: wrong });
+        }
+        let consent = desk.terms().is_some() && desk.lacking() == Some(Screen::Consent);
+        consent.then_some(Self::Consent)
+    }
 }
 
 /// Something worth a word.
@@ -91,15 +109,12 @@ impl Glimpse {
             Some(Pace::Pause(reason)) if runs => Some(reason),
             _ => None,
         };
-        // Whoever has just said a wrong passphrase knows that it is locked.
-        let locked = matches!(desk.key, Key::Locked { wrong: false });
-        let consent = desk.terms().is_some() && desk.lacking() == Some(Screen::Consent);
+        let need = Need::of(desk);
         let failed = match &desk.notice {
             Some(Notice::Failed { what: Failure::Trainer, reason }) => Some(reason.clone()),
             _ => None,
         };
-        let needed = matches!(desk.key, Key::Locked { .. });
-        let standing = if needed || consent || failed.is_some() {
+        let standing = if need.is_some() || failed.is_some() {
             Standing::Needed
         } else if pause.is_some() {
             Standing::Paused
@@ -114,7 +129,7 @@ impl Glimpse {
         });
         let credits = desk.co_operative.as_ref().map(|said| said.account.credits.clone());
         let credits = credits.filter(|credits| !credits.is_empty());
-        Self { standing, pause, runs, locked, consent, failed, counted, credits }
+        Self { standing, pause, runs, need, failed, counted, credits }
     }
 
     /// Whether it was paused by hand, and can be told to go on.
@@ -151,11 +166,10 @@ impl Glimpse {
         {
             said.push(Said::Paused(reason));
         }
-        if self.locked && !before.locked {
-            said.push(Said::Locked);
-        }
-        if self.consent && !before.consent {
-            said.push(Said::ConsentNeeded);
+        match self.need.filter(|_| self.need != before.need) {
+            Some(Need::Passphrase { tried: false }) => said.push(Said::Locked),
+            Some(Need::Consent) => said.push(Said::ConsentNeeded),
+            _ => {}
         }
         if let Some(reason) = self.failed.clone().filter(|_| self.failed != before.failed) {
             said.push(Said::Failed { reason });

@@ -26,11 +26,7 @@ pub(super) struct Drafts {
     pub(super) preferences: PreferencesForm,
     pub(super) agree: bool,
     pub(super) passphrases: PassphraseDrafts,
-    /// The file of an encrypted back-up, and its passphrase.
-    pub(super) backup: String,
-    pub(super) backup_passphrase: String,
-    /// Whether the key is restored from such a file.
-    pub(super) restoring_file: bool,
+    pub(super) copy: CopyDrafts,
 }
 
 impl Drafts {
@@ -42,7 +38,7 @@ impl Drafts {
         drafts.days = DELEGATION_DAYS;
         "sent.jsonl".clone_into(&mut drafts.export);
         "sealed-message.bin".clone_into(&mut drafts.sealed);
-        "sahakar-key.age".clone_into(&mut drafts.backup);
+        "sahakar-key.age".clone_into(&mut drafts.copy.path);
         drafts.preferences = settings.preferences.clone();
         drafts
     }
@@ -70,6 +66,23 @@ impl PassphraseDrafts {
     }
 }
 
+/// An encrypted copy of the key.
+#[derive(Default)]
+pub(super) struct CopyDrafts {
+    /// Its file.
+    pub(super) path: String,
+    /// Its passphrase.
+    pub(super) passphrase: String,
+    /// Whether the key is restored from it.
+    pub(super) restoring: bool,
+}
+
+impl Drop for CopyDrafts {
+    fn drop(&mut self) {
+        self.passphrase.zeroize();
+    }
+}
+
 impl Drop for PassphraseDrafts {
     fn drop(&mut self) {
         self.clear();
@@ -79,7 +92,6 @@ impl Drop for PassphraseDrafts {
 impl Drop for Drafts {
     fn drop(&mut self) {
         self.words.zeroize();
-        self.backup_passphrase.zeroize();
         self.invitation.zeroize();
         self.answers.iter_mut().for_each(String::zeroize);
     }

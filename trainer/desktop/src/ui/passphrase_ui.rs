@@ -152,13 +152,13 @@ fn change_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts, protected: bool)
 fn backup_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     card_ui(ui, Some(view.t("backup_title")), |ui| {
         ui.add(egui::Label::new(view.t("backup_text")).wrap());
-        field_ui(ui, view.t("backup_to"), &mut drafts.backup, "sahakar-key.age");
-        secret_ui(ui, view.t("backup_passphrase"), &mut drafts.backup_passphrase);
-        let long = drafts.backup_passphrase.chars().count() >= PASSPHRASE_CHARS_MIN;
-        let ready = long && !drafts.backup.trim().is_empty();
+        field_ui(ui, view.t("backup_to"), &mut drafts.copy.path, "sahakar-key.age");
+        secret_ui(ui, view.t("backup_passphrase"), &mut drafts.copy.passphrase);
+        let long = drafts.copy.passphrase.chars().count() >= PASSPHRASE_CHARS_MIN;
+        let ready = long && !drafts.copy.path.trim().is_empty();
         if ui.add_enabled(ready, egui::Button::new(view.t("backup_write"))).clicked() {
-            let passphrase = Secret::take(&mut drafts.backup_passphrase);
-            view.send(Command::BackUp(drafts.backup.trim().into(), passphrase));
+            let passphrase = Secret::take(&mut drafts.copy.passphrase);
+            view.send(Command::BackUp(drafts.copy.path.trim().into(), passphrase));
         }
     });
 }

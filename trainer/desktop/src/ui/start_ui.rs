@@ -74,18 +74,18 @@ fn restore_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts, chosen: &Chosen
         if drafts.restoring {
             from_words_ui(ui, view, drafts, chosen);
         }
-        ui.checkbox(&mut drafts.restoring_file, view.t("key_have_file"));
-        if drafts.restoring_file {
-            field_ui(ui, view.t("backup_from"), &mut drafts.backup, "sahakar-key.age");
-            secret_ui(ui, view.t("backup_passphrase"), &mut drafts.backup_passphrase);
-            let said = !drafts.backup_passphrase.is_empty() && chosen.is_proper();
+        ui.checkbox(&mut drafts.copy.restoring, view.t("key_have_file"));
+        if drafts.copy.restoring {
+            field_ui(ui, view.t("backup_from"), &mut drafts.copy.path, "sahakar-key.age");
+            secret_ui(ui, view.t("backup_passphrase"), &mut drafts.copy.passphrase);
+            let said = !drafts.copy.passphrase.is_empty() && chosen.is_proper();
             if ui.add_enabled(said, egui::Button::new(view.t("key_restore_file"))).clicked() {
-                let passphrase = Secret::take(&mut drafts.backup_passphrase);
-                let backup = Backup::File(drafts.backup.trim().into(), passphrase);
+                let passphrase = Secret::take(&mut drafts.copy.passphrase);
+                let backup = Backup::File(drafts.copy.path.trim().into(), passphrase);
                 view.send(Command::RestoreKey(backup, chosen.take(&mut drafts.passphrases)));
             }
         }
-        if !chosen.is_proper() && (drafts.restoring || drafts.restoring_file) {
+        if !chosen.is_proper() && (drafts.restoring || drafts.copy.restoring) {
             ui.label(RichText::new(view.t("passphrase_first")).weak());
         }
     });

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn shown(length: usize) -> String {
-        let message: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+        let message: Vec<u8> = (0..=250).cycle().take(length).collect();
         BytesShown::of(&message, Digest([1; 32])).to_string()
     }
 
