@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Says;
+
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -24,14 +26,12 @@ impl fmt::Display for Weight {
 }
 
 /// Something about the data, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// How much it matters.
     pub weight: Weight,
-    /// What is so.
-    pub what: String,
-    /// What to do, by hand or at the command line.
-    pub advice: String,
+    /// What is so, and what to do about it by hand or at the command line.
+    pub says: Says,
     /// What to do about the mapping, for programs that offer it.
     pub remedy: Option<Remedy>,
 }

@@ -1,8 +1,8 @@
 //! How a contributor's data fit a federation: what to fix, in plain words.
 
 use crate::{
-    ColumnProfile, ColumnType, DataSource, Finding, ImageShape, Mapping, MissingRule, Profile,
-    Remedy, Schema, Standardiser, Weight,
+    ColumnProfile, ColumnType, DataSource, Duplicates, Finding, ImageShape, Mapping, MissingRule,
+    Profile, Remedy, Says, Schema, Standardiser, Weight,
     column_plan::{Target, targets},
     source::SourceKind,
     table_source::too_many_values,
@@ -24,25 +24,15 @@ impl Profile {
     pub fn findings(&self, source: &DataSource) -> Vec<Finding> {
         let mut found = Findings::default();
         if self.rows == 0 {
-            found.blocks(
-                "there is no row".into(),
-                "at least one is needed, and two classes to learn from",
-            );
+            found.blocks(Says::NoRow);
         }
-        if let Some(odd) = &self.odd {
-            let what = if source.is_pictures() {
-                "picture(s) cannot be read"
-            } else {
-                "record(s) have too many or too few values"
-            };
-            let what = format!("{} {what}; the first is {}: {}", odd.count, odd.first, odd.what);
-            found.blocks(what, "correct them or take them out");
+        if let Some(odd) = self.odd.clone() {
+            let pictures = source.is_pictures();
+            found.blocks(if pictures { Says::OddPictures(odd) } else { Says::OddRecords(odd) });
         }
-        let duplicates = self.duplicates;
-        if duplicates.rows > 0 {
-            let about = if duplicates.estimated { "about " } else { "" };
-            let what = format!("{about}{} of {} rows are there before", duplicates.rows, self.rows);
-            found.warns(what, "leave out copies: they are paid for once and teach nothing new");
+        let Duplicates { rows: copies, estimated } = self.duplicates;
+        if copies > 0 {
+            found.warns(Says::Copies { copies, rows: self.rows, estimated });
         }
         found.0
     }
@@ -79,22 +69,15 @@ impl Profile {
     ) {
         let (_, misfits) = targets(source.columns(), schema, mapping);
         for name in &misfits.unheard {
-            found.blocks(
-                format!("the mapping names the column {name:?}, which is not there"),
-                "correct the mapping",
-            );
+            found.blocks(Says::Unheard { column: name.clone() });
         }
         for name in &misfits.twice {
-            found.blocks(format!("two columns are {name:?}"), "rename or ignore one of them");
+            found.blocks(Says::Twice { column: name.clone() });
         }
         found.listed(&misfits.missing, |name| {
-            let what = format!("the federation's column {name:?} is missing");
             let likely = nearest(name, &misfits.unknown).map(str::to_owned);
-            let advice = match &likely {
-                Some(near) => format!("is it {near:?}? Then --map {:?}", format!("{near}={name}")),
-                None => "add it, or name the column that has it: --map 'YOURS=THEIRS'".to_owned(),
-            };
-            (what, advice, Remedy::Name { theirs: name.clone(), likely })
+            let remedy = Remedy::Name { theirs: name.clone(), likely: likely.clone() };
+            (Says::Lacking { column: name.clone(), likely }, remedy)
         });
         let close: Vec<&str> =
             misfits.missing.iter().filter_map(|name| nearest(name, &misfits.unknown)).collect();
@@ -105,9 +88,8 @@ impl Profile {
             .cloned()
             .collect();
         found.listed(&unknown, |name| {
-            let what = format!("the federation does not know the column {name:?}");
-            let advice = format!("leave it out: --ignore {name:?} (--ignore '*' for all such)");
-            (what, advice, Remedy::Ignore { column: name.clone() })
+            let column = name.clone();
+            (Says::Unknown { column: column.clone() }, Remedy::Ignore { column })
         });
     }
 
@@ -125,7 +107,7 @@ impl Profile {
                 continue;
             }
             if column.missing > 0 {
-                missing.push(format!("{:?}: {}", column.name, column.missing));
+                missing.push((column.name.clone(), column.missing));
             }
             match target {
                 Target::Label => fit_label(column, schema, mapping, found),
@@ -141,18 +123,12 @@ impl Profile {
         if missing.is_empty() {
             return;
         }
-        let what = format!("values are missing ({})", shortened(&missing));
-        match mapping.missing {
-            MissingRule::Refuse => {
-                let advice = "fill them in, leave out such rows (--missing drop) or take each column's mean (--missing mean)";
-                found.push(Weight::Blocks, what, advice, Some(Remedy::Missing));
-            }
-            MissingRule::Drop => found.notes(what, "such rows are left out"),
-            MissingRule::Mean => found.notes(
-                what,
-                "each becomes the mean of its column; rows without a label are left out",
-            ),
-        }
+        let rule = mapping.missing;
+        let (weight, remedy) = match rule {
+            MissingRule::Refuse => (Weight::Blocks, Some(Remedy::Missing)),
+            MissingRule::Drop | MissingRule::Mean => (Weight::Notes, None),
+        };
+        found.push(weight, Says::Missing { columns: missing, rule }, remedy);
     }
 
     fn fit_pictures(
@@ -163,34 +139,24 @@ impl Profile {
         found: &mut Findings,
     ) {
         let Some(shape) = ImageShape::of_columns(schema.features()) else {
-            return found.blocks(
-                "these are pictures, and the federation learns from tables".into(),
-                "choose a table with its columns",
-            );
+            return found.blocks(Says::PicturesForTables);
         };
         let (wanted, colours) =
             (format!("{} x {}", shape.width(), shape.height()), shape.channels().count());
-        if let Some(what) = too_many_values(usize::try_from(self.rows).unwrap_or(usize::MAX), shape)
+        if let Some(says) = too_many_values(usize::try_from(self.rows).unwrap_or(usize::MAX), shape)
         {
-            found.blocks(what, "train on a part of them");
+            found.blocks(says);
         }
         let sizes = self.column("size").and_then(|column| column.levels.as_ref());
         let other = sizes.is_none_or(|sizes| sizes.keys().any(|size| *size != wanted));
         match source.kind {
             SourceKind::Idx(_) if other || colours != 1 => {
-                let what = format!(
-                    "the images are grey and not all {wanted}, the federation takes {wanted} with {colours} channel(s)"
-                );
-                found.blocks(what, "save them as PNG in class folders: these are resized");
+                found.blocks(Says::Grey { size: wanted, channels: colours });
             }
             SourceKind::Idx(_) => self.fit_indices(schema, mapping, found),
             _ => {
                 if other {
-                    let what = format!("the federation takes pictures of {wanted}");
-                    found.notes(
-                        what,
-                        "yours are resized while they are read; the files stay as they are",
-                    );
+                    found.notes(Says::Resized { size: wanted });
                 }
                 if let Some(column) = self.column("class") {
                     fit_label(column, schema, mapping, found);
@@ -215,50 +181,30 @@ impl Profile {
     }
 }
 
-fn fit_feature(column: &ColumnProfile, scale: Option<(f32, f32)>, found: &mut Findings) {
-    let name = &column.name;
-    match (&column.kind, &column.odd, column.numbers) {
+fn fit_feature(profile: &ColumnProfile, scale: Option<(f32, f32)>, found: &mut Findings) {
+    let column = profile.name.clone();
+    match (profile.kind, &profile.odd, profile.numbers) {
         (ColumnType::Number, Some((place, word)), _) => {
-            let what =
-                format!("the column {name:?} has a value that is no number: {word:?} in {place}");
-            found.blocks(
-                what,
-                "correct it, or leave it empty and choose what is done about missing values",
-            );
+            let (word, place) = (word.clone(), place.clone());
+            found.blocks(Says::NoNumber { column, word, place });
         }
         (ColumnType::Number, None, Some(numbers)) => {
             if numbers.minimum >= numbers.maximum {
-                found.notes(
-                    format!("the column {name:?} is {} in every row", numbers.minimum),
-                    "it teaches nothing here; nothing to do",
-                );
+                found.notes(Says::Constant { column: column.clone(), value: numbers.minimum });
             }
-            let Some((mean, deviation)) = scale else { return };
-            let away = (numbers.mean - f64::from(mean)).abs() / f64::from(deviation);
+            let Some((theirs, deviation)) = scale else { return };
+            let away = (numbers.mean - f64::from(theirs)).abs() / f64::from(deviation);
             if away > DEVIATIONS_MAX {
-                let what = format!(
-                    "the column {name:?} is {} on average, in the federation {mean}",
-                    rounded(numbers.mean)
-                );
-                found.warns(what, "is it in the same unit?");
+                found.warns(Says::OtherUnit { column, mean: numbers.mean, theirs });
             }
         }
         (ColumnType::Boolean, ..)
-            if column
+            if profile
                 .levels
                 .as_ref()
                 .is_some_and(|levels| levels.keys().all(|word| truth(word))) => {}
-        (ColumnType::Empty, ..) => found.blocks(
-            format!("the column {name:?} is empty"),
-            "fill it in; without it nothing can be trained here",
-        ),
-        (kind, ..) => {
-            let what = format!(
-                "the column {name:?} has {}, the federation takes numbers",
-                in_words(*kind)
-            );
-            found.blocks(what, "put numbers in their place");
-        }
+        (ColumnType::Empty, ..) => found.blocks(Says::Empty { column }),
+        (kind, ..) => found.blocks(Says::OtherKind { column, kind }),
     }
 }
 
@@ -267,23 +213,10 @@ fn truth(word: &str) -> bool {
     word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false")
 }
 
-const fn in_words(kind: ColumnType) -> &'static str {
-    match kind {
-        ColumnType::Boolean => "yes and no",
-        ColumnType::Category => "words",
-        ColumnType::Date => "dates",
-        _ => "text",
-    }
-}
-
 fn fit_label(column: &ColumnProfile, schema: &Schema, mapping: &Mapping, found: &mut Findings) {
     let Some(levels) = &column.levels else {
-        let what = format!(
-            "the column {:?} has thousands of different values, the federation {} classes",
-            column.name,
-            schema.classes().len()
-        );
-        return found.blocks(what, "is it the label? Name the one that is: --label COLUMN");
+        let (column, classes) = (column.name.clone(), schema.classes().len());
+        return found.blocks(Says::ManyLabels { column, classes });
     };
     let mut counts = vec![0; schema.classes().len()];
     let mut unknown = Vec::new();
@@ -294,17 +227,10 @@ fn fit_label(column: &ColumnProfile, schema: &Schema, mapping: &Mapping, found: 
         }
     }
     found.listed(&unknown, |word| {
-        let what = format!(
-            "{word:?} in {:?} is none of the classes {}",
-            column.name,
-            shortened(&quoted(schema.classes()))
-        );
         let likely = nearest(word, schema.classes()).map(str::to_owned);
-        let advice = match &likely {
-            Some(near) => format!("is it {near:?}? Then --class {:?}", format!("{word}={near}")),
-            None => "say which class it is: --class 'YOURS=THEIRS'".to_owned(),
-        };
-        (what, advice, Remedy::Class { word: word.clone(), likely })
+        let remedy = Remedy::Class { word: word.clone(), likely: likely.clone() };
+        let (column, classes) = (column.name.clone(), schema.classes().to_vec());
+        (Says::NoClass { word: word.clone(), column, classes, likely }, remedy)
     });
     fit_balance(&counts, schema, found);
 }
@@ -317,29 +243,17 @@ fn fit_balance(counts: &[u64], schema: &Schema, found: &mut Findings) {
     else {
         return;
     };
-    let class = |at: usize| &schema.classes()[at];
+    let class = |at: usize| schema.classes()[at].clone();
     if present.len() == 1 {
-        let what = format!("every row is of the class {:?}", class(most.0));
-        return found
-            .warns(what, "it can be trained on, but tells nothing about the other classes");
+        return found.warns(Says::OneClass { class: class(most.0) });
     }
-    let absent: Vec<String> =
-        (0..counts.len()).filter(|at| counts[*at] == 0).map(|at| class(at).clone()).collect();
+    let absent: Vec<String> = (0..counts.len()).filter(|at| counts[*at] == 0).map(class).collect();
     if !absent.is_empty() {
-        found.notes(
-            format!("no row is of {}", shortened(&quoted(&absent))),
-            "nothing to do: others may have them",
-        );
+        found.notes(Says::Absent { classes: absent });
     }
     if most.1 / least.1 >= IMBALANCE_MAX {
-        let what = format!(
-            "{} rows are of {:?}, only {} of {:?}",
-            most.1,
-            class(most.0),
-            least.1,
-            class(least.0)
-        );
-        found.warns(what, "are rows missing?");
+        let (most, least) = ((most.1, class(most.0)), (least.1, class(least.0)));
+        found.warns(Says::Unbalanced { most, least });
     }
 }
 
@@ -347,46 +261,32 @@ fn fit_balance(counts: &[u64], schema: &Schema, found: &mut Findings) {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn push(&mut self, weight: Weight, what: String, advice: &str, remedy: Option<Remedy>) {
-        self.0.push(Finding { weight, what, advice: advice.to_owned(), remedy });
+    fn push(&mut self, weight: Weight, says: Says, remedy: Option<Remedy>) {
+        self.0.push(Finding { weight, says, remedy });
     }
 
-    fn blocks(&mut self, what: String, advice: &str) {
-        self.push(Weight::Blocks, what, advice, None);
+    fn blocks(&mut self, says: Says) {
+        self.push(Weight::Blocks, says, None);
     }
 
-    fn warns(&mut self, what: String, advice: &str) {
-        self.push(Weight::Warns, what, advice, None);
+    fn warns(&mut self, says: Says) {
+        self.push(Weight::Warns, says, None);
     }
 
-    fn notes(&mut self, what: String, advice: &str) {
-        self.push(Weight::Notes, what, advice, None);
+    fn notes(&mut self, says: Says) {
+        self.push(Weight::Notes, says, None);
     }
 
     /// One finding for each name, and one for those that are too many to list.
-    fn listed(&mut self, names: &[String], say: impl Fn(&String) -> (String, String, Remedy)) {
+    fn listed(&mut self, names: &[String], say: impl Fn(&String) -> (Says, Remedy)) {
         for name in names.iter().take(LISTED_MAX) {
-            let (what, advice, remedy) = say(name);
-            self.push(Weight::Blocks, what, &advice, Some(remedy));
+            let (says, remedy) = say(name);
+            self.push(Weight::Blocks, says, Some(remedy));
         }
-        if let Some(more) = names.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
-            self.blocks(format!("and {more} more like these"), "do the same for them");
+        if let Some(count) = names.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
+            self.blocks(Says::More { count });
         }
     }
-}
-
-fn quoted(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| format!("{name:?}")).collect()
-}
-
-fn shortened(names: &[String]) -> String {
-    let more = if names.len() > LISTED_MAX { ", …" } else { "" };
-    format!("{}{more}", names[..names.len().min(LISTED_MAX)].join(", "))
-}
-
-/// Four digits, for people.
-fn rounded(value: f64) -> String {
-    if value.abs() >= 1_000.0 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
 /// The name that `wanted` is most likely a spelling of: equal but for case, spaces and signs, or one letter in four apart.

@@ -29,6 +29,7 @@ mod plain;
 mod profile;
 mod record_bound;
 mod row_source;
+mod says;
 mod schema;
 mod source;
 mod standardiser;
@@ -62,8 +63,9 @@ pub use partition::{
     Partitioner, Shortfall, SkewSummary, natural, natural_grouped, partition_from_json,
     partition_to_json,
 };
-pub use profile::{ColumnProfile, ColumnType, Duplicates, Numbers, Odd, Profile};
+pub use profile::{ColumnProfile, ColumnType, Duplicates, Numbers, Odd, Oddity, Profile};
 pub use row_source::{RowOutOfRange, RowSource, TakenRows};
+pub use says::Says;
 pub use schema::{CLASSES_MAX, FEATURES_MAX, NAME_BYTES_MAX, Schema, SchemaError};
 pub use source::{
     Cell, CsvDialect, DataSource, PICTURE_BYTES_MAX, PICTURE_PIXELS_MAX, PICTURES_MAX, Place,

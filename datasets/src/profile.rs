@@ -32,7 +32,30 @@ pub struct Odd {
     /// Where the first is.
     pub first: Place,
     /// What is odd about it.
-    pub what: String,
+    pub what: Oddity,
+}
+
+/// What is odd about a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Oddity {
+    /// It has too many or too few values.
+    Ragged {
+        /// Columns of the file.
+        expected: usize,
+        /// Values of the record.
+        got: usize,
+    },
+    /// It is a picture that cannot be read; why, in the reader's words.
+    Damaged(String),
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ragged { expected, got } => write!(f, "{got} values for {expected} columns"),
+            Self::Damaged(why) => f.write_str(why),
+        }
+    }
 }
 
 /// What data look like.
@@ -110,7 +133,7 @@ impl Pass {
         }
     }
 
-    fn odd(&mut self, place: Place, what: String) {
+    fn odd(&mut self, place: Place, what: Oddity) {
         self.odd.get_or_insert(Odd { count: 0, first: place, what }).count += 1;
     }
 }
@@ -134,12 +157,12 @@ impl Visit for Pass {
     }
 
     fn ragged(&mut self, place: Place, expected: usize, got: usize) -> Result<(), SourceError> {
-        self.odd(place, format!("{got} values for {expected} columns"));
+        self.odd(place, Oddity::Ragged { expected, got });
         Ok(())
     }
 
     fn unreadable(&mut self, place: Place, what: &str) -> Result<(), SourceError> {
-        self.odd(place, what.to_owned());
+        self.odd(place, Oddity::Damaged(what.to_owned()));
         Ok(())
     }
 }

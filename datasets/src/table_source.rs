@@ -2,7 +2,7 @@
 
 use crate::{
     CSV_VALUES_MAX, Cell, DataSource, IdxImages, ImageSet, ImageShape, Mapping, MissingRule, Place,
-    ROWS_MAX, Schema, SourceError, Table,
+    ROWS_MAX, Says, Schema, SourceError, Table,
     column_plan::{Target, agreed},
     csv_reader::excerpt,
     source::{SourceKind, Visit},
@@ -120,17 +120,16 @@ impl DataSource {
 /// Pictures take five bytes a value: as they are, and as numbers. No more of them than of a table's are taken.
 fn bounded(path: &std::path::Path, pictures: usize, shape: ImageShape) -> Result<(), SourceError> {
     match too_many_values(pictures, shape) {
-        Some(what) => Err(SourceError::whole(path, what, "train on a part of them")),
+        Some(says) => Err(SourceError::whole(path, says.to_string(), says.advice())),
         None => Ok(()),
     }
 }
 
 /// What is said of more pictures than are taken.
-pub(crate) fn too_many_values(pictures: usize, shape: ImageShape) -> Option<String> {
+pub(crate) fn too_many_values(pictures: usize, shape: ImageShape) -> Option<Says> {
     let values = shape.values();
-    (pictures.saturating_mul(values) > CSV_VALUES_MAX).then(|| {
-        format!("{pictures} pictures of {values} values are more than {CSV_VALUES_MAX} values")
-    })
+    let most = CSV_VALUES_MAX;
+    (pictures.saturating_mul(values) > most).then_some(Says::TooMany { pictures, values, most })
 }
 
 fn image_table(

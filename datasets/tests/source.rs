@@ -256,7 +256,7 @@ fn findings(bytes: &[u8], mapping: &Mapping) -> Vec<(Weight, String)> {
     let case = file(bytes);
     let source = open(&case.path).unwrap();
     let found = source.profile().unwrap().fit(&source, (&schema(), None), mapping);
-    found.into_iter().map(|f| (f.weight, format!("{}: {}", f.what, f.advice))).collect()
+    found.into_iter().map(|f| (f.weight, format!("{}: {}", f.says, f.says.advice()))).collect()
 }
 
 #[test]

@@ -145,9 +145,18 @@ function planTable(plans) {
   const rows = plans.models.map(({ model, call, month, download }) => {
     const bounds = call.low === call.high ? money(call.price, plans.currency) : `${money(call.price, plans.currency)} (${money(call.low, plans.currency)} to ${money(call.high, plans.currency)})`;
     const thirty = month ? `${money(month.total, plans.currency)} for ${month.calls} calls` : "not sold";
-    return [modelLink(model), bounds, thirty, download ? money(download.price, plans.currency) : "not sold"];
+    return [modelLink(model), bounds, thirty, licensed(download, plans.currency)];
   });
   return [element("h2", "Plans"), table("Plans", ["Model", "One call now", "Thirty days", "Licence of a version"], rows)];
+}
+
+// What a licence costs, and what its buyer agrees to.
+function licensed(download, currency) {
+  if (!download) return "not sold";
+  const price = money(download.price, currency);
+  if (!download.licence) return `${price}, no licence named`;
+  const { name, link } = download.licence;
+  return [`${price}, `, link ? element("a", name, { href: link, rel: "license noopener" }) : name];
 }
 
 const SCOPES = { admin: "act for the operator", buy: "buy and give back", download: "download what is licensed", infer: "ask models", keys: "make and revoke keys", usage: "see balance and usage" };
@@ -162,11 +171,17 @@ function rights(key, currency) {
     fact("Spent today", limit(grant.limit_day, key.spent_day)), fact("Spent in all", limit(grant.limit_total, key.spent_total))];
 }
 
+// A payment was taken back after a part of it was spent.
+function owed(balance) {
+  if (balance.owed === "0") return [];
+  return [fact("Owed", element("strong", `${money(balance.owed, balance.currency)}: a payment was taken back. Nothing is sold before it is paid in.`))];
+}
+
 async function showAccount(balance) {
   const [key, usage, plans] = await Promise.all(["/v1/keys/" + encodeURIComponent(balance.key_id), "/v1/usage", "/v1/plans"].map(askIfAllowed));
   const calls = balance.calls.map((calls) => fact(`Paid calls of ${calls.model}`, calls.left));
   const none = fact("Paid calls", "none yet");
-  const own = [fact("Key", element("code", balance.key_id)), fact("Balance", money(balance.balance, balance.currency)), ...(calls.length ? calls : [none])];
+  const own = [fact("Key", element("code", balance.key_id)), fact("Balance", money(balance.balance, balance.currency)), ...owed(balance), ...(calls.length ? calls : [none])];
   one("account").replaceChildren(
     element("h2", balance.buyer || balance.key_id),
     element("dl", [...own, ...rights(key, balance.currency)], { class: "facts one" }),

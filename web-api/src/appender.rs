@@ -155,3 +155,6 @@ impl Inner {
         bodies.map(place).map(|index| index.unwrap_or(appended.index)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,6 +110,15 @@ impl Batcher {
         })
     }
 
+    /// Whether a forward pass takes less than handing it over, and so is computed where it is asked for. A dense network
+    /// multiplies once for each parameter and row; others use a parameter many times, and are handed over.
+    pub(crate) fn is_short(&self, model: &ShelvedModel, rows: usize) -> bool {
+        let multiplications = model.parameters().count().saturating_mul(rows);
+        self.shared.device.is_the_caller()
+            && matches!(model.architecture(), Architecture::Mlp(_))
+            && multiplications <= INLINE_MULTIPLICATIONS_MAX
+    }
+
     /// Computes a prediction. If the future is dropped, it may be computed all the same.
     pub(crate) async fn predict(
         &self,
@@ -119,7 +128,7 @@ impl Batcher {
     ) -> Result<Predictions, ApiError> {
         let (reply, answer) = oneshot::channel();
         let job = Job { model: Arc::clone(model), features, reply, _place: place };
-        if self.shared.device.is_the_caller() && is_short(&job) {
+        if self.is_short(model, job.features.rows()) {
             self.shared.take(vec![job]);
             return answer.await.map_err(ApiError::internal)?.map_err(ApiError::internal);
         }
@@ -206,15 +215,6 @@ impl Shared {
             drop(job.reply.send(predictions));
         }
     }
-}
-
-/// Whether a forward pass takes less than handing it over. A dense network multiplies once for each parameter and row; others use
-/// a parameter many times, and are handed over.
-fn is_short(job: &Job) -> bool {
-    let parameters = job.model.parameters().count();
-    let multiplications = parameters.saturating_mul(job.features.rows());
-    matches!(job.model.architecture(), Architecture::Mlp(_))
-        && multiplications <= INLINE_MULTIPLICATIONS_MAX
 }
 
 fn rows(batch: &[Job]) -> usize {

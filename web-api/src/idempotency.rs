@@ -4,7 +4,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
-use data_dao_journal::{Administered, Body, Entry, Refusal};
+use data_dao_journal::{Administered, Body, Entry, Refusal, State as Ledger};
 use data_dao_ledger::Name;
 
 use crate::ApiState;
@@ -50,7 +50,7 @@ pub(crate) async fn append_once(
     body: Body,
     same: impl Fn(&Entry) -> bool,
 ) -> Result<u64, ApiError> {
-    append_all_once(state, name, vec![body], same).await
+    append_all_once(state, of_buyer(name), vec![body], same).await
 }
 
 /// The same for what somebody does at the node, with who it was behind it.
@@ -63,7 +63,12 @@ pub(crate) async fn append_act_once(
 ) -> Result<u64, ApiError> {
     let (by, act, subject) = (by.to_owned(), act.to_owned(), name.0.to_string());
     let recorded = Administered { by, act, subject };
-    append_all_once(state, name, vec![body, recorded.into()], same).await
+    append_all_once(state, of_buyer(name), vec![body, recorded.into()], same).await
+}
+
+/// Where the ledger remembers a buyer's request.
+fn of_buyer((key_id, idempotency_key): (&Name, &str)) -> impl Fn(&Ledger) -> Option<u64> {
+    move |ledger| ledger.booked(key_id, idempotency_key)
 }
 
 /// The entry that booked this key's request before, if one did; then it must be the same request.
@@ -87,14 +92,16 @@ async fn check_same(
     if same(&stored.entry) { Ok(index) } else { Err(ApiError::IdempotencyKeyReused { index }) }
 }
 
-async fn append_all_once(
+/// Appends `bodies` unless the first of them was booked before; then it must be the same.
+///
+/// * `booked` — the entry that booked it, if one did.
+pub(crate) async fn append_all_once(
     state: &ApiState,
-    (key_id, idempotency_key): (&Name, &str),
+    booked: impl Fn(&Ledger) -> Option<u64>,
     bodies: Vec<Body>,
     same: impl Fn(&Entry) -> bool,
 ) -> Result<u64, ApiError> {
-    let booked = state.store().view(|state| state.booked(key_id, idempotency_key));
-    let index = match booked {
+    let index = match state.store().view(booked) {
         Some(index) => index,
         None => match state.append(bodies).await.map_err(ApiError::from) {
             Ok(appended) => return Ok(appended.index),

@@ -4,12 +4,17 @@
 //!  reserve ──► compute ──► Predicted (the price is split)
 //!     │           └─ fails ─► PredictionVoided (the call is the buyer's again)
 //!     └─ the process ends ─► the reservation expires, the call is the buyer's again
+//!
+//!  compute ──► PredictionReserved, Predicted in one transaction        if computing takes less than a reservation
+//!     └─ fails, or the process ends ─► nothing was booked
 //! ```
+//! The second way has the same entries and the same promise: the answer goes out when both are in the log, and not before. What
+//! is computed for nothing if they are refused takes less than refusing it did: see [`crate::batcher`].
 
 use std::sync::Arc;
 
 use data_dao_journal::{
-    Body, LIST_MAX, Predicted, PredictionReserved, PredictionVoided, Refusal, Scope,
+    Body, LIST_MAX, Predicted, PredictionReserved, PredictionVoided, Refusal, RevenueLine, Scope,
     State as Ledger,
 };
 use data_dao_ledger::Name;
@@ -122,6 +127,10 @@ pub(crate) async fn sell(
     }
     let place = state.batcher().place()?;
     let input = digest(Tag::PredictionInput, features.inputs(), values);
+    if explain == Explain::No && state.batcher().is_short(&served.model, features.rows()) {
+        let computing = state.batcher().predict(place, &served.model, features);
+        return sell_at_once(state, key_id, served, (input, computing)).await;
+    }
     let (id, price) =
         reserve(state, key_id, served, input).instrument(info_span!("reserve")).await?;
     let (predictions, attributions) = match compute(state, served, features, (place, explain))
@@ -141,14 +150,8 @@ pub(crate) async fn sell(
     }
     let model = (&served.name, served.version);
     let lines = state.store().view(|state| state.prediction_lines(&id, model, price));
-    let mut lines = lines.map_err(ApiError::internal)?;
-    if lines.len() > LIST_MAX {
-        // Everybody recomputes them; an entry has to fit a leaf.
-        lines.clear();
-    }
-    let model_digest = *served.model.digest();
-    let predicted = Predicted { prediction: id, output, model_digest, price, lines };
-    let posted = state.append(vec![Body::Predicted(predicted)]).instrument(info_span!("post"));
+    let predicted = predicted(served, (id, output), (price, lines))?;
+    let posted = state.append(vec![predicted]).instrument(info_span!("post"));
     match posted.await {
         Ok(_) => Ok(SoldPrediction { id, predictions, attributions }),
         Err(error) => {
@@ -156,6 +159,108 @@ pub(crate) async fn sell(
             Err(error.into())
         }
     }
+}
+
+/// Computes, and books reservation and payment together.
+async fn sell_at_once(
+    state: &ApiState,
+    key_id: &Name,
+    served: &ServedModel,
+    (input, computing): (Digest, impl Future<Output = Result<Predictions, ApiError>>),
+) -> Result<SoldPrediction, ApiError> {
+    let mut asked = asked(state, key_id, served, &input).await?;
+    let predictions = computing.instrument(info_span!("compute")).await?;
+    let output = digest(Tag::PredictionReceipt, predictions.classes(), predictions.probabilities());
+    for _ in 0..ATTEMPTS_MAX {
+        let sold =
+            |id| SoldPrediction { id, predictions: predictions.clone(), attributions: Vec::new() };
+        let reserved = match asked {
+            // Paid by the same request before: its answer did not arrive.
+            Asked::Made(id, _) if was_made(state, &id, &output).await? => return Ok(sold(id)),
+            Asked::Made(..) => return Err(ApiError::Contention),
+            Asked::New(reserved) => reserved,
+        };
+        let (prediction, price) = (reserved.prediction, reserved.price);
+        let lines = state.store().view(|l| l.revenue_lines(&served.name, served.version, price));
+        let predicted = predicted(served, (prediction, output), (price, lines));
+        let bodies = vec![Body::PredictionReserved(reserved), predicted?];
+        let posted = state.append(bodies).instrument(info_span!("post")).await;
+        match posted.map_err(ApiError::from) {
+            Ok(_) => return Ok(sold(prediction)),
+            Err(ApiError::Refused(refusal)) if is_overtaken(&refusal) => {}
+            Err(error) => return Err(error),
+        }
+        asked = self::asked(state, key_id, served, &input).await?;
+    }
+    Err(ApiError::Contention)
+}
+
+/// The entry of a prediction that was made; `lines` are those of its price.
+fn predicted(
+    served: &ServedModel,
+    (prediction, output): (Digest, Digest),
+    (price, lines): (u128, Result<Vec<RevenueLine>, Refusal>),
+) -> Result<Body, ApiError> {
+    let mut lines = lines.map_err(ApiError::internal)?;
+    if lines.len() > LIST_MAX {
+        // Everybody recomputes them; an entry has to fit a leaf.
+        lines.clear();
+    }
+    let model_digest = *served.model.digest();
+    Ok(Body::Predicted(Predicted { prediction, output, model_digest, price, lines }))
+}
+
+/// Whether another request was faster: it used up the purchase, so that the next call has another price, or it was the same
+/// request.
+const fn is_overtaken(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Differs { .. } | Refusal::Exists { .. })
+}
+
+/// What a request comes to.
+enum Asked {
+    /// A call to be booked.
+    New(PredictionReserved),
+    /// It was made, at this price.
+    Made(Digest, u128),
+}
+
+/// Looks what is to be booked now.
+async fn asked(
+    state: &ApiState,
+    key_id: &Name,
+    served: &ServedModel,
+    input: &Digest,
+) -> Result<Asked, ApiError> {
+    let version = (&served.name, served.version);
+    let prediction = match Call::of_request(state, key_id, version, input).await? {
+        Call::New(id) => id,
+        Call::Made(id, price) => return Ok(Asked::Made(id, price)),
+    };
+    let now_ms = state.now_ms();
+    let (price, owed) = state.store().view(|state| {
+        let call = state.next_call(key_id, &served.name, now_ms);
+        let call = call
+            .filter(|call| call.source != CallSource::Balance || may_spend(state, key_id))
+            .map(|call| call.price);
+        (call, state.debt(key_id))
+    });
+    let refused = |refusal| Err(ApiError::Refused(Box::new(refusal)));
+    let Some(price) = price else {
+        let (key_id, model) = (key_id.to_string(), served.name.to_string());
+        return match owed {
+            0 => refused(Refusal::NoCallsLeft { key_id, model }),
+            owed => refused(Refusal::InDebt { key_id, owed }),
+        };
+    };
+    Ok(Asked::New(PredictionReserved {
+        prediction,
+        key_id: key_id.clone(),
+        model: served.name.clone(),
+        version: served.version,
+        input: *input,
+        price,
+        expires_at_ms: now_ms.saturating_add(RESERVATION_MS),
+    }))
 }
 
 /// Sets one paid call aside. Returns the prediction's id and the call's price.
@@ -166,33 +271,14 @@ async fn reserve(
     input: Digest,
 ) -> Result<(Digest, u128), ApiError> {
     for _ in 0..ATTEMPTS_MAX {
-        let version = (&served.name, served.version);
-        let prediction = match Call::of_request(state, key_id, version, &input).await? {
-            Call::New(id) => id,
-            Call::Made(id, price) => return Ok((id, price)),
+        let reserved = match asked(state, key_id, served, &input).await? {
+            Asked::New(reserved) => reserved,
+            Asked::Made(id, price) => return Ok((id, price)),
         };
-        let now_ms = state.now_ms();
-        let price = state.store().view(|state| {
-            let call = state.next_call(key_id, &served.name, now_ms)?;
-            (call.source != CallSource::Balance || may_spend(state, key_id)).then_some(call.price)
-        });
-        let Some(price) = price else {
-            let (key_id, model) = (key_id.to_string(), served.name.to_string());
-            return Err(ApiError::Refused(Box::new(Refusal::NoCallsLeft { key_id, model })));
-        };
-        let reserved = PredictionReserved {
-            prediction,
-            key_id: key_id.clone(),
-            model: served.name.clone(),
-            version: served.version,
-            input,
-            price,
-            expires_at_ms: now_ms.saturating_add(RESERVATION_MS),
-        };
+        let (prediction, price) = (reserved.prediction, reserved.price);
         match state.append(vec![Body::PredictionReserved(reserved)]).await.map_err(ApiError::from) {
             Ok(_) => return Ok((prediction, price)),
-            // Another request used up the purchase since: the next one has another price.
-            Err(ApiError::Refused(refusal)) if matches!(*refusal, Refusal::Differs { .. }) => {}
+            Err(ApiError::Refused(refusal)) if is_overtaken(&refusal) => {}
             Err(error) => return Err(error),
         }
     }

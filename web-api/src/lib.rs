@@ -25,6 +25,7 @@ mod http_signature;
 mod idempotency;
 mod inference;
 mod judge;
+mod licence;
 mod metrics;
 mod model_card;
 mod model_files;

@@ -1,10 +1,11 @@
 //! What a model says about itself: facts of the ledger, and nothing else.
 //!
 //! All of them are fixed when the version is released, so that the card is the same for ever and can be signed. What is
-//! not recorded is not said; a licence, for instance, is `unknown` to the reader of the front-matter.
+//! not recorded is not said; a licence that nobody named is `unknown` to the reader of the front-matter.
 
 use std::fmt::Write as _;
 
+use data_dao_governance::Licence;
 use data_dao_journal::{ModelReleased, State};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,6 +13,7 @@ use trainer_model::Architecture;
 
 use crate::ShelvedModel;
 use crate::amount::share;
+use crate::licence::{front_matter, link};
 
 /// The facts of a released version.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,8 @@ pub(crate) struct ModelFacts {
     loss: Option<f64>,
     epsilon: Option<f64>,
     delta: Option<f64>,
+    /// That under which the version was released.
+    licence: Option<Licence>,
 }
 
 impl ModelFacts {
@@ -55,6 +59,7 @@ impl ModelFacts {
             loss: round.map(|round| millionths(round.test_loss_micro)),
             epsilon: round.and_then(|round| round.epsilon_micro).map(millionths),
             delta: terms["noise"]["delta"].as_f64(),
+            licence: state.model(&release.model)?.licence(release.version).cloned(),
         })
     }
 
@@ -79,6 +84,7 @@ impl ModelFacts {
         pairs.extend(number(self.accuracy).map(|text| ("test_accuracy", text)));
         pairs.extend(number(self.epsilon).map(|text| ("epsilon", text)));
         pairs.extend(number(self.delta).map(|text| ("delta", text)));
+        pairs.extend(self.licence.as_ref().map(|licence| ("licence", licence.to_string())));
         pairs.into_iter().map(|(key, value)| (format!("sahakar.{key}"), value)).collect()
     }
 
@@ -98,7 +104,8 @@ impl ModelFacts {
         };
         let name = json(&self.model);
         let mut text = format!(
-            "---\nlicense: unknown\nlibrary_name: onnx\npipeline_tag: {task}\ntags:\n- federated-learning\n- sahakar\n"
+            "---\n{}library_name: onnx\npipeline_tag: {task}\ntags:\n- federated-learning\n- sahakar\n",
+            front_matter(self.licence.as_ref())
         );
         if let Some(accuracy) = self.accuracy {
             let dataset = json(&format!("test set of {}", self.federation));
@@ -142,7 +149,10 @@ impl ModelFacts {
             "updates were sealed by",
             self.seal.clone().unwrap_or_else(|| "not recorded".to_owned()),
         )?;
-        row("licence", "not recorded".to_owned())?;
+        row(
+            "licence",
+            self.licence.as_ref().map_or_else(|| "not recorded".to_owned(), licence_cell),
+        )?;
         writeln!(out, "\n## Inputs\n")?;
         for (index, feature) in model.schema().features().iter().enumerate() {
             writeln!(out, "{}. {}", index + 1, inline(feature))?;
@@ -157,6 +167,16 @@ impl ModelFacts {
              metadata; `model.onnx` takes inputs as they are and standardises them itself. `model.sig` signs these \
              files in the format of OpenSSF Model Signing."
         )
+    }
+}
+
+/// Its name, where its text is, and the digest of that.
+fn licence_cell(licence: &Licence) -> String {
+    let name = inline(licence.name());
+    let name = link(licence).map_or_else(|| name.clone(), |link| format!("[{name}]({link})"));
+    match licence {
+        Licence::Other { sha256, .. } => format!("{name}, SHA-256 of its text `{sha256}`"),
+        Licence::Spdx(_) => name,
     }
 }
 

@@ -46,8 +46,8 @@ use crate::rate_limit::network;
 
 /// How long a TLS handshake, and each request's header, may take by default: a slow telephone needs two seconds.
 const HEADER_TIME_DEFAULT: Duration = Duration::from_secs(10);
-/// How long a client may read nothing of what is written to it.
-const WRITE_TIME: Duration = Duration::from_secs(30);
+/// How long a client may read nothing of what is written to it by default: a train's tunnel.
+const WRITE_TIME_DEFAULT: Duration = Duration::from_secs(30);
 /// How long requests in progress may take when the node stops.
 const STOP_TIME: Duration = Duration::from_secs(10);
 /// How long nothing is accepted when the process has no file descriptors left.
@@ -65,11 +65,18 @@ pub struct ConnectionLimits {
     pub per_address_max: usize,
     /// How long a TLS handshake, and each request's header, may take; and how long a connection may be idle.
     pub header_time: Duration,
+    /// How long a client may read nothing of what is written to it.
+    pub write_time: Duration,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { connections_max: 10_000, per_address_max: 256, header_time: HEADER_TIME_DEFAULT }
+        Self {
+            connections_max: 10_000,
+            per_address_max: 256,
+            header_time: HEADER_TIME_DEFAULT,
+            write_time: WRITE_TIME_DEFAULT,
+        }
     }
 }
 
@@ -162,7 +169,7 @@ pub async fn serve(
                     peer,
                     router: router.clone(),
                     tls: tls.clone(),
-                    header_time: limits.header_time,
+                    limits,
                     stopped: stopped.clone(),
                     _held: (place, seat),
                 };
@@ -229,7 +236,7 @@ struct Connection {
     peer: SocketAddr,
     router: Router,
     tls: Option<Tls>,
-    header_time: Duration,
+    limits: ConnectionLimits,
     stopped: watch::Receiver<bool>,
     _held: (OwnedSemaphorePermit, Seat),
 }
@@ -242,16 +249,18 @@ impl Connection {
         }
         match self.tls.clone() {
             None => self.answer(stream).await,
-            Some(Tls(acceptor)) => match timeout(self.header_time, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.answer(stream).await,
-                Ok(Err(error)) => debug!(cause = %error, "a TLS handshake failed"),
-                Err(_) => debug!("a TLS handshake took too long"),
-            },
+            Some(Tls(acceptor)) => {
+                match timeout(self.limits.header_time, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.answer(stream).await,
+                    Ok(Err(error)) => debug!(cause = %error, "a TLS handshake failed"),
+                    Err(_) => debug!("a TLS handshake took too long"),
+                }
+            }
         }
     }
 
     async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { peer, router, mut stopped, header_time, .. } = self;
+        let Self { peer, router, mut stopped, limits, .. } = self;
         let service = tower::service_fn(move |request: Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -261,10 +270,10 @@ impl Connection {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(header_time)
+            .header_read_timeout(limits.header_time)
             .max_buf_size(HEADER_BYTES_MAX);
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE_TIME));
+        stream.set_write_timeout(Some(limits.write_time));
         let connection = builder.serve_connection_with_upgrades(
             TokioIo::new(Box::pin(stream)),
             TowerToHyperService::new(service),

@@ -20,6 +20,7 @@ use crate::{
     ask::{Errand, Means, Routes, unavailable},
     clock::{not_before, now_ms},
     delivery::{Delivery, Word},
+    following::{Followed, Next},
     retention::Retention,
     sharing::Stores,
     store::Store,
@@ -46,18 +47,20 @@ pub(crate) struct CoordinatorShell<E> {
     refused: Option<Digest>,
     answers: mpsc::Sender<(Digest, anyhow::Result<Input>)>,
     frames: Counters,
+    next: Next,
 }
 
 impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
-    /// Restores the machine from the store and runs it until the link ends.
+    /// Restores the machine from the store and runs it until there are terms to go over to, which are returned between two
+    /// rounds.
     pub(crate) async fn run(
         context: Arc<AggregatorContext>,
         terms: Signed<FederationTerms>,
         (store, updates, sharing): Stores,
         (link, inbox): (Link, Inbox),
-        routes: Routes,
+        (routes, next): (Routes, Next),
         events: E,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Followed> {
         let machine = restored(&context, &store).await?;
         // What a crash cut off before an input named it, and what is of ended rounds.
         tokio::task::block_in_place(|| updates.sweep(&|id| machine.needs(id)))?;
@@ -78,6 +81,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
             refused: None,
             answers,
             frames: Counters::default(),
+            next,
         };
         shell.serve(inbox, answers_in, words).await
     }
@@ -87,7 +91,7 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
         mut inbox: Inbox,
         mut answers: mpsc::Receiver<(Digest, anyhow::Result<Input>)>,
         mut words: mpsc::Receiver<Word>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Followed> {
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         self.dispatch()?;
         loop {
@@ -109,9 +113,24 @@ impl<E: Fn(NodeEvent) + Clone + Send + Sync + 'static> CoordinatorShell<E> {
                     if self.step(Input::Tick, None).await? {
                         self.dispatch()?;
                     }
+                    if let Some(followed) = self.due_change() {
+                        return Ok(followed);
+                    }
                 }
             }
         }
+    }
+
+    /// The terms to go over to, unless a round is under way: it ends as it began.
+    fn due_change(&mut self) -> Option<Followed> {
+        if self.machine.current_round().is_some() {
+            return None;
+        }
+        let followed = self.next.borrow().clone()?;
+        for (_, errand) in std::mem::take(&mut self.errands) {
+            errand.abort();
+        }
+        Some(followed)
     }
 
     /// Counts what the link refused before it was a message: too large, or cut off.

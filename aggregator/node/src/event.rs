@@ -2,7 +2,7 @@
 
 use aggregator_network::Address;
 use aggregator_round::RoundEvent;
-use privacy_identity::VerifyingKey;
+use privacy_identity::{Digest, VerifyingKey};
 use serde_json::{Value, json};
 
 /// Something worth telling, in logs and as a line of JSON.
@@ -58,6 +58,22 @@ pub enum NodeEvent {
         /// How many it does at a time.
         threads: usize,
     },
+    /// It went over to terms that members voted for.
+    TermsFollowed {
+        /// The digest of those that it served before.
+        former: Digest,
+        /// The digest of those that it serves now.
+        terms: Digest,
+        /// The entry of the ledger that put them in force.
+        entry: u64,
+    },
+    /// Other terms are offered, and it serves on under those that it has: its operator has to decide.
+    TermsNotFollowed {
+        /// Their digest.
+        offered: Digest,
+        /// Why not.
+        reason: String,
+    },
     /// Another party does not answer; it is asked again.
     Unanswered {
         /// What was asked, and why there is no answer.
@@ -91,6 +107,13 @@ impl NodeEvent {
                 json!({"event": "batch-done", "round": round, "batch": batch})
             }
             Self::WorkerReady { threads } => json!({"event": "worker-ready", "threads": threads}),
+            Self::TermsFollowed { former, terms, entry } => json!({
+                "event": "terms-followed", "former": former.to_string(), "terms": terms.to_string(),
+                "entry": entry,
+            }),
+            Self::TermsNotFollowed { offered, reason } => json!({
+                "event": "terms-not-followed", "offered": offered.to_string(), "reason": reason,
+            }),
             Self::Unanswered { cause } => json!({"event": "unanswered", "cause": cause}),
         }
     }

@@ -18,6 +18,7 @@ mod database;
 mod delivery;
 mod event;
 mod file_updates;
+mod following;
 mod node;
 mod object_updates;
 mod peer;
@@ -31,5 +32,6 @@ mod worker;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
 pub use event::NodeEvent;
+pub use following::{FollowMode, FollowModeError, Following, VoteCheck};
 pub use node::{NodeConfig, run};
 pub use worker::{WorkerConfig, work};

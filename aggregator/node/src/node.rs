@@ -1,19 +1,21 @@
 //! Starting an aggregator.
 
 use std::{
+    convert::Infallible,
+    future::pending,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use aggregator_network::{
-    Address, Inbox, Limits, Link, LinkConfig, ListenAddress, PeerKey, load_or_create_key,
+    Address, Inbox, Limits, Link, LinkConfig, LinkError, ListenAddress, PeerKey, load_or_create_key,
 };
 use aggregator_protocol::{DaoReply, DaoRequest, FederationTerms, from_wire, to_wire};
 use aggregator_round::{AggregatorContext, message_bytes_max};
 use anyhow::{Context as _, bail};
 use privacy_identity::{SealingKey, Signed, SigningKey, Tag, VerifyingKey};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 use tracing::{info, warn};
 
 use crate::{
@@ -22,6 +24,7 @@ use crate::{
     board::{Board, Role},
     coordinator::CoordinatorShell,
     file_updates::FileUpdates,
+    following::{Followed, Following, Stand, look},
     peer, s3,
     sharing::Sharing,
     store::Store,
@@ -30,6 +33,12 @@ use crate::{
 
 /// Pause between attempts to reach the DAO node at start, in milliseconds.
 const DAO_RETRY_MS: u64 = 250;
+/// How long what is under way is finished before an aggregator goes over to other terms: answers to members, as no round is.
+const HANDING_OVER: Duration = Duration::from_secs(1);
+/// How long a port is tried for that is in use: the port of QUIC is free a fraction of a second after its link ended.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two attempts.
+const PORT_RETRY: Duration = Duration::from_millis(50);
 
 /// How an aggregator is run.
 #[derive(Debug, Clone)]
@@ -63,52 +72,141 @@ pub struct NodeConfig {
 /// Runs an aggregator until its link ends or its store fails. The future may be dropped at any time:
 /// everything that was promised is on disk.
 ///
-/// * `linked` — gets the link once it listens: for its metrics.
+/// * `following` — what it makes of terms that members vote for; none: it serves those that it has until it is given another
+///   state.
+/// * `linked` — gets the link once it listens, for its metrics; another one when it went over to other terms.
 ///
 /// # Errors
 /// An address in use, a store that cannot be opened or written, terms that do not name this
 /// aggregator.
 pub async fn run(
     config: NodeConfig,
-    linked: impl FnOnce(Link),
+    following: Option<Following>,
+    linked: impl Fn(Link),
     events: impl Fn(NodeEvent) + Clone + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.state_dir)
         .with_context(|| format!("creating {}", config.state_dir.display()))?;
     let seed = load_or_create_key(&config.state_dir.join("key"), &mut rand::rng())?;
     let signing = SigningKey::from_seed(&seed);
-    let sealing = SealingKey::derived_from(&signing);
     let store = match &config.database {
         Some(url) => Store::postgres(url).await?,
         None => Store::file(&config.state_dir).await?,
     };
     store.claim(&signing.verifying_key()).await?;
-    let terms = match store.terms().await? {
+    let mut terms = match store.terms().await? {
         Some(terms) => terms,
         None => fetch_terms(&config.dao, &signing, &events).await?,
     };
-    let dao_node = VerifyingKey::from_bytes(config.dao.peer().to_bytes())
-        .context("the DAO node's address names no valid key")?;
-    let verified = terms
-        .clone()
-        .verify_by(Tag::Terms, &dao_node)
-        .context("the federation's terms are not signed by this DAO node")?;
-    store.keep_terms(&terms).await?;
-    let context = Arc::new(AggregatorContext::new(verified.body().clone(), signing, sealing)?);
-    let updates = open_updates(config.updates.as_deref(), &config.state_dir)?;
-    let sharing = share(&config, &context, &updates, events.clone()).await?;
-    let (link, inbox) = start_link(&config, context.signing(), context.terms()).await?;
-    teach(&link, &config).await;
-    events(NodeEvent::Listening { addresses: link.addresses() });
-    linked(link.clone());
-    info!(index = context.index(), "aggregator {} listens", link.peer());
-    if context.index() == Some(0) {
-        let routes = routes(&config, context.terms())?;
-        let stores = (store, updates, sharing);
-        CoordinatorShell::run(context, terms, stores, (link, inbox), routes, events).await
-    } else {
-        peer::run(context, (store, updates, sharing), (link, inbox), events).await
+    let mut config = config;
+    loop {
+        let dao_node = VerifyingKey::from_bytes(config.dao.peer().to_bytes())
+            .context("the DAO node's address names no valid key")?;
+        let verified = terms
+            .clone()
+            .verify_by(Tag::Terms, &dao_node)
+            .context("the federation's terms are not signed by this DAO node")?;
+        store.keep_terms(&terms).await?;
+        let (signing, body) = (SigningKey::from_seed(&seed), verified.body().clone());
+        let sealing = SealingKey::derived_from(&signing);
+        let context = Arc::new(AggregatorContext::new(body, signing, sealing)?);
+        let place = Place { config: &config, store: &store, following: following.as_ref() };
+        let (followed, link) =
+            Box::pin(place.serve(&context, terms, &linked, events.clone())).await?;
+        // The port of QUIC is free when its connections have drained: see `start_link`.
+        config.listen = same_ports(&config.listen, &link.addresses());
+        link.shutdown_within(HANDING_OVER).await;
+        let former = context.terms().id();
+        store.follow(&followed).await?;
+        terms = followed.terms;
+        let (terms, entry) = (terms.unverified_body().id(), followed.entry);
+        events(NodeEvent::TermsFollowed { former, terms, entry });
     }
+}
+
+/// Where an aggregator serves, whatever its terms.
+struct Place<'a> {
+    config: &'a NodeConfig,
+    store: &'a Store,
+    following: Option<&'a Following>,
+}
+
+impl Place<'_> {
+    /// Serves under `terms` until there are others to follow: those, and the link to end.
+    async fn serve(
+        &self,
+        context: &Arc<AggregatorContext>,
+        terms: Signed<FederationTerms>,
+        linked: &impl Fn(Link),
+        events: impl Fn(NodeEvent) + Clone + Send + Sync + 'static,
+    ) -> anyhow::Result<(Followed, Link)> {
+        let config = self.config;
+        let updates = open_updates(config.updates.as_deref(), &config.state_dir)?;
+        let sharing = share(config, context, &updates, events.clone()).await?;
+        let (link, inbox) = start_link(config, context.signing(), context.terms()).await?;
+        teach(&link, config).await;
+        events(NodeEvent::Listening { addresses: link.addresses() });
+        linked(link.clone());
+        info!(index = context.index(), "aggregator {} listens", link.peer());
+        let (found, next) = watch::channel(None);
+        let looking = self.look(context, &link, found, events.clone());
+        let stores = (self.store.clone(), updates, sharing.clone());
+        let ends = (link.clone(), inbox);
+        let serving = async {
+            if context.index() == Some(0) {
+                let routes = routes(config, context.terms())?;
+                let context = Arc::clone(context);
+                CoordinatorShell::run(context, terms, stores, ends, (routes, next), events).await
+            } else {
+                peer::run(Arc::clone(context), stores, ends, next, events).await
+            }
+        };
+        let followed = tokio::select! {
+            served = serving => served?,
+            looked = looking => match looked? {},
+        };
+        if let Some(sharing) = sharing {
+            sharing.board.clear().await?;
+        }
+        Ok((followed, link))
+    }
+
+    /// Looks for terms that members voted for, and hands on the first ones to follow.
+    async fn look(
+        &self,
+        context: &Arc<AggregatorContext>,
+        link: &Link,
+        found: watch::Sender<Option<Followed>>,
+        events: impl Fn(NodeEvent),
+    ) -> anyhow::Result<Infallible> {
+        let Some(following) = self.following else { return pending().await };
+        let reaches = |terms: &FederationTerms| {
+            if terms.coordinator().verifying == context.signing().verifying_key() {
+                routes(self.config, terms)?;
+            }
+            Ok(())
+        };
+        let since = self.store.followed().await?.map(|followed| followed.entry);
+        let stand = Stand { context, since, reaches: &reaches };
+        let ways = (link.clone(), self.config.dao);
+        let followed = look(ways, following.clone(), stand, events).await;
+        found.send_replace(Some(followed));
+        pending().await
+    }
+}
+
+/// The addresses to listen at again: where any port was good enough, the one that it was.
+fn same_ports(asked: &[ListenAddress], got: &[Address]) -> Vec<ListenAddress> {
+    let again = |asked: &ListenAddress| {
+        let same = |address: &&Address| address.transport() == asked.transport();
+        let port = got.iter().find(same).map(|address| address.listen().socket().port());
+        let mut socket = asked.socket();
+        if let Some(port) = port.filter(|_| socket.port() == 0) {
+            socket.set_port(port);
+        }
+        ListenAddress::new(socket, asked.transport())
+    };
+    asked.iter().map(again).collect()
 }
 
 /// Tells a link every way to the others, and takes places at relays without waiting for them.
@@ -175,9 +273,17 @@ async fn start_link(
         connections_max: u32::try_from(2 * contributors + 64).context("connection limit")?,
         ..Limits::default()
     };
-    let listen = config.listen.clone();
-    let started = Link::start(LinkConfig { secret: key.seed(), listen, limits }).await;
-    Ok(started?)
+    let deadline = tokio::time::Instant::now() + PORT_PATIENCE;
+    loop {
+        let (listen, limits) = (config.listen.clone(), limits.clone());
+        match Link::start(LinkConfig { secret: key.seed(), listen, limits }).await {
+            // Perhaps this process's own, of a moment ago.
+            Err(LinkError::AddressInUse { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(PORT_RETRY).await;
+            }
+            started => return Ok(started?),
+        }
+    }
 }
 
 /// Asks the DAO node for the terms until it answers: the processes of a co-operative start in any

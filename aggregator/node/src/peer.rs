@@ -9,28 +9,44 @@ use aggregator_protocol::{
 use aggregator_round::{AggregatorContext, PeerAggregator, PeerInput, PeerStep};
 use anyhow::{Context as _, bail};
 use privacy_identity::{Digest, Encode as _, Tag, VerifyingKey};
-use tracing::{debug, info};
+use tracing::debug;
 
 use crate::{
     NodeEvent,
     clock::now_ms,
+    following::{Followed, Next},
     sharing::{Sharing, Stores},
     store::Store,
     updates::Updates,
 };
 
-/// Restores the machine from the store and answers the coordinator until the link ends.
+/// Restores the machine from the store and answers the coordinator until there are terms to go over to, which are returned.
 pub(crate) async fn run(
     context: Arc<AggregatorContext>,
     stores: Stores,
-    (link, mut inbox): (Link, Inbox),
+    (_link, mut inbox): (Link, Inbox),
+    mut next: Next,
     events: impl Fn(NodeEvent),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Followed> {
     let index = context.index().context("an aggregator has a place in the terms")?;
     let mut peer = Peer::restored(context, stores).await?;
     events(NodeEvent::Ready { index, resumed: None });
     let coordinator = PeerKey::from_bytes(*peer.context.terms().coordinator().verifying.as_bytes());
-    while let Some(Inbound { peer: from, body, reply }) = inbox.next_request().await {
+    loop {
+        let inbound = tokio::select! {
+            inbound = inbox.next_request() => inbound.context("the network link ended")?,
+            Ok(()) = next.changed() => {
+                // Between two requests: the DAO node changes terms between two rounds.
+                match next.borrow_and_update().clone() {
+                    Some(followed) => {
+                        let answered = peer.machine.round();
+                        return Ok(Followed { answered, ..followed });
+                    }
+                    None => continue,
+                }
+            }
+        };
+        let Inbound { peer: from, body, reply } = inbound;
         let answer = if from == coordinator {
             peer.answer(&body).await?
         } else {
@@ -45,10 +61,6 @@ pub(crate) async fn run(
             debug!("an answer was not taken: {error}");
         }
     }
-    // The link is kept until here: its last handle ends it.
-    drop(link);
-    info!("the network link ended");
-    Ok(())
 }
 
 /// The machine with its stores.
@@ -61,6 +73,8 @@ struct Peer {
     /// The last request that took work, and its answer: who gives up waiting asks the same again, and the
     /// work of a large round takes longer than anybody waits.
     last: Option<(Digest, Vec<u8>)>,
+    /// The highest round that was answered under former terms.
+    floor: Option<RoundId>,
 }
 
 impl Peer {
@@ -77,7 +91,8 @@ impl Peer {
             machine = next;
         }
         tokio::task::block_in_place(|| updates.sweep(&|id| machine.needs(id)))?;
-        Ok(Self { context, machine, store, updates, sharing, last: None })
+        let floor = store.followed().await?.and_then(|followed| followed.floor);
+        Ok(Self { context, machine, store, updates, sharing, last: None, floor })
     }
 
     /// The wire form of the answer; what it promises is durable before.
@@ -90,6 +105,10 @@ impl Peer {
             return Ok(answer.clone());
         }
         let round = request.round();
+        // Threat: terms that are left and come back, whose rounds this machine has forgotten: their numbers are used once.
+        if self.floor.is_some_and(|floor| round <= floor) {
+            return Ok(to_wire(&refused(Some(round), Refusal::WrongRound)));
+        }
         let worked = match (&self.sharing, self.machine.work(&self.context, &request)) {
             (Some(sharing), Some(work)) => sharing.worked(work).await?,
             _ => None,

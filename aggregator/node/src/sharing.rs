@@ -52,7 +52,8 @@ impl Sharing {
     ///
     /// Dropped or killed and asked again, it goes on with the batches that are done.
     pub(crate) async fn worked(&self, work: Work) -> anyhow::Result<Option<Worked>> {
-        let Some(shared) = SharedWork::new(work, self.batch_updates) else { return Ok(None) };
+        let shared = SharedWork::new(self.context.terms(), work, self.batch_updates);
+        let Some(shared) = shared else { return Ok(None) };
         let (id, round) = (shared.id(), shared.work().round().0);
         let mut changes = self.board.changes().await?;
         let posted = shared.to_shared(&self.context);

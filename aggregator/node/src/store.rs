@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aggregator_protocol::FederationTerms;
+use aggregator_protocol::{FederationTerms, RoundId};
 use aggregator_round::{Ended, Mailbox, SUMS_MAX};
 use anyhow::{Context as _, bail};
 use privacy_identity::{Decode, Encode as _, Signed, VerifyingKey};
@@ -11,6 +11,7 @@ use sqlx::Connection as _;
 use crate::{
     DatabaseUrl,
     database::{Database, PATIENCE},
+    following::Followed,
 };
 
 /// Inputs, ended rounds and terms. Every write is durable when its future completes.
@@ -78,17 +79,54 @@ impl Store {
 
     /// Keeps the terms.
     pub(crate) async fn keep_terms(&self, terms: &Signed<FederationTerms>) -> anyhow::Result<()> {
-        const KEEP: &str = "INSERT INTO terms (id, terms) VALUES (0, $1) \
-            ON CONFLICT (id) DO UPDATE SET terms = excluded.terms";
         let terms = terms.to_bytes();
         with!(self, |connection| {
-            sqlx::query(KEEP)
+            sqlx::query(KEEP_TERMS)
                 .bind(terms)
                 .execute(&mut *connection)
                 .await
                 .context("storing the terms")?;
         });
         Ok(())
+    }
+
+    /// What is known of the terms that were followed last.
+    pub(crate) async fn followed(&self) -> anyhow::Result<Option<FollowedTerms>> {
+        let row: Option<(i64, Option<i64>)> = with!(self, |connection| {
+            let row = sqlx::query_as("SELECT entry, answered FROM followed WHERE id = 0");
+            row.fetch_optional(&mut *connection)
+                .await
+                .context("reading which terms are followed")?
+        });
+        let Some((entry, answered)) = row else { return Ok(None) };
+        let entry = u64::try_from(entry).context("entry out of range")?;
+        let answered = answered.map(u64::try_from).transpose().context("round out of range")?;
+        Ok(Some(FollowedTerms { entry, floor: answered.map(RoundId) }))
+    }
+
+    /// Puts the terms that members voted for in the place of those that were served, at once with all that this takes: the
+    /// round under way (there is none, or it was given up) and the cohort's mailbox are of the former ones. How rounds
+    /// ended is still told.
+    pub(crate) async fn follow(&self, followed: &Followed) -> anyhow::Result<()> {
+        const FOLLOW: &str = "INSERT INTO followed (id, entry, answered) VALUES (0, $1, $2) \
+            ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, answered = excluded.answered";
+        let terms = followed.terms.to_bytes();
+        let entry = i64::try_from(followed.entry).context("entry out of range")?;
+        let before = self.followed().await?.and_then(|before| before.floor);
+        // The higher one: none is below every round.
+        let answered = before.max(followed.answered);
+        let answered = answered.map(|round| i64::try_from(round.0)).transpose();
+        let answered = answered.context("round out of range")?;
+        let what = "going over to other terms";
+        with!(self, |connection| {
+            let mut transaction = connection.begin().await.context(what)?;
+            sqlx::query(KEEP_TERMS).bind(terms).execute(&mut *transaction).await.context(what)?;
+            sqlx::query(FORGET).execute(&mut *transaction).await.context(what)?;
+            sqlx::query("DELETE FROM mailbox").execute(&mut *transaction).await.context(what)?;
+            let row = sqlx::query(FOLLOW).bind(entry).bind(answered);
+            row.execute(&mut *transaction).await.context(what)?;
+            transaction.commit().await.context(what)
+        })
     }
 
     /// Appends an accepted input.
@@ -188,6 +226,17 @@ impl Store {
 
 const APPEND: &str = "INSERT INTO inputs (at_ms, input) VALUES ($1, $2)";
 const FORGET: &str = "DELETE FROM inputs";
+const KEEP_TERMS: &str = "INSERT INTO terms (id, terms) VALUES (0, $1) \
+    ON CONFLICT (id) DO UPDATE SET terms = excluded.terms";
+
+/// What is known of terms that were followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FollowedTerms {
+    /// The entry of the ledger that put them in force.
+    pub(crate) entry: u64,
+    /// The highest round that was answered under terms before: nothing is answered to it any more.
+    pub(crate) floor: Option<RoundId>,
+}
 
 fn row_number(ended: &Ended) -> anyhow::Result<i64> {
     i64::try_from(ended.round().0).context("round out of range")

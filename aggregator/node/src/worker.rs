@@ -52,21 +52,35 @@ pub async fn work(
         bail!("no key in {}: a worker has its aggregator's", config.state_dir.display());
     }
     let signing = SigningKey::from_seed(&*load_or_create_key(&path, &mut rand::rng())?);
-    let sealing = SealingKey::derived_from(&signing);
     let board = Board::connect(&config.database, Role::Worker, config.lease).await?;
-    let terms = terms(&board).await?;
-    let sharing = Sharing {
-        board,
-        context: Arc::new(AggregatorContext::new(terms, signing, sealing)?),
-        updates: open_updates(config.updates.as_deref(), &config.state_dir)?,
-        events: Arc::new(events),
-        // Of the aggregator's choosing: it cuts.
-        batch_updates: 0,
-        known: Arc::default(),
-    };
+    let events: Arc<dyn Fn(NodeEvent) + Send + Sync> = Arc::new(events);
+    let updates = open_updates(config.updates.as_deref(), &config.state_dir)?;
     let cores = std::thread::available_parallelism().ok();
     let threads = config.threads.or(cores).map_or(1, NonZeroUsize::get);
-    (sharing.events)(NodeEvent::WorkerReady { threads });
+    loop {
+        let (kept, terms) = terms(&board).await?;
+        let (sealing, signing) =
+            (SealingKey::derived_from(&signing), SigningKey::from_seed(&signing.seed()));
+        let sharing = Sharing {
+            board: board.clone(),
+            context: Arc::new(AggregatorContext::new(terms, signing, sealing)?),
+            updates: Arc::clone(&updates),
+            events: Arc::clone(&events),
+            // Of the aggregator's choosing: it cuts.
+            batch_updates: 0,
+            known: Arc::default(),
+        };
+        events(NodeEvent::WorkerReady { threads });
+        let ended = help(sharing, threads).await;
+        // What is of terms that the aggregator followed meanwhile is refused under those before.
+        if board.terms().await?.as_ref() == Some(&kept) {
+            return ended;
+        }
+    }
+}
+
+/// Works with so many hands; ends with an error alone.
+async fn help(sharing: Sharing, threads: usize) -> anyhow::Result<()> {
     let (waking, woken) = watch::channel(());
     let mut hands = JoinSet::new();
     hands.spawn(listen(sharing.clone(), waking));
@@ -117,17 +131,18 @@ async fn survived(error: anyhow::Error) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The aggregator's terms, as soon as it has them.
+/// The aggregator's terms as they are kept, and what they say, as soon as it has them.
 ///
 /// Threat: terms that somebody put into the database. They name this aggregator's own key, or the context refuses
 /// them; and nothing of them leaves this process but what only the aggregator can read.
-async fn terms(board: &Board) -> anyhow::Result<FederationTerms> {
+async fn terms(board: &Board) -> anyhow::Result<(Vec<u8>, FederationTerms)> {
     loop {
         if let Some(bytes) = board.terms().await? {
             let terms = Signed::<FederationTerms>::from_bytes(&bytes)?;
             let dao_node = terms.unverified_body().dao_node;
             let verified = terms.verify_by(Tag::Terms, &dao_node);
-            return Ok(verified.context("the stored terms are not signed")?.body().clone());
+            let verified = verified.context("the stored terms are not signed")?;
+            return Ok((bytes, verified.body().clone()));
         }
         tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
     }

@@ -8,7 +8,9 @@ use privacy_identity::{
 use privacy_secagg::{AGGREGATORS_MAX, Delivery, EncodingParameters, QuantizedProbe};
 
 use crate::{
-    MESSAGE_BYTES_MAX, PreparedPart, Refusal, RoundId, RoundOrder, prepared::VERIFIER_BYTES_MAX,
+    GroupProbes, MESSAGE_BYTES_MAX, PreparedPart, Refusal, RoundId, RoundOrder,
+    group::{probes_from_reader, probes_to_writer, several_from_reader, several_to_writer},
+    prepared::VERIFIER_BYTES_MAX,
 };
 
 const CONTRIBUTORS_MAX: usize = EncodingParameters::CONTRIBUTORS_MAX as usize;
@@ -208,16 +210,31 @@ pub struct ProbeOrder {
     /// The value probe with signs that the validation set's shards take in turns: what it reads says how far a value
     /// is off because that set is a sample.
     pub contrast: QuantizedProbe,
+    /// Where there are groups, those above are of the first, and these of the others, in their order.
+    pub others: Vec<GroupProbes>,
 }
 
 /// Scalars that are opened of each contribution: value, innovation, contrast.
 pub const SCALARS: usize = 3;
 
 impl ProbeOrder {
-    /// The probes, in the order of their scalars.
+    /// The probes, in the order of their scalars; where there are groups, those of the first.
     #[must_use]
     pub const fn probes(&self) -> [&QuantizedProbe; SCALARS] {
         [&self.value, &self.innovation, &self.contrast]
+    }
+
+    /// How many groups it has probes for, at least 1.
+    #[must_use]
+    pub const fn groups(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// The probes of a group, 0-based, in the order of their scalars; none if there is no such group.
+    #[must_use]
+    pub fn probes_of(&self, group: usize) -> Option<[&QuantizedProbe; SCALARS]> {
+        let Some(place) = group.checked_sub(1) else { return Some(self.probes()) };
+        self.others.get(place).map(|probes| [&probes.value, &self.innovation, &probes.contrast])
     }
 }
 
@@ -227,22 +244,28 @@ impl Encode for ProbeOrder {
         self.round.encode(writer);
         self.set_root.encode(writer);
         self.model_after.encode(writer);
+        several_to_writer(&self.others, writer);
         self.value.encode(writer);
         self.innovation.encode(writer);
         self.contrast.encode(writer);
+        probes_to_writer(&self.others, writer);
     }
 }
 
 impl Decode for ProbeOrder {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (federation, round) = (Decode::decode(reader)?, Decode::decode(reader)?);
+        let (set_root, model_after) = (Decode::decode(reader)?, Decode::decode(reader)?);
+        let several = several_from_reader(reader)?;
         Ok(Self {
-            federation: Decode::decode(reader)?,
-            round: Decode::decode(reader)?,
-            set_root: Decode::decode(reader)?,
-            model_after: Decode::decode(reader)?,
+            federation,
+            round,
+            set_root,
+            model_after,
             value: Decode::decode(reader)?,
             innovation: Decode::decode(reader)?,
             contrast: Decode::decode(reader)?,
+            others: if several { probes_from_reader(reader)? } else { Vec::new() },
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use aggregator_strategy::{Ticket, VrfPublicKey};
 use privacy_identity::{
-    Decode, DecodeError, Digest, Encode, InclusionProof, Reader, Signed, Writer,
+    Decode, DecodeError, Digest, Encode, Envelope, InclusionProof, Reader, Signed, Writer,
 };
 use privacy_secagg::SealedUpdate;
 
@@ -12,20 +12,13 @@ use crate::{
     RoundOrder, RoundReceipt, RoundSum, ValueRecord,
 };
 
-/// Longest name a member gives itself, in bytes.
-const LABEL_BYTES_MAX: usize = 64;
-/// Longest invitation token, in bytes.
-const TOKEN_BYTES_MAX: usize = 64;
-
 /// A member's request to join, signed by the member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinRequest {
     /// The federation's id: the member agrees to these terms and no others.
     pub federation: Digest,
-    /// The invitation's secret.
-    pub token: String,
-    /// A public name of the member's choice.
-    pub label: String,
+    /// The invitation's secret and the member's name: for the DAO node alone, not for the coordinator that carries them.
+    pub admission: Envelope,
     /// The key to which shares for it are sealed when it is a custodian.
     pub custody: Signed<CustodyKey>,
     /// The key by which it draws whether it takes part, in a federation whose members do. The first counts.
@@ -35,8 +28,7 @@ pub struct JoinRequest {
 impl Encode for JoinRequest {
     fn encode(&self, writer: &mut Writer) {
         self.federation.encode(writer);
-        writer.text(&self.token);
-        writer.text(&self.label);
+        self.admission.encode(writer);
         self.custody.encode(writer);
         self.draw.encode(writer);
     }
@@ -46,8 +38,7 @@ impl Decode for JoinRequest {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             federation: Decode::decode(reader)?,
-            token: reader.text("token", TOKEN_BYTES_MAX)?,
-            label: reader.text("label", LABEL_BYTES_MAX)?,
+            admission: Decode::decode(reader)?,
             custody: Decode::decode(reader)?,
             draw: Decode::decode(reader)?,
         })

@@ -4,16 +4,21 @@ use aggregator_strategy::Ticket;
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Reader, Signed, Writer, list_from_reader, list_to_writer,
 };
-use privacy_secagg::{AGGREGATORS_MAX, EncodingParameters};
+use privacy_secagg::AGGREGATORS_MAX;
 
 use crate::{
-    AcceptedSet, FederationEnd, FederationTerms, JoinRequest, KeyHandOver, MESSAGE_BYTES_MAX,
-    ModelOffer, ModelTrained, ProbeOrder, Refusal, Roster, RoundGrant, RoundId, RoundReceipt,
-    ScalarOpening, SumCommitment,
+    AcceptedSet, FederationEnd, FederationTerms, GroupSum, JoinRequest, KeyHandOver,
+    MESSAGE_BYTES_MAX, ModelOffer, ModelTrained, ProbeOrder, Refusal, Roster, RoundGrant, RoundId,
+    RoundReceipt, ScalarOpening, SumCommitment,
+    group::{sums_from_reader, sums_to_writer},
 };
 
 /// Longest reason of an abort, in bytes.
 const REASON_BYTES_MAX: usize = 512;
+
+/// Longest evidence of a vote, in bytes: an entry of 64 KiB in base64, its proof and a checkpoint with all its cosignatures,
+/// and the content that was voted on.
+const EVIDENCE_BYTES_MAX: usize = 512 << 10;
 
 /// The opened sum of a round, signed by the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +31,28 @@ pub struct RoundSum {
     pub accepted: AcceptedSet,
     /// The proofs that its members were drawn, in their order, where members draw in secret; else none.
     pub tickets: Vec<Ticket>,
-    /// The sum, as integers, `[vector_len]`.
+    /// The sum, as integers, `[vector_len]`; that of the first group, where there are groups.
     pub sum: Vec<i64>,
     /// The sum of the linear tags, where the cohort has a key: any member checks the sum against it.
     pub tag: Option<[u64; 2]>,
+    /// The sums of the other groups, in their order; none where a round has one sum.
+    pub others: Vec<GroupSum>,
     /// The other parties' commitments to the same set.
     pub commitments: Vec<Signed<SumCommitment>>,
+}
+
+impl RoundSum {
+    /// How many groups it has sums of, at least 1.
+    #[must_use]
+    pub const fn groups(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// The sum of each group and of its tags, in their order.
+    pub fn sums(&self) -> impl Iterator<Item = (&[i64], Option<[u64; 2]>)> {
+        let others = self.others.iter().map(|group| (group.sum.as_slice(), group.tag));
+        std::iter::once((self.sum.as_slice(), self.tag)).chain(others)
+    }
 }
 
 impl Encode for RoundSum {
@@ -40,17 +61,7 @@ impl Encode for RoundSum {
         self.round.encode(writer);
         self.accepted.encode(writer);
         list_to_writer(&self.tickets, writer);
-        writer.u32(u32::try_from(self.sum.len()).expect("at most DIMENSION_MAX"));
-        for value in &self.sum {
-            // A ring has at most 32 bits, so a centred sum fits an i32.
-            writer.array(
-                &i32::try_from(*value).expect("centred in a ring of <= 32 bits").to_be_bytes(),
-            );
-        }
-        writer.u8(u8::from(self.tag.is_some()));
-        for word in self.tag.iter().flatten() {
-            writer.u64(*word);
-        }
+        sums_to_writer((&self.sum, self.tag), &self.others, writer);
         list_to_writer(&self.commitments, writer);
     }
 }
@@ -64,16 +75,9 @@ impl Decode for RoundSum {
         if !tickets.is_empty() && tickets.len() != accepted.contributions().len() {
             return Err(DecodeError::invalid("tickets", "one per contribution is needed, or none"));
         }
-        let length = reader.length("sum", EncodingParameters::DIMENSION_MAX as usize)?;
-        let (words, _) = reader.take(4 * length)?.as_chunks::<4>();
-        let sum = words.iter().map(|word| i64::from(i32::from_be_bytes(*word))).collect();
-        let tag = match reader.u8()? {
-            0 => None,
-            1 => Some([reader.u64()?, reader.u64()?]),
-            other => return Err(DecodeError::invalid("tag of the sum", other)),
-        };
+        let (GroupSum { sum, tag }, others) = sums_from_reader(reader)?;
         let commitments = list_from_reader(reader, "commitments", AGGREGATORS_MAX)?;
-        Ok(Self { federation, round, accepted, tickets, sum, tag, commitments })
+        Ok(Self { federation, round, accepted, tickets, sum, tag, others, commitments })
     }
 }
 
@@ -110,6 +114,11 @@ pub enum DaoRequest {
     Model,
     /// A member's word that it has trained from such a model.
     Trained(Signed<ModelTrained>),
+    /// The terms that members voted for since, with the evidence.
+    Voted {
+        /// Those that are known: their digest.
+        known: Digest,
+    },
 }
 
 /// What the DAO node answers.
@@ -153,6 +162,15 @@ pub enum DaoReply {
     },
     /// The member is waited with until enough are done.
     TrainedTaken,
+    /// The terms that are known are in force.
+    TermsStand,
+    /// Members voted for other terms.
+    Voted {
+        /// Those in force now.
+        terms: Box<Signed<FederationTerms>>,
+        /// That members voted for them: opaque here, as it is of the ledger. Whoever acts on it has it checked.
+        evidence: Vec<u8>,
+    },
     /// Refused.
     Refused(Refusal),
 }
@@ -190,6 +208,10 @@ impl Encode for DaoRequest {
                 writer.u8(9);
                 trained.encode(writer);
             }
+            Self::Voted { known } => {
+                writer.u8(10);
+                known.encode(writer);
+            }
         }
     }
 }
@@ -213,6 +235,7 @@ impl Decode for DaoRequest {
             7 => Self::HandKey(Box::new(Decode::decode(reader)?)),
             8 => Self::Model,
             9 => Self::Trained(Decode::decode(reader)?),
+            10 => Self::Voted { known: Decode::decode(reader)? },
             other => return Err(DecodeError::invalid("dao request", other)),
         })
     }
@@ -262,6 +285,12 @@ impl Encode for DaoReply {
                 writer.bytes(model);
             }
             Self::TrainedTaken => writer.u8(11),
+            Self::TermsStand => writer.u8(12),
+            Self::Voted { terms, evidence } => {
+                writer.u8(13);
+                terms.encode(writer);
+                writer.bytes(evidence);
+            }
         }
     }
 }
@@ -287,6 +316,11 @@ impl Decode for DaoReply {
                 model: reader.bytes("model", MESSAGE_BYTES_MAX)?.to_vec(),
             },
             11 => Self::TrainedTaken,
+            12 => Self::TermsStand,
+            13 => Self::Voted {
+                terms: Box::new(Decode::decode(reader)?),
+                evidence: reader.bytes("evidence", EVIDENCE_BYTES_MAX)?.to_vec(),
+            },
             other => return Err(DecodeError::invalid("dao reply", other)),
         })
     }

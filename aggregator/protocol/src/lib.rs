@@ -27,6 +27,7 @@ mod cohort;
 mod contribution;
 mod dao;
 mod federation_end;
+mod group;
 mod noise;
 mod offer;
 mod order;
@@ -54,6 +55,7 @@ pub use contribution::{
 };
 pub use dao::{DaoReply, DaoRequest, RoundSum};
 pub use federation_end::{EndReason, FederationEnd};
+pub use group::{GroupProbes, GroupSum};
 pub use noise::NoiseTerms;
 pub use offer::{ModelOffer, ModelTrained};
 pub use order::{RoundGrant, RoundId, RoundOrder};

@@ -1,14 +1,17 @@
 //! What a federation agrees on before anybody trains.
 
-use aggregator_strategy::{BufferRule, CohortRule, EarlyStopping, ServerOptimizer};
+use aggregator_strategy::{BufferRule, CohortRule, EarlyStopping, GroupRule, ServerOptimizer};
 use privacy_identity::{
-    Decode, DecodeError, Digest, Encode, Reader, Tag, VerifyingKey, Writer, list_from_reader,
-    list_to_writer,
+    Decode, DecodeError, Digest, Encode, Reader, SealingPublicKey, Tag, VerifyingKey, Writer,
+    list_from_reader, list_to_writer,
 };
 use privacy_secagg::{AGGREGATORS_MAX, AggregatorKeys, EncodingParameters, Tagging};
 use thiserror::Error;
 
-use crate::{CohortTerms, CustodyTerms, DriftTerms, NoiseTerms, SealingTerms, TrainingTerms};
+use crate::{
+    CohortTerms, CustodyTerms, DriftTerms, MESSAGE_BYTES_MAX, NoiseTerms, SealingTerms,
+    TrainingTerms,
+};
 
 /// Longest name of a federation, column or class, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -22,6 +25,8 @@ const FEATURES_MAX: usize = 100_000;
 const CLASSES_MAX: usize = 100_000;
 /// Most members of a cohort, as `privacy-cohort` bounds it.
 const COHORT_MEMBERS_MAX: usize = 1024;
+/// Most bytes of a coordinate in a party's part of a sum: an element of the field of verified MPC mode.
+const COORDINATE_BYTES_MAX: usize = 8;
 /// Most rounds of a federation.
 const ROUNDS_MAX: u32 = 1_000_000;
 
@@ -94,7 +99,10 @@ pub struct FederationTerms {
     /// Whether contributors train at their own pace and rounds are of those who are done; none: a round is of everybody
     /// at the same time.
     pub buffer: Option<BufferRule>,
-    /// Fewest contributions over which a sum is opened.
+    /// Whether a round's contributors are dealt into groups, each with a sum of its own, and a robust rule makes one step of the
+    /// groups' means; none: there is one sum, and its mean is the step. Not with a buffer.
+    pub groups: Option<GroupRule>,
+    /// Fewest contributions over which a sum is opened; of each group, where there are groups.
     pub minimum_cohort: u32,
     /// How long a round waits for contributions, in milliseconds.
     pub round_deadline_ms: u64,
@@ -110,6 +118,18 @@ impl FederationTerms {
         Digest::of_encoded(Tag::Terms, self)
     }
 
+    /// How many sums a round has: one, or one for each group.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.groups.map_or(1, |rule| rule.groups())
+    }
+
+    /// Fewest contributions with which a round goes on: the minimum cohort, in each group.
+    #[must_use]
+    pub fn contributions_min(&self) -> usize {
+        (self.minimum_cohort as usize).saturating_mul(self.group_count())
+    }
+
     /// The coordinator's keys.
     ///
     /// # Panics
@@ -117,6 +137,18 @@ impl FederationTerms {
     #[must_use]
     pub fn coordinator(&self) -> &AggregatorKeys {
         self.aggregators.first().expect("checked terms have aggregators")
+    }
+
+    /// Whose key opens what admits a member: the DAO node's.
+    ///
+    /// A federation without a cohort says no key of the DAO node. There the coordinator has the models in the clear anyway, and
+    /// nobody founds one but for tests and simulations: what is sealed to it admits nobody.
+    #[must_use]
+    pub fn admission_sealing(&self) -> SealingPublicKey {
+        match self.cohort {
+            CohortTerms::Mls { dao_sealing } => dao_sealing,
+            CohortTerms::Absent => self.coordinator().sealing,
+        }
     }
 
     /// Checks every field.
@@ -161,6 +193,7 @@ impl FederationTerms {
         })?;
         self.check_sampling()?;
         self.check_buffer()?;
+        self.check_groups()?;
         self.noise.check(&self.encoding, self.minimum_cohort)?;
         check("rounds", (1..=ROUNDS_MAX).contains(&self.rounds), || {
             format!("must be 1..={ROUNDS_MAX}, got {}", self.rounds)
@@ -199,12 +232,48 @@ impl FederationTerms {
         })
     }
 
+    /// Each group is of the minimum cohort, and nothing that is of one sum goes with several.
+    fn check_groups(&self) -> Result<(), TermsError> {
+        let Some(rule) = self.groups else { return Ok(()) };
+        let (least, most) = (self.contributions_min(), self.encoding.contributors_max());
+        check("groups", self.buffer.is_none(), || {
+            format!(
+                "{rule} are of one round of all, a buffer has rounds of those who are done: leave out one of them"
+            )
+        })?;
+        // A custodian answers one set per round, and what hides a set's errors is drawn for that one.
+        check("groups", self.sealing.custody().is_none(), || {
+            format!(
+                "{rule} cannot be opened in mode {}: custodians open one sum per round",
+                self.sealing.name()
+            )
+        })?;
+        check("groups", least <= most, || {
+            format!(
+                "{rule} of at least {} are {least}, the encoding holds {most}",
+                self.minimum_cohort
+            )
+        })?;
+        let sums = COORDINATE_BYTES_MAX * self.encoding.vector_len() * rule.groups();
+        check("groups", sums <= MESSAGE_BYTES_MAX, || {
+            format!(
+                "the sums of {} groups take {sums} bytes, a message {MESSAGE_BYTES_MAX}",
+                rule.groups()
+            )
+        })?;
+        check("groups", self.training.drift == DriftTerms::Absent, || {
+            "control variates follow the mean of all, not a robust step: leave out one of them"
+                .to_owned()
+        })
+    }
+
     /// A round that takes as many updates as its rule wants can be opened, and its ring holds all who are invited.
     fn check_sampling(&self) -> Result<(), TermsError> {
-        let (minimum, most) = (self.minimum_cohort as usize, self.encoding.contributors_max());
+        let (minimum, most) = (self.contributions_min(), self.encoding.contributors_max());
         let enough = self.sampling.enough();
         check("sampling", enough.is_none_or(|enough| enough >= minimum), || {
-            format!("{} wants fewer than the minimum cohort of {minimum}", self.sampling)
+            let all = if self.groups.is_some() { " in all groups" } else { "" };
+            format!("{} wants fewer than the minimum cohort of {minimum}{all}", self.sampling)
         })?;
         let invited = self.sampling.invited_max();
         check("sampling", invited.is_none_or(|invited| invited <= most as u64), || {
@@ -314,9 +383,17 @@ impl Encode for FederationTerms {
             stopping.encode(writer);
         }
         self.sampling.encode(writer);
-        writer.u8(u8::from(self.buffer.is_some()));
-        if let Some(buffer) = &self.buffer {
-            buffer.encode(writer);
+        // One or none of them: terms without groups are written as before there were any.
+        match (&self.buffer, &self.groups) {
+            (None, None) => writer.u8(0),
+            (Some(buffer), _) => {
+                writer.u8(1);
+                buffer.encode(writer);
+            }
+            (None, Some(groups)) => {
+                writer.u8(2);
+                groups.encode(writer);
+            }
         }
         writer.u32(self.minimum_cohort);
         writer.u64(self.round_deadline_ms);
@@ -326,7 +403,7 @@ impl Encode for FederationTerms {
 
 impl Decode for FederationTerms {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let terms = Self {
+        let mut terms = Self {
             name: reader.text("name", NAME_BYTES_MAX)?,
             purpose: reader.text("purpose", PURPOSE_BYTES_MAX)?,
             dao: Decode::decode(reader)?,
@@ -347,15 +424,21 @@ impl Decode for FederationTerms {
                 other => return Err(DecodeError::invalid("stopping", other)),
             },
             sampling: Decode::decode(reader)?,
-            buffer: match reader.u8()? {
-                0 => None,
-                1 => Some(Decode::decode(reader)?),
-                other => return Err(DecodeError::invalid("buffer", other)),
-            },
-            minimum_cohort: reader.u32()?,
-            round_deadline_ms: reader.u64()?,
-            step_deadline_ms: reader.u64()?,
+            buffer: None,
+            groups: None,
+            minimum_cohort: 0,
+            round_deadline_ms: 0,
+            step_deadline_ms: 0,
         };
+        match reader.u8()? {
+            0 => {}
+            1 => terms.buffer = Some(Decode::decode(reader)?),
+            2 => terms.groups = Some(Decode::decode(reader)?),
+            other => return Err(DecodeError::invalid("buffer or groups", other)),
+        }
+        terms.minimum_cohort = reader.u32()?;
+        terms.round_deadline_ms = reader.u64()?;
+        terms.step_deadline_ms = reader.u64()?;
         terms.checked().map_err(|e| DecodeError::invalid("terms", e))
     }
 }

@@ -1,8 +1,8 @@
 use aggregator_strategy::{
-    BufferRule, CohortRule, SamplingRate, ServerOptimizer, Ticket, participation_key,
+    BufferRule, CohortRule, GroupRule, SamplingRate, ServerOptimizer, Ticket, participation_key,
 };
 use privacy_dp::{ClipNorm, LocalUpdate};
-use privacy_identity::{Decode, Digest, Encode, SealingKey, Signed, SigningKey, Tag};
+use privacy_identity::{Decode, Digest, Encode, Envelope, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
     AggregatorKeys, EncodingOptions, EncodingParameters, NoisyUpdate, QuantizedUpdate, Tagging,
     seal,
@@ -51,6 +51,7 @@ fn terms() -> FederationTerms {
         stopping: None,
         sampling: CohortRule::Everybody,
         buffer: None,
+        groups: None,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
         step_deadline_ms: 30_000,
@@ -78,6 +79,11 @@ fn grant() -> RoundGrant {
 fn ticket() -> Ticket {
     let drawn = Ticket::draw(&participation_key(&key(3)), &grant().draw(), SamplingRate::ALL);
     drawn.unwrap()
+}
+
+fn sealed_to_the_dao_node() -> Envelope {
+    let rng = &mut ChaCha20Rng::seed_from_u64(9);
+    SealingKey::from_seed(&[9; 32]).public().seal(Tag::Admission, &[], &[1; 20], rng).unwrap()
 }
 
 fn custody_key() -> Signed<CustodyKey> {
@@ -117,8 +123,7 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     let verified = sealed.clone().verify().unwrap();
     let join = JoinRequest {
         federation: terms().id(),
-        token: "t".to_owned(),
-        label: "w".to_owned(),
+        admission: sealed_to_the_dao_node(),
         custody: custody_key(),
         draw: participation_key(&key(3)).public_key(),
     };
@@ -167,6 +172,14 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
     check_round_trip(&DaoRequest::Abort { round: RoundId(7), reason: "helper lost".to_owned() });
     check_round_trip(&DaoRequest::Join(join));
     check_round_trip(&DaoReply::Granted { grant: Box::new(signed_grant), model: vec![] });
+}
+
+#[test]
+fn what_is_said_of_voted_terms_round_trips() {
+    check_round_trip(&DaoRequest::Voted { known: terms().id() });
+    check_round_trip(&DaoReply::TermsStand);
+    let terms = Box::new(Signed::new(terms(), Tag::Terms, &key(9)));
+    check_round_trip(&DaoReply::Voted { terms, evidence: vec![1; 300] });
 }
 
 #[test]
@@ -357,6 +370,46 @@ fn a_buffer_that_could_not_be_opened_or_summed_is_refused_by_name() {
     scaffold.training.drift = DriftTerms::Scaffold;
     scaffold.training.work = LocalWork::Steps(4);
     check(scaffold, "control variates");
+}
+
+#[test]
+fn groups_that_could_not_be_opened_or_hide_nobody_are_refused_by_name() {
+    let of = |groups, rule: &str| {
+        let rule = GroupRule::new(groups, rule.parse().unwrap()).unwrap();
+        FederationTerms { groups: Some(rule), minimum_cohort: 2, ..terms() }
+    };
+    let base = || of(3, "median");
+    check_round_trip(&base().checked().unwrap());
+    check_round_trip(&of(4, "trimmed-mean:beta=0.25").checked().unwrap());
+    assert_eq!((base().group_count(), base().contributions_min()), (3, 6));
+    assert_eq!((terms().group_count(), terms().contributions_min()), (1, 3));
+    assert_ne!(base().id(), FederationTerms { groups: None, ..base() }.id());
+    assert_ne!(base().id(), of(3, "geometric-median").id());
+    let check = |terms: FederationTerms, expected: &str| {
+        let refused = terms.checked().unwrap_err().to_string();
+        assert!(refused.starts_with("groups: ") && refused.contains(expected), "{refused}");
+    };
+    // Three groups of three are nine, the ring holds eight.
+    let many = FederationTerms { minimum_cohort: 3, ..base() };
+    check(many, "median of 3 groups of at least 3 are 9, the encoding holds 8");
+    check(FederationTerms { buffer: Some(BUFFER), ..base() }, "leave out one of them");
+    let custody = SealingTerms::Fhe(CustodyTerms::new(2, 2).unwrap());
+    let aggregators = vec![aggregator(1)];
+    check(FederationTerms { sealing: custody, aggregators, ..base() }, "one sum per round");
+    let mut scaffold = base();
+    scaffold.training.drift = DriftTerms::Scaffold;
+    scaffold.training.work = LocalWork::Steps(4);
+    check(scaffold, "control variates");
+    let sampling = "uniform:size=5".parse().unwrap();
+    let refused = FederationTerms { sampling, ..base() }.checked().unwrap_err().to_string();
+    assert!(
+        refused.ends_with("wants fewer than the minimum cohort of 6 in all groups"),
+        "{refused}"
+    );
+    // Noise is accounted for the sum of a group.
+    let noise = NoiseTerms { multiplier: 1.0, honest_minimum: 3, delta: 1e-5 };
+    let refused = FederationTerms { noise, ..base() }.checked().unwrap_err().to_string();
+    assert!(refused.starts_with("noise"), "{refused}");
 }
 
 #[test]

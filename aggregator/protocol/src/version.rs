@@ -6,8 +6,8 @@ use privacy_identity::{Decode, DecodeError, Encode};
 /// 3: parts in batches, answers that name their round. 4: cohorts that are drawn, tickets, schedules of learning
 /// rates, receipts that name the shares of their scalars. 5: probes as Rice codes, a contrast beside value and innovation,
 /// early stopping, personal models and control variates in the terms, ends and aborts that are signed. 6: rounds with a
-/// buffer, models to train from and the word that they were trained from.
-pub const WIRE_VERSION: u8 = 6;
+/// buffer, models to train from and the word that they were trained from. 7: what admits a member is sealed to the DAO node.
+pub const WIRE_VERSION: u8 = 7;
 
 /// Largest message: an update of 20 million parameters with a proof of its norm takes 161 MB.
 pub const MESSAGE_BYTES_MAX: usize = 192 << 20;

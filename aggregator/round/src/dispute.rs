@@ -7,7 +7,7 @@ use privacy_identity::{Digest, VerifyingKey};
 use privacy_secagg::{AggregateError, TagError};
 use thiserror::Error;
 
-use crate::{ReceiptError, ValueFault};
+use crate::{ReceiptError, StepError, ValueFault};
 
 /// Accused who are named in a sentence; the others are counted. More than there are aggregators in any federation.
 const NAMED_MAX: usize = 16;
@@ -46,6 +46,9 @@ pub enum Finding {
     /// The sum has no mean.
     #[error("the sum cannot be decoded: {0}")]
     Undecodable(#[from] AggregateError),
+    /// The sums of the groups make no step.
+    #[error("{0}")]
+    Step(#[from] StepError),
     /// The values are not what the parties' answers give, or those cannot be true.
     #[error("{0}")]
     Values(#[from] ValueFault),
@@ -89,7 +92,7 @@ impl Dispute {
     ) -> Self {
         let coordinator = terms.coordinator().verifying;
         let accused = match finding {
-            Finding::Tags(_) | Finding::Undecodable(_) => {
+            Finding::Tags(_) | Finding::Undecodable(_) | Finding::Step(_) => {
                 terms.aggregators.iter().map(|keys| keys.verifying).collect()
             }
             Finding::OtherModel { .. } => vec![terms.dao_node, coordinator],

@@ -20,6 +20,7 @@
 //! the persisted inputs again and gets the same state, and [`Coordinator::outstanding`] names the
 //! requests to repeat.
 
+mod admission;
 mod asked;
 mod batch;
 mod collect;
@@ -29,6 +30,7 @@ mod contributor_receipt;
 mod control_variate;
 mod coordinator;
 mod dispute;
+mod grouping;
 mod input;
 mod mailbox;
 mod membership;
@@ -55,6 +57,7 @@ mod value_check;
 mod work;
 mod worked;
 
+pub use admission::{Admission, AdmissionError};
 pub use asked::{Answer, Asked};
 pub use batch::{Batch, Unsendable};
 pub use commitments::missing_commitment;
@@ -63,6 +66,7 @@ pub use contributor_receipt::{ContributorReceipt, NOT_CHECKED, ReceiptCheck};
 pub use control_variate::{control_digest, split_control, with_control};
 pub use coordinator::{AbortReason, Coordinator, Ended, RoundEvent, SUMS_MAX};
 pub use dispute::{Dispute, Finding};
+pub use grouping::{Grouping, OpenedGroups, StepError, step_of};
 pub use input::{Ask, Input, Output};
 pub use mailbox::{COMMITS_KEPT_MAX, Mailbox, WELCOMES_KEPT_MAX};
 pub use membership::{Membership, MembershipError, Now, Taken};

@@ -125,7 +125,9 @@ impl Membership {
         Ok(Self {
             federation: terms.id(),
             dao_node: terms.dao_node,
-            draws: terms.sampling != CohortRule::Everybody || terms.buffer.is_some(),
+            draws: terms.sampling != CohortRule::Everybody
+                || terms.buffer.is_some()
+                || terms.groups.is_some(),
             dao_sealing,
             signing: SigningKey::from_seed(&key.seed()),
             standing: Standing::Outside,

@@ -36,7 +36,9 @@ pub fn message_bytes_max(terms: &FederationTerms) -> usize {
     let parts = batch_len(terms).min(contributors) * in_batch_bytes(terms);
     let evidence = contributors * (CONTRIBUTOR_BYTES + sizes.evidence);
     let cohort = if terms.cohort.is_present() { contributors * COHORT_BYTES } else { 0 };
-    let vector = COORDINATE_BYTES * vector_len + contributors * CONTRIBUTOR_BYTES;
+    // Of each group there is a sum of its own, and two probes.
+    let vectors = COORDINATE_BYTES * vector_len * terms.group_count();
+    let vector = vectors + contributors * CONTRIBUTOR_BYTES;
     let longest = update.max(parts).max(evidence).max(cohort).max(vector);
     BASE_BYTES.saturating_add(longest).min(MESSAGE_BYTES_MAX)
 }

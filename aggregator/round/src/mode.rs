@@ -1,5 +1,9 @@
 //! What differs between the modes of sealing: payloads, partial sums, scalars and their opening.
 //!
+//! Where the terms have groups ([`Grouping`]), each group is summed, opened and read as a set of its own, by the same functions of the
+//! mode: what a party answers is then a list, one entry for each group. The parties of MPC modes alone are asked so: terms with groups
+//! and custodians do not exist.
+//!
 //! The machines of this crate are the same in all modes; here, and only here, is asked which one it is.
 //!
 //! ```text
@@ -18,9 +22,10 @@ mod verified;
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    AcceptedSet, FederationTerms, ProbeOrder, Refusal, RoundGrant, SCALARS, SealingTerms,
+    AcceptedSet, FederationTerms, GroupSum, MESSAGE_BYTES_MAX, ProbeOrder, Refusal, RoundGrant,
+    SCALARS, SealingTerms,
 };
-use privacy_identity::{Digest, SealingPublicKey, SigningKey};
+use privacy_identity::{Digest, Reader, SealingPublicKey, SigningKey, Writer};
 use privacy_secagg::{
     Binding, NoisyUpdate, Payloads, QuantizedProbe, SealedUpdate, VerifiedDelivery, seal_payloads,
     seal_payloads_seeded,
@@ -30,7 +35,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    AggregatorContext, OwnShares,
+    AggregatorContext, Grouping, OwnShares,
     context::recipients,
     parts::{PartError, Parts},
 };
@@ -59,13 +64,24 @@ impl OpenError {
     }
 }
 
-/// An opened sum.
+/// The opened sum of one set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Opened {
     /// As signed integers, `[vector_len]`.
     pub(crate) sum: Vec<i64>,
     /// The sum of the linear tags.
     pub(crate) tag: Option<[u64; 2]>,
+    /// Places of custodians whose shares contradict the others'.
+    pub(crate) liars: Vec<usize>,
+}
+
+/// The opened sums of a round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenedSums {
+    /// Of the first group, or of all.
+    pub(crate) first: GroupSum,
+    /// Of the other groups.
+    pub(crate) others: Vec<GroupSum>,
     /// Places of custodians whose shares contradict the others'.
     pub(crate) liars: Vec<usize>,
 }
@@ -210,8 +226,37 @@ pub(crate) fn proof_holds(
     shares.len() == terms.aggregators.len() && verified::holds(terms, binding, message, shares)
 }
 
-/// What a party contributes to the opening of the sum over these parts.
+/// What a party contributes to the opening of the sum over these parts: of all, or of each group.
+///
+/// * `parts` — of the whole set.
 pub(crate) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
+    let terms = parts.context.terms();
+    if terms.groups.is_none() {
+        return partial_sum_of(parts);
+    }
+    let set = AcceptedSet::new(parts.set.to_vec()).map_err(|_source| Refusal::BadSet)?;
+    let grouping = Grouping::of(terms, parts.grant, &set)?;
+    let mut writer = Writer::default();
+    for set in grouping.sets() {
+        writer.bytes(&partial_sum_of(&Parts { set: set.contributions(), ..*parts })?);
+    }
+    Ok(writer.into_bytes())
+}
+
+/// The entries of what [`partial_sum`] made, one for each group.
+fn of_groups<'a>(terms: &FederationTerms, share: &'a [u8]) -> Result<Vec<&'a [u8]>, Refusal> {
+    if terms.groups.is_none() {
+        return Ok(vec![share]);
+    }
+    let mut reader = Reader::new(share);
+    let entry = |_| reader.bytes("partial sum of a group", MESSAGE_BYTES_MAX);
+    let entries = (0..terms.group_count()).map(entry).collect::<Result<Vec<_>, _>>();
+    let entries = entries.map_err(|_source| Refusal::Malformed)?;
+    reader.finish().map_err(|_source| Refusal::Malformed)?;
+    Ok(entries)
+}
+
+fn partial_sum_of(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
     match parts.context.terms().sealing {
         SealingTerms::Mpc => mpc::partial_sum(parts),
         SealingTerms::MpcVerified => verified::partial_sum(parts),
@@ -219,7 +264,8 @@ pub(crate) fn partial_sum(parts: &Parts<'_>) -> Result<Vec<u8>, PartError> {
     }
 }
 
-/// The sum of two partial sums of one party, over different updates: what [`partial_sum`] makes of all of them.
+/// The sum of two partial sums of one party, over different updates: what [`partial_sum`] makes of all of them. Not of
+/// groups, whose work is not shared ([`crate::SharedWork`]).
 pub(crate) fn merged_sums(
     context: &AggregatorContext,
     grant: &RoundGrant,
@@ -239,15 +285,42 @@ pub(crate) fn check_partial_sum(
     grant: &RoundGrant,
     share: &[u8],
 ) -> Result<(), Refusal> {
-    match context.terms().sealing {
-        SealingTerms::Mpc => mpc::check_partial_sum(context.terms(), grant, share),
-        SealingTerms::MpcVerified => verified::check_partial_sum(context.terms(), grant, share),
+    let terms = context.terms();
+    of_groups(terms, share)?.into_iter().try_for_each(|share| match terms.sealing {
+        SealingTerms::Mpc => mpc::check_partial_sum(terms, grant, share),
+        SealingTerms::MpcVerified => verified::check_partial_sum(terms, grant, share),
         SealingTerms::Fhe(_) => fhe::check_partial_sum(share),
-    }
+    })
 }
 
-/// Opens the sum over `set`: the coordinator's own partial sum and the others' by place.
-pub(crate) fn open_sum(
+/// Opens the sums over the groups of `set`: the coordinator's own partial sum and the others' by place.
+pub(crate) fn open_sums(
+    context: &AggregatorContext,
+    grant: &RoundGrant,
+    set: &AcceptedSet,
+    own: &[u8],
+    others: &BTreeMap<usize, &[u8]>,
+) -> Result<OpenedSums, OpenError> {
+    let terms = context.terms();
+    let grouping = Grouping::of(terms, grant, set).map_err(OpenError::shares)?;
+    let own = of_groups(terms, own).map_err(|_refusal| OpenError::Own)?;
+    let mut entries = BTreeMap::new();
+    for (&place, share) in others {
+        entries.insert(place, of_groups(terms, share).map_err(OpenError::shares)?);
+    }
+    let (mut sums, mut liars) = (Vec::new(), Vec::new());
+    for (group, (set, own)) in grouping.sets().iter().zip(own).enumerate() {
+        let others = entries.iter().map(|(&place, entries)| (place, entries[group])).collect();
+        let opened = open_sum(context, grant, set, own, &others)?;
+        sums.push(GroupSum { sum: opened.sum, tag: opened.tag });
+        liars.extend(opened.liars);
+    }
+    let mut sums = sums.into_iter();
+    let first = sums.next().ok_or(OpenError::Own)?;
+    Ok(OpenedSums { first, others: sums.collect(), liars })
+}
+
+fn open_sum(
     context: &AggregatorContext,
     grant: &RoundGrant,
     set: &AcceptedSet,
@@ -263,23 +336,32 @@ pub(crate) fn open_sum(
     }
 }
 
-/// A party's shares of the scalars of each part, in their order: of value, innovation and contrast.
+/// A party's shares of the scalars of each part, in their order: of value, innovation and contrast, by the probes of its group.
+///
+/// * `parts` — of the whole set.
 pub(crate) fn scalar_shares(
     parts: &Parts<'_>,
     order: &ProbeOrder,
 ) -> Result<Vec<[u64; SCALARS]>, PartError> {
-    let (context, probes) = (parts.context, order.probes());
-    match context.terms().sealing {
-        SealingTerms::Mpc => {
-            parts.each().map(|part| Ok(mpc::scalars(context, &part?, probes)?)).collect()
-        }
-        SealingTerms::MpcVerified => {
-            let scalars = |part| Ok(verified::scalars(context, parts.place, &part?, probes)?);
-            parts.each().map(scalars).collect()
-        }
-        SealingTerms::Fhe(_) if parts.place == 0 => fhe::body_products(parts, order),
-        SealingTerms::Fhe(custody) => fhe::scalar_shares(parts, custody, order),
+    let context = parts.context;
+    if let SealingTerms::Fhe(custody) = context.terms().sealing {
+        return if parts.place == 0 {
+            fhe::body_products(parts, order)
+        } else {
+            fhe::scalar_shares(parts, custody, order)
+        };
     }
+    let set = AcceptedSet::new(parts.set.to_vec()).map_err(|_source| Refusal::BadSet)?;
+    let grouping = Grouping::of(context.terms(), parts.grant, &set)?;
+    let each = parts.each().zip(grouping.places());
+    each.map(|(part, group)| {
+        let (part, probes) = (part?, order.probes_of(*group).ok_or(Refusal::BadSet)?);
+        Ok(match context.terms().sealing {
+            SealingTerms::Mpc => mpc::scalars(context, &part, probes)?,
+            _ => verified::scalars(context, parts.place, &part, probes)?,
+        })
+    })
+    .collect()
 }
 
 /// Opens the scalars of each contributor of `set`, in their order; also the places of custodians whose
@@ -319,7 +401,11 @@ pub(crate) fn scalars_of_payloads(
     order: &ProbeOrder,
     (binding, payloads): (&Binding, &[(usize, &[u8])]),
 ) -> Result<Vec<[u64; SCALARS]>, Refusal> {
-    let probes = order.probes();
+    let grouping = Grouping::of(terms, grant, set)?;
+    let contributions = set.contributions();
+    let place = contributions.binary_search_by_key(&binding.member, |(member, _)| *member);
+    let group = place.ok().and_then(|place| grouping.places().get(place));
+    let probes = group.and_then(|group| order.probes_of(*group)).ok_or(Refusal::BadSet)?;
     let each = payloads.iter();
     match terms.sealing {
         SealingTerms::Mpc => each

@@ -206,7 +206,9 @@ impl PeerAggregator {
         self.phase.held()
     }
 
-    fn round(&self) -> Option<RoundId> {
+    /// The newest round that it answered.
+    #[must_use]
+    pub fn round(&self) -> Option<RoundId> {
         self.held().map(|held| held.grant().round)
     }
 
@@ -412,7 +414,10 @@ pub(crate) fn check_probes(
     if body.set_root != set.tree().root() {
         return Err(Refusal::BadSet);
     }
-    for probe in body.probes() {
+    if body.groups() != terms.group_count() {
+        return Err(Refusal::BadSet);
+    }
+    for probe in (0..body.groups()).filter_map(|group| body.probes_of(group)).flatten() {
         probe.clone().checked(&terms.encoding).map_err(|_source| Refusal::Malformed)?;
     }
     Ok(())

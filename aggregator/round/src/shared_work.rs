@@ -15,13 +15,14 @@
 
 use std::ops::Range;
 
+use aggregator_protocol::FederationTerms;
 use privacy_identity::{
     Decode, DecodeError, Digest, Encode, Envelope, Reader, Signed, Tag, Writer,
 };
 use rand::CryptoRng;
 use thiserror::Error;
 
-use crate::{AggregatorContext, UpdateStore, Work, Worked};
+use crate::{AggregatorContext, UpdateStore, Work, Worked, work::Task};
 
 /// A [`Work`] that is cut into batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +66,13 @@ impl SharedWork {
     ///
     /// * `batch_updates` — most updates of one batch; 0 counts as 1.
     ///
-    /// Returns nothing if that is one batch, which is not worth sharing.
+    /// Returns nothing if that is one batch, which is not worth sharing, or if it is about the groups of a set, which follow
+    /// from the whole of it.
     #[must_use]
-    pub fn new(work: Work, batch_updates: u32) -> Option<Self> {
+    pub fn new(terms: &FederationTerms, work: Work, batch_updates: u32) -> Option<Self> {
+        if terms.groups.is_some() && !matches!(work.task, Task::Prepare { .. }) {
+            return None;
+        }
         let shared = Self { work, batch_updates: batch_updates.max(1) };
         (shared.batch_count() > 1).then_some(shared)
     }

@@ -5,16 +5,16 @@
 //! tags, any member of the cohort finds the first three (`privacy_secagg::TagKey`); with the model from
 //! which it trained, each finds the last.
 
-use aggregator_protocol::{FederationTerms, RoundReceipt, RoundSum};
+use aggregator_protocol::{AcceptedSet, FederationTerms, Refusal, RoundId, RoundReceipt, RoundSum};
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
-use privacy_secagg::{LinearTag, Tagging, decode_mean};
+use privacy_secagg::{LinearTag, Tagging};
 
-use crate::{Dispute, Finding, RoundSecret};
+use crate::{Dispute, Finding, Grouping, RoundSecret, StepError, step_of};
 
 /// A sum that was checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedSum {
-    /// The mean update in parameter units, `[dimension]`.
+    /// The mean update in parameter units, `[dimension]`; where there are groups, what the rule makes of their means.
     pub mean: Vec<f32>,
 }
 
@@ -58,23 +58,35 @@ fn found(
     if body.accepted != receipt.accepted {
         return Err(Finding::OtherSet);
     }
-    check_tags(terms, body, secret)?;
-    let rotation = terms.encoding.rotation(&terms.id(), body.round.0);
-    let count = body.accepted.contributions().len();
-    Ok(CheckedSum { mean: decode_mean(&body.sum, count, &rotation, &terms.encoding)? })
+    let grant = receipt.grant.unverified_body();
+    let grouping = Grouping::of(terms, grant, &body.accepted);
+    let grouping = grouping.map_err(|refusal| Finding::Step(StepError::Groups(refusal)))?;
+    if grouping.sets().len() != body.groups() {
+        return Err(Finding::Step(StepError::Groups(Refusal::BadSet)));
+    }
+    for (set, sum) in grouping.sets().iter().zip(body.sums()) {
+        check_tags(terms, body.round, set, sum, secret)?;
+    }
+    match step_of(terms, grant, body) {
+        Ok(mean) => Ok(CheckedSum { mean }),
+        Err(StepError::Decode(error)) => Err(Finding::Undecodable(error)),
+        Err(other) => Err(Finding::Step(other)),
+    }
 }
 
 fn check_tags(
     terms: &FederationTerms,
-    sum: &RoundSum,
+    round: RoundId,
+    set: &AcceptedSet,
+    (sum, tag): (&[i64], Option<[u64; 2]>),
     secret: Option<&RoundSecret>,
 ) -> Result<(), Finding> {
-    match (terms.encoding.options().tagging, sum.tag, secret) {
+    match (terms.encoding.options().tagging, tag, secret) {
         (Tagging::Absent, None, _) => Ok(()),
         (Tagging::Linear, Some(tag), Some(secret)) => {
-            let members = sum.accepted.contributions().iter().map(|(member, _)| member);
-            let key = secret.tag_key(terms, sum.round);
-            Ok(key.check_sum(&sum.sum, LinearTag(tag), members, &terms.encoding)?)
+            let members = set.contributions().iter().map(|(member, _)| member);
+            let key = secret.tag_key(terms, round);
+            Ok(key.check_sum(sum, LinearTag(tag), members, &terms.encoding)?)
         }
         _ => Err(Finding::Untagged),
     }

@@ -1,10 +1,11 @@
 //! What the opened sum says of the values of a round, whoever computes it.
 
-use aggregator_protocol::{FederationTerms, OpenedScalars, ProbeOrder, SCALARS};
-use privacy_identity::{Decode, DecodeError, Encode, Reader, Writer};
+use aggregator_protocol::{
+    FederationTerms, OpenedScalars, ProbeOrder, Refusal, RoundGrant, RoundSum, SCALARS,
+};
 use privacy_secagg::{EncodingParameters, QuantizedProbe, VALUE_MAX};
 
-use crate::{ValueFault, mode};
+use crate::{Grouping, ValueFault, mode};
 
 /// The inner products of a round's opened sum with its probes, and its summed weights: all that it takes of
 /// a sum to check the values, in 32 bytes.
@@ -13,21 +14,54 @@ use crate::{ValueFault, mode};
 /// is public and was fixed before anybody knew p. A shift that another contributor's does not make up for is
 /// found by whoever has the sum, always; that it is made up for, that other contributor finds
 /// ([`crate::OwnShares::check`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Where a round has groups this holds of each, with the group's own sum and probes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SumProducts {
+    groups: Vec<GroupProducts>,
+    /// The group of each contribution, in the order of the set.
+    places: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct GroupProducts {
     /// ⟨sum, p⟩ for value, innovation and contrast.
     products: [i64; SCALARS],
     /// The coordinate of summed weights; 0 without weights.
     weight: i64,
+    /// Contributions of the group.
+    count: usize,
 }
 
 impl SumProducts {
-    /// * `sum` — the opened sum, `[vector_len]`.
-    #[must_use]
-    pub fn of(encoding: &EncodingParameters, sum: &[i64], order: &ProbeOrder) -> Self {
-        let products = order.probes().map(|probe| probe.product_with_sum(sum));
-        let weight = sum.get(encoding.dimension()).copied().unwrap_or_default();
-        Self { products, weight: if encoding.is_weighted() { weight } else { 0 } }
+    /// * `sum` — the opened sum of the round of `grant`.
+    /// * `order` — its probes, which were checked or are the caller's.
+    ///
+    /// # Errors
+    /// [`Refusal::BadSet`] if sums or probes are of other groups than the set's.
+    pub fn of(
+        terms: &FederationTerms,
+        grant: &RoundGrant,
+        sum: &RoundSum,
+        order: &ProbeOrder,
+    ) -> Result<Self, Refusal> {
+        let grouping = Grouping::of(terms, grant, &sum.accepted)?;
+        let sets = grouping.sets();
+        if sets.len() != sum.groups() || sets.len() != order.groups() {
+            return Err(Refusal::BadSet);
+        }
+        let encoding = &terms.encoding;
+        let mut groups = Vec::new();
+        for (group, (set, (sum, _))) in sets.iter().zip(sum.sums()).enumerate() {
+            let probes = order.probes_of(group).ok_or(Refusal::BadSet)?;
+            let weight = sum.get(encoding.dimension()).copied().unwrap_or_default();
+            groups.push(GroupProducts {
+                products: probes.map(|probe| probe.product_with_sum(sum)),
+                weight: if encoding.is_weighted() { weight } else { 0 },
+                count: set.contributions().len(),
+            });
+        }
+        Ok(Self { groups, places: grouping.places().to_vec() })
     }
 
     /// Checks that the opened scalars add up.
@@ -40,20 +74,30 @@ impl SumProducts {
         order: &ProbeOrder,
         readings: &[[i64; SCALARS]],
     ) -> Result<(), ValueFault> {
-        for (which, (probe, product)) in order.probes().into_iter().zip(self.products).enumerate() {
-            let scalars = readings.iter().map(|scalars| scalars[which]);
-            let adds_up = mode::adds_up(terms, probe, scalars.clone(), product)
-                .map_err(|refusal| ValueFault::Probe { refusal })?;
-            if !adds_up {
-                let got = scalars.map(i128::from).sum();
-                return Err(ValueFault::Sum { which, expected: product, got });
+        let bad = || ValueFault::Probe { refusal: Refusal::BadSet };
+        if readings.len() != self.places.len() {
+            return Err(bad());
+        }
+        for (group, of_group) in self.groups.iter().enumerate() {
+            let probes = order.probes_of(group).ok_or_else(bad)?;
+            let pairs = readings.iter().zip(&self.places);
+            let own: Vec<_> =
+                pairs.filter(|(_, place)| **place == group).map(|(reading, _)| *reading).collect();
+            for (which, (probe, product)) in probes.into_iter().zip(of_group.products).enumerate() {
+                let scalars = own.iter().map(|scalars| scalars[which]);
+                let adds_up = mode::adds_up(terms, probe, scalars.clone(), product)
+                    .map_err(|refusal| ValueFault::Probe { refusal })?;
+                if !adds_up {
+                    let got = scalars.map(i128::from).sum();
+                    return Err(ValueFault::Sum { which, expected: product, got });
+                }
             }
         }
         Ok(())
     }
 
     /// What the receipt has to say of these readings: cut to what an honest update can have, in the ledger's
-    /// unit, divided by the number of contributions or by Σw/W of the weights, towards zero.
+    /// unit, divided by the number of contributions to the sum or by Σw/W of their weights, towards zero.
     ///
     /// Threat: where norms are not proved, a contributor that seals a longer update than the clip norm allows, or
     /// an aggregator that helps it: beyond the length of the probe times the largest norm nobody is paid.
@@ -64,30 +108,22 @@ impl SumProducts {
         order: &ProbeOrder,
         readings: &[[i64; SCALARS]],
     ) -> Vec<OpenedScalars> {
-        let share = Share::of(encoding, readings.len(), self.weight);
-        let value = |probe: &QuantizedProbe, reading: i64| {
-            let most = probe.reading_max(encoding);
-            share.of_value(probe.value_from_opened(reading.clamp(-most, most)))
-        };
-        let scalars = |[first, second, third]: &[i64; SCALARS]| OpenedScalars {
-            value: value(&order.value, *first),
-            innovation: value(&order.innovation, *second),
-            contrast: value(&order.contrast, *third),
-        };
-        readings.iter().map(scalars).collect()
-    }
-}
-
-impl Encode for SumProducts {
-    fn encode(&self, writer: &mut Writer) {
-        self.products.iter().for_each(|product| writer.i64(*product));
-        writer.i64(self.weight);
-    }
-}
-
-impl Decode for SumProducts {
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { products: [reader.i64()?, reader.i64()?, reader.i64()?], weight: reader.i64()? })
+        let each = readings.iter().zip(&self.places);
+        each.filter_map(|([first, second, third], place)| {
+            let (group, probes) = (self.groups.get(*place)?, order.probes_of(*place)?);
+            let share = Share::of(encoding, group.count, group.weight);
+            let value = |probe: &QuantizedProbe, reading: i64| {
+                let most = probe.reading_max(encoding);
+                share.of_value(probe.value_from_opened(reading.clamp(-most, most)))
+            };
+            let [of_value, of_innovation, of_contrast] = probes;
+            Some(OpenedScalars {
+                value: value(of_value, *first),
+                innovation: value(of_innovation, *second),
+                contrast: value(of_contrast, *third),
+            })
+        })
+        .collect()
     }
 }
 

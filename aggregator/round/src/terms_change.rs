@@ -255,13 +255,17 @@ fn compare_rest(comparison: &mut Comparison, agreed: &FederationTerms, offered: 
         keys.collect::<Vec<_>>().join(" ")
     };
     comparison.other("who aggregates", &keys(agreed), &keys(offered));
+    let pace = |terms: &FederationTerms| {
+        terms.buffer.map_or_else(|| "none".to_owned(), |rule| rule.to_string())
+    };
+    comparison.other("own pace", &pace(agreed), &pace(offered));
     let columns = |terms: &FederationTerms| quoted(&terms.schema.features.join(" "));
     comparison.other("columns", &columns(agreed), &columns(offered));
     comparison.other("label", &quoted(&agreed.schema.label), &quoted(&offered.schema.label));
     let of = |terms: &FederationTerms, part: BytesOf<'_>| {
         short(&Digest::of(Tag::Terms, &part(terms)).to_string())
     };
-    let parts: [(&'static str, BytesOf<'_>); 9] = [
+    let parts: [(&'static str, BytesOf<'_>); 10] = [
         ("keys of the aggregators", &|terms| {
             terms.aggregators.iter().flat_map(Encode::to_bytes).collect()
         }),
@@ -272,6 +276,9 @@ fn compare_rest(comparison: &mut Comparison, agreed: &FederationTerms, offered: 
         ("encoding of updates", &|terms| terms.encoding.to_bytes()),
         ("server's optimiser", &|terms| terms.optimizer.to_bytes()),
         ("choice of the cohort", &|terms| terms.sampling.to_bytes()),
+        ("groups of a round and their rule", &|terms| {
+            terms.groups.map(|groups| groups.to_bytes()).unwrap_or_default()
+        }),
         ("deadlines and end", &|terms| {
             let end = terms.stopping.map(|stopping| stopping.to_string()).unwrap_or_default();
             format!("{} {} {end}", terms.round_deadline_ms, terms.step_deadline_ms).into_bytes()

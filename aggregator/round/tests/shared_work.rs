@@ -15,7 +15,7 @@ use aggregator_round::{
 use privacy_identity::Encode as _;
 use world::{
     every_mode,
-    federation::{Federation, asks_measure, asks_settle},
+    federation::{Federation, asks_measure, asks_settle, asks_sum},
     rng_for,
 };
 
@@ -37,7 +37,7 @@ fn in_batches(
     context: &AggregatorContext,
     updates: &MemoryUpdates,
 ) -> Option<Input> {
-    let shared = SharedWork::new(work.clone(), batch_updates)?;
+    let shared = SharedWork::new(context.terms(), work.clone(), batch_updates)?;
     let posted = shared.to_shared(context);
     let mut results = vec![Vec::new(); shared.batch_count() as usize];
     for batch in (0..shared.batch_count()).rev().chain([0]) {
@@ -131,7 +131,7 @@ fn promise_2_a_process_that_lacks_an_update_does_not_end_the_round_for_it() {
         let mut updates = federation.coordinator.updates.clone();
         updates.retain(|id| !lost.contains(id));
         let context = &federation.coordinator.context;
-        let shared = SharedWork::new(*work.clone(), 1).unwrap();
+        let shared = SharedWork::new(context.terms(), *work.clone(), 1).unwrap();
         let found = (0..shared.batch_count()).filter_map(|batch| {
             match shared.run_batch(context, &updates, batch, &mut rng_for(&[1])) {
                 Ok(_) => None,
@@ -153,7 +153,8 @@ fn promise_2_a_process_that_lacks_an_update_does_not_end_the_round_for_it() {
 fn what_this_aggregator_did_not_put_into_the_shared_place_is_refused() {
     let mut federation = submitted(SealingTerms::Mpc);
     federation.run_until(|ask| matches!(ask, Ask::Own(_)));
-    let shared = SharedWork::new(*own(&federation).unwrap(), 2).unwrap();
+    let terms = federation.world.terms.clone();
+    let shared = SharedWork::new(&terms, *own(&federation).unwrap(), 2).unwrap();
     let (context, updates) = (&federation.coordinator.context, &federation.coordinator.updates);
     let mut rng = rng_for(&[1]);
     // Signed by the other aggregator, or altered in any byte.
@@ -168,7 +169,7 @@ fn what_this_aggregator_did_not_put_into_the_shared_place_is_refused() {
     let result = shared.run_batch(context, updates, 1, &mut rng).unwrap();
     assert!(shared.read_batch(context, 1, &result).is_ok());
     assert_eq!(shared.read_batch(context, 0, &result), Err(SharedWorkError::Misplaced));
-    let elsewhere = SharedWork::new(shared.work().clone(), 3).unwrap();
+    let elsewhere = SharedWork::new(&terms, shared.work().clone(), 3).unwrap();
     assert_eq!(elsewhere.read_batch(context, 1, &result), Err(SharedWorkError::Misplaced));
     for at in 0..result.len() {
         let mut altered = result.clone();
@@ -186,4 +187,17 @@ fn what_this_aggregator_did_not_put_into_the_shared_place_is_refused() {
     assert_ne!(again, result, "sealed afresh each time");
     assert_eq!(shared.work().round(), RoundId(0));
     federation.run_until(asks_measure);
+}
+
+#[test]
+fn what_follows_from_the_whole_set_of_a_round_in_groups_is_not_shared() {
+    let world = world::World::sealed(SealingTerms::MpcVerified, 3, 2, MEMBERS + 2);
+    let mut federation = Federation::of(world.in_groups(3, "median"));
+    federation.open_to_all();
+    let terms = federation.world.terms.clone();
+    federation.run_until(|ask| matches!(ask, Ask::Own(_)));
+    // Proofs are each update's own.
+    assert!(SharedWork::new(&terms, *own(&federation).unwrap(), 2).is_some());
+    federation.run_until(asks_sum);
+    assert!(SharedWork::new(&terms, *own(&federation).unwrap(), 2).is_none());
 }

@@ -55,9 +55,10 @@ impl Settled {
         let receipt = receipt.unverified_body().clone();
         let sum = machine.sum_for(ROUND, &member).unwrap();
         let record = *machine.values_for(ROUND, &member).unwrap();
-        let encoding = &federation.world.terms.encoding;
         let order = record.probes.unverified_body();
-        let products = SumProducts::of(encoding, &sum.unverified_body().sum, order);
+        let grant = receipt.grant.unverified_body();
+        let terms = &federation.world.terms;
+        let products = SumProducts::of(terms, grant, sum.unverified_body(), order).unwrap();
         Self { federation, contributions, receipt, record, products }
     }
 

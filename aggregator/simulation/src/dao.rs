@@ -40,7 +40,8 @@ impl Dao {
             | DaoRequest::Roster
             | DaoRequest::HandKey(_)
             | DaoRequest::Model
-            | DaoRequest::Trained(_) => DaoReply::Refused(Refusal::Unexpected),
+            | DaoRequest::Trained(_)
+            | DaoRequest::Voted { .. } => DaoReply::Refused(Refusal::Unexpected),
             DaoRequest::Grant => self.grant(world),
             DaoRequest::Measure(sum) => self.measure(world, *sum, witness),
             DaoRequest::Settle { receipt, .. } => {

@@ -129,6 +129,7 @@ impl World {
                 _ => scenario.sampling,
             },
             buffer: None,
+            groups: None,
             minimum_cohort: scenario.minimum - lowered,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,
@@ -251,6 +252,7 @@ impl World {
             value: probe(),
             innovation: probe(),
             contrast: probe(),
+            others: Vec::new(),
         };
         Signed::new(body, Tag::Probe, &self.dao_key)
     }

@@ -8,14 +8,15 @@
 //!   federation's minimum cohort.
 //! - Noise for privacy is then accounted for each group's sum, not for the sum of all.
 //! - Who could choose the groups would put an honest member among puppets, or liars into every group. They
-//!   are drawn from a seed that is fixed after the set ([`draw_groups`]).
+//!   are cut from an order that round and model fix, and whoever is in it was a member before that model was known
+//!   ([`draw_groups`]). What is left: whoever decides whose updates come in time moves the cuts, not the order.
 //! - A group's mean has 1/√size of an update's spread, so liars stand out more, but m must be above 2f.
 
 use privacy_identity::{Digest, VerifyingKey};
 use thiserror::Error;
 
 use crate::{
-    CohortError, RobustError, RobustRule, Updates, UpdatesError, number::single, public_draw,
+    CohortError, RobustError, RobustRule, Taken, Updates, UpdatesError, number::single, public_draw,
 };
 
 /// Smallest group of any federation: the sum of one update is that update.
@@ -69,7 +70,8 @@ pub enum GroupError {
 ///
 /// * `group_members_min` — the federation's minimum cohort; at least 2 holds whatever is given.
 ///
-/// Each group is sorted by key. The seed has to be fixed after the members: see [`public_draw`].
+/// Each group is sorted by key. The seed has to be fixed after the members: see [`public_draw`]. It is best the same for every
+/// set of a round: a seed with something in it that a contributor or an aggregator makes could be tried until it fits.
 ///
 /// # Errors
 /// [`GroupError::TooSmall`] or [`GroupError::Draw`].
@@ -158,6 +160,20 @@ impl GroupMeans {
             return Err(RobustError::TooManyByzantine { rule, byzantine, needed, got }.into());
         }
         Ok(rule.aggregate(&self.updates()?)?)
+    }
+
+    /// What `rule` makes of the means, as [`GroupMeans::aggregate`] does, with by how much each group counts in it.
+    ///
+    /// # Errors
+    /// [`GroupError::Rule`] for a rule that cannot be taken of this many groups.
+    pub fn take(&self, rule: &RobustRule) -> Result<Taken<'_>, GroupError> {
+        Ok(rule.take(&self.updates()?)?)
+    }
+
+    /// The means of the groups, `[m][d]`.
+    #[must_use]
+    pub fn means(&self) -> &[Vec<f32>] {
+        &self.means
     }
 
     /// Tells whether the `byzantine` largest groups have less than half of all members.

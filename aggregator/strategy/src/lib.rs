@@ -8,6 +8,7 @@ mod buffer;
 mod early_stopping;
 mod fixed_weight;
 mod group;
+mod group_rule;
 mod notation;
 mod number;
 mod optimizer;
@@ -24,13 +25,14 @@ pub use buffer::BufferRule;
 pub use early_stopping::{Better, EarlyStopping, Progress, StoppingError};
 pub use fixed_weight::{FixedWeightError, fixed_weights};
 pub use group::{GroupError, GroupMeans, draw_groups};
+pub use group_rule::{GroupRule, GroupRuleError};
 pub use notation::NotationError;
 pub use number::{Fraction, NumberError, Positive};
 pub use optimizer::{
     AdaptiveStep, BiasCorrection, OptimizerError, OptimizerState, SecondMomentStart,
     ServerOptimizer,
 };
-pub use robust::{RobustError, RobustRule, TrimmedShare, Weiszfeld, krum_selection};
+pub use robust::{RobustError, RobustRule, Taken, TrimmedShare, Weiszfeld, krum_selection};
 pub use sampling::{
     CohortError, CohortRule, Draw, OverSelection, OverSelectionError, ParticipationError,
     SamplingRate, Ticket, VrfError, VrfOutput, VrfProof, VrfPublicKey, VrfSecretKey, invitations,

@@ -12,6 +12,7 @@ mod geometric_median;
 mod krum;
 mod mean;
 mod order;
+mod taken;
 mod wire;
 
 #[cfg(test)]
@@ -23,6 +24,9 @@ use thiserror::Error;
 
 pub use geometric_median::Weiszfeld;
 pub use krum::krum_selection;
+pub use taken::Taken;
+
+use taken::Parts;
 
 use crate::{NotationError, NumberError, Positive, Updates, notation::Notation, number::float};
 
@@ -155,20 +159,41 @@ impl RobustRule {
     /// # Errors
     /// [`RobustError`] if there are too few updates for the rule, or its settings are out of range.
     pub fn aggregate(&self, updates: &Updates<'_>) -> Result<Vec<f32>, RobustError> {
-        match self {
-            Self::Mean => Ok(mean::mean(updates)),
-            Self::Median => Ok(order::median(updates)),
-            Self::TrimmedMean { beta } => {
-                Ok(order::trimmed_mean(updates, beta.count_of(updates.count())))
-            }
-            Self::Krum { byzantine } => selected_mean(updates, *byzantine, 1),
-            Self::MultiKrum { byzantine, selected } => {
-                selected_mean(updates, *byzantine, *selected)
-            }
+        Ok(self.take(updates)?.update)
+    }
+
+    /// As [`RobustRule::aggregate`], with by how much each update counts in what was made of them.
+    ///
+    /// # Errors
+    /// As [`RobustRule::aggregate`].
+    pub fn take<'a>(&self, updates: &Updates<'a>) -> Result<Taken<'a>, RobustError> {
+        let n = updates.count();
+        let (update, parts) = match self {
+            Self::Mean => whole(updates, updates.weights().to_vec()),
+            Self::Median => middle(updates, order::median(n)),
+            Self::TrimmedMean { beta } => middle(updates, order::trimmed_mean(n, beta.count_of(n))),
+            Self::Krum { byzantine } => selected(updates, *byzantine, 1)?,
+            Self::MultiKrum { byzantine, selected: most } => selected(updates, *byzantine, *most)?,
             Self::GeometricMedian(settings) => {
-                Ok(geometric_median::geometric_median(updates, settings))
+                let (point, weights) = geometric_median::geometric_median(updates, settings);
+                (point, Parts::Whole(weights))
             }
-            Self::NormBound { bound } => Ok(mean::norm_bounded(updates, *bound)),
+            Self::NormBound { bound } => whole(updates, mean::norm_bounded(updates, *bound)),
+        };
+        Ok(Taken::new(update, updates.as_slices(), parts))
+    }
+
+    /// Checks that the rule can be taken of `count` updates.
+    ///
+    /// # Errors
+    /// [`RobustError`] as [`RobustRule::aggregate`] for any updates of that number.
+    pub fn check_count(&self, count: usize) -> Result<(), RobustError> {
+        match self {
+            Self::Krum { byzantine } => krum::check(count, *byzantine as usize, 1),
+            Self::MultiKrum { byzantine, selected } => {
+                krum::check(count, *byzantine as usize, *selected as usize)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -186,13 +211,22 @@ impl RobustRule {
     }
 }
 
-fn selected_mean(
+fn whole(updates: &Updates<'_>, weights: Vec<f64>) -> (Vec<f32>, Parts) {
+    (mean::weighted_mean(updates, &weights), Parts::Whole(weights))
+}
+
+fn middle(updates: &Updates<'_>, ranks: std::ops::Range<usize>) -> (Vec<f32>, Parts) {
+    (order::mean_of_ranks(updates, &ranks), Parts::Ranks(ranks))
+}
+
+fn selected(
     updates: &Updates<'_>,
     byzantine: u32,
-    selected: u32,
-) -> Result<Vec<f32>, RobustError> {
-    let (byzantine, selected) = (byzantine as usize, selected as usize);
-    Ok(krum::mean_of(updates, &krum_selection(updates, byzantine, selected)?))
+    most: u32,
+) -> Result<(Vec<f32>, Parts), RobustError> {
+    let (byzantine, most) = (byzantine as usize, most as usize);
+    let indices = krum_selection(updates, byzantine, most)?;
+    Ok(whole(updates, krum::weights_of(updates, &indices)))
 }
 
 impl fmt::Display for RobustRule {

@@ -74,6 +74,7 @@ pub(crate) fn terms(sealing: SealingTerms) -> FederationTerms {
         stopping: None,
         sampling: CohortRule::Everybody,
         buffer: None,
+        groups: None,
         minimum_cohort: 3,
         round_deadline_ms: 30_000,
         step_deadline_ms: 30_000,

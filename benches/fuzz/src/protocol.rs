@@ -1,7 +1,7 @@
 //! Messages between the parties, in their wire form.
 
-use aggregator_protocol::{AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews, CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest, EndReason, Evidence, FederationEnd, FederationTerms, FetchedReceipt, JoinRequest, KeyHandOver, LocalWork, ModelOffer, ModelTrained, NoiseTerms, OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundAbort, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire};
-use aggregator_strategy::{SamplingRate, Ticket, participation_key};
+use aggregator_protocol::{AcceptedSet, Acknowledgement, AggregatorReply, AggregatorRequest, CohortEpoch, CohortNews, CohortRequest, CohortTerms, ContributorReply, ContributorRequest, DaoReply, DaoRequest, EndReason, Evidence, FederationEnd, FederationTerms, FetchedReceipt, GroupProbes, GroupSum, JoinRequest, KeyHandOver, LocalWork, ModelOffer, ModelTrained, NoiseTerms, OpenedScalars, PartyScalars, PreparedPart, ProbeOrder, Refusal, Roster, RoundAbort, RoundGrant, RoundId, RoundOrder, RoundReceipt, RoundSum, ScalarOpening, ScalarShares, SealingTerms, SetEcho, SumCommitment, TrainingTerms, ValueRecord, Welcome, checked_roster, from_wire, to_wire};
+use aggregator_strategy::{GroupRule, SamplingRate, Ticket, participation_key};
 use privacy_dp::ClipNorm;
 use privacy_identity::{Decode, Digest, Encode, Signed, Tag};
 use privacy_secagg::{Delivery, EncodingOptions, EncodingParameters, QuantizedProbe, Tagging};
@@ -80,7 +80,10 @@ fn check_terms(terms: &FederationTerms) {
     assert!(share.is_some() == terms.noise.plan().is_some());
     assert!(share.is_none_or(|share| share.std().is_finite() && share.std() > 0.0));
     let enough = terms.sampling.enough();
-    let opens = enough.is_none_or(|enough| enough >= terms.minimum_cohort as usize);
+    let least = terms.contributions_min();
+    assert!(least <= most && (terms.groups.is_none() || least > terms.minimum_cohort as usize));
+    assert!(terms.groups.is_none() || (terms.buffer.is_none() && terms.sealing.custody().is_none()));
+    let opens = enough.is_none_or(|enough| enough >= least);
     assert!(opens, "a round closes below the minimum cohort");
     assert!(terms.noise.honest_minimum <= terms.minimum_cohort, "noise of nobody is counted on");
 }
@@ -159,8 +162,11 @@ fn all_terms() -> Vec<FederationTerms> {
         optimizer: "fedadam".parse().expect("a name"),
         ..terms(SealingTerms::MpcVerified)
     };
+    let rule = "median".parse().expect("a rule");
+    let groups = Some(GroupRule::new(3, rule).expect("enough groups"));
+    let grouped = FederationTerms { groups, minimum_cohort: 2, ..terms(SealingTerms::Mpc) };
     let plain = [SealingTerms::Mpc, SealingTerms::MpcVerified, fhe_terms()].map(terms);
-    [&plain[..], &[cohort, noised]].concat()
+    [&plain[..], &[cohort, noised, grouped]].concat()
 }
 
 fn all_training() -> Vec<TrainingTerms> {
@@ -192,8 +198,7 @@ fn ticket() -> Ticket {
 fn join() -> Signed<JoinRequest> {
     let request = JoinRequest {
         federation: federation(),
-        token: "token".to_owned(),
-        label: "wärme".to_owned(),
+        admission: dao.seal(Tag::Admission, b"bound", &[1; 24], &mut rng(7)).expect("a key"),
         custody: custody_key(),
         draw: participation_key(&key(3)).public_key(),
     };
@@ -251,6 +256,10 @@ pub(crate) fn probes() -> Box<Signed<ProbeOrder>> {
         value: quantise([0.1, 0.2, -0.3, 0.0, 0.5]),
         innovation: quantise([0.1, 0.0, 0.0, 0.0, -0.5]),
         contrast: quantise([0.0, 0.2, 0.0, -0.1, 0.0]),
+        others: vec![GroupProbes {
+            value: quantise([0.0, 0.2, -0.3, 0.0, 0.0]),
+            contrast: quantise([0.0, 0.0, 0.0, -0.1, 0.1]),
+        }],
     };
     Box::new(Signed::new(order, Tag::Probe, &key(9)))
 }
@@ -299,6 +308,7 @@ pub(crate) fn round_sum() -> Box<Signed<RoundSum>> {
         tickets: vec![ticket(); 2],
         sum: vec![i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX)],
         tag: Some([1, 2]),
+        others: vec![GroupSum { sum: vec![3, -2, 1], tag: Some([3, 4]) }],
         commitments: vec![commitment()],
     };
     Box::new(Signed::new(sum, Tag::RoundSum, &key(1)))

@@ -199,6 +199,7 @@ def arguments():
     parser.add_argument("--hours", type=float, help="stop after so many, and report")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="so many runs at a time")
     parser.add_argument("--tables", nargs="+", choices=list(TITLES), default=list(TITLES))
+    parser.add_argument("--rows", nargs="+", help='of the tables only rows of this title, such as "IID, 2/10"')
     parser.add_argument("--rounds", type=int, default=published.ROUNDS, help="fewer for a trial")
     parser.add_argument("--extra", type=shlex.split, default=[], help="passed on to `sahakar simulate`, in one string")
     parser.add_argument("--collect", action="store_true", help="run nothing, report what there is")
@@ -208,7 +209,8 @@ def arguments():
 def main():
     options = arguments()
     runs, rows = Runs(options), published.rows()
-    queue = order([row for row in rows if row.table in options.tables], options.seeds)
+    wanted = [row for row in rows if row.table in options.tables and row.title() in (options.rows or [row.title()])]
+    queue = order(wanted, options.seeds)
     missing = [task for task in queue if not runs.report(*task).exists()]
     print(f"{len(queue)} runs, {len(missing)} of them still to do, {options.processes} at a time", flush=True)
     try:

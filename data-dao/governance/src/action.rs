@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use privacy_identity::{Digest, Tag, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{Accused, GovernanceError, Parameter, PricePolicy, Role, optional_text, text};
+use crate::{Accused, GovernanceError, Licence, Parameter, PricePolicy, Role, optional_text, text};
 
 /// Most actions of one proposal.
 pub const ACTIONS_MAX: usize = 16;
@@ -151,6 +151,13 @@ pub enum Action {
         /// After so many settled rounds; 0: it need not be.
         rounds: u32,
     },
+    /// Sets under which licence the versions of a federation's model are sold that are released from now on.
+    SetLicence {
+        /// The federation's name.
+        federation: String,
+        /// The licence.
+        licence: Licence,
+    },
     /// Takes somebody in.
     AdmitMember {
         /// Whom.
@@ -277,6 +284,7 @@ impl Action {
             | Self::SetNovelty { .. }
             | Self::SetSuspension { .. }
             | Self::SetRevealBy { .. }
+            | Self::SetLicence { .. }
             | Self::SetPrivacyPolicy { .. }
             | Self::SuspendMember { .. }
             | Self::ReinstateMember { .. }
@@ -312,6 +320,7 @@ impl Action {
             Self::SetSuspension { federation, .. } => format!("suspension in {federation}"),
             Self::SetRevealBy { federation, .. } => format!("validation set of {federation}"),
             Self::SetPrivacyPolicy { federation, .. } => format!("privacy of {federation}"),
+            Self::SetLicence { federation, .. } => format!("licence of {federation}"),
             Self::AdmitMember { member, .. }
             | Self::SuspendMember { member, .. }
             | Self::ReinstateMember { member } => format!("membership of {member}"),
@@ -349,6 +358,10 @@ impl Action {
             Self::SetPricePolicy { model, policy } => {
                 length("name", model.len(), TEXT_BYTES_MAX)?;
                 policy.check()
+            }
+            Self::SetLicence { federation, licence } => {
+                length("name", federation.len(), TEXT_BYTES_MAX)?;
+                licence.check()
             }
             Self::SetWitness { name, vkey } => {
                 length("name", name.len(), TEXT_BYTES_MAX)?;

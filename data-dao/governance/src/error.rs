@@ -83,6 +83,12 @@ pub enum GovernanceError {
         /// Its bound.
         max: usize,
     },
+    /// A part of a licence has other characters than it may.
+    #[error("the licence's {field} has characters that it may not have, or is no https:// address")]
+    Licence {
+        /// Which part.
+        field: &'static str,
+    },
     /// The voter's weight is its own: there is nothing to override.
     #[error("{voter} entrusted its weight to nobody: vote without override")]
     NotDelegated {

@@ -3,7 +3,9 @@
 mod access;
 mod fault;
 mod founding;
+mod licensing;
 mod membership;
+mod payments;
 mod plans;
 mod revealing;
 mod rounds;
@@ -16,7 +18,10 @@ use serde::{Deserialize, Serialize};
 pub use access::{Administered, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated, Scope};
 pub use fault::FaultProven;
 pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted, NamesKind};
+pub use licensing::LicenceSet;
 pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFounded};
+pub(crate) use payments::PAYMENT_PREFIX;
+pub use payments::{PaymentRefunded, PaymentReinstated};
 pub use plans::{CallsRefunded, LicenceBought, MonthBought, MonthEnded, PricePolicySet, Withdrawn};
 pub use revealing::ValidationRevealed;
 pub use rounds::{
@@ -135,6 +140,12 @@ pub enum Body {
     Withdrawn(Withdrawn),
     /// A buyer paid for a download.
     LicenceBought(LicenceBought),
+    /// A payment was taken back outside.
+    PaymentRefunded(PaymentRefunded),
+    /// What was taken back is here again.
+    PaymentReinstated(PaymentReinstated),
+    /// Under which licence a federation's models are sold.
+    LicenceSet(LicenceSet),
 }
 
 impl Body {
@@ -191,6 +202,9 @@ impl Body {
             Self::CallsRefunded(_) => "calls_refunded",
             Self::Withdrawn(_) => "withdrawn",
             Self::LicenceBought(_) => "licence_bought",
+            Self::PaymentRefunded(_) => "payment_refunded",
+            Self::PaymentReinstated(_) => "payment_reinstated",
+            Self::LicenceSet(_) => "licence_set",
         }
     }
 }
@@ -255,4 +269,7 @@ body_from!(
     CallsRefunded,
     Withdrawn,
     LicenceBought,
+    PaymentRefunded,
+    PaymentReinstated,
+    LicenceSet,
 );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data_dao_governance::{Accused, PrivacyPolicy};
+use data_dao_governance::{Accused, Licence, PrivacyPolicy};
 use privacy_identity::{Digest, VerifyingKey};
 
 use crate::{Challenge, FederationOpened, SafeguardsSet, Standing};
@@ -33,6 +33,8 @@ pub struct OpenRound {
     pub index: u64,
     /// The entry that last weakened the policy before: only who consented since takes part.
     pub consent_from: u64,
+    /// The terms that were in force: those of the policy. The round is theirs, whatever is voted while it runs.
+    pub terms: Digest,
 }
 
 /// A round that ended with a model.
@@ -44,6 +46,8 @@ pub struct SettledRound {
     pub index: u64,
     /// The first entry of the settlement: the same, or the head of its parts.
     pub first_index: u64,
+    /// The terms that were in force when it was opened: its receipt has to be of these.
+    pub terms: Digest,
     /// How much innovation qualified for its pay, in parts per hundred of the cohort's median.
     pub novelty_percent: u32,
     /// The new model.
@@ -171,6 +175,8 @@ pub struct Federation {
     pub(crate) voided: Vec<VoidedPay>,
     pub(crate) stopped: bool,
     pub(crate) policy: PrivacyPolicy,
+    /// Under which versions that are released from now on are sold.
+    pub(crate) licence: Option<Licence>,
     /// The entry that last weakened the policy; at first that which opened the federation.
     pub(crate) weakened: u64,
     /// The entry with which each member last agreed to the policy: admission or consent.
@@ -193,6 +199,7 @@ impl Federation {
                 minimum_cohort: opened.minimum_cohort,
                 epsilon_micro_max: None,
             },
+            licence: None,
             weakened: index,
             consents: BTreeMap::new(),
             opened,
@@ -252,6 +259,12 @@ impl Federation {
     #[must_use]
     pub const fn revealed(&self) -> Option<&Revealed> {
         self.revealed.as_ref()
+    }
+
+    /// Under which licence versions are sold that are released from now on; absent: none was named.
+    #[must_use]
+    pub const fn licence(&self) -> Option<&Licence> {
+        self.licence.as_ref()
     }
 
     /// Lies of parties about members' updates that were proven, oldest first.

@@ -33,7 +33,8 @@ pub use access::{ApiKey, DAY_MS, KeyFault, Spending, USAGE_DAYS_MAX, Usage};
 pub use audit::{AuditFailure, AuditReport, Difference, Replay, audit};
 pub use body::{
     Administered, CallsRefunded, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated,
-    LicenceBought, MonthBought, MonthEnded, PricePolicySet, Scope, Withdrawn,
+    LicenceBought, LicenceSet, MonthBought, MonthEnded, PaymentRefunded, PaymentReinstated,
+    PricePolicySet, Scope, Withdrawn,
 };
 pub use body::{
     BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, BufferSet, ConsentGiven, Deposited,
@@ -68,4 +69,4 @@ pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
 pub use rules::Rules;
 pub use standing::{Interval, Standing, student_t_thousandths};
-pub use state::{Counts, MONTH_MS, OVERLAP_MS_MAX, State};
+pub use state::{Counts, MONTH_MS, OVERLAP_MS_MAX, Payment, PaymentRefund, State};

@@ -1,6 +1,6 @@
 //! Models, buyers and predictions as the log has made them.
 
-use data_dao_governance::PricePolicy;
+use data_dao_governance::{Licence, PricePolicy};
 use data_dao_ledger::Name;
 use data_dao_market::{CallSource, Demand, DemandCurve, PredictionSale, Purchase};
 
@@ -12,6 +12,8 @@ pub struct Model {
     pub(crate) releases: Vec<ModelReleased>,
     /// The entries that say so, in the same order.
     pub(crate) released_at: Vec<u64>,
+    /// The licences under which they were released, in the same order.
+    pub(crate) licences: Vec<Option<Licence>>,
     pub(crate) pricing: Option<Pricing>,
     pub(crate) delisted: bool,
 }
@@ -43,6 +45,13 @@ impl Model {
     pub fn released_at(&self, version: u32) -> Option<u64> {
         let place = self.releases.iter().position(|release| release.version == version)?;
         self.released_at.get(place).copied()
+    }
+
+    /// The licence under which a version was released, whatever was voted since; absent: none was named.
+    #[must_use]
+    pub fn licence(&self, version: u32) -> Option<&Licence> {
+        let place = self.releases.iter().position(|release| release.version == version)?;
+        self.licences.get(place)?.as_ref()
     }
 
     /// Whether a vote took it off the market: no calls are sold then.

@@ -83,6 +83,30 @@ pub enum Refusal {
         /// What this would add.
         needed: u128,
     },
+    /// A payment was taken back outside of which not all was left: nothing is sold before it is paid.
+    #[error("{key_id} owes {owed} after a payment was taken back: pay that in first")]
+    InDebt {
+        /// Whose account.
+        key_id: String,
+        /// How much, in 10⁻⁴ of the currency's unit.
+        owed: u128,
+    },
+    /// More would be taken back than was paid and not taken back yet.
+    #[error("{amount} of payment {payment} cannot be taken back: {left} of it are left to be")]
+    RefundExceedsPayment {
+        /// The provider's id of the payment.
+        payment: String,
+        /// What is left of it.
+        left: u128,
+        /// What was to be taken back.
+        amount: u128,
+    },
+    /// The licence was set before: now it takes a vote.
+    #[error("the licence of {federation} is set; a vote may change it")]
+    LicenceNeedsVote {
+        /// The federation.
+        federation: String,
+    },
     /// The model's policy does not sell this.
     #[error("there is no {what} of {model} for sale")]
     NotForSale {

@@ -6,8 +6,10 @@ mod challenge;
 mod faults;
 mod founding;
 mod governing;
+mod licensing;
 mod membership;
 mod parts;
+mod payments;
 mod plans;
 mod privacy;
 mod queries;
@@ -26,6 +28,7 @@ use data_dao_ledger::{Accounts, Cause, Name, Runs, Shared, SharedMap};
 use privacy_identity::{Digest, Frontier, leaf_hash};
 
 pub use access::OVERLAP_MS_MAX;
+pub use payments::{Payment, PaymentRefund};
 pub use plans::MONTH_MS;
 
 use crate::membership::Assembly;
@@ -102,6 +105,7 @@ pub struct State {
     acts: Shared<Vec<u64>>,
     /// Each deposit and purchase by its API key and idempotency key, and the entry that booked it.
     requests: Runs<Cause, u64>,
+    payments: payments::Payments,
     proposals: SharedMap<ProposalId, Shared<Proposal>>,
     assembly: Assembly,
     /// Every sealed update that was paid, whatever its federation and round.
@@ -201,6 +205,9 @@ impl State {
             Body::CallsRefunded(body) => self.refund_calls(body, now_ms),
             Body::Withdrawn(body) => self.withdraw(body, now_ms),
             Body::LicenceBought(body) => self.buy_licence(body, now_ms),
+            Body::PaymentRefunded(body) => self.refund_payment(body, now_ms),
+            Body::PaymentReinstated(body) => self.reinstate_payment(body, now_ms),
+            Body::LicenceSet(body) => self.set_first_licence(body),
             body => self.apply_decision(body, now_ms),
         }
     }

@@ -51,6 +51,7 @@ fn licence(world: &World, request: &str) -> LicenceBought {
         version: 1,
         price: 1_000,
         lines: world.state.revenue_lines(&name("wine-quality"), 1, 1_000).unwrap(),
+        licence: None,
         idempotency_key: request.into(),
     }
 }

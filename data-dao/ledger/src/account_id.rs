@@ -31,6 +31,10 @@ pub enum Owner {
     },
     /// A model's revenue on its way to those who earned it.
     Revenue(Name),
+    /// What a buyer owes: goes below zero by as much.
+    Debt(Name),
+    /// Money that was taken back outside beyond what its buyers had left: it comes back as they pay what they owe.
+    Recalled,
     /// ε that a federation may still spend.
     Budget(Name),
     /// ε that a federation's rounds have cost.
@@ -43,7 +47,7 @@ pub enum Owner {
 pub enum Bound {
     /// Debits never exceed credits: the account does not fall below zero.
     DebitsWithinCredits,
-    /// Credits never exceed debits: what comes back to a source never exceeds what came out of it.
+    /// Credits never exceed debits: what comes back to a source, or to pay a debt, never exceeds what came out of it.
     CreditsWithinDebits,
 }
 
@@ -177,6 +181,18 @@ impl AccountId {
         Self { book: Book::Money(currency), owner: Owner::Revenue(model) }
     }
 
+    /// What `buyer` owes.
+    #[must_use]
+    pub const fn debt(currency: Currency, buyer: Name) -> Self {
+        Self { book: Book::Money(currency), owner: Owner::Debt(buyer) }
+    }
+
+    /// Money that was taken back outside, and is owed by buyers.
+    #[must_use]
+    pub const fn recalled(currency: Currency) -> Self {
+        Self { book: Book::Money(currency), owner: Owner::Recalled }
+    }
+
     /// The book.
     #[must_use]
     pub const fn book(&self) -> Book {
@@ -193,7 +209,7 @@ impl AccountId {
     #[must_use]
     pub const fn bound(&self) -> Bound {
         match self.owner {
-            Owner::Issuance | Owner::Deposits => Bound::CreditsWithinDebits,
+            Owner::Issuance | Owner::Deposits | Owner::Debt(_) => Bound::CreditsWithinDebits,
             _ => Bound::DebitsWithinCredits,
         }
     }
@@ -201,7 +217,7 @@ impl AccountId {
     /// Whether the book lets amounts go from this account to `credit`, another one of the same book.
     ///
     /// Threats: votes that can be sold or lent; ε that was spent and comes back, or is spent from
-    /// another federation's budget.
+    /// another federation's budget; a debt that is money for anybody, or is paid by another.
     #[must_use]
     pub fn may_pay(&self, credit: &Self) -> bool {
         use Owner as O;
@@ -213,6 +229,10 @@ impl AccountId {
             (Book::Privacy, O::Budget(_), O::Issuance) => true,
             (Book::Privacy, O::Budget(from), O::Spent(to)) => from == to,
             (Book::Vote | Book::Privacy, ..) => false,
+            (Book::Money(_), O::Debt(_), to) => *to == O::Recalled,
+            (Book::Money(_), from, O::Debt(to)) => matches!(from, O::Buyer(from) if from == to),
+            (Book::Money(_), O::Recalled, to) => *to == O::Deposits,
+            (Book::Money(_), _, O::Recalled) => false,
             (Book::Credit | Book::Money(_) | Book::Compute, ..) => true,
         }
     }
@@ -231,6 +251,8 @@ impl fmt::Display for AccountId {
             Owner::Revenue(model) => write!(f, "/revenue/{model}"),
             Owner::Budget(federation) => write!(f, "/budget/{federation}"),
             Owner::Spent(federation) => write!(f, "/spent/{federation}"),
+            Owner::Debt(buyer) => write!(f, "/debt/{buyer}"),
+            Owner::Recalled => f.write_str("/recalled"),
         }
     }
 }
@@ -271,6 +293,8 @@ fn owner_from_parts(parts: &[&str]) -> Option<Owner> {
         ["revenue", model] => Owner::Revenue(model.parse().ok()?),
         ["budget", federation] => Owner::Budget(federation.parse().ok()?),
         ["spent", federation] => Owner::Spent(federation.parse().ok()?),
+        ["debt", buyer] => Owner::Debt(buyer.parse().ok()?),
+        ["recalled"] => Owner::Recalled,
         _ => return None,
     })
 }
@@ -298,6 +322,8 @@ impl Encode for AccountId {
             Owner::Revenue(name) => (7, Some(name)),
             Owner::Budget(name) => (8, Some(name)),
             Owner::Spent(name) => (9, Some(name)),
+            Owner::Debt(name) => (10, Some(name)),
+            Owner::Recalled => (11, None),
         };
         writer.u8(kind);
         if let Some(name) = name {
@@ -337,6 +363,8 @@ mod tests {
             "money/CHF/buyer/k-1".to_owned(),
             "money/EUR/prepaid/k-1/wine/0".to_owned(),
             "money/EUR/revenue/wine".to_owned(),
+            "money/EUR/debt/k-1".to_owned(),
+            "money/EUR/recalled".to_owned(),
         ];
         let mut encodings = std::collections::BTreeSet::new();
         for text in texts {
@@ -355,6 +383,7 @@ mod tests {
             "credit",
             "credit/deposits",
             "credit/budget/wine",
+            "credit/debt/k-1",
             "vote/treasury",
             "privacy/treasury",
             "money/EUR/spent/wine",
@@ -392,5 +421,17 @@ mod tests {
         assert!(!spent("wine").may_pay(&budget("wine")) && !spent("wine").may_pay(&issuance()));
         let credit = |number| AccountId::credit_member(key(number));
         assert!(credit(1).may_pay(&credit(2)));
+    }
+
+    #[test]
+    fn a_debt_is_paid_by_who_owes_it_and_is_no_money() {
+        let (eur, name) = ("EUR".parse().unwrap(), |text: &str| Name::new(text).unwrap());
+        let buyer = |text| AccountId::buyer(eur, name(text));
+        let (debt, recalled) = (AccountId::debt(eur, name("k-1")), AccountId::recalled(eur));
+        assert!(debt.may_pay(&recalled) && recalled.may_pay(&AccountId::deposits(eur)));
+        assert!(buyer("k-1").may_pay(&debt));
+        assert!(!buyer("k-2").may_pay(&debt) && !AccountId::treasury(eur).may_pay(&debt));
+        assert!(!debt.may_pay(&buyer("k-1")) && !recalled.may_pay(&buyer("k-1")));
+        assert!(!buyer("k-1").may_pay(&recalled));
     }
 }

@@ -100,6 +100,10 @@ pub enum Code {
     Licence,
     /// What was left of a month when it ended.
     MonthEnd,
+    /// A payment that the provider gave back to who paid, or that was charged back.
+    Recall,
+    /// What a buyer owed, from what it paid in.
+    DebtPayment,
 }
 
 /// An amount from one account to another of the same book.

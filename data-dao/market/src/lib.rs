@@ -6,6 +6,7 @@
 //!                                             └──────────── Void, expiry          └─► member …
 //!  deposits ◄─Withdrawal─ buyer ◄─Refund─ prepaid/<lot>
 //!                         buyer ─LicenceSale─► revenue     prepaid/<lot> ─MonthEnd─► revenue
+//!  deposits ◄─Recall─ buyer      debt ─Recall─► recalled ─DebtPayment─► deposits
 //! ```
 //! Everything here only *builds* lists of transfers; whether they may happen is the ledger's to
 //! say. Amounts are in 10⁻⁴ of the currency's unit: a price of 250 in EUR is 2.5 cents.
@@ -14,6 +15,7 @@ mod demand;
 mod licence;
 mod prediction;
 mod purchase;
+mod recall;
 
 pub use demand::{Demand, DemandCurve, WINDOW_PARTS};
 pub use licence::{LicenceSale, MonthEnd};
@@ -21,3 +23,4 @@ pub use prediction::{
     CallSource, PredictionSale, Recipient, RecipientError, RevenueShare, RevenueTerms, Settlement,
 };
 pub use purchase::{Deposit, Purchase, PurchaseError, Refund, Withdrawal};
+pub use recall::{DebtPayment, Recall};

@@ -157,6 +157,18 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
+    /// Whether `bytes` come next. Nothing is read.
+    #[must_use]
+    pub fn starts_with(&self, bytes: &[u8]) -> bool {
+        self.0.starts_with(bytes)
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

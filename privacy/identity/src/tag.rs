@@ -80,6 +80,8 @@ pub enum Tag {
     KeyHandOver,
     /// The HPKE context of that key.
     ModelKeyEnvelope,
+    /// The HPKE context of what admits a member.
+    Admission,
     /// The seed by which a round's cohort, or its groups, are drawn in public.
     CohortDraw,
     /// The signed shares from which a round's scalars were opened.
@@ -157,6 +159,7 @@ impl Tag {
             Self::Roster => "sahakar/roster/v1",
             Self::KeyHandOver => "sahakar/key-hand-over/v1",
             Self::ModelKeyEnvelope => "sahakar/model-key-envelope/v1",
+            Self::Admission => "sahakar/admission/v1",
             Self::CohortDraw => "sahakar/cohort-draw/v1",
             Self::ScalarOpening => "sahakar/scalar-opening/v1",
             Self::SharedWork => "sahakar/shared-work/v1",

@@ -125,7 +125,7 @@ impl Agent {
 
         state.agree(terms.as_signed())?;
         caller.fit(seed, terms.body()).await?;
-        join(&mut caller, &key, (federation, &config.invitation), &config.label).await?;
+        join(&mut caller, &key, terms.body(), (&config.invitation, &config.label)).await?;
         tracing::info!(federation = %federation, samples, "joined federation {federation}");
         events(AgentEvent::Joined);
 

@@ -6,7 +6,7 @@ use aggregator_network::{KeyFileError, LinkError, RequestError};
 use aggregator_protocol::Refusal;
 use aggregator_round::{MembershipError, OrderRefusal, TermsChange};
 use datasets::SourceError;
-use privacy_identity::{DecodeError, Digest};
+use privacy_identity::{DecodeError, Digest, EnvelopeError};
 use trainer_model::{DeviceError, ModelError, ModelWireError};
 
 use crate::{HOLD_OUT_PERCENT_MAX, InvitationError, LABEL_BYTES_MAX};
@@ -191,6 +191,11 @@ pub enum AgentError {
     /// The update could not be sealed.
     #[error("the update cannot be sealed")]
     Sealing(#[source] OrderRefusal),
+    /// The terms name a key to which nothing can be sealed.
+    #[error(
+        "the request to join cannot be sealed to the DAO node: its terms name a key that is none"
+    )]
+    Admission(#[source] EnvelopeError),
     /// The cohort cannot be gone on with.
     #[error("the cohort cannot be gone on with")]
     Cohort(#[source] MembershipError),

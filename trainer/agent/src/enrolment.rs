@@ -3,13 +3,15 @@
 use aggregator_protocol::{
     ContributorReply, ContributorRequest, CustodyKey, FederationTerms, JoinRequest,
 };
-use aggregator_round::{TermsChange, TermsChangeError};
+use aggregator_round::{Admission, TermsChange, TermsChangeError};
 use aggregator_strategy::participation_key;
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, Verified};
+use zeroize::Zeroizing;
 
 use crate::{
     AgentError, Invitation,
     caller::{Caller, Question},
+    randomness,
     state_dir::StateDir,
     ways::Ways,
 };
@@ -100,14 +102,19 @@ fn checked_terms(
 pub(crate) async fn join(
     caller: &mut Caller,
     key: &SigningKey,
-    (federation, invitation): (Digest, &Invitation),
-    label: &str,
+    terms: &FederationTerms,
+    (invitation, label): (&Invitation, &str),
 ) -> Result<(), AgentError> {
-    let token = invitation.token.clone();
+    let (federation, member) = (terms.id(), key.verifying_key());
+    let token = Zeroizing::new(invitation.token.clone());
+    let admission = Admission { token, label: label.to_owned() };
+    let dao = terms.admission_sealing();
+    let admission = admission.seal((&federation, &member), &dao, &mut randomness::key());
+    let admission = admission.map_err(AgentError::Admission)?;
     let sealing = SealingKey::derived_from(key).public();
     let custody = Signed::new(CustodyKey { federation, sealing }, Tag::CustodyKey, key);
     let draw = participation_key(key).public_key();
-    let request = JoinRequest { federation, token, label: label.to_owned(), custody, draw };
+    let request = JoinRequest { federation, admission, custody, draw };
     let request = ContributorRequest::Join(Signed::new(request, Tag::Join, key));
     match caller.ask(Question::Join, &request).await? {
         ContributorReply::Joined => Ok(()),

@@ -8,6 +8,7 @@ use trainer_conditions::PreferencesForm;
 use crate::{
     os::SystemSettings,
     screen::Screen,
+    seat::Seat,
     secret::Secret,
     settings::{Language, Look},
 };
@@ -42,6 +43,12 @@ pub enum Command {
     Invite(String),
     /// Take another invitation.
     ForgetInvitation,
+    /// Look at another federation.
+    Sit(Seat),
+    /// Join one more federation.
+    JoinAnother,
+    /// Do not join one more after all.
+    GiveUpSeat,
     /// Choose in the desktop's own dialog.
     Browse(Browsed),
     /// Look at these data.
@@ -54,6 +61,12 @@ pub enum Command {
     Agree,
     /// Take the consent back: training stops at once.
     Withdraw,
+    /// Agree to the terms that took the place of those agreed to: signed, kept in the ledger.
+    AgreeToChange,
+    /// Do not agree to them: nothing more is trained under them.
+    StayOut,
+    /// Look whether other terms are still offered; trains if not.
+    LookAgain,
     /// Train.
     Start,
     /// Stop training.

@@ -10,6 +10,8 @@
 mod acting;
 mod applying;
 
+pub(crate) use acting::federation_of;
+
 use std::path::PathBuf;
 
 use trainer_conditions::{Preferences, PreferencesError};
@@ -111,6 +113,10 @@ pub enum Notice {
     Preferences(PreferencesError),
     /// The terms are others than those agreed to.
     TermsChanged,
+    /// Other terms are offered in the place of those agreed to; the trainer has stopped.
+    TermsOffered,
+    /// The consent to them is in the ledger.
+    Consented,
     /// The invitation is to another federation than the one that was agreed to.
     OtherFederation,
     /// A file was written.
@@ -150,6 +156,8 @@ pub struct Desk {
     pub co_operative: Option<CoOperative>,
     /// What the last look at the ledger found.
     pub checked: Option<Checked>,
+    /// Whether a consent to changed terms is being signed.
+    pub consenting: bool,
     /// What is told at the top.
     pub notice: Option<Notice>,
 }
@@ -199,6 +207,16 @@ impl Desk {
         self.terms().is_some_and(|terms| agreed == Some(&terms.digest))
     }
 
+    /// Whether the federation with the id `id`, the digest of its terms, is the one that this desk is at: the invitation's, the one
+    /// agreed to, or what that has become.
+    #[must_use]
+    pub fn knows(&self, id: &str) -> bool {
+        let settings = &self.settings;
+        let invited = settings.invitation.as_deref().and_then(federation_of);
+        let offered = settings.changed.as_ref().map(|changed| changed.offered.as_str());
+        [invited, settings.agreed.as_deref(), offered].contains(&Some(id))
+    }
+
     /// Which words are asked for, counted from 0: three different ones, other ones for other keys.
     ///
     /// No secret: who wrote down only these has not written down a key.
@@ -221,7 +239,7 @@ impl Desk {
             Table::Read(preview) if preview.rows_that_fit().is_some() => {}
             _ => return Some(Screen::Data),
         }
-        (!self.agreed()).then_some(Screen::Consent)
+        (!self.agreed() || self.settings.changed.is_some()).then_some(Screen::Consent)
     }
 }
 

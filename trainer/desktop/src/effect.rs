@@ -50,6 +50,15 @@ pub enum Effect {
     BackUp(PathBuf, Secret),
     /// Ask the coordinator of an invitation for the terms; agree to nothing.
     AskTerms(String),
+    /// Sign the consent to terms that took the place of those agreed to, and move to them.
+    Consent {
+        /// The invitation.
+        invitation: String,
+        /// The co-operative's address: its ledger keeps the consent.
+        node: String,
+        /// The digest of the terms.
+        terms: String,
+    },
     /// Let the person choose in the desktop's own dialog.
     Browse(Browsed),
     /// Look at data, and hold them against the terms' schema.

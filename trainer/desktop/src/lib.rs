@@ -8,6 +8,7 @@
 //! believed is the trainer's, which is a process of its own, so that its memory is given back when it
 //! stops, a driver that crashes takes no window with it, and the window builds without burn and libp2p.
 
+mod changed_terms;
 mod co_operative;
 mod command;
 mod desk;
@@ -18,14 +19,18 @@ mod os;
 mod preview;
 mod runner;
 mod screen;
+mod seat;
+mod seats;
 mod secret;
 mod sent;
 mod settings;
 mod terms;
 mod training;
+mod turns;
 mod ui;
 mod words;
 
+pub use changed_terms::{Bearing, ChangedTerms, Difference};
 pub use co_operative::{Account, CoOperative, Delegation, Earned, Privacy, Proposal, Stage};
 pub use command::{Backup, Browsed, Choice, Command};
 pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, PASSPHRASE_CHARS_MIN, Table, WORDS};
@@ -38,14 +43,17 @@ pub use os::{
     Attended, Autostart, Glimpse, Said, Shown, Standing, Surroundings, SystemSettings, Tell, Word,
 };
 pub use preview::{COLUMNS_LISTED_MAX, Column, Preview, PreviewError};
-pub use runner::{Home, HomeError, Runner};
+pub use runner::{Home, HomeError, Runners};
 pub use screen::Screen;
+pub use seat::Seat;
+pub use seats::{Seats, ToDo};
 pub use secret::Secret;
 pub use sent::{LINES_SHOWN_MAX, Sealed, Sent, SentLine};
 pub use settings::{
     HOLD_OUT_PERCENT_MAX, Language, Look, Place, Settings, SettingsError, Shade, VERSION,
 };
-pub use terms::{Noise, Terms};
+pub use terms::{Noise, OwnPace, Terms};
 pub use training::{End, Phase, Round, Running, Steps, Training};
+pub use turns::Turns;
 pub use ui::Window;
 pub use words::Words;

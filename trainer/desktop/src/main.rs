@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use eframe::egui;
 use trainer_desktop::{
-    Attended, Autostart, Command, Home, HomeError, Runner, Surroundings, Window,
+    Attended, Autostart, Command, Home, HomeError, Runners, Seat, Surroundings, Window,
 };
 
 /// Effects that wait for the runner.
@@ -92,11 +92,13 @@ fn run(args: &Args) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut settings = home.settings()?;
+    let mut settings = home.all_settings()?;
+    let common = settings.iter_mut().find(|(seat, _)| *seat == Seat::FIRST);
+    let (_, common) = common.context("the first federation is always there")?;
     // The file says whether it is so, whoever wrote or removed it.
-    settings.system.autostart = args.autostart(&path).is_some_and(|autostart| autostart.is_on());
-    let place = settings.place;
-    let hidden = args.hidden && settings.system.tray;
+    common.system.autostart = args.autostart(&path).is_some_and(|autostart| autostart.is_on());
+    let place = common.place;
+    let hidden = args.hidden && common.system.tray;
     let viewport = egui::ViewportBuilder::default()
         .with_title("Sahakar")
         .with_app_id("sahakar-desktop")
@@ -116,7 +118,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         let (ctx, waking) = (cc.egui_ctx.clone(), cc.egui_ctx.clone());
         let surroundings = Surroundings::open(&path, move || waking.request_repaint())?;
         let thread =
-            Runner::start(home, program, effects_to_do, news, move || ctx.request_repaint())?;
+            Runners::start(home, program, effects_to_do, news, move || ctx.request_repaint())?;
         runner.send(thread)?;
         let mut window = Window::new(&cc.egui_ctx, settings, news_to_hear, effects);
         if let Some(invitation) = invitation {

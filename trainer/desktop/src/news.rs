@@ -9,6 +9,7 @@ use crate::{
     co_operative::CoOperative,
     log_check::Seen,
     preview::Preview,
+    seat::Seat,
     secret::Secret,
     sent::{Sealed, SentLine},
     terms::Terms,
@@ -49,6 +50,8 @@ pub enum News {
         /// Why.
         reason: String,
     },
+    /// The consent to changed terms is in the ledger, and the trainer has moved to them.
+    Consented(Box<Terms>),
     /// A file was chosen.
     Picked(PathBuf),
     /// A table was read.
@@ -62,6 +65,8 @@ pub enum News {
     },
     /// Whether the pacer lets it train.
     Pace(Pace),
+    /// For which other federation's training this one waits; none: for none.
+    Turn(Option<Seat>),
     /// What the pacer cannot see on this machine.
     Unwatched(Vec<Condition>),
     /// What left this computer: the newest lines, and how many messages and bytes there are in all.
@@ -120,6 +125,8 @@ pub enum Failure {
     Passphrase,
     /// Asking for the terms.
     Terms,
+    /// Agreeing to changed terms.
+    Consent,
     /// Reading the table.
     Table,
     /// Starting the trainer.
@@ -148,6 +155,7 @@ impl Failure {
             Self::Key => "failed_key",
             Self::Passphrase => "failed_passphrase",
             Self::Terms => "failed_terms",
+            Self::Consent => "failed_consent",
             Self::Table => "failed_table",
             Self::Trainer => "failed_trainer",
             Self::Sent => "failed_sent",

@@ -1,51 +1,52 @@
 //! What is done outside of the window: files, the trainer's process, the co-operative's REST interface.
 //!
-//! One thread takes effects in order; what may take long (a coordinator that does not answer, a large table) has a thread of
+//! One thread takes effects in order, and has a runner for each federation; what may take long (a coordinator that does not answer, a large table) has a thread of
 //! its own, of which there are at most [`SLOW_MAX`].
 
+mod floor;
 mod home;
 mod keys;
 mod ledger;
 mod node;
 mod program;
+mod runners;
 mod trainer;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, SyncSender},
-    },
-    thread::JoinHandle,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+    mpsc::SyncSender,
 };
-
-use trainer_conditions::Preferences;
 
 use crate::{
     command::Browsed,
     effect::Effect,
     news::{Failure, News},
     preview::Preview,
+    seat::Seat,
     sent::Sent,
 };
+use floor::Floor;
 pub use home::{Home, HomeError};
 use program::Program;
+pub use runners::Runners;
 use trainer::Trainer;
 
 /// Most long tasks at a time.
 const SLOW_MAX: usize = 8;
 
-/// Where news go, and what wakes the window for them. Cheap to clone.
+/// Where news of one federation go, and what wakes the window for them. Cheap to clone.
 #[derive(Clone)]
 struct Teller {
-    news: SyncSender<News>,
+    seat: Seat,
+    news: SyncSender<(Seat, News)>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Teller {
     /// Waits while the window is behind. A window that is gone needs no news.
     fn tell(&self, news: News) {
-        if self.news.send(news).is_ok() {
+        if self.news.send((self.seat, news)).is_ok() {
             (self.wake)();
         }
     }
@@ -55,48 +56,17 @@ impl Teller {
     }
 }
 
-/// Does what the desk wants done.
-pub struct Runner {
+/// Does what the desk of one federation wants done.
+struct Runner {
     home: Arc<Home>,
     program: Program,
     teller: Teller,
     slow: Arc<AtomicUsize>,
     trainer: Option<Trainer>,
-    preferences: Preferences,
+    floor: Floor,
 }
 
 impl Runner {
-    /// Starts a thread that does what comes by `effects`, until that closes; then the trainer is stopped.
-    ///
-    /// * `wake` — called after each piece of news.
-    ///
-    /// # Errors
-    /// If no thread can be started.
-    pub fn start(
-        home: Home,
-        program: Option<std::path::PathBuf>,
-        effects: Receiver<Effect>,
-        news: SyncSender<News>,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> std::io::Result<JoinHandle<()>> {
-        let runner = Self {
-            home: Arc::new(home),
-            program: Program::new(program),
-            teller: Teller { news, wake: Arc::new(wake) },
-            slow: Arc::default(),
-            trainer: None,
-            preferences: Preferences::default(),
-        };
-        std::thread::Builder::new().name("runner".to_owned()).spawn(move || runner.run(&effects))
-    }
-
-    fn run(mut self, effects: &Receiver<Effect>) {
-        while let Ok(effect) = effects.recv() {
-            self.perform(effect);
-        }
-        // Dropping the trainer closes its input, which it takes as the word to stop.
-    }
-
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::ReadKey { with_words } => self
@@ -114,6 +84,12 @@ impl Runner {
                     Err(error) => News::NoTerms { invitation, reason: format!("{error:#}") },
                 })
             }),
+            Effect::Consent { invitation, node, terms } => {
+                self.slowly(Failure::Consent, move |home, program| {
+                    let terms = program.consent(home, &invitation, (&node, &terms))?;
+                    Ok(News::Consented(Box::new(terms)))
+                });
+            }
             Effect::Browse(what) => self.browse(what),
             Effect::Preview { path, terms, mapping } => self.slowly(Failure::Table, move |_, _| {
                 Ok(News::Table(Box::new(Preview::read(&path, &terms, mapping)?)))
@@ -124,17 +100,8 @@ impl Runner {
                     trainer.stop();
                 }
             }
-            Effect::Pace(command) => {
-                if let Some(trainer) = &self.trainer {
-                    trainer.obey(command);
-                }
-            }
-            Effect::Prefer(preferences) => {
-                self.preferences = *preferences;
-                if let Some(trainer) = &self.trainer {
-                    trainer.prefer(self.preferences.clone());
-                }
-            }
+            Effect::Pace(command) => self.floor.obey(command),
+            Effect::Prefer(preferences) => self.floor.prefer(*preferences),
             Effect::Autostart(on) => {
                 if let Err(error) = self.home.set_autostart(on) {
                     self.teller.failed(Failure::Settings, &error);
@@ -271,8 +238,8 @@ impl Runner {
     }
 
     fn start_trainer(&mut self, run: &crate::effect::Run) {
-        let preferences = self.preferences.clone();
-        match Trainer::start(&self.program, &self.home, run, preferences, self.teller.clone()) {
+        let teller = self.teller.clone();
+        match Trainer::start(&self.program, &self.home, run, &self.floor, teller) {
             Ok(trainer) => self.trainer = Some(trainer),
             Err(error) => self.teller.failed(Failure::Trainer, &error),
         }
@@ -285,7 +252,10 @@ impl Runner {
             trainer.wait();
         }
         match self.home.erase() {
-            Ok(()) => self.teller.tell(News::Erased),
+            Ok(()) => {
+                self.program.unlock(None);
+                self.teller.tell(News::Erased);
+            }
             Err(error) => self.teller.failed(Failure::Erase, &error),
         }
     }

@@ -4,7 +4,7 @@ use datasets::Mapping;
 use serde::{Deserialize, Serialize};
 use trainer_conditions::PreferencesForm;
 
-use crate::os::SystemSettings;
+use crate::{changed_terms::ChangedTerms, os::SystemSettings};
 
 /// The form of the file; another one is refused rather than guessed at.
 pub const VERSION: u32 = 1;
@@ -110,12 +110,16 @@ pub struct Settings {
     pub backed_up: bool,
     /// The public part of the key: while it is locked, a back-up has to be of this one.
     pub member: Option<String>,
+    /// What the federation is called, once its terms were seen.
+    pub federation: Option<String>,
     /// The invitation that was taken; it holds a secret, so that the file is its owner's alone.
     pub invitation: Option<String>,
     /// The data: a table, a folder of pictures, or IDX files.
     pub data: Option<String>,
     /// Rows that are kept from training, to try each model on; in percent, at most [`HOLD_OUT_PERCENT_MAX`].
     pub hold_out_percent: u8,
+    /// Whether the person once agreed to this federation's terms: its folder is the federation's for good.
+    pub joined: bool,
     /// The digest of the terms that the person agreed to.
     pub agreed: Option<String>,
     /// The co-operative's address, for credits and votes.
@@ -134,6 +138,8 @@ pub struct Settings {
     pub system: SystemSettings,
     /// How columns and words of the data become the federation's.
     pub mapping: Mapping,
+    /// Terms that are offered in the place of those agreed to, until the person agrees or they are gone.
+    pub changed: Option<ChangedTerms>,
 }
 
 impl Default for Settings {
@@ -144,9 +150,11 @@ impl Default for Settings {
             label: "contributor".to_owned(),
             backed_up: false,
             member: None,
+            federation: None,
             invitation: None,
             data: None,
             hold_out_percent: 0,
+            joined: false,
             agreed: None,
             node: String::new(),
             log_key: None,
@@ -156,6 +164,7 @@ impl Default for Settings {
             preferences: PreferencesForm::default(),
             system: SystemSettings::default(),
             mapping: Mapping::default(),
+            changed: None,
         }
     }
 }
@@ -176,6 +185,19 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// Takes from `other` what is common to all federations: the language, how the window looks and where it is, what surrounds
+    /// it, and what the owner allows this computer. Says whether that changed anything.
+    pub fn take_common(&mut self, other: &Self) -> bool {
+        let of = |settings: &Self| {
+            let Self { language, look, place, system, .. } = settings;
+            (*language, *look, *place, *system)
+        };
+        let changed = of(self) != of(other) || self.preferences != other.preferences;
+        (self.language, self.look, self.place, self.system) = of(other);
+        self.preferences = other.preferences.clone();
+        changed
+    }
+
     /// Reads what [`Settings::to_text`] wrote.
     ///
     /// # Errors
@@ -189,7 +211,10 @@ impl Settings {
             }
             _ => {}
         }
-        Ok(toml::from_str(text)?)
+        let mut settings: Self = toml::from_str(text)?;
+        // Files of before had no word for it.
+        settings.joined |= settings.agreed.is_some();
+        Ok(settings)
     }
 
     /// As it is written.

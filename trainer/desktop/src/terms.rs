@@ -36,6 +36,10 @@ pub struct Terms {
     /// And its deviation.
     #[serde(default)]
     pub deviation: Vec<f64>,
+    /// The rule by which rounds are of those who are done, as the command line spells it; none: a round is of everybody at
+    /// the same time.
+    #[serde(default)]
+    pub buffer: Option<String>,
     /// How many rounds there are.
     pub rounds: u64,
     /// Fewest contributors of a round.
@@ -53,7 +57,35 @@ pub struct Noise {
     pub delta: f64,
 }
 
+/// Training at one's own pace: a round is of those whose updates wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnPace {
+    /// Updates that wait until they are summed.
+    pub buffer: u64,
+    /// Updates that were trained from a model so many versions old are thrown away.
+    pub stale_max: u64,
+}
+
+impl OwnPace {
+    /// Reads the rule as the command line spells it: `fedbuff:buffer=6,exponent=0.5,stale=20`.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let (_, options) = text.split_once(':')?;
+        let number = |name: &str| {
+            let mut options = options.split(',').filter_map(|option| option.split_once('='));
+            options.find(|(known, _)| *known == name)?.1.parse().ok()
+        };
+        Some(Self { buffer: number("buffer")?, stale_max: number("stale")? })
+    }
+}
+
 impl Terms {
+    /// Whether members train at their own pace, and how.
+    #[must_use]
+    pub fn own_pace(&self) -> Option<OwnPace> {
+        OwnPace::of(self.buffer.as_deref()?)
+    }
+
     /// The federation's public scale, if it is told for each column.
     #[must_use]
     pub fn scale(&self) -> Option<Standardiser> {
@@ -73,6 +105,9 @@ mod tests {
         let text = include_str!("../tests/terms.json");
         let terms: Terms = serde_json::from_str(text).unwrap();
         assert_eq!((terms.name.as_str(), terms.features.len()), ("wine", 11));
-        assert_eq!(terms.noise, None);
+        assert_eq!((terms.noise.clone(), terms.own_pace()), (None, None));
+        let buffer = Some("fedbuff:buffer=6,exponent=0.5,stale=20".to_owned());
+        let pace = Terms { buffer, ..terms }.own_pace();
+        assert_eq!(pace, Some(OwnPace { buffer: 6, stale_max: 20 }));
     }
 }

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use serde_json::Value;
 use trainer_conditions::{Condition, Pace};
 
+use crate::seat::Seat;
+
 /// Points of the loss that are drawn.
 const LOSSES_MAX: usize = 4_000;
 
@@ -130,6 +132,8 @@ pub struct Training {
     pub cohort: Option<u64>,
     /// Whether it may train, and why not.
     pub pace: Option<Pace>,
+    /// For which other federation's training it waits.
+    pub waits_for: Option<Seat>,
     /// What the pacer cannot see on this machine.
     pub unwatched: Vec<Condition>,
     /// Lines for whoever asks for help; nothing secret is in them.

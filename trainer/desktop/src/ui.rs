@@ -1,6 +1,7 @@
 //! The window. Functions that end in `_ui` draw and send commands; they change nothing but the fields
 //! that the person types into.
 
+mod change_ui;
 mod check_ui;
 mod consent_ui;
 mod data_ui;
@@ -8,6 +9,7 @@ mod delegation_ui;
 mod drafts;
 mod earnings_ui;
 mod figures;
+mod finding_text;
 mod fit_ui;
 mod leave_ui;
 mod mapping_ui;
@@ -17,11 +19,13 @@ mod passphrase_ui;
 mod pause_text;
 mod privacy_ui;
 mod sealed_ui;
+mod seats_ui;
 mod sent_ui;
 mod settings_ui;
 mod start_ui;
 mod style;
 mod system_ui;
+mod terms_text;
 mod training_ui;
 mod view;
 mod votes_ui;

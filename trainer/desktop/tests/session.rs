@@ -18,7 +18,7 @@ use eframe::egui::{Context, ViewportCommand};
 use serde_json::json;
 use trainer_conditions::{Pace, Reason};
 use trainer_desktop::{
-    Attended, Autostart, Desk, Effect, Glimpse, Key, News, Said, Settings, Shown, Standing,
+    Attended, Autostart, Desk, Effect, Glimpse, Key, News, Said, Seat, Settings, Shown, Standing,
     Surroundings, SystemSettings, Tell, Window, Word, call_the_other,
 };
 use zbus::{
@@ -255,15 +255,15 @@ fn a_second_start_shows_the_first_and_hands_it_the_invitation() {
 
 struct Session {
     window: Attended,
-    news: SyncSender<News>,
-    effects: Receiver<Effect>,
+    news: SyncSender<(Seat, News)>,
+    effects: Receiver<(Seat, Effect)>,
 }
 
 fn session(bus: &Bus, system: SystemSettings) -> Session {
     let (news, hears) = sync_channel(64);
     let (effects, done) = sync_channel(64);
     let settings = Settings { system, ..Settings::default() };
-    let window = Window::new(&Context::default(), settings, hears, effects);
+    let window = Window::new(&Context::default(), vec![(Seat::FIRST, settings)], hears, effects);
     let window = Attended::new(window, bus.surroundings("home"), false);
     Session { window, news, effects: done }
 }
@@ -278,14 +278,14 @@ fn what_happens_is_told_once_and_only_if_it_is_wanted() {
     };
     let quiet = SystemSettings { notify: false, ..SystemSettings::default() };
     let mut silent = session(&bus, quiet);
-    silent.news.send(failed("the <b>first</b>")).unwrap();
+    silent.news.send((Seat::FIRST, failed("the <b>first</b>"))).unwrap();
     silent.window.attend(false);
     let mut session = session(&bus, SystemSettings::default());
-    session.news.send(failed("the <b>second</b>")).unwrap();
+    session.news.send((Seat::FIRST, failed("the <b>second</b>"))).unwrap();
     session.window.attend(false);
     session.window.attend(false);
     let counted = json!({"event": "counted", "round": 4, "value": 0.01, "participants": 8});
-    session.news.send(News::Trainer(counted)).unwrap();
+    session.news.send((Seat::FIRST, News::Trainer(counted))).unwrap();
     session.window.attend(false);
     let next = || heard.recv_timeout(Duration::from_secs(20)).unwrap();
     let (title, body) = next();

@@ -10,8 +10,10 @@ mod keeper;
 mod machine;
 mod network;
 mod power;
+mod processes;
 
 pub use idle::Idle;
 pub use keeper::{Keeper, Kept};
 pub use machine::Machine;
 pub use network::Network;
+pub use processes::Processes;

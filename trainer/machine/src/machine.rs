@@ -8,7 +8,7 @@ use sysinfo::{
 };
 use trainer_conditions::{LocalTime, Signals, Weekday};
 
-use crate::{idle::Idle, network::Network, power::power};
+use crate::{idle::Idle, network::Network, power::power, processes::Processes};
 
 /// The machine that this program runs on.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Machine {
     state_dir: PathBuf,
     system: System,
     components: Components,
-    trainer: Pid,
+    trainers: Processes,
     cores: usize,
     idle: Idle,
     network: Network,
@@ -28,14 +28,14 @@ impl Machine {
     /// This machine.
     ///
     /// * `state_dir` — on the disk whose room counts; it may not be there yet.
-    /// * `trainer` — the process that trains, whose load is not that of others: `std::process::id()` if it is this one.
+    /// * `trainers` — the processes that train, whose load is not that of others: `std::process::id()` if it is this one.
     #[must_use]
-    pub fn open(state_dir: &Path, trainer: u32) -> Self {
+    pub fn open(state_dir: &Path, trainers: impl Into<Processes>) -> Self {
         Self {
             state_dir: state_dir.to_owned(),
             system: System::new(),
             components: Components::new_with_refreshed_list(),
-            trainer: Pid::from_u32(trainer),
+            trainers: trainers.into(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             idle: Idle::open(),
             network: Network::open(),
@@ -81,13 +81,16 @@ impl Machine {
         }
     }
 
-    /// What the trainer takes, in percent of one core, and its memory in bytes.
+    /// What all trainers together take, in percent of one core, and their memory in bytes.
     fn own_use(&mut self) -> (f64, Option<u64>) {
-        let own = self.trainer;
+        let own: Vec<Pid> = self.trainers.all().into_iter().map(Pid::from_u32).collect();
         let kind = ProcessRefreshKind::nothing().with_cpu().with_memory();
-        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, kind);
-        let process = self.system.process(own);
-        process.map_or((0.0, None), |own| (f64::from(own.cpu_usage()), Some(own.memory())))
+        // Those that are gone are forgotten: their numbers may be given to others.
+        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&own), true, kind);
+        let processes = own.iter().filter_map(|own| self.system.process(*own));
+        processes.fold((0.0, None), |(load, memory), own| {
+            (load + f64::from(own.cpu_usage()), Some(memory.unwrap_or(0) + own.memory()))
+        })
     }
 
     fn others_load(&mut self, own_percent: f64) -> Option<f64> {
@@ -157,7 +160,10 @@ mod tests {
                 break;
             }
         }
+        machine.trainers.remove(busy.id());
+        let none = machine.own_use();
         busy.kill().and_then(|()| busy.wait()).expect("it is ours");
+        assert_eq!(none, (0.0, None), "it is nobody's any more");
         // A core shared with everything else that tests run at the same time.
         assert!(own > 5.0, "{own} % of a core");
         assert!(memory.is_some());

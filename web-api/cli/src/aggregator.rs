@@ -5,19 +5,22 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
 use aggregator_network::{Address, ListenAddress, load_or_create_key};
-use aggregator_node::{DatabaseUrl, NodeConfig, WorkerConfig};
+use aggregator_node::{DatabaseUrl, FollowMode, Following, NodeConfig, WorkerConfig};
+use aggregator_protocol::FederationTerms;
 use anyhow::Context as _;
 use clap::Args;
-use privacy_identity::SigningKey;
+use privacy_identity::{Decode as _, Digest, SigningKey};
 use tokio::sync::watch;
 
 use crate::{
     link_metrics::{self, CurrentLink},
     process::{Events, stop_signal},
+    vote_evidence::VoteEvidence,
     witness::{self, WitnessDuty},
 };
 
@@ -74,6 +77,14 @@ pub struct AggregatorArgs {
     /// Give a batch to another process after this long without a sign of life, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..))]
     pub lease_seconds: u64,
+    /// Which terms that members voted for it follows by itself: `protective`, those that protect contributors as much in
+    /// every part that can be judged; or `named`, none but those given with `--agree`
+    #[arg(long, value_name = "WHICH", default_value_t)]
+    pub follow: FollowMode,
+    /// Follow the terms with this digest once members have voted for them, even if they protect contributors less. May be
+    /// given several times
+    #[arg(long, value_name = "DIGEST")]
+    pub agree: Vec<Digest>,
     /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -91,7 +102,8 @@ pub struct AggregatorArgs {
     pub with_parent: bool,
 }
 
-/// Runs an aggregator until it is told to stop. A restart continues the round under way.
+/// Runs an aggregator until it is told to stop. A restart continues the round under way; terms that members voted for are
+/// followed without one.
 ///
 /// # Errors
 /// An address in use, a store that cannot be opened or written, terms that do not name its key.
@@ -121,9 +133,14 @@ pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
         batch_updates: args.batch_updates,
         lease,
     };
+    let check = |terms: &FederationTerms, evidence: &[u8]| {
+        VoteEvidence::from_bytes(evidence).context("the evidence of a vote")?.check(terms)
+    };
+    let following = Following { mode: args.follow, agreed: args.agree, check: Arc::new(check) };
     let (link, linked) = watch::channel(None);
     let node = pin!(aggregator_node::run(
         config,
+        Some(following),
         move |running| drop(link.send(Some(running))),
         move |event| events.emit(event.to_json()),
     ));

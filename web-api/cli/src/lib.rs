@@ -4,10 +4,12 @@
 //! ([`settlement`]), a model becomes a measurement, a flag becomes a running process.
 
 pub mod aggregator;
+mod carried;
 pub mod cli;
 pub mod commands;
 pub mod data_args;
 pub mod demo;
+pub mod licence;
 pub mod limits_args;
 pub mod link_metrics;
 pub mod measure;
@@ -22,4 +24,5 @@ mod stopping;
 pub mod telemetry;
 pub mod trainer;
 pub mod value_audit;
+pub mod vote_evidence;
 pub mod witness;

@@ -1,9 +1,10 @@
 //! What the DAO node computes between rounds: the new model, its quality, and the probes along which
 //! contributions are measured.
 
+use aggregator_protocol::GroupProbes;
 use aggregator_round::{
-    PAST_UPDATES_MAX, VALUE_SHARDS, aumann_shapley_probe, contrast_probe, counts_positively,
-    project_off,
+    OpenedGroups, PAST_UPDATES_MAX, StepError, VALUE_SHARDS, aumann_shapley_probe, contrast_probe,
+    counts_positively, project_off,
 };
 use aggregator_strategy::{OptimizerError, OptimizerState, Positive, StoppingError};
 use privacy_secagg::{
@@ -36,6 +37,9 @@ pub enum MeasureError {
         /// Updates that it is said to cover.
         count: usize,
     },
+    /// The sums of the groups make no step.
+    #[error("the groups make no step")]
+    Groups(#[from] StepError),
     /// The sum does not decode to a mean.
     #[error("the sum does not decode")]
     Decode(#[from] AggregateError),
@@ -81,14 +85,28 @@ pub struct Measured {
     pub after: Parameters,
     /// The server's optimiser after its step.
     pub optimizer: OptimizerState,
-    /// The mean update, `[parameter_count]`; public from here on.
+    /// The mean update, `[parameter_count]`, or what a rule made of the groups' means; public from here on.
     pub mean_update: Vec<f32>,
+    /// The means of the groups, `[groups][parameter_count]`, as public; empty where there are none.
+    pub group_means: Vec<Vec<f32>>,
     /// Along which improvement is measured: the Aumann–Shapley probe p of DESIGN §6.
     pub value_probe: QuantizedProbe,
     /// Along which novelty is measured: p projected off the past mean updates.
     pub innovation_probe: QuantizedProbe,
     /// Along which the error of values is measured: p with signs of the validation set's shards.
     pub contrast_probe: QuantizedProbe,
+    /// Where there are groups, those above are of the first, and these of the others.
+    pub other_probes: Vec<GroupProbes>,
+}
+
+/// What a round's sum is to the model, in the clear.
+struct Gain {
+    after: Parameters,
+    optimizer: OptimizerState,
+    /// p of what the model takes.
+    probe: Vec<f64>,
+    innovation: Vec<f64>,
+    contrast: Vec<f64>,
 }
 
 impl Evaluator {
@@ -154,17 +172,93 @@ impl Evaluator {
         (parameters, optimizer): (&Parameters, &OptimizerState),
         sum: &[i64],
         (count, factor): (usize, Positive),
-        (round, rotation): (u64, &Rotation),
+        round: (u64, &Rotation),
         past_updates: &[Vec<f32>],
     ) -> Result<Measured, MeasureError> {
-        let expected = self.encoding.vector_len();
+        let (rotation, expected) = (round.1, self.encoding.vector_len());
         if sum.len() != expected || count == 0 {
             return Err(MeasureError::Sum { expected, got: sum.len(), count });
         }
         let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
+        let start = (parameters, optimizer);
+        let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
+        let gain = self.gain(start, (&mean_update, factor), round, past)?;
+        let part = |probe: Vec<f64>| -> Vec<f64> {
+            probe.into_iter().map(|value| value * factor.get()).collect()
+        };
+        let (probe, contrast) = (part(gain.probe), part(gain.contrast));
+        let fine = |probe: &[f64]| QuantizedProbe::quantise(probe, rotation, &self.encoding);
+        Ok(Measured {
+            value_probe: fine(&probe)?,
+            innovation_probe: fine(&gain.innovation)?,
+            contrast_probe: QuantizedProbe::quantise_coarsely(&contrast, rotation, &self.encoding)?,
+            other_probes: Vec::new(),
+            after: gain.after,
+            optimizer: gain.optimizer,
+            mean_update,
+            group_means: Vec::new(),
+        })
+    }
+
+    /// As [`Evaluator::measure`] where a robust rule makes one step s of the means of groups.
+    ///
+    /// Whatever the rule, s = Σ_g a_g ⊙ Δ̄_g, with weights a_g that are public once the means are
+    /// ([`aggregator_strategy::Taken`]). The game whose gain is shared out has these weights as they came out, as the game of a
+    /// mean has its 1/n: with p = −∫₀¹ ∇L(w + t·s) dt the value of update i of group g is (1/n_g)·⟨Δᵢ, a_g ⊙ p⟩, and all values
+    /// together add up to L(w) − L(w + s). So the value probe of a group carries its weights: what the rule did not take is worth
+    /// nothing. The innovation's does not, and is one for all groups: it is about what is new in an update, not about how much of it is
+    /// taken, and who is in a group that the rule passes over is no replayer.
+    ///
+    /// Threats: an attacker that makes the rule take another group gains nothing by that which the step does not gain, and is not
+    /// charged for it either. A step that loses is a loss to those it was made of, by their part in it.
+    ///
+    /// * `past_updates` — everything of the last rounds that was public: the means of their groups, the newest first.
+    ///
+    /// # Errors
+    /// As [`Evaluator::measure`].
+    pub fn measure_groups(
+        &self,
+        start: (&Parameters, &OptimizerState),
+        groups: &OpenedGroups,
+        round: (u64, &Rotation),
+        past_updates: &[Vec<f32>],
+    ) -> Result<Measured, MeasureError> {
+        let (rotation, taken) = (round.1, groups.step()?);
+        let gain = self.gain(start, (&taken.update, Positive::ONE), round, past_updates)?;
+        let mut probes = Vec::with_capacity(groups.means().len());
+        for group in 0..groups.means().len() {
+            let value = taken.weighed(group, &gain.probe);
+            let contrast = taken.weighed(group, &gain.contrast);
+            probes.push(GroupProbes {
+                value: QuantizedProbe::quantise(&value, rotation, &self.encoding)?,
+                contrast: QuantizedProbe::quantise_coarsely(&contrast, rotation, &self.encoding)?,
+            });
+        }
+        let first = probes.remove(0);
+        let innovation = &gain.innovation;
+        Ok(Measured {
+            value_probe: first.value,
+            innovation_probe: QuantizedProbe::quantise(innovation, rotation, &self.encoding)?,
+            contrast_probe: first.contrast,
+            other_probes: probes,
+            after: gain.after,
+            optimizer: gain.optimizer,
+            mean_update: taken.update,
+            group_means: groups.means().to_vec(),
+        })
+    }
+
+    /// The model after a step, and the probes of what it gains.
+    fn gain(
+        &self,
+        (parameters, optimizer): (&Parameters, &OptimizerState),
+        (mean_update, factor): (&[f32], Positive),
+        (round, _): (u64, &Rotation),
+        past_updates: &[Vec<f32>],
+    ) -> Result<Gain, MeasureError> {
         let mut optimizer = optimizer.clone();
         let (shared, head) = parameters.values().split_at(self.encoding.dimension());
-        let stepped = optimizer.step_scaled(shared, &mean_update, factor)?;
+        let stepped = optimizer.step_scaled(shared, mean_update, factor)?;
         let after = Parameters::new(&self.architecture.layout(), [&stepped, head].concat())?;
         let after = fitted_head(self, after)?;
         let gradient = |values: &[f32]| {
@@ -172,24 +266,11 @@ impl Evaluator {
             gradient.truncate(values.len());
             Ok::<_, MeasureError>(gradient)
         };
-        let taken = scaled(&mean_update, factor);
+        let taken = scaled(mean_update, factor);
         let probe = aumann_shapley_probe(shared, &taken, gradient)?;
-        let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
-        let innovation = project_off(&probe, past);
+        let innovation = project_off(&probe, past_updates);
         let contrast = self.contrast(round, (shared, head), &taken, &probe)?;
-        let part = |probe: Vec<f64>| -> Vec<f64> {
-            probe.into_iter().map(|value| value * factor.get()).collect()
-        };
-        let (probe, contrast) = (part(probe), part(contrast));
-        let fine = |probe: &[f64]| QuantizedProbe::quantise(probe, rotation, &self.encoding);
-        Ok(Measured {
-            value_probe: fine(&probe)?,
-            innovation_probe: fine(&innovation)?,
-            contrast_probe: QuantizedProbe::quantise_coarsely(&contrast, rotation, &self.encoding)?,
-            after,
-            optimizer,
-            mean_update,
-        })
+        Ok(Gain { after, optimizer, probe, innovation, contrast })
     }
 
     /// As [`Evaluator::measure`] for a sum that leads to no model by itself: the mean, the model and the optimiser as they
@@ -215,9 +296,11 @@ impl Evaluator {
             after: parameters.clone(),
             optimizer: optimizer.clone(),
             mean_update,
+            group_means: Vec::new(),
             value_probe: probe.clone(),
             innovation_probe: probe.clone(),
             contrast_probe: probe,
+            other_probes: Vec::new(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! `sahakar serve`: the DAO node. REST, ledger, market, governance, and the DAO's part of each round.
 
 mod buffer;
+mod changing;
 mod cohort;
 mod config;
 mod control;
@@ -8,9 +9,11 @@ mod custodians;
 mod draws;
 mod founding;
 mod granting;
+mod groups_config;
 mod http;
 mod http_config;
 mod judging;
+mod licensing;
 mod measuring;
 mod models;
 mod prices_config;
@@ -57,6 +60,7 @@ use crate::{
     link_metrics,
     measure::{Evaluator, fitted_head},
     process::{Events, now_ms, running_ms, stop_signal},
+    vote_evidence::log_origin,
 };
 pub(crate) use custodians::draw as draw_custodians;
 pub use settled_record::SettledRecord;
@@ -144,19 +148,19 @@ impl Node {
         events: Events,
     ) -> anyhow::Result<Self> {
         let tables = Tables::read(&config.federation)?;
-        std::fs::create_dir_all(&config.state_dir)
-            .with_context(|| format!("creating {}", config.state_dir.display()))?;
-        let seed = load_or_create_key(&config.state_dir.join("key"), &mut rand::rng())?;
-        let key = SigningKey::from_seed(&seed);
+        let key = own_key(&config.state_dir)?;
         let http = TcpListener::bind(config.listen.http)
             .await
             .with_context(|| format!("listening for REST on {}", config.listen.http))?;
         let name = Name::new(config.federation.name.clone())?;
-        let origin = format!("sahakar/{name}");
+        let origin = log_origin(name.as_str());
         let (store, witnesses) = open_store(args, &config.state_dir, &key, &origin).await?;
         let architecture = founding::architecture(&config.federation)?;
         let vault = Vault::open(&config.state_dir, architecture.clone())?;
         let terms = founding::terms(&config, &store, &vault, &key, &tables).await?;
+        if !args.rest_only {
+            licensing::name_licence(&config.federation, &store).await?;
+        }
         let encoding = terms.unverified_body().encoding;
         let layers = terms.unverified_body().training.personal.layers();
         let evaluator = evaluator(&device, &architecture, &tables, encoding)?.checked(layers)?;
@@ -190,6 +194,7 @@ impl Node {
         let initial = first_model(&evaluator, &vault, initial)?;
         let publish = models::publisher(&config, architecture, tables, shelf)?;
         let service = RoundService {
+            source: args.config.clone(),
             config,
             name,
             terms,
@@ -204,6 +209,7 @@ impl Node {
             released: false.into(),
             buffer: std::sync::Mutex::default(),
             still: api.standstill().clone(),
+            tried: None,
         };
         if args.rest_only {
             service.shelve_released()?;
@@ -236,6 +242,13 @@ impl Node {
         }
         result
     }
+}
+
+/// The key of the node, drawn at the first start.
+fn own_key(state_dir: &Path) -> anyhow::Result<SigningKey> {
+    std::fs::create_dir_all(state_dir)
+        .with_context(|| format!("creating {}", state_dir.display()))?;
+    Ok(SigningKey::from_seed(&*load_or_create_key(&state_dir.join("key"), &mut rand::rng())?))
 }
 
 /// Gives a new interface what it signs models with, and who judges what members disclose.
@@ -352,15 +365,20 @@ fn announce(events: Events, http: &str, link: Option<&Link>, federation: &Digest
     }));
 }
 
+/// Longest message of the link, in bytes: the model with all its layers, beside a vector of what is shared or a control
+/// variate.
+fn link_bytes_max(federation: &FederationConfig, dimension: usize) -> usize {
+    let members = federation.members_max as usize;
+    ((64 << 10) + 8 * dimension + 1024 * members).min(MESSAGE_BYTES_MAX)
+}
+
 async fn start_link(
     config: &ServeConfig,
     key: &SigningKey,
     dimension: usize,
 ) -> anyhow::Result<(Link, aggregator_network::Inbox)> {
-    let members = config.federation.members_max as usize;
-    // The model with all its layers, beside a vector of what is shared or a control variate.
-    let largest = (64 << 10) + 8 * dimension + 1024 * members;
-    let largest = u32::try_from(largest.min(MESSAGE_BYTES_MAX)).context("message limit")?;
+    let largest = link_bytes_max(&config.federation, dimension);
+    let largest = u32::try_from(largest).context("message limit")?;
     let limits =
         Limits { request_bytes_max: largest, response_bytes_max: largest, ..Limits::default() };
     let listen = config.listen.link_addresses()?;

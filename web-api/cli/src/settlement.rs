@@ -76,8 +76,8 @@ fn check_binding(state: &State, name: &Name, receipt: &RoundReceipt) -> anyhow::
     let grant = receipt.grant.unverified_body();
     let bindings = [
         ("DAO", state.dao_id() == Some(grant.dao)),
-        // A vote may have put other terms in force: rounds are run under those alone.
-        ("federation", federation.policy().terms == receipt.federation),
+        // A vote may have put other terms in force since: a round is of those under which it was opened.
+        ("federation", open.terms == receipt.federation),
         ("federation of the grant", grant.federation == receipt.federation),
         ("round", open.round == receipt.round.0 && grant.round == receipt.round),
         ("model", open.model == receipt.model_before && grant.model == receipt.model_before),
@@ -167,6 +167,8 @@ pub fn terms_json(terms: &FederationTerms) -> Value {
         "early_stopping": terms.stopping.map(|stopping| stopping.to_string()),
         "sampling": terms.sampling.to_string(),
         "buffer": terms.buffer.map(|buffer| buffer.to_string()),
+        "groups": terms.groups.map(|groups| groups.groups()),
+        "robust": terms.groups.map(|groups| groups.rule().to_string()),
         "minimum_cohort": terms.minimum_cohort,
         "round_deadline_ms": terms.round_deadline_ms,
         "step_deadline_ms": terms.step_deadline_ms,

@@ -41,6 +41,12 @@ impl Stopping {
         Ok(value)
     }
 
+    /// Whether it was begun with these settings.
+    pub(crate) fn has_settings(&self, settings: &EarlyStopping) -> bool {
+        // Shown are the settings alone.
+        self.progress.to_string() == settings.to_string()
+    }
+
     /// Whether there is nothing more to be waited for.
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.exhausted

@@ -97,12 +97,12 @@ pub struct TrainerArgs {
     /// Obey lines on standard input (hold, release, limit SHARE), and stop when it closes
     #[arg(long, conflicts_with = "with_parent")]
     pub obey: bool,
-    /// Print the terms of the invitation as JSON and stop; agrees to nothing
+    /// Print the terms of the invitation as JSON and stop; agrees to nothing, or with --consent to these alone
     #[arg(long)]
     pub terms: bool,
     /// Agree to the terms with this digest, which took the place of those you agreed to; your key signs that you do, and the
     /// ledger keeps it. May stay in the command afterwards
-    #[arg(long, value_name = "DIGEST", conflicts_with = "terms")]
+    #[arg(long, value_name = "DIGEST")]
     pub consent: Option<Digest>,
     /// The DAO node's REST interface: where consent is kept, and where your device shows what proves a lie about its update
     #[arg(long, env = "SAHAKAR_URL", value_name = "URL")]
@@ -199,7 +199,15 @@ async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
     }
 }
 
+/// Prints the terms; first moves to those that the owner agrees to, if it says so. Standard output has the terms alone.
 async fn show_terms(plan: &TrainerPlan) -> anyhow::Result<()> {
+    if let (Some(terms), Some(node)) = (plan.consent, &plan.url) {
+        let events = Events::from_flag(false);
+        tokio::select! {
+            consent = consenting::consent(&plan.state, &plan.join, terms, node, events) => consent?,
+            () = stop_signal(false) => return Ok(()),
+        }
+    }
     let terms = tokio::select! {
         terms = Agent::offer(&plan.state, plan.passphrase.as_deref(), &plan.join) => terms?,
         () = stop_signal(false) => return Ok(()),

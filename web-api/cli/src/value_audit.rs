@@ -9,6 +9,9 @@
 //! recomputed from what the node keeps of it ([`SettledRecord`]), all of which the logged receipt names by
 //! digest: sum → mean → next model; three gradients on the table → the probes; parties' answers → values.
 //!
+//! Where members voted for other terms, each round is taken under those that the ledger says were in force when it was
+//! opened; its receipt has to be of these.
+//!
 //! **Soundness.** Our own CPU engine gives the same bits on every machine, so that a node that measures on it is
 //! held to equality: any other probe is found, however small the difference. A node on a graphics adapter
 //! cannot be; there the auditor chooses a tolerance, and within it a node can tilt probes unseen. Found after
@@ -17,22 +20,32 @@
 //! **Not found**: a set that was chosen badly, or made up so that its gradient reads what the node wants, before
 //! it was committed to; it is then revealed for everybody to see.
 
-use std::{fmt, fs, path::Path};
+mod log;
+mod terms_at_hand;
 
-use aggregator_protocol::{FederationTerms, RoundReceipt};
-use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_values};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use aggregator_protocol::{FederationTerms, ProbeOrder, RoundReceipt};
+use aggregator_round::{OpenedGroups, PAST_UPDATES_MAX, SumProducts, check_values};
 use aggregator_strategy::{OptimizerState, Positive};
 use anyhow::{Context as _, bail, ensure};
-use data_dao_journal::{
-    Body, BufferSet, Entry, FederationOpened, RoundSettled, RoundsEnded, settlement_of,
-};
+use data_dao_journal::{FederationOpened, RoundSettled, RoundsEnded};
 use datasets::{Schema, Standardiser, read_csv};
-use privacy_identity::{Decode, Digest, Encode as _, Signed, Tag, VerifyingKey};
+use privacy_identity::{Decode, Digest, Encode as _, Tag};
 use privacy_secagg::QuantizedProbe;
 use serde_json::{Value, json};
 use trainer_model::{Architecture, ComputeDevice, Examples, Parameters, model_digest};
 
+use self::{
+    log::{Log, Round},
+    terms_at_hand::TermsAtHand,
+};
 use crate::{
+    carried::{optimizer_under, past_under, stopping_under},
     measure::{Evaluator, Measured},
     serve::SettledRecord,
     stopping::Stopping,
@@ -45,35 +58,46 @@ pub struct ValueAudit {
     pub rounds: u64,
     /// Values that were recomputed from the parties' answers.
     pub values: u64,
+    /// Under how many terms those rounds were run.
+    pub terms: u64,
     /// The largest distance of a probe from the recomputed one, relative to its length. 0: the same bits.
     pub distance_max: f64,
 }
 
 impl ValueAudit {
-    /// Recomputes every settled round of a log.
+    /// Recomputes every settled round of a log, each under the terms that were in force when it was opened.
     ///
     /// * `leaves` — of a log that was audited.
     /// * `validation` — the revealed table.
-    /// * `node` — the DAO node's folder, or a copy.
+    /// * `node` — the DAO node's folder, or a copy; `terms` — files with terms that are not in it, or folders of such.
     /// * `tolerance` — largest distance of probes, relative to their length; 0 for a node that measured on the CPU.
     ///
     /// # Errors
-    /// The first difference, with its round.
+    /// The first difference, with its round; terms of rounds that are not at hand, with these rounds.
     pub fn of(
         leaves: &[Vec<u8>],
         validation: &Path,
-        node: &Path,
+        (node, terms): (&Path, &[PathBuf]),
         tolerance: f64,
     ) -> anyhow::Result<Self> {
         ensure!(tolerance >= 0.0, "the tolerance must be 0 or more, got {tolerance}");
         let log = Log::read(leaves)?;
-        let terms = read_terms(node, &log)?;
-        let evaluator = evaluator(&terms, &log.opened, validation)?;
-        let mut replay = Replay::new(&terms, &evaluator, node, &log)?;
-        let mut audit = Self { rounds: 0, values: 0, distance_max: 0.0 };
-        for settled in &log.settled {
-            let distance = replay
-                .round(settled, tolerance)
+        let at_hand = TermsAtHand::read(node, terms, &log.dao_node)?;
+        let used = at_hand.of(&log.rounds)?;
+        let mut settings = BTreeMap::new();
+        for (digest, terms) in used {
+            let setting = Setting::new(terms, &log, validation);
+            settings.insert(digest, setting.with_context(|| format!("the terms {digest}"))?);
+        }
+        let settings_of = |round: &Round| settings.get(&round.terms).context("collected above");
+        let first = log.rounds.first().context("the log settles no round")?;
+        let mut replay = Replay::new(settings_of(first)?, node, &first.settled)?;
+        let mut audit = Self { rounds: 0, values: 0, terms: 0, distance_max: 0.0 };
+        audit.terms = settings.len() as u64;
+        for round in &log.rounds {
+            let settled = &round.settled;
+            let distance = settings_of(round)
+                .and_then(|setting| replay.round(setting, settled, tolerance))
                 .with_context(|| format!("round {} differs", settled.round))?;
             audit.rounds += 1;
             audit.values += settled.participants.len() as u64;
@@ -88,6 +112,7 @@ impl ValueAudit {
     pub fn to_json(&self) -> Value {
         json!({
             "rounds": self.rounds,
+            "terms": self.terms,
             "values": self.values,
             "probe_distance_max": self.distance_max,
         })
@@ -96,7 +121,7 @@ impl ValueAudit {
 
 impl fmt::Display for ValueAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, values, distance_max } = self;
+        let Self { rounds, values, terms, distance_max } = self;
         let how = if *distance_max == 0.0 {
             "bit for bit".to_owned()
         } else {
@@ -106,64 +131,35 @@ impl fmt::Display for ValueAudit {
             f,
             "values recomputed: the table is the one that was committed to before the first round; the \
              probes of {rounds} rounds follow from it {how}, and {values} values from what the parties answered"
-        )
-    }
-}
-
-/// What the log says of its federation.
-struct Log {
-    dao_node: VerifyingKey,
-    opened: FederationOpened,
-    settled: Vec<RoundSettled>,
-    ended: Option<RoundsEnded>,
-    buffer: Option<BufferSet>,
-}
-
-impl Log {
-    fn read(leaves: &[Vec<u8>]) -> anyhow::Result<Self> {
-        let (mut dao_node, mut opened, mut settled, mut ended) = (None, None, Vec::new(), None);
-        let mut buffer = None;
-        let mut parts: Vec<Body> = Vec::new();
-        for leaf in leaves {
-            match Entry::from_leaf(leaf)?.body {
-                Body::Genesis(genesis) => dao_node = Some(genesis.dao_node),
-                Body::FederationOpened(federation) => {
-                    ensure!(opened.is_none(), "the log has several federations: one is supported");
-                    opened = Some(federation);
-                }
-                Body::RoundSettled(round) => settled.push(round),
-                // Only parts or an end may stand behind a head.
-                Body::RoundAborted(_) => parts.clear(),
-                body @ (Body::RoundSettling(_) | Body::SettledPart(_)) => {
-                    parts.push(body);
-                    if let Some(Body::RoundSettling(head)) = parts.first()
-                        && parts.len() == 1 + head.parts.len()
-                    {
-                        settled.extend(settlement_of(std::mem::take(&mut parts)));
-                    }
-                }
-                Body::RoundsEnded(body) => ended = Some(body),
-                Body::BufferSet(body) => buffer = Some(body),
-                _ => {}
-            }
+        )?;
+        if *terms > 1 {
+            write!(f, ", each under the terms in force at its opening ({terms} of them)")?;
         }
-        let dao_node = dao_node.context("the log founds no DAO")?;
-        let opened = opened.context("the log opens no federation")?;
-        Ok(Self { dao_node, opened, settled, ended, buffer })
+        Ok(())
     }
-}
-
-fn read_terms(node: &Path, log: &Log) -> anyhow::Result<FederationTerms> {
-    let terms: Signed<FederationTerms> = record(&node.join("terms.bin"))?;
-    let terms = terms.verify_by(Tag::Terms, &log.dao_node).context("terms.bin")?;
-    let (expected, got) = (log.opened.terms_digest, terms.body().id());
-    ensure!(expected == got, "the ledger names the terms {expected}, terms.bin holds {got}");
-    Ok(terms.body().clone())
 }
 
 fn record<T: Decode>(path: &Path) -> anyhow::Result<T> {
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     T::from_bytes(&bytes).with_context(|| format!("understanding {}", path.display()))
+}
+
+/// Terms, and the DAO's judge under them.
+struct Setting<'a> {
+    terms: &'a FederationTerms,
+    evaluator: Evaluator,
+}
+
+impl<'a> Setting<'a> {
+    fn new(terms: &'a FederationTerms, log: &Log, validation: &Path) -> anyhow::Result<Self> {
+        let (got, expected) =
+            (log.buffer.as_ref().map(|set| set.stale_max), terms.buffer.map(|rule| rule.stale_max));
+        ensure!(
+            got == expected,
+            "they allow rounds of models that are {expected:?} versions old, the ledger {got:?}"
+        );
+        Ok(Self { terms, evaluator: evaluator(terms, &log.opened, validation)? })
+    }
 }
 
 /// The DAO's judge, as the revealed table makes it.
@@ -201,95 +197,84 @@ fn evaluator(
 
 /// The rounds so far, recomputed.
 struct Replay<'a> {
-    terms: &'a FederationTerms,
-    evaluator: &'a Evaluator,
     node: &'a Path,
     model: Parameters,
-    optimizer: OptimizerState,
+    /// As the last round left it.
+    optimizer: Option<OptimizerState>,
     /// The digests of all models so far, the newest last.
     versions: Vec<Digest>,
-    /// The newest first.
-    past: Vec<Vec<f32>>,
-    /// Where the terms ask for it.
+    /// What each round made public, the newest first.
+    past: Vec<Vec<Vec<f32>>>,
+    /// Where the terms of the last round asked for it.
     stopping: Option<Stopping>,
 }
 
 impl<'a> Replay<'a> {
-    fn new(
-        terms: &'a FederationTerms,
-        evaluator: &'a Evaluator,
-        node: &'a Path,
-        log: &Log,
-    ) -> anyhow::Result<Self> {
-        let first = log.settled.first().context("the log settles no round")?;
+    fn new(setting: &Setting<'_>, node: &'a Path, first: &RoundSettled) -> anyhow::Result<Self> {
         let path = node.join("models").join(format!("{}.safetensors", first.model_before));
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let model = Parameters::from_safetensors(&evaluator.architecture.layout(), &bytes)
+        let layout = setting.evaluator.architecture.layout();
+        let model = Parameters::from_safetensors(&layout, &bytes)
             .with_context(|| format!("understanding {}", path.display()))?;
-        let optimizer = OptimizerState::new(terms.optimizer, terms.encoding.dimension())?;
-        let stopping = terms.stopping.map(Stopping::new);
-        let (got, expected) =
-            (log.buffer.as_ref().map(|set| set.stale_max), terms.buffer.map(|rule| rule.stale_max));
-        ensure!(
-            got == expected,
-            "the terms allow rounds of models that are {expected:?} versions old, the ledger {got:?}"
-        );
         let (past, versions) = (Vec::new(), vec![first.model_before]);
-        Ok(Self { terms, evaluator, node, model, optimizer, versions, past, stopping })
+        Ok(Self { node, model, optimizer: None, versions, past, stopping: None })
     }
 
     /// Recomputes the next round; the distance of its probes.
-    fn round(&mut self, settled: &RoundSettled, tolerance: f64) -> anyhow::Result<f64> {
+    fn round(
+        &mut self,
+        setting: &Setting<'_>,
+        settled: &RoundSettled,
+        tolerance: f64,
+    ) -> anyhow::Result<f64> {
+        let Setting { terms, evaluator } = setting;
         let path = self.node.join("rounds").join(format!("{}.bin", settled.round));
         let record: SettledRecord = record(&path)?;
-        let receipt = self.checked(&record, settled)?;
+        let receipt = checked(terms, &record, settled)?;
         let order = record.values.probes.unverified_body();
-        let sum = &record.sum.unverified_body().sum;
-        let architecture = &self.evaluator.architecture;
-        let rotation = self.terms.encoding.rotation(&self.terms.id(), settled.round);
+        let sum = record.sum.unverified_body();
+        let rotation = terms.encoding.rotation(&terms.id(), settled.round);
         let count = receipt.accepted.contributions().len();
-        let measured = self.evaluator.measure_scaled(
-            (&self.model, &self.optimizer),
-            sum,
-            (count, self.factor(settled, count)?),
-            (settled.round, &rotation),
-            &self.past,
-        )?;
+        let dimension = terms.encoding.dimension();
+        let past = past_under(dimension, self.past.iter().flatten().cloned().collect());
+        let optimizer = optimizer_under((terms.optimizer, dimension), self.optimizer.take())?;
+        let (start, place) = ((&self.model, &optimizer), (settled.round, &rotation));
+        // Of a model that was the newest, whatever there is of groups.
+        let taken = (count, self.factor(terms, settled, count)?);
+        let groups = OpenedGroups::of(terms, receipt.grant.unverified_body(), sum)?;
+        let measured = match &groups {
+            Some(groups) => evaluator.measure_groups(start, groups, place, &past)?,
+            None => evaluator.measure_scaled(start, &sum.sum, taken, place, &past)?,
+        };
         let Measured { after, optimizer, mean_update, .. } = &measured;
-        let (got, named) = (model_digest(architecture, after), settled.model_after);
+        let (got, named) = (model_digest(&evaluator.architecture, after), settled.model_after);
         ensure!(got == named, "the sum leads to the model {got}, the ledger names {named}");
-        let recomputed = [
-            ("value", &order.value, &measured.value_probe),
-            ("innovation", &order.innovation, &measured.innovation_probe),
-            ("contrast", &order.contrast, &measured.contrast_probe),
-        ];
-        let mut largest = 0.0_f64;
-        for (name, named, recomputed) in recomputed {
-            let distance = distance(named, recomputed);
-            largest = largest.max(distance);
-            ensure!(
-                distance <= tolerance,
-                "the node measured {name} along another probe than the committed table gives: they are \
-                 {distance:.1e} of their length apart, {tolerance:.1e} is allowed"
-            );
-        }
+        let distance = largest_distance(order, &measured, tolerance)?;
+        self.stopping = stopping_under(terms.stopping, self.stopping.take());
         if let Some(stopping) = &mut self.stopping {
-            stopping.observe(settled.round, &self.evaluator.validate(after)?)?;
+            stopping.observe(settled.round, &evaluator.validate(after)?)?;
         }
-        (self.model, self.optimizer) = (after.clone(), optimizer.clone());
+        (self.model, self.optimizer) = (after.clone(), Some(optimizer.clone()));
         self.versions.push(named);
-        self.past.insert(0, mean_update.clone());
+        let public = &measured.group_means;
+        let public = if public.is_empty() { vec![mean_update.clone()] } else { public.clone() };
+        self.past.insert(0, public);
         self.past.truncate(PAST_UPDATES_MAX);
-        Ok(largest)
+        Ok(distance)
     }
 
     /// What of the mean of a round the model takes: by the age of the model from which its members trained.
-    fn factor(&self, settled: &RoundSettled, count: usize) -> anyhow::Result<Positive> {
+    fn factor(
+        &self,
+        terms: &FederationTerms,
+        settled: &RoundSettled,
+        count: usize,
+    ) -> anyhow::Result<Positive> {
         let before = settled.model_before;
         let version = self.versions.iter().rposition(|version| *version == before);
         let version = version.with_context(|| format!("its model before is {before}"))?;
         let staleness = u32::try_from(self.versions.len() - 1 - version)?;
-        let Some(rule) = self.terms.buffer else {
+        let Some(rule) = terms.buffer else {
             ensure!(staleness == 0, "its model before is {before}");
             return Ok(Positive::ONE);
         };
@@ -316,38 +301,76 @@ impl<'a> Replay<'a> {
         );
         Ok(())
     }
+}
 
-    /// Checks that the record is the one that the ledger names, and that its values follow from the parties'
-    /// answers.
-    fn checked<'r>(
-        &self,
-        record: &'r SettledRecord,
-        settled: &RoundSettled,
-    ) -> anyhow::Result<&'r RoundReceipt> {
-        let SettledRecord { receipt: signed, sum, values } = record;
-        let got = Digest::of(Tag::RoundReceipt, &signed.to_bytes());
-        ensure!(got == settled.receipt, "the ledger names the receipt {}", settled.receipt);
-        let coordinator = &self.terms.coordinator().verifying;
-        signed.clone().verify_by(Tag::RoundReceipt, coordinator).context("its receipt")?;
-        let receipt = signed.unverified_body();
-        let got = Digest::of_encoded(Tag::RoundSum, sum.unverified_body());
-        ensure!(got == receipt.sum, "the receipt names the sum {}", receipt.sum);
-        let order = values.probes.unverified_body();
-        let products = SumProducts::of(&self.terms.encoding, &sum.unverified_body().sum, order);
-        check_values(self.terms, receipt, values, &products)?;
-        let contributions = receipt.accepted.contributions();
-        if contributions.len() != settled.participants.len() {
-            bail!("the ledger lists another number of contributors than the receipt");
-        }
-        let each = contributions.iter().zip(&receipt.scalars).zip(&settled.participants);
-        for (((member, update), scalars), logged) in each {
-            let same = (logged.member, logged.update) == (*member, *update)
-                && (logged.value, logged.innovation) == (scalars.value, scalars.innovation)
-                && logged.contrast == Some(scalars.contrast);
-            ensure!(same, "the ledger says something else of {member} than the receipt");
-        }
-        Ok(receipt)
+/// How far apart the probes are, at most.
+fn largest_distance(
+    order: &ProbeOrder,
+    measured: &Measured,
+    tolerance: f64,
+) -> anyhow::Result<f64> {
+    let mut recomputed = vec![
+        ("value", &order.value, &measured.value_probe),
+        ("innovation", &order.innovation, &measured.innovation_probe),
+        ("contrast", &order.contrast, &measured.contrast_probe),
+    ];
+    let same = order.others.len() == measured.other_probes.len();
+    ensure!(same, "the node measured another number of groups than there are");
+    for (named, other) in order.others.iter().zip(&measured.other_probes) {
+        recomputed.push(("a group's value", &named.value, &other.value));
+        recomputed.push(("a group's contrast", &named.contrast, &other.contrast));
     }
+    let mut largest = 0.0_f64;
+    for (name, named, recomputed) in recomputed {
+        let distance = distance(named, recomputed);
+        largest = largest.max(distance);
+        ensure!(
+            distance <= tolerance,
+            "the node measured {name} along another probe than the committed table gives: they are \
+             {distance:.1e} of their length apart, {tolerance:.1e} is allowed"
+        );
+    }
+    Ok(largest)
+}
+
+/// Checks that the record is the one that the ledger names, that it is of the terms in force when the round was opened, and
+/// that its values follow from the parties' answers.
+fn checked<'r>(
+    terms: &FederationTerms,
+    record: &'r SettledRecord,
+    settled: &RoundSettled,
+) -> anyhow::Result<&'r RoundReceipt> {
+    let SettledRecord { receipt: signed, sum, values } = record;
+    let got = Digest::of(Tag::RoundReceipt, &signed.to_bytes());
+    ensure!(got == settled.receipt, "the ledger names the receipt {}", settled.receipt);
+    let receipt = signed.unverified_body();
+    // Threat: a DAO node that goes on under the terms that members have voted out, or under some of its own.
+    let (got, in_force) = (receipt.federation, terms.id());
+    ensure!(
+        got == in_force,
+        "it was run under the terms {got}; those in force when it was opened are {in_force}"
+    );
+    let coordinator = &terms.coordinator().verifying;
+    signed.clone().verify_by(Tag::RoundReceipt, coordinator).context("its receipt")?;
+    let got = Digest::of_encoded(Tag::RoundSum, sum.unverified_body());
+    ensure!(got == receipt.sum, "the receipt names the sum {}", receipt.sum);
+    let order = values.probes.unverified_body();
+    let grant = receipt.grant.unverified_body();
+    let products = SumProducts::of(terms, grant, sum.unverified_body(), order)
+        .context("its sums and probes are of other groups than the terms deal")?;
+    check_values(terms, receipt, values, &products)?;
+    let contributions = receipt.accepted.contributions();
+    if contributions.len() != settled.participants.len() {
+        bail!("the ledger lists another number of contributors than the receipt");
+    }
+    let each = contributions.iter().zip(&receipt.scalars).zip(&settled.participants);
+    for (((member, update), scalars), logged) in each {
+        let same = (logged.member, logged.update) == (*member, *update)
+            && (logged.value, logged.innovation) == (scalars.value, scalars.innovation)
+            && logged.contrast == Some(scalars.contrast);
+        ensure!(same, "the ledger says something else of {member} than the receipt");
+    }
+    Ok(receipt)
 }
 
 /// ‖p − q‖ / ‖q‖, in parameter units; 0 if they are the same integers at the same scale.

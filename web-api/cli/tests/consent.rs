@@ -2,98 +2,37 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![expect(dead_code, reason = "other test files use the rest of the world")]
 
+#[path = "world/voting.rs"]
+mod voting;
 mod world;
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::Path;
 
-use aggregator_network::load_key;
-use data_dao_governance::{Action, BallotSecrecy, Capacity, Choice, PrivacyPolicy, Vote};
-use privacy_identity::{Digest, SigningKey};
+use data_dao_governance::PrivacyPolicy;
+use privacy_identity::Digest;
 use sahakar::{
-    commands::{
-        proposal::{self, Motion},
-        vote::{self, Voice},
-    },
     demo::{
-        children::{ChildNews, End, Process, Spawner},
+        children::{ChildNews, End, Spawner},
         cooperative::{AGGREGATOR, COORDINATOR, Cooperative, DAO},
-        wineries::{Vintage, Winery},
+        wineries::Vintage,
     },
     rest::Rest,
     serve::SealingMode,
 };
 use serde_json::Value;
 
+use voting::{keys, start, updates_sent, vote_for};
+
 type Seen = Vec<(String, Value)>;
 
 /// More than are run before the vote is over.
 const ROUNDS: u32 = 60;
-/// How often a node is asked whether a vote is over.
-const POLL_MS: u64 = 50;
-/// Longest wait for a vote, in polls: half a minute.
-const POLLS_MAX: usize = 600;
 
 /// Writes the configuration with half as many contributors to a sum at least, and asks what digest its terms have.
 fn weaker_terms(cooperative: &mut Cooperative, dir: &Path) -> Digest {
     let federation = &mut cooperative.config_mut().federation;
     (federation.minimum_cohort, federation.start_members) = (2, 2);
-    let path = dir.join("weaker.toml");
-    std::fs::write(&path, toml::to_string(cooperative.config_mut()).unwrap()).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_sahakar"))
-        .args(["federation", "terms", "--json", "--config"])
-        .arg(&path)
-        .output()
-        .unwrap();
-    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-    shown["digest"].as_str().unwrap().parse().unwrap()
-}
-
-fn keys(cooperative: &Cooperative, vintage: &Vintage) -> Vec<SigningKey> {
-    let key = |winery: &Winery| {
-        let path = cooperative.trainer_dir(&winery.label).join("key");
-        SigningKey::from_seed(&load_key(&path).unwrap())
-    };
-    vintage.wineries.iter().map(key).collect()
-}
-
-fn await_state(rest: &Rest, id: &str, wanted: &str) {
-    for _ in 0..POLLS_MAX {
-        let state = rest.get(&format!("/v1/proposals/{id}")).unwrap()["state"].clone();
-        if state == wanted {
-            return;
-        }
-        assert!(state != "defeated", "the proposal is defeated");
-        std::thread::park_timeout(std::time::Duration::from_millis(POLL_MS));
-    }
-    panic!("the proposal did not become {wanted}");
-}
-
-/// All members vote for the policy, and it is executed.
-fn vote_for(rest: &Rest, keys: &[SigningKey], policy: PrivacyPolicy) {
-    let motion = Motion {
-        title: "Smaller rounds".to_owned(),
-        description: "Two of us are enough.".to_owned(),
-        actions: vec![Action::SetPrivacyPolicy { federation: "wine".to_owned(), policy }],
-        ballots: BallotSecrecy::Open,
-    };
-    let earned = |key: &&SigningKey| {
-        let path = format!("/v1/members/{}", key.verifying_key());
-        rest.get(&path).unwrap()["credits"] != "0"
-    };
-    let voters: Vec<_> = keys.iter().filter(earned).collect();
-    let made = proposal::create(rest, voters[0], motion).unwrap();
-    let id = made["id"].as_str().unwrap();
-    await_state(rest, id, "active");
-    for voter in voters {
-        let (proposal, vote) = (id.parse().unwrap(), Vote::Whole(Choice::For));
-        let voice = Voice { proposal, vote, capacity: Capacity::Entrusted, reason: None };
-        vote::cast(rest, voter, &voice).unwrap();
-    }
-    await_state(rest, id, "executed");
+    voting::configured(cooperative, &dir.join("weaker.toml"))
 }
 
 /// The node and the aggregators begin anew with the terms that were voted for. An aggregator is bound to its terms by its
@@ -141,42 +80,6 @@ async fn all_stop(cooperative: &mut Cooperative, vintage: &Vintage, offered: Dig
     }
 }
 
-fn updates_sent(state: &Path) -> usize {
-    let log = std::fs::read_to_string(state.join("sent.jsonl")).unwrap();
-    log.lines().filter(|line| line.contains("\"submit\"")).count()
-}
-
-/// Starts a device, with its owner's consent to `terms` or without.
-fn start(
-    (cooperative, spawner): (&Cooperative, &Spawner),
-    winery: &Winery,
-    consent: Option<Digest>,
-) -> Process {
-    let text = |text: &str| OsString::from(text);
-    let state: PathBuf = cooperative.trainer_dir(&winery.label);
-    let invitation = cooperative.invitation().unwrap().to_string();
-    let mut arguments = vec![
-        text("trainer"),
-        text("--state"),
-        state.into(),
-        text("--join"),
-        invitation.into(),
-        text("--data"),
-        winery.csv.clone().into(),
-        text("--label"),
-        winery.label.clone().into(),
-        text("--device"),
-        text("cpu"),
-        text("--json"),
-        text("--with-parent"),
-    ];
-    if let Some(terms) = consent {
-        let (terms, http) = (terms.to_string(), cooperative.http().to_owned());
-        arguments.extend([text("--consent"), terms.into(), text("--url"), http.into()]);
-    }
-    spawner.spawn(&winery.label, &arguments).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_7_a_vote_for_weaker_terms_reaches_the_devices_that_consented_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
@@ -195,8 +98,7 @@ async fn promise_7_a_vote_for_weaker_terms_reaches_the_devices_that_consented_an
     let weaker = weaker_terms(&mut cooperative, dir.path());
     let (rest, keys) = (Rest::new(cooperative.http()), keys(&cooperative, &vintage));
     let voting = tokio::task::spawn_blocking(move || {
-        let shown = rest.get("/v1/federations/wine").unwrap();
-        let policy: PrivacyPolicy = serde_json::from_value(shown["policy"].clone()).unwrap();
+        let policy = voting::policy(&rest);
         assert_eq!(policy.minimum_cohort, 3);
         vote_for(&rest, &keys, PrivacyPolicy { terms: weaker, minimum_cohort: 2, ..policy });
     });

@@ -108,8 +108,8 @@ fn forged(
     let values = ValueRecord { opening: ScalarOpening::new(parties).unwrap(), ..values };
     receipt.opening = values.opening.digest();
     let order = values.probes.unverified_body();
-    let products = SumProducts::of(&world.terms.encoding, &sum.unverified_body().sum, order);
     let grant = receipt.grant.unverified_body();
+    let products = SumProducts::of(&world.terms, grant, sum.unverified_body(), order).unwrap();
     let set = &receipt.accepted;
     receipt.scalars = opened_values(&world.terms, grant, set, &values, &products).unwrap();
     let receipt = Signed::new(receipt, Tag::RoundReceipt, &world.aggregator_key(0));

@@ -12,6 +12,7 @@ use sahakar::{
         children::End,
         cooperative::{COORDINATOR, DAO},
     },
+    licence::LicenceConfig,
     serve::SealingMode,
 };
 use serde_json::Value;
@@ -97,6 +98,7 @@ async fn a_federation_whose_privacy_budget_is_spent_says_so() {
         federation.minimum_cohort = 2;
         federation.noise_multiplier = 8.0;
         federation.epsilon_max = Some(0.95);
+        federation.licence = Some(LicenceConfig::Spdx("CC-BY-4.0".to_owned()));
     };
     let (mut cooperative, _vintage) = setup.start().await;
     let mut seen: Vec<(String, Value)> = Vec::new();
@@ -113,5 +115,20 @@ async fn a_federation_whose_privacy_budget_is_spent_says_so() {
     let shown = sahakar(&["federation", "show", "wine", "--json", "--url", cooperative.http()]);
     let json: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((&json["ended"], &json["rounds_settled"]), (&reason.into(), &1.into()));
+    // The licence of the configuration is named once, whatever the restarts, and is that of the model.
+    assert_eq!(json["licence"]["spdx"], "CC-BY-4.0");
+    let log = data_dao_store::read_tiles(&cooperative.tiles_dir(), None).unwrap();
+    let named = log
+        .leaves
+        .iter()
+        .filter(|leaf| matches!(Entry::from_leaf(leaf).unwrap().body, Body::LicenceSet(_)));
+    assert_eq!(named.count(), 1);
+    let path = "/v1/models/wine-quality/versions/1/files/README.md";
+    let url = format!("{}{path}", cooperative.http());
+    let card = tokio::task::spawn_blocking(move || {
+        ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()
+    });
+    let card = card.await.unwrap();
+    assert!(card.starts_with("---\nlicense: cc-by-4.0\n"), "{card}");
     cooperative.end_all().await;
 }

@@ -5,9 +5,10 @@ mod world;
 
 use aggregator_network::{Address, Inbox, Limits, Link, LinkConfig};
 use aggregator_protocol::{
-    ContributorReply, ContributorRequest, CustodyKey, FetchedReceipt, JoinRequest, Refusal,
-    RoundId, from_wire, to_wire,
+    ContributorReply, ContributorRequest, CustodyKey, FederationTerms, FetchedReceipt, JoinRequest,
+    Refusal, RoundId, from_wire, to_wire,
 };
+use aggregator_round::Admission;
 use aggregator_strategy::participation_key;
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
@@ -49,12 +50,15 @@ impl Stranger {
         }
     }
 
-    async fn update(&self, signer: &SigningKey) -> SealedUpdate {
+    async fn terms(&self) -> FederationTerms {
         let ContributorReply::Terms(terms) = self.ask(&ContributorRequest::Terms).await else {
             panic!("terms are public");
         };
-        let terms = terms.verify(Tag::Terms).unwrap();
-        let body = terms.body();
+        terms.verify(Tag::Terms).unwrap().body().clone()
+    }
+
+    async fn update(&self, signer: &SigningKey) -> SealedUpdate {
+        let body = &self.terms().await;
         let binding = Binding {
             dao: body.dao,
             federation: body.id(),
@@ -119,18 +123,25 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
     let federation = cooperative.federation();
     let sealing = SealingKey::derived_from(&stranger.key).public();
     let custody = CustodyKey { federation, sealing };
-    let join = JoinRequest {
-        federation,
-        token: "guessed".to_owned(),
-        label: "stranger".to_owned(),
-        custody: Signed::new(custody, Tag::CustodyKey, &stranger.key),
-        draw: participation_key(&stranger.key).public_key(),
-    };
-    let join = Signed::new(join, Tag::Join, &stranger.key);
-    assert_eq!(
-        stranger.refusal(to_wire(&ContributorRequest::Join(join))).await,
-        Refusal::NotInvited
-    );
+    let custody = Signed::new(custody, Tag::CustodyKey, &stranger.key);
+    let secret = cooperative.invitation().unwrap().token.clone();
+    let (own, others) = (stranger.key.verifying_key(), SigningKey::from_seed(&[8; 32]));
+    let terms = stranger.terms().await;
+    // A guess; and what admits somebody else, as whoever carries its request sees it.
+    for (token, member) in [("guessed".to_owned(), own), (secret, others.verifying_key())] {
+        let admission = Admission { token: token.into(), label: "stranger".to_owned() };
+        let bound = (&federation, &member);
+        let rng = &mut UnwrapErr(SysRng);
+        let join = JoinRequest {
+            federation,
+            admission: admission.seal(bound, &terms.admission_sealing(), rng).unwrap(),
+            custody: custody.clone(),
+            draw: participation_key(&stranger.key).public_key(),
+        };
+        let join = Signed::new(join, Tag::Join, &stranger.key);
+        let refusal = stranger.refusal(to_wire(&ContributorRequest::Join(join))).await;
+        assert_eq!(refusal, Refusal::NotInvited);
+    }
     let receipt = stranger.ask(&ContributorRequest::Receipt { round: RoundId(999) }).await;
     assert_eq!(receipt, ContributorReply::Receipt(FetchedReceipt::Unknown));
 

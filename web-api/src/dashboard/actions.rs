@@ -3,7 +3,7 @@
 use data_dao_governance::{Action, Class};
 use maud::{Markup, html};
 
-use super::format::{duration, grouped, member, money};
+use super::format::{duration, grouped, licence, member, money};
 use super::reading::Reading;
 use super::words::{epsilon, round_number};
 
@@ -60,6 +60,9 @@ fn federations(action: &Action) -> Option<Markup> {
                 None => { "no bound on ε" }
             }
             ". What weakens it holds for a device only after that device agreed."
+        },
+        Action::SetLicence { federation, licence: named } => html! {
+            "Versions of " (federation) " that are released from now on are sold under " strong { (licence(named)) } "."
         },
         Action::SetRevealBy { federation, rounds: 0 } => {
             html! { "The validation set of " (federation) " need not be shown." }

@@ -15,7 +15,9 @@ use serde_json::Value;
 use super::error_page::PageError;
 use super::federations::progress;
 use super::forest::{Estimate, Scale};
-use super::format::{bytes, counted, duration, grouped, percent, percent_or_dash, short, signed};
+use super::format::{
+    bytes, counted, duration, grouped, licence, percent, percent_or_dash, short, signed,
+};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
 use super::reading::{Reading, read};
 use super::reasons::{Reasons, Replayed};
@@ -375,6 +377,7 @@ fn agreed(federation: &Federation, terms: &Value) -> Markup {
                 @if let Some(safeguards) = federation.safeguards() {
                     div { dt { "Pay can be challenged for" } dd { (duration(safeguards.challenge_window_ms)) } }
                 }
+                @if let Some(named) = federation.licence() { div { dt { "New versions are sold under" } dd { (licence(named)) } } }
                 div { dt { "Digest of the terms" } dd { (short(&opened.terms_digest.to_string())) } }
                 div { dt { "Opened by" } dd { a href={"/ledger/" (federation.index())} { "entry " (federation.index()) } } }
             }

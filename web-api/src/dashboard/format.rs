@@ -1,9 +1,11 @@
 //! Amounts, times, keys and digests as people read them.
 
+use data_dao_governance::Licence;
 use maud::{Markup, html};
 use privacy_identity::VerifyingKey;
 
 use super::reading::Reading;
+use crate::licence::link;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Between groups of three digits, and before units: narrow, and no place to break a line.
@@ -50,6 +52,14 @@ pub(super) fn money(amount: u128, currency: &str) -> String {
     let places = format!("{:04}", amount % 10_000);
     let places = places.trim_end_matches('0');
     format!("{}.{places:0<2}\u{a0}{currency}", grouped(amount / 10_000))
+}
+
+/// A licence by its name, with a link to its text if that is one.
+pub(super) fn licence(licence: &Licence) -> Markup {
+    match link(licence) {
+        Some(link) => html! { a href=(link) rel="license noopener" { (licence.name()) } },
+        None => html! { (licence.name()) },
+    }
 }
 
 /// A measured value in units of loss, with its sign: `+0.0876`.

@@ -4,24 +4,30 @@ use data_dao_journal::Body;
 use data_dao_ledger::Name;
 use maud::{Markup, html};
 
-use super::format::{money, plural};
+use super::format::{licence, money, plural};
 use super::reading::Reading;
 
 /// The acts as the interface names them, in people's words.
-const ACTS: [(&str, &str); 9] = [
+const ACTS: [(&str, &str); 11] = [
     ("amend-key", "changed what a key may do"),
     ("book-deposit", "booked a deposit"),
     ("erase-buyer", "erased what a buyer is called"),
     ("issue-key", "issued a key"),
     ("pay-out", "paid out"),
+    ("reinstate-payment", "gave a payment again that was taken back"),
     ("revoke-key", "revoked a key"),
     ("rotate-key", "rotated a key"),
     ("set-plans", "set the first prices"),
     ("set-price", "set the first price"),
+    ("take-payment-back", "took a payment back"),
 ];
 
 fn model(name: &Name) -> Markup {
     html! { a href={"/models/" (name)} { (name) } }
+}
+
+fn federation(name: &Name) -> Markup {
+    html! { a href={"/federations/" (name)} { (name) } }
 }
 
 /// What happened; none if the entry is about something else.
@@ -40,6 +46,18 @@ pub(super) fn sentence(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
         Body::Withdrawn(body) => {
             html! { (money(body.amount)) " was paid out to " code { (body.key_id) } "." }
         }
+        Body::PaymentRefunded(body) => html! {
+            (money(body.amount)) " that " code { (body.key_id) } " had paid in went back to who paid."
+            @if let Some(owed) = ledger.payment_refund(&body.refund).and_then(|r| r.amount.checked_sub(r.covered)).filter(|owed| *owed > 0) {
+                " " (money(owed)) " of it were spent, and owed from then on."
+            }
+        },
+        Body::PaymentReinstated(body) => html! {
+            "A payment of " code { (body.key_id) } " that was taken back is here again."
+        },
+        Body::LicenceSet(body) => html! {
+            "New versions of " (federation(&body.federation)) " are sold under " (licence(&body.licence)) "."
+        },
         Body::CallsRefunded(body) => html! {
             code { (body.key_id) } " gave " (calls(body.calls)) " of " (model(&body.model)) " back."
         },
@@ -52,7 +70,8 @@ pub(super) fn sentence(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
             " that were left were shared like a sale."
         },
         Body::LicenceBought(body) => html! {
-            code { (body.key_id) } " bought the licence of " (model(&body.model)) " version " (body.version) " for "
+            code { (body.key_id) } " bought the licence of " (model(&body.model)) " version " (body.version)
+            @if let Some(agreed) = &body.licence { " (" (licence(agreed)) ")" } " for "
             (money(body.price)) "."
         },
         Body::PricePolicySet(body) => html! {

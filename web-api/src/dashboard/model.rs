@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use super::assets::MARKET;
 use super::error_page::PageError;
 use super::federation::purpose;
-use super::format::{counted, grouped, member, percent_or_dash, plural, short};
+use super::format::{counted, grouped, licence, member, percent_or_dash, plural, short};
 use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
 use super::models::price;
 use super::reading::{Reading, read};
@@ -89,6 +89,9 @@ fn card(ledger: &Reading<'_>, model: &Model, shelved: Option<&Arc<ShelvedModel>>
                 div { dt { "Asks for" } dd { (plural(count(shelved.schema().features().len()), "number", "numbers")) } }
                 div { dt { "Parameters" } dd { (counted(shelved.parameters().count())) } }
             }
+            div { dt { "Licence" } dd {
+                @match model.licence(latest.version) { Some(named) => { (licence(named)) } None => { "none was named" } }
+            } }
             div { dt { "Versions" } dd { (counted(model.releases().len())) } }
             div { dt { "Interface" } dd { "Open Inference Protocol 2, " code { "/v2/models" } } }
             @if let Some(percent) = ledger.treasury_percent() {

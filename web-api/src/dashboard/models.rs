@@ -5,7 +5,7 @@ use data_dao_journal::Model;
 use maud::{Markup, html};
 
 use super::federation::purpose;
-use super::format::{money, percent_or_dash, plural};
+use super::format::{licence, money, percent_or_dash, plural};
 use super::layout::{Masthead, Page, Section, nothing};
 use super::reading::{Reading, read};
 use crate::ApiState;
@@ -47,6 +47,7 @@ fn content(ledger: &Reading<'_>) -> Markup {
                         div { dt { "One prediction" } dd { strong { (price(ledger, model)) } } }
                         div { dt { "Accuracy" } dd { (percent_or_dash(latest.test_accuracy_ppm)) } }
                         div { dt { "Trained by" } dd { (plural(count(latest.weights.len()), "contributor", "contributors")) } }
+                        @if let Some(named) = model.licence(latest.version) { div { dt { "Licence" } dd { (licence(named)) } } }
                         div { dt { "In" } dd { (plural(latest.rounds, "round", "rounds")) } }
                     }
                     p { a class="button" href={"/models/" (name)} { "Card and try-it form" } }

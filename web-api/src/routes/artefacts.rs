@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use data_dao_journal::Scope;
+use data_dao_journal::{Refusal, Scope};
 
 use crate::ApiState;
 use crate::api_error::ApiError;
@@ -31,7 +31,7 @@ use crate::validator;
                 (String = "application/vnd.dev.sigstore.bundle.v0.3+json")),
             headers(("ETag" = String, description = "Its SHA-256"))),
         (status = 304, description = "The client has it"), (status = 401, body = Problem),
-        (status = 402, body = Problem, description = "No licence was bought"),
+        (status = 402, body = Problem, description = "No licence was bought, or its payment was taken back"),
         (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)))]
 pub(crate) async fn file(
@@ -97,6 +97,12 @@ fn check_may_download(
 ) -> Result<(), ApiError> {
     buyer.needs(state, Scope::Download)?;
     let (model, version) = (&served.name, served.version);
-    let licensed = state.store().view(|state| state.is_licensed(&buyer.key_id, model, version));
+    let (licensed, owed) = state.store().view(|state| {
+        (state.is_licensed(&buyer.key_id, model, version), state.debt(&buyer.key_id))
+    });
+    if owed > 0 {
+        let key_id = buyer.key_id.to_string();
+        return Err(ApiError::Refused(Box::new(Refusal::InDebt { key_id, owed })));
+    }
     if licensed { Ok(()) } else { Err(ApiError::NoLicence { model: model.to_string(), version }) }
 }

@@ -19,6 +19,9 @@ pub(crate) struct BalanceView {
     buyer: String,
     /// Money not yet spent, in 10⁻⁴ of the currency's unit.
     balance: String,
+    /// Money that is owed since a payment was taken back, in 10⁻⁴ of the currency's unit: nothing is sold before it is paid, and
+    /// what is paid in pays it first.
+    owed: String,
     /// The currency.
     currency: Option<String>,
     /// Paid calls, by model.
@@ -76,6 +79,7 @@ pub(crate) async fn balance(
             key_id: key_id.to_string(),
             buyer: store.reveal(key.buyer()).unwrap_or_default(),
             balance: amount::text(state.buyer_balance(&key_id)),
+            owed: amount::text(state.debt(&key_id)),
             currency: state.genesis().map(|genesis| genesis.currency.to_string()),
             calls: calls.collect(),
         })

@@ -14,6 +14,7 @@ use super::{disclosures::FaultView, names};
 use crate::amount::{count, in_units, share, text};
 use crate::api_error::ApiError;
 use crate::extract::PathPart;
+use crate::licence::LicenceView;
 use crate::problem::Problem;
 use crate::{ApiState, amount};
 
@@ -66,6 +67,8 @@ pub(crate) struct FederationView {
     reveal_overdue: bool,
     /// Where it is shown, if it is.
     revealed_at: Option<String>,
+    /// Under which licence versions of its model are sold that are released from now on; absent if none was named.
+    licence: Option<LicenceView>,
     /// Lies of parties about members' updates that were proven: each stopped the federation until a vote starts it again.
     faults: Vec<FaultView>,
     /// Why no more rounds are run, if none are: all were, the model no longer gets better, or the next would exceed the
@@ -200,6 +203,7 @@ impl FederationView {
             reveal_by_rounds: federation.reveal_by(),
             reveal_overdue: federation.is_reveal_overdue(),
             revealed_at: federation.revealed().map(|revealed| revealed.url.clone()),
+            licence: federation.licence().map(LicenceView::new),
             faults: federation.faults().iter().map(FaultView::new).collect(),
             ended: ended(federation),
             offered_round: federation.offered().map(|round| round.round),

@@ -84,6 +84,8 @@ pub(crate) struct KeyView {
     spent_day: String,
     /// What counts against its limit in all.
     spent_total: String,
+    /// What its account owes since a payment was taken back: nothing is sold to it before that is paid.
+    owed: String,
     /// The entry that issued it.
     ledger_index: u64,
 }
@@ -417,6 +419,7 @@ fn view(state: &ApiState, ledger: &Ledger, key_id: &Name, now_ms: u64) -> Option
         overlap_until_ms: key.overlap_until_ms().filter(|until_ms| *until_ms > now_ms),
         spent_day: amount::text(spending.on(now_ms / DAY_MS)),
         spent_total: amount::text(spending.total),
+        owed: amount::text(ledger.debt(key_id)),
         ledger_index: key.index(),
     })
 }

@@ -12,6 +12,7 @@ use super::names;
 use crate::amount::{count, share, text};
 use crate::api_error::ApiError;
 use crate::extract::{PathPart, QueryPart};
+use crate::licence::LicenceView;
 use crate::problem::Problem;
 use crate::{ApiState, ModelShelf};
 
@@ -37,6 +38,8 @@ pub(crate) struct ModelSummary {
     price: Option<String>,
     /// The currency.
     currency: Option<String>,
+    /// The licence of the newest version; absent if none was named when it was released.
+    licence: Option<LicenceView>,
 }
 
 /// A model.
@@ -74,6 +77,8 @@ pub(crate) struct VersionView {
     rounds: u64,
     /// Accuracy on the test set, 0 to 1.
     test_accuracy: Option<f64>,
+    /// The licence under which it was released, which never changes; absent if none was named.
+    licence: Option<LicenceView>,
     /// Who earns from its sales, with their weights.
     contributors: Vec<WeightView>,
 }
@@ -99,6 +104,7 @@ impl ModelSummary {
             test_accuracy: latest.test_accuracy_ppm.map(share),
             price: model.price().map(text),
             currency: state.genesis().map(|genesis| genesis.currency.to_string()),
+            licence: model.licence(latest.version).map(LicenceView::new),
         }
     }
 }
@@ -141,6 +147,10 @@ impl VersionView {
             federation: release.federation.to_string(),
             rounds: release.rounds,
             test_accuracy: release.test_accuracy_ppm.map(share),
+            licence: state
+                .model(&release.model)
+                .and_then(|model| model.licence(release.version))
+                .map(LicenceView::new),
             contributors: release.weights.iter().map(contributor).collect(),
         }
     }
@@ -151,7 +161,7 @@ impl VersionView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Search {
-    /// Words that are all in the model's name, its federation's name, purpose, features or classes, whatever their case.
+    /// Words that are all in the model's name, its federation's name, purpose, features, classes or licence, whatever their case.
     query: Option<String>,
 }
 
@@ -190,6 +200,9 @@ fn about(name: &Name, model: &Model, state: &Ledger) -> String {
             }
             field => text += &format!("\n{}", field.as_str().unwrap_or_default()),
         }
+    }
+    if let Some(licence) = model.licence(model.latest().version) {
+        text += &format!("\n{}", licence.name());
     }
     text.to_lowercase()
 }

@@ -1,74 +1,38 @@
-//! Money announced by a payment provider, in the form of Stripe's webhooks: an event of type `payment_intent.succeeded`
-//! whose metadata name the key, signed by HMAC-SHA256 over time and body.
+//! Money announced by a payment provider, in the form of Stripe's webhooks, signed by HMAC-SHA256 over time and body: a payment
+//! whose metadata name the key, and what becomes of it afterwards ([`event`]).
 //!
 //! ```text
 //!  Stripe-Signature: t=1492774577,v1=<hex of HMAC-SHA256(secret, "1492774577." ‖ body)>[,v1=…]
 //! ```
-//! Threats: a forged event (the signature), a replayed one (its time, and the payment's id, under which the ledger books it
-//! once: a provider may send two events with ids of their own for one payment), a changed one (the signature is over the bytes
-//! as they came).
+//! Threats: a forged event (the signature), a replayed one (its time, and the ids of payment and refund, under which the ledger
+//! books each once: a provider may send two events with ids of their own for one payment), a changed one (the signature is over
+//! the bytes as they came).
+
+mod event;
 
 use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
-use data_dao_journal::{Body, Deposited, Entry};
+use data_dao_journal::{
+    Administered, Body, Deposited, Entry, PaymentRefunded, PaymentReinstated, State as Ledger,
+};
 use data_dao_ledger::Name;
 use hmac::{Hmac, Mac as _};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::Sha256;
 use utoipa::ToSchema;
 
+pub(crate) use event::PaymentEvent;
+
+use self::event::Announced;
+use crate::amount::text;
 use crate::api_error::ApiError;
-use crate::idempotency::append_act_once;
+use crate::idempotency::{append_act_once, append_all_once};
 use crate::problem::Problem;
 use crate::{ApiState, WebhookSecret};
 
 /// Furthest that the signature's time may be from the node's, in seconds: Stripe's own default.
 const TOLERANCE_S: u64 = 300;
-/// The event that means money.
-const SUCCEEDED: &str = "payment_intent.succeeded";
 /// Most signatures of one header.
 const SIGNATURES_MAX: usize = 8;
-/// Decimal places of money in the ledger.
-const LEDGER_PLACES: u32 = 4;
-/// Currencies without decimals in the provider's API (Stripe, "Zero-decimal currencies").
-const NO_DECIMALS: &str = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF";
-/// Without decimals, and counted in hundredths by some of the provider's pages: refused rather than booked a hundredfold.
-const AMBIGUOUS: &str = "UGX";
-/// Currencies with three (Stripe, "Three-decimal currencies").
-const THREE_DECIMALS: &str = "BHD JOD KWD OMR TND";
-
-/// An event of the provider: as much of it as counts.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct PaymentEvent {
-    /// What happened; everything but `payment_intent.succeeded` is taken note of and no more.
-    #[serde(rename = "type")]
-    #[schema(example = "payment_intent.succeeded")]
-    kind: String,
-    /// To what it happened.
-    data: PaymentData,
-}
-
-/// What an event is about.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct PaymentData {
-    /// The payment.
-    #[schema(value_type = Object)]
-    object: serde_json::Value,
-}
-
-#[derive(Debug, Deserialize)]
-struct Payment {
-    /// The payment's own id: it is booked once, however many events tell of it.
-    id: String,
-    amount_received: u64,
-    currency: String,
-    metadata: Metadata,
-}
-
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    sahakar_key: String,
-}
-
 /// What became of an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentView {
@@ -76,11 +40,19 @@ pub(crate) struct PaymentView {
     booked: bool,
     /// The entry that booked it.
     ledger_index: Option<u64>,
+    /// Of money that went back: how much of it the buyer did not have left, and owed from then on, in 10⁻⁴ of the currency's
+    /// unit.
+    owed: Option<String>,
+}
+
+impl PaymentView {
+    const NOTHING: Self = Self { booked: false, ledger_index: None, owed: None };
 }
 
 /// Announce a payment
 ///
-/// For payment providers: signed in `Stripe-Signature`.
+/// For payment providers: signed in `Stripe-Signature`. A refund or a dispute takes back what is left of the payment; what was
+/// spent is owed, and nothing is sold to who owes.
 #[utoipa::path(post, path = "/v1/payments", tag = "market",
     params(("Stripe-Signature" = String, Header, description = "`t=…,v1=…`")),
     request_body = PaymentEvent,
@@ -102,44 +74,91 @@ pub(crate) async fn announce(
     }
     let event: PaymentEvent =
         serde_json::from_slice(&body).map_err(|error| ApiError::Malformed(error.to_string()))?;
-    if event.kind != SUCCEEDED {
-        return Ok(Json(PaymentView { booked: false, ledger_index: None }));
-    }
-    let wanted = deposit(&state, event)?;
+    let currency = state.store().view(|l| l.genesis().map(|genesis| genesis.currency.to_string()));
+    let view = match event.announced(&currency.unwrap_or_default())? {
+        Announced::Nothing => PaymentView::NOTHING,
+        Announced::Arrived { payment, key, amount } => {
+            book(&state, (&payment, &key, amount)).await?
+        }
+        Announced::WentBack { payment, refund, amount } => {
+            take_back(&state, (payment, refund, amount)).await?
+        }
+        Announced::CameAgain { payment, refund } => reinstate(&state, (payment, refund)).await?,
+    };
+    Ok(Json(view))
+}
+
+/// The deposit that a payment is.
+async fn book(
+    state: &ApiState,
+    (payment, key, amount): (&str, &str, u128),
+) -> Result<PaymentView, ApiError> {
+    let key_id = Name::new(key).map_err(|_source| ApiError::not_found("key", key))?;
+    let wanted = Deposited { key_id, amount, idempotency_key: format!("payment:{payment}") };
     let name = (&wanted.key_id, wanted.idempotency_key.as_str());
     let same = |entry: &Entry| entry.body == Body::Deposited(wanted.clone());
     let body = Body::Deposited(wanted.clone());
-    let index = append_act_once(&state, ("payments", "book-deposit"), name, body, same).await?;
-    Ok(Json(PaymentView { booked: true, ledger_index: Some(index) }))
+    let index = append_act_once(state, ("payments", "book-deposit"), name, body, same).await?;
+    Ok(PaymentView { booked: true, ledger_index: Some(index), owed: None })
 }
 
-fn deposit(state: &ApiState, event: PaymentEvent) -> Result<Deposited, ApiError> {
-    let payment: Payment = serde_json::from_value(event.data.object)
-        .map_err(|error| ApiError::Invalid(format!("data.object: {error}")))?;
-    let currency = state.store().view(|l| l.genesis().map(|genesis| genesis.currency.to_string()));
-    let (got, expected) = (payment.currency.to_ascii_uppercase(), currency.unwrap_or_default());
-    if got != expected {
-        let told = format!("data.object.currency is {got}, this DAO's is {expected}");
-        return Err(ApiError::Invalid(told));
-    }
-    if got == AMBIGUOUS {
-        let told = format!("data.object.currency: payments in {got} are booked by hand");
-        return Err(ApiError::Invalid(told));
-    }
-    let key = &payment.metadata.sahakar_key;
-    let key_id = Name::new(key.as_str()).map_err(|_source| ApiError::not_found("key", key))?;
-    let amount = u128::from(payment.amount_received) * 10_u128.pow(LEDGER_PLACES - places(&got));
-    Ok(Deposited { key_id, amount, idempotency_key: format!("payment:{}", payment.id) })
+/// What a refund or a lost dispute takes back.
+///
+/// A payment that is not known is answered 404, so that the provider sends the event again: that of the payment may be late.
+async fn take_back(
+    state: &ApiState,
+    (payment, refund, amount): (String, String, u128),
+) -> Result<PaymentView, ApiError> {
+    let (key_id, before) = state.store().view(|ledger| {
+        let key_id = ledger.payment(&payment).map(|payment| payment.key_id.clone());
+        (key_id, ledger.payment_refund(&refund).map(|refund| refund.index))
+    });
+    let key_id = match (key_id, before) {
+        (Some(key_id), _) => key_id,
+        (None, Some(index)) => return Err(ApiError::IdempotencyKeyReused { index }),
+        (None, None) => return Err(ApiError::not_found("payment", payment)),
+    };
+    let wanted = PaymentRefunded { key_id, payment, refund, amount };
+    let same = |entry: &Entry| entry.body == Body::PaymentRefunded(wanted.clone());
+    let booked = |ledger: &Ledger| Some(ledger.payment_refund(&wanted.refund)?.index);
+    let bodies = recorded(wanted.clone().into(), "take-payment-back", &wanted.key_id);
+    let index = append_all_once(state, booked, bodies, same).await?;
+    let owed = state.store().view(|ledger| {
+        let refund = ledger.payment_refund(&wanted.refund)?;
+        Some(text(refund.amount.saturating_sub(refund.covered)))
+    });
+    Ok(PaymentView { booked: true, ledger_index: Some(index), owed })
 }
 
-/// Decimal places of the smallest unit that the provider counts.
-fn places(currency: &str) -> u32 {
-    let among = |list: &str| list.split(' ').any(|code| code == currency);
-    match (among(NO_DECIMALS), among(THREE_DECIMALS)) {
-        (true, _) => 0,
-        (_, true) => 3,
-        _ => 2,
+/// What a refund that failed or a dispute that was won brings back; nothing if it was not booked.
+async fn reinstate(
+    state: &ApiState,
+    (payment, refund): (String, String),
+) -> Result<PaymentView, ApiError> {
+    let known = state.store().view(|ledger| {
+        let booked = ledger.payment_refund(&refund)?;
+        Some((
+            booked.index,
+            ledger.payment(&booked.payment)?.key_id.clone(),
+            booked.payment.clone(),
+        ))
+    });
+    let Some((index, key_id, booked)) = known else { return Ok(PaymentView::NOTHING) };
+    if booked != payment {
+        return Err(ApiError::IdempotencyKeyReused { index });
     }
+    let wanted = PaymentReinstated { key_id, payment, refund };
+    let same = |entry: &Entry| entry.body == Body::PaymentReinstated(wanted.clone());
+    let booked = |ledger: &Ledger| ledger.payment_refund(&wanted.refund)?.reinstated;
+    let bodies = recorded(wanted.clone().into(), "reinstate-payment", &wanted.key_id);
+    let index = append_all_once(state, booked, bodies, same).await?;
+    Ok(PaymentView { booked: true, ledger_index: Some(index), owed: None })
+}
+
+/// What the provider brought about, and that it was the provider.
+fn recorded(body: Body, act: &str, key_id: &Name) -> Vec<Body> {
+    let (by, act, subject) = ("payments".to_owned(), act.to_owned(), key_id.to_string());
+    vec![body, Administered { by, act, subject }.into()]
 }
 
 /// Whether one of the signatures is one of the secrets', and fresh.
@@ -215,10 +234,5 @@ mod tests {
         mac.update(b"what do ya want for nothing?");
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(hex::encode(mac.finalize().into_bytes()), expected);
-    }
-
-    #[test]
-    fn the_providers_smallest_units_are_the_ledgers() {
-        assert_eq!([places("EUR"), places("JPY"), places("KWD")], [2, 0, 3]);
     }
 }

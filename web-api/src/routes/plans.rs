@@ -12,6 +12,7 @@ use crate::amount::text;
 use crate::api_error::ApiError;
 use crate::auth::Operator;
 use crate::extract::JsonBody;
+use crate::licence::LicenceView;
 use crate::problem::Problem;
 
 /// The plans of all models on the market.
@@ -73,6 +74,8 @@ pub(crate) struct MonthPlan {
 pub(crate) struct DownloadPlan {
     /// What it costs.
     price: String,
+    /// The licence of the newest version: what its buyer agrees to. Absent if none was named.
+    licence: Option<LicenceView>,
 }
 
 /// A model's first prices.
@@ -161,7 +164,10 @@ impl PlansView {
                 calls: model.demand_at(now_ms),
             },
             month,
-            download: policy.download.map(|price| DownloadPlan { price: text(price) }),
+            download: policy.download.map(|price| DownloadPlan {
+                price: text(price),
+                licence: model.licence(model.latest().version).map(LicenceView::new),
+            }),
         })
     }
 }

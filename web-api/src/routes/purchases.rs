@@ -1,6 +1,7 @@
 //! Calls paid in advance, months, licences; and calls given back.
 
 use axum::{Json, extract::State, http::StatusCode};
+use data_dao_governance::Licence;
 use data_dao_journal::{
     Body, CallsRefunded, Entry, LIST_MAX, LicenceBought, MonthBought, Purchased, Refusal, Scope,
     State as Ledger,
@@ -13,6 +14,7 @@ use crate::api_error::ApiError;
 use crate::auth::Buyer;
 use crate::extract::JsonBody;
 use crate::idempotency::{IdempotencyKey, append_once, booked_before};
+use crate::licence::LicenceView;
 use crate::problem::Problem;
 use crate::{ApiState, amount};
 
@@ -47,6 +49,10 @@ pub(crate) struct PurchaseRequest {
     /// Which version; with the plan `download` alone, the newest if absent.
     #[schema(minimum = 1)]
     version: Option<u32>,
+    /// The name of the licence that is agreed to; with the plan `download` alone. If it is not that of the version, nothing is
+    /// bought; if absent, that of the version is agreed to.
+    #[schema(example = "CC-BY-NC-4.0")]
+    licence: Option<String>,
     /// Most that one call, each call of the month, or the licence may cost, in 10⁻⁴ of the currency's unit: above it
     /// nothing is bought.
     #[schema(example = "300", pattern = "^[0-9]{1,39}$")]
@@ -70,6 +76,8 @@ pub(crate) struct PurchaseView {
     total: String,
     /// The licensed version.
     version: Option<u32>,
+    /// What the buyer agreed to: it is in the entry. Absent if the version was released under no licence.
+    licence: Option<LicenceView>,
     /// The entry that booked it.
     ledger_index: u64,
 }
@@ -111,6 +119,7 @@ struct Wanted {
     plan: Plan,
     calls: u32,
     version: u32,
+    licence: Option<String>,
     price_max: Option<u128>,
     idempotency_key: String,
 }
@@ -176,12 +185,16 @@ impl Wanted {
         if request.version.is_some() && plan != Plan::Download {
             return invalid("version goes with the plan download alone");
         }
+        if request.licence.is_some() && plan != Plan::Download {
+            return invalid("licence goes with the plan download alone");
+        }
         let price_max = request.price_max.as_deref().map(str::parse).transpose();
         let Ok(price_max) = price_max else {
             return invalid("price_max: expected a decimal number");
         };
         let version = request.version.unwrap_or(latest);
-        Ok(Self { key_id, model, plan, calls, version, price_max, idempotency_key })
+        let licence = request.licence.clone();
+        Ok(Self { key_id, model, plan, calls, version, licence, price_max, idempotency_key })
     }
 
     /// The entry that buys it at the price of the moment.
@@ -194,6 +207,7 @@ impl Wanted {
         let Some((policy, price)) = model.policy().zip(model.price_at(now_ms)) else {
             return refused(Refusal::NoPrice { model: name() });
         };
+        let licence = model.licence(self.version).cloned();
         let (key_id, model) = (self.key_id.clone(), self.model.clone());
         let idempotency_key = self.idempotency_key.clone();
         let (price, body) = match self.plan {
@@ -218,8 +232,22 @@ impl Wanted {
                 if lines.len() > LIST_MAX {
                     lines.clear();
                 }
-                let bought =
-                    LicenceBought { key_id, model, version, price, lines, idempotency_key };
+                let named = licence.as_ref().map(Licence::name);
+                if let Some(agreed) =
+                    self.licence.as_deref().filter(|agreed| Some(*agreed) != named)
+                {
+                    let (got, expected) = (agreed.to_owned(), named.unwrap_or("none").to_owned());
+                    return refused(Refusal::Differs { what: "licence".to_owned(), expected, got });
+                }
+                let bought = LicenceBought {
+                    key_id,
+                    model,
+                    version,
+                    price,
+                    lines,
+                    licence,
+                    idempotency_key,
+                };
                 (price, bought.into())
             }
         };
@@ -240,6 +268,9 @@ impl Wanted {
                 self.plan == Plan::Download
                     && booked.model == self.model
                     && booked.version == self.version
+                    && self.licence.as_deref().is_none_or(|agreed| {
+                        booked.licence.as_ref().is_some_and(|licence| licence.name() == agreed)
+                    })
             }
             _ => false,
         }
@@ -251,6 +282,10 @@ async fn view(state: &ApiState, index: u64) -> Result<PurchaseView, ApiError> {
     let stored = state.store().entry(index).await?;
     let not_yet = || ApiError::Unavailable("the purchase is booked but not published yet");
     let body = stored.map(|stored| stored.entry.body).ok_or_else(not_yet)?;
+    let licence = match &body {
+        Body::LicenceBought(bought) => bought.licence.as_ref().map(LicenceView::new),
+        _ => None,
+    };
     let (key_id, model, plan, calls, price, version) = match body {
         Body::Purchased(b) => (b.key_id, b.model, Plan::Call, b.calls, b.price, None),
         Body::MonthBought(b) => (b.key_id, b.model, Plan::Month, b.calls, b.price, None),
@@ -267,6 +302,7 @@ async fn view(state: &ApiState, index: u64) -> Result<PurchaseView, ApiError> {
         price: amount::text(price),
         total: amount::text(total),
         version,
+        licence,
         ledger_index: index,
     })
 }

@@ -18,6 +18,7 @@ use crate::ApiState;
 use crate::amount::{count, share, text};
 use crate::api_error::ApiError;
 use crate::extract::PathPart;
+use crate::licence::LicenceView;
 use crate::problem::Problem;
 
 /// The receipt of a prediction.
@@ -82,6 +83,8 @@ pub(crate) struct LineageView {
     rounds: u64,
     /// How many contributors earn from it.
     contributors: u64,
+    /// The licence under which it was released; absent if none was named.
+    licence: Option<LicenceView>,
     /// Accuracy on the test set, 0 to 1.
     test_accuracy: Option<f64>,
     /// Privacy loss of a contributor's data, over the rounds that made it, at the terms' δ; null: no bound
@@ -195,6 +198,7 @@ impl LineageView {
             federation: release.federation.to_string(),
             rounds: release.rounds,
             contributors: count(release.weights.len()),
+            licence: state.model(name)?.licence(release.version).map(LicenceView::new),
             test_accuracy: release.test_accuracy_ppm.map(share),
             epsilon: epsilon(state, release),
         })

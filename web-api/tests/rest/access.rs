@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use axum::{body::Body, http::Request};
-use privacy_identity::SigningKey;
+use data_dao_journal::{Body as DaoEntry, KeyGrant, KeyGranted, Scope};
+use data_dao_ledger::Name;
+use privacy_identity::{Digest, SigningKey};
 use serde_json::{Value, json};
 
 use super::support::{Node, OPERATOR, START_MS, two_rows};
@@ -206,4 +208,41 @@ async fn a_member_signs_requests_and_the_operators_key_is_the_operator() {
     let mut changed = signed(&operator, order, (START_MS, "another-nonce-17"));
     *changed.body_mut() = Body::from(json!({"buyer": "y"}).to_string());
     node.send(changed).await.assert_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn of_a_strangers_signatures_nothing_is_remembered() {
+    use super::support::signed;
+    let node = Node::new().await;
+    let stranger = SigningKey::from_seed(&[77; 32]);
+    let request = || signed(&stranger, ("GET", "/v1/me", b""), (START_MS, "0123456789abcdef"));
+    let first = node.send(request()).await;
+    let again = node.send(request()).await;
+    assert_eq!((first.status, first.text()), (again.status, again.text()));
+    assert!(!again.text().contains("nonce"), "{}", again.text());
+}
+
+#[tokio::test]
+async fn an_account_makes_a_thousand_keys_and_no_more() {
+    let (node, owner) = Node::with_calls(1).await;
+    let account = Name::new(own_id(&node, &owner).await).unwrap();
+    let scopes = vec![Scope::Infer];
+    let grant = KeyGrant { account: Some(account), scopes, ..KeyGrant::unrestricted() };
+    let granted = |number: u16| {
+        let key_id = Name::new(format!("k-till-{number}")).unwrap();
+        let mut hash = [0; 32];
+        hash[..2].copy_from_slice(&number.to_be_bytes());
+        let (key_hash, buyer) = (Digest(hash), "Till".to_owned());
+        DaoEntry::KeyGranted(KeyGranted { key_id, key_hash, buyer, grant: grant.clone() })
+    };
+    // With the account's own, one less than there may be.
+    let keys: Vec<_> = (1..999).map(granted).collect();
+    for keys in keys.chunks(200) {
+        node.state.store().append(START_MS, keys.to_vec()).await.unwrap();
+    }
+    issue(&node, &owner, json!({"scopes": ["infer"]})).await;
+    let one_more = json!({"buyer": "Till", "grant": {"scopes": ["infer"]}});
+    let refused = node.post_as(&owner, "/v1/keys", &one_more).await;
+    refused.assert_problem(403, "forbidden");
+    assert!(refused.text().contains("1000 keys"), "{}", refused.text());
 }

@@ -4,10 +4,13 @@
 use std::path::Path;
 
 use axum::{body::Body, http::Request};
+use data_dao_governance::Licence;
+use data_dao_journal::LicenceSet;
+use privacy_identity::Digest;
 use serde_json::json;
 use web_api::ModelSigner;
 
-use super::support::{Node, OPERATOR, two_rows};
+use super::support::{Node, OPERATOR, START_MS, model_with, name, release, settle, two_rows};
 
 const FILES: &str = "/v1/models/wine/versions/1/files";
 /// The environment variable that asks for the comparison with others' programs.
@@ -88,6 +91,76 @@ async fn only_who_bought_a_licence_gets_a_model_s_parameters() {
     node.get_as(&key, "/v1/models/wine/versions/7/files/model.onnx")
         .await
         .assert_problem(404, "not-found");
+}
+
+/// The second version, released under a licence.
+async fn release_under(node: &Node, licence: Licence) {
+    let store = node.state.store();
+    let set = LicenceSet { federation: name("wine"), licence };
+    store.append(START_MS, vec![set.into()]).await.unwrap();
+    let model = model_with(vec![0.5; 6]);
+    let (before, after) = (
+        store.view(|state| state.model(&name("wine")).unwrap().latest().digest),
+        node.state.shelf().put(model).unwrap(),
+    );
+    settle(store, &node.members, (1, before, after)).await;
+    release(store, 2, after).await;
+}
+
+#[tokio::test]
+async fn a_version_is_sold_under_its_licence_and_the_buyer_s_agreement_is_in_the_ledger() {
+    let (node, key) = with_licences().await;
+    let licence = Licence::Other {
+        name: "Cellar *licence*".to_owned(),
+        link: "https://dao.example/licence.txt".to_owned(),
+        sha256: Digest([5; 32]),
+    };
+    release_under(&node, licence).await;
+    let card = |version: u32| format!("/v1/models/wine/versions/{version}/files/README.md");
+    assert!(node.get(&card(1)).await.text().starts_with("---\nlicense: unknown\n"));
+    let text = node.get(&card(2)).await.text();
+    for part in [
+        "---\nlicense: other\nlicense_name: \"Cellar *licence*\"\nlicense_link: \"https://dao.example/licence.txt\"\n",
+        "| licence | [Cellar \\*licence\\*](https://dao.example/licence.txt), SHA-256 of its text `0505",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let shown = node.get("/v1/models/wine").await.json();
+    assert_eq!(shown["versions"][0]["licence"], json!(null));
+    assert_eq!(shown["licence"]["name"], "Cellar *licence*");
+    assert_eq!(shown["versions"][1]["licence"]["sha256"], "05".repeat(32));
+    assert_eq!(
+        node.get("/v1/plans").await.json()["models"][0]["download"]["licence"],
+        shown["licence"]
+    );
+    assert_eq!(node.get("/v1/federations/wine").await.json()["licence"], shown["licence"]);
+    let found = node.get("/v1/models?query=cellar").await.json();
+    assert_eq!(found["models"][0]["name"], "wine");
+    for page in ["/models", "/models/wine"] {
+        let html = node.get(page).await.text();
+        assert!(html.contains("href=\"https://dao.example/licence.txt\""), "{page}: {html}");
+    }
+
+    let order =
+        |licence: Option<&str>| json!({"model": "wine", "plan": "download", "licence": licence});
+    node.buy(&key, "a", &order(Some("MIT"))).await.assert_problem(422, "differs");
+    let bought = node.buy(&key, "a", &order(Some("Cellar *licence*"))).await;
+    assert_eq!(bought.status, 201, "{}", bought.text());
+    assert_eq!(bought.json()["licence"], shown["licence"]);
+    node.buy(&key, "a", &order(Some("MIT"))).await.assert_problem(422, "idempotency-key-reused");
+    let index = &bought.json()["ledger_index"];
+    let entry = node.get(&format!("/v1/ledger/entries/{index}")).await.json();
+    let agreed = &entry["body"]["licence"]["other"];
+    assert_eq!(agreed["sha256"], "05".repeat(32), "{entry}");
+    // The first version is sold as it was released: under none.
+    let first = json!({"model": "wine", "plan": "download", "version": 1});
+    assert_eq!(node.buy(&key, "b", &first).await.json()["licence"], json!(null));
+    let calls = json!({"model": "wine", "calls": 1, "licence": "MIT"});
+    node.buy(&key, "c", &calls).await.assert_problem(422, "invalid");
+    assert_eq!(node.buy(&key, "c", &json!({"model": "wine", "calls": 1})).await.status, 201);
+    let receipt = node.infer(&key, &two_rows()).await.headers["sahakar-receipt"].clone();
+    let receipt = node.get(receipt.to_str().unwrap()).await.json();
+    assert_eq!(receipt["model"]["licence"], shown["licence"], "{receipt}");
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ async fn be_the_node(folder: &Path) {
             connections_max: all.parse().ok()?,
             per_address_max: of_one.parse().ok()?,
             header_time: std::time::Duration::from_secs(600),
+            ..ConnectionLimits::default()
         })
     });
     let limits = (limits.unwrap_or_default(), None);
@@ -107,6 +108,8 @@ pub(crate) struct Asked {
     pub(crate) token: String,
     pub(crate) name: Option<String>,
     pub(crate) body: Option<Value>,
+    /// Of a payment provider's event.
+    pub(crate) signature: Option<String>,
 }
 
 impl Child {
@@ -162,11 +165,13 @@ fn line_of(output: &mut impl std::io::BufRead, prefix: &str) -> Option<String> {
 }
 
 pub(crate) async fn ask(address: SocketAddr, asked: &Asked) -> Option<(u16, Value)> {
-    let Asked { method, path, token, name, body } = asked;
+    let Asked { method, path, token, name, body, signature } = asked;
     let body = body.as_ref().map(Value::to_string).unwrap_or_default();
     let name = name.as_ref().map(|name| format!("idempotency-key: {name}\r\n")).unwrap_or_default();
+    let signed = signature.as_ref().map(|text| format!("stripe-signature: {text}\r\n"));
+    let signed = signed.unwrap_or_default();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: node\r\nauthorization: Bearer {token}\r\n{name}\
+        "{method} {path} HTTP/1.1\r\nhost: node\r\nauthorization: Bearer {token}\r\n{name}{signed}\
          content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );

@@ -22,3 +22,4 @@ mod sale;
 mod server;
 mod serving;
 mod support;
+mod webhooks;

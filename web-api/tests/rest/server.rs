@@ -64,7 +64,26 @@ impl Served {
 
 fn limits(connections_max: usize, per_address_max: usize, header_ms: u64) -> ConnectionLimits {
     let header_time = Duration::from_millis(header_ms);
-    ConnectionLimits { connections_max, per_address_max, header_time }
+    ConnectionLimits {
+        connections_max,
+        per_address_max,
+        header_time,
+        ..ConnectionLimits::default()
+    }
+}
+
+#[tokio::test]
+async fn who_asks_and_never_reads_loses_its_place() {
+    let write_time = Duration::from_millis(300);
+    let limits = ConnectionLimits { write_time, ..limits(1, 1, 60_000) };
+    let served = served(Node::new().await, limits, None).await;
+    let mut deaf = served.connect().await;
+    // Some 60 MB of answers: more than the buffers of two sockets hold.
+    let asked = "GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n".repeat(200);
+    deaf.write_all(asked.as_bytes()).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(60), served.ask(HEALTH.as_bytes()));
+    assert!(answer.await.expect("the only place is free").starts_with("HTTP/1.1 200"));
+    drop(deaf);
 }
 
 #[tokio::test]

@@ -260,14 +260,16 @@ impl Node {
             let price = PriceSet { model: name("wine"), price: 250 };
             store.append(START_MS, vec![price.into()]).await.unwrap();
         }
-        ApiState::new(ApiParts {
+        let parts = ApiParts {
             store,
             clock,
             operator: secret_hash(OPERATOR),
             shelf,
             tiles_dir: dir.join("tiles"),
             device: ComputeDevice::cpu(),
-        })
+        };
+        let webhook_secrets = WebhookSecret::new(WEBHOOK.to_owned()).into_iter().collect();
+        ApiState::with_policy(parts, HttpPolicy { webhook_secrets, ..HttpPolicy::default() })
     }
 
     /// A node before its founding.

@@ -109,6 +109,35 @@ async fn the_mailbox_is_replaced_whole_and_an_input_that_cannot_be_read_is_an_er
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn other_terms_replace_what_is_of_former_ones_and_no_round_is_answered_twice() {
+    on_both("followed terms", async |place| {
+        let store = place.open().await;
+        assert_eq!(store.followed().await.unwrap(), None);
+        store.append(1, &bytes(1)).await.unwrap();
+        store.conclude(&aborted(7)).await.unwrap();
+        store.append(2, &bytes(2)).await.unwrap();
+        store.keep_mailbox(&Mailbox::default()).await.unwrap();
+        let answered = [Some(8), None, Some(3), Some(9)];
+        for ((entry, answered), floor) in (40..).zip(answered).zip([8, 8, 8, 9]) {
+            let terms = crate::following::tests::signed_terms(entry);
+            let followed =
+                Followed { terms: terms.clone(), entry, answered: answered.map(RoundId) };
+            store.follow(&followed).await.unwrap();
+            let kept = store.followed().await.unwrap().unwrap();
+            assert_eq!(kept, FollowedTerms { entry, floor: Some(RoundId(floor)) });
+            assert_eq!(store.terms().await.unwrap(), Some(terms));
+        }
+        close(store).await;
+        let store = place.open().await;
+        assert_eq!(store.followed().await.unwrap().map(|kept| kept.entry), Some(43));
+        assert!(store.inputs::<RoundId>().await.unwrap().is_empty());
+        assert_eq!(store.mailbox().await.unwrap(), None);
+        assert_eq!(store.ended().await.unwrap(), [aborted(7)], "members still ask for it");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_state_belongs_to_one_aggregator() {
     let [one, other] = [1, 2].map(|seed| SigningKey::from_seed(&[seed; 32]).verifying_key());
     on_both("owners", async |place| {

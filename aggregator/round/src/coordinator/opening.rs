@@ -97,7 +97,7 @@ impl Coordinator {
         let Phase::Summing { closed, own: Some(own), sums, .. } = &self.phase else { return None };
         let (round, set) = (closed.grant().round, closed.set());
         let shares = sums.iter().map(|(&place, (_, share))| (place, share.as_slice())).collect();
-        let opened = mode::open_sum(context, closed.grant(), &set, own, &shares);
+        let opened = mode::open_sums(context, closed.grant(), &set, own, &shares);
         let opened = match opened {
             Ok(opened) => opened,
             // Another answer may tell who lied; without one, the deadline ends the round.
@@ -112,8 +112,9 @@ impl Coordinator {
             round,
             accepted: set,
             tickets: closed.shown_tickets(),
-            sum: opened.sum,
-            tag: opened.tag,
+            sum: opened.first.sum,
+            tag: opened.first.tag,
+            others: opened.others,
             commitments: sums.values().map(|(commitment, _)| commitment.clone()).collect(),
         };
         let mut outputs = vec![Output::Persist];

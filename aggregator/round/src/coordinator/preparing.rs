@@ -178,7 +178,7 @@ impl Coordinator {
             (0..refused).for_each(|_| self.count(Refusal::BadProof));
             evidence
         });
-        let (got, needed) = (closed.updates.len(), context.terms().minimum_cohort as usize);
+        let (got, needed) = (closed.updates.len(), context.terms().contributions_min());
         if got < needed {
             return self.abort(closed.grant().round, AbortReason::TooFew { got, needed });
         }

@@ -144,7 +144,8 @@ fn scalars(
     let (opened, liars) =
         mode::open_scalars(terms, closed.grant(), order, &closed.set(), own, &others)
             .map_err(|error| error.to_string())?;
-    let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+    let products = SumProducts::of(terms, closed.grant(), sum.unverified_body(), order);
+    let products = products.map_err(|refusal| refusal.to_string())?;
     products.check(terms, order, &opened).map_err(|fault| fault.to_string())?;
     Ok((products.scalars(&terms.encoding, order, &opened), liars))
 }

@@ -207,7 +207,7 @@ impl Coordinator {
         let dropped: Vec<_> =
             grant.cohort.iter().filter(absent).filter(|_| !secret).copied().collect();
         let report = RoundEvent::Collected { round, accepted, dropped: dropped.clone() };
-        let needed = context.terms().minimum_cohort as usize;
+        let needed = context.terms().contributions_min();
         if accepted < needed {
             self.phase =
                 Phase::Aborting { round, reason: AbortReason::TooFew { got: accepted, needed } };

@@ -106,7 +106,7 @@ impl Held {
         let held = |(member, digest): &(VerifyingKey, Digest)| {
             self.parts.get(member).is_some_and(|part| part.update == *digest && part.held.is_ok())
         };
-        let enough = set.contributions().len() >= context.terms().minimum_cohort as usize;
+        let enough = set.contributions().len() >= context.terms().contributions_min();
         if enough && set.contributions().iter().all(held) { Ok(()) } else { Err(Refusal::BadSet) }
     }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use aggregator_protocol::{
-    DaoReply, DaoRequest, ProbeOrder, Refusal, RoundGrant, RoundId, RoundReceipt, RoundSum,
+    DaoReply, DaoRequest, GroupProbes, ProbeOrder, Refusal, RoundGrant, RoundId, RoundReceipt,
+    RoundSum,
 };
 use privacy_dp::ClipNorm;
 use privacy_identity::{
@@ -42,7 +43,8 @@ impl Dao {
             | DaoRequest::Roster
             | DaoRequest::HandKey(_)
             | DaoRequest::Model
-            | DaoRequest::Trained(_) => DaoReply::Refused(Refusal::Unexpected),
+            | DaoRequest::Trained(_)
+            | DaoRequest::Voted { .. } => DaoReply::Refused(Refusal::Unexpected),
             DaoRequest::Grant => self.grant(world),
             DaoRequest::Measure(sum) => self.measure(world, *sum),
             DaoRequest::Settle { receipt, .. } => {
@@ -152,6 +154,9 @@ pub(crate) fn probe_body(world: &World, round: RoundId, set_root: Digest, draw: 
         value: probe(),
         innovation: probe(),
         contrast: probe(),
+        others: (1..world.terms.group_count())
+            .map(|_| GroupProbes { value: probe(), contrast: probe() })
+            .collect(),
     }
 }
 

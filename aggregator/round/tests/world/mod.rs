@@ -14,7 +14,9 @@ use aggregator_protocol::{
     TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, OwnShares, RoundSecret, Sealed};
-use aggregator_strategy::{CohortRule, ServerOptimizer, VrfPublicKey, participation_key};
+use aggregator_strategy::{
+    CohortRule, GroupRule, ServerOptimizer, VrfPublicKey, participation_key,
+};
 use privacy_dp::{ClipNorm, LocalUpdate};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{
@@ -132,6 +134,7 @@ impl World {
             stopping: None,
             sampling: CohortRule::Everybody,
             buffer: None,
+            groups: None,
             minimum_cohort,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,
@@ -159,6 +162,13 @@ impl World {
         world.terms = world.terms.checked().unwrap();
         world.secret = Some(RoundSecret::from_bytes(&[7; 32]));
         world
+    }
+
+    /// As it is, with a rule over groups in the terms.
+    pub(crate) fn in_groups(mut self, groups: u32, rule: &str) -> Self {
+        self.terms.groups = Some(GroupRule::new(groups, rule.parse().unwrap()).unwrap());
+        self.terms = self.terms.checked().unwrap();
+        self
     }
 
     /// The context of aggregator `index`, as after a restart from its key file.
@@ -192,8 +202,8 @@ impl World {
     }
 
     /// Contributions that a round needs.
-    pub(crate) const fn minimum(&self) -> usize {
-        self.terms.minimum_cohort as usize
+    pub(crate) fn minimum(&self) -> usize {
+        self.terms.contributions_min()
     }
 
     pub(crate) fn member(&self, index: usize) -> VerifyingKey {

@@ -85,6 +85,12 @@ impl OptimizerState {
         &self.optimizer
     }
 
+    /// Parameters of the model that it is for.
+    #[must_use]
+    pub const fn parameter_count(&self) -> usize {
+        self.parameter_count
+    }
+
     /// Steps taken.
     #[must_use]
     pub const fn steps(&self) -> u64 {

@@ -47,8 +47,14 @@ impl Default for Weiszfeld {
 ///
 /// Source: Pillutla, Kakade & Harchaoui 2022, "Robust Aggregation for Federated Learning", Algorithm 2, from
 /// the weighted mean.
-pub(super) fn geometric_median(updates: &Updates<'_>, settings: &Weiszfeld) -> Vec<f32> {
-    let mut point = combination(updates, updates.weights());
+///
+/// Returned with it: the weights of the last step, of sum one, with which the updates make it.
+pub(super) fn geometric_median(
+    updates: &Updates<'_>,
+    settings: &Weiszfeld,
+) -> (Vec<f32>, Vec<f64>) {
+    let mut weights = updates.weights().to_vec();
+    let mut point = combination(updates, &weights);
     let smoothing = settings.smoothing.0.max(SMOOTHING_MIN);
     for _ in 0..settings.iterations_max.get() {
         let distances: Vec<_> =
@@ -61,12 +67,12 @@ pub(super) fn geometric_median(updates: &Updates<'_>, settings: &Weiszfeld) -> V
         pulls.iter_mut().for_each(|pull| *pull /= total);
         let next = combination(updates, &pulls);
         let step = step_length(&point, &next);
-        point = next;
+        (point, weights) = (next, pulls);
         if step * total <= settings.tolerance.0 {
             break;
         }
     }
-    point.into_iter().map(single).collect()
+    (point.into_iter().map(single).collect(), weights)
 }
 
 /// Σ factor·update, `[d]`.

@@ -34,14 +34,8 @@ pub fn krum_selection(
     selected: usize,
 ) -> Result<Vec<usize>, RobustError> {
     let n = updates.count();
-    let needed = byzantine.saturating_mul(2).saturating_add(3);
-    if n < needed {
-        return Err(RobustError::TooManyByzantine { rule: "krum", byzantine, needed, got: n });
-    }
+    check(n, byzantine, selected)?;
     let neighbours = n - byzantine - 2;
-    if !(1..=neighbours).contains(&selected) {
-        return Err(RobustError::Selection { max: neighbours, got: selected });
-    }
     let distances = squared_distances(updates.as_slices());
     let mut ranked: Vec<(f64, usize)> = (0..n)
         .map(|index| (score(&distances[index * n..][..n], index, neighbours), index))
@@ -50,6 +44,19 @@ pub fn krum_selection(
     let mut best: Vec<_> = ranked[..selected].iter().map(|(_, index)| *index).collect();
     best.sort_unstable();
     Ok(best)
+}
+
+/// Checks that `n` updates are enough for the selection of `selected`.
+pub(super) fn check(n: usize, byzantine: usize, selected: usize) -> Result<(), RobustError> {
+    let needed = byzantine.saturating_mul(2).saturating_add(3);
+    if n < needed {
+        return Err(RobustError::TooManyByzantine { rule: "krum", byzantine, needed, got: n });
+    }
+    let neighbours = n - byzantine - 2;
+    if !(1..=neighbours).contains(&selected) {
+        return Err(RobustError::Selection { max: neighbours, got: selected });
+    }
+    Ok(())
 }
 
 /// The sum of the `neighbours` smallest of `row` without the distance to itself.
@@ -95,9 +102,10 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() + rest
 }
 
-/// The mean `[d]` of the updates `indices`, each counted once.
-pub(super) fn mean_of(updates: &Updates<'_>, indices: &[usize]) -> Vec<f32> {
+/// What each update counts in the mean of the updates `indices`, each of which counts once.
+pub(super) fn weights_of(updates: &Updates<'_>, indices: &[usize]) -> Vec<f64> {
     let share = 1.0 / float(indices.len());
-    let weights = indices.iter().map(|&index| (updates.as_slices()[index], share));
-    super::mean::weighted_mean(&weights.collect::<Vec<_>>())
+    let mut weights = vec![0.0; updates.count()];
+    indices.iter().for_each(|&index| weights[index] = share);
+    weights
 }

@@ -7,33 +7,29 @@ const PIECE: usize = 1024;
 /// Sums kept side by side, in a fixed order of additions.
 const LANES: usize = 8;
 
-/// The weighted mean `[d]`, summed in f64.
-pub(super) fn mean(updates: &Updates<'_>) -> Vec<f32> {
-    let pairs = updates.as_slices().iter().zip(updates.weights());
-    weighted_mean(&pairs.map(|(update, weight)| (*update, *weight)).collect::<Vec<_>>())
-}
-
-/// The weighted mean `[d]` of the updates, each scaled to an L2 norm of at most `bound` first.
+/// What each update counts in the weighted mean of all, each scaled to an L2 norm of at most `bound` first.
 ///
 /// Source: Sun et al. 2019, "Can You Really Backdoor Federated Learning?" (norm thresholding).
-pub(super) fn norm_bounded(updates: &Updates<'_>, bound: Positive) -> Vec<f32> {
+pub(super) fn norm_bounded(updates: &Updates<'_>, bound: Positive) -> Vec<f64> {
     let pairs = updates.as_slices().iter().zip(updates.weights());
     let scaled = pairs.map(|(update, weight)| {
         let norm = norm(update);
-        (*update, if norm > bound.0 { weight * (bound.0 / norm) } else { *weight })
+        if norm > bound.0 { weight * (bound.0 / norm) } else { *weight }
     });
-    weighted_mean(&scaled.collect::<Vec<_>>())
+    scaled.collect()
 }
 
-/// Σ weight·update over `pairs`, rounded to f32 once; not empty, of one length.
-pub(super) fn weighted_mean(pairs: &[(&[f32], f64)]) -> Vec<f32> {
-    let dimension = pairs[0].0.len();
+/// Σ weight·update `[d]`, summed in f64 and rounded to f32 once. Updates of weight zero are not read.
+pub(super) fn weighted_mean(updates: &Updates<'_>, weights: &[f64]) -> Vec<f32> {
+    let dimension = updates.dimension();
+    let pairs = updates.as_slices().iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+    let pairs: Vec<_> = pairs.collect();
     let mut result = Vec::with_capacity(dimension);
     let mut sums = [0.0_f64; PIECE];
     for start in (0..dimension).step_by(PIECE) {
         let end = dimension.min(start + PIECE);
         sums.fill(0.0);
-        for (update, weight) in pairs {
+        for &(update, &weight) in &pairs {
             for (sum, &value) in sums.iter_mut().zip(&update[start..end]) {
                 *sum += f64::from(value) * weight;
             }

@@ -16,25 +16,24 @@ const LANES: usize = 64;
 
 type Row = [f32; LANES];
 
-/// The coordinate median `[d]`; with an even number of updates the mean of the two middle values.
+/// The 0-based ranks whose mean is the coordinate median of `n` ≥ 1 updates: with an even number the two in the middle.
 ///
 /// Source: Yin et al. 2018, "Byzantine-Robust Distributed Learning", Definition 1.
-pub(super) fn median(updates: &Updates<'_>) -> Vec<f32> {
-    let n = updates.count();
-    mean_of_ranks(updates, (n - 1) / 2..n / 2 + 1)
+pub(super) const fn median(n: usize) -> Range<usize> {
+    (n - 1) / 2..n / 2 + 1
 }
 
-/// The mean `[d]` of what is left of each coordinate without its `cut` smallest and `cut` largest values;
+/// The 0-based ranks that are left of each coordinate of `n` updates without its `cut` smallest and `cut` largest values;
 /// 2·cut < n.
 ///
 /// Source: Yin et al. 2018, Definition 2.
-pub(super) fn trimmed_mean(updates: &Updates<'_>, cut: usize) -> Vec<f32> {
-    mean_of_ranks(updates, cut..updates.count() - cut)
+pub(super) const fn trimmed_mean(n: usize, cut: usize) -> Range<usize> {
+    cut..n - cut
 }
 
-/// The mean of the values of each coordinate whose 0-based rank is in `ranks`.
-fn mean_of_ranks(updates: &Updates<'_>, ranks: Range<usize>) -> Vec<f32> {
-    let network = comparators(updates.count(), &ranks);
+/// The mean `[d]` of the values of each coordinate whose 0-based rank is in `ranks`.
+pub(super) fn mean_of_ranks(updates: &Updates<'_>, ranks: &Range<usize>) -> Vec<f32> {
+    let network = comparators(updates.count(), ranks);
     let mut rows = vec![[0.0; LANES]; updates.count()];
     let mut result = Vec::with_capacity(updates.dimension());
     for start in (0..updates.dimension()).step_by(LANES) {

@@ -45,6 +45,25 @@ proptest! {
     }
 
     #[test]
+    fn what_is_made_of_updates_is_their_sum_by_the_weights_that_were_taken(updates in updates()) {
+        let slices: Vec<_> = updates.iter().map(Vec::as_slice).collect();
+        let of = Updates::new(&slices).unwrap();
+        for rule in rules() {
+            let taken = rule.take(&of).unwrap();
+            prop_assert_eq!(&taken.update, &rule.aggregate(&of).unwrap());
+            for (coordinate, made) in taken.update.iter().enumerate() {
+                let weight = |index| taken.weight(index, coordinate);
+                let total: f64 = (0..updates.len()).map(weight).sum();
+                let bound = matches!(rule, RobustRule::NormBound { .. });
+                prop_assert!((total - 1.0).abs() < 1e-9 || (bound && total < 1.0), "{rule}: {total}");
+                let value = |index: usize| weight(index) * f64::from(updates[index][coordinate]);
+                let sum: f64 = (0..updates.len()).map(value).sum();
+                prop_assert!((sum - f64::from(*made)).abs() < 1e-6, "{rule}: {sum} beside {made}");
+            }
+        }
+    }
+
+    #[test]
     fn moving_all_updates_moves_the_result(updates in updates(), by in -4.0_f32..4.0) {
         let moved: Vec<Vec<f32>> =
             updates.iter().map(|u| u.iter().map(|x| x + by).collect()).collect();
@@ -220,4 +239,29 @@ proptest! {
             prop_assert_eq!(rule.to_bytes(), bytes);
         }
     }
+}
+
+#[test]
+fn equal_values_share_their_ranks_and_what_is_left_out_counts_nothing() {
+    let updates = [[1.0_f32, 0.0], [1.0, -0.0], [9.0, 0.0], [-7.0, 0.0], [2.0, 5.0]];
+    let slices: Vec<_> = updates.iter().map(<[f32; 2]>::as_slice).collect();
+    let updates = Updates::new(&slices).unwrap();
+    let weights = |rule: &str, coordinate| -> Vec<f64> {
+        let taken = rule.parse::<RobustRule>().unwrap().take(&updates).unwrap();
+        (0..5).map(|index| taken.weight(index, coordinate)).collect()
+    };
+    // -7, 1, 1, 2, 9: the median is one of the two ones.
+    assert_eq!(weights("median", 0), [0.5, 0.5, 0.0, 0.0, 0.0]);
+    assert_eq!(weights("median", 1), [0.25, 0.25, 0.25, 0.25, 0.0]);
+    let third = 1.0 / 3.0;
+    assert_eq!(weights("trimmed-mean:beta=0.2", 0), [third, third, 0.0, 0.0, third]);
+    // Of the coordinates 0, 0, 0, 0, 5 three zeros are left.
+    assert_eq!(weights("trimmed-mean:beta=0.2", 1), [0.25, 0.25, 0.25, 0.25, 0.0]);
+    assert_eq!(weights("multi-krum:f=1,m=2", 0), [0.5, 0.5, 0.0, 0.0, 0.0]);
+    let far = weights("geometric-median", 0);
+    assert!(far[2] < far[0] && (far.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{far:?}");
+    let taken = RobustRule::Median.take(&updates).unwrap();
+    assert_eq!(taken.weighed(4, &[3.0, 8.0]), [0.0, 0.0]);
+    assert_eq!(taken.weighed(0, &[3.0, 8.0]), [1.5, 2.0]);
+    assert_eq!(taken.weighed(5, &[3.0, 8.0]), [0.0, 0.0], "one that there is not");
 }

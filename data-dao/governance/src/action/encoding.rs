@@ -44,6 +44,10 @@ impl Encode for Action {
                 writer.text(federation);
                 policy.encode(writer);
             }
+            Self::SetLicence { federation, licence } => {
+                writer.text(federation);
+                licence.encode(writer);
+            }
             Self::AdmitMember { member, label, roles } => {
                 member.encode(writer);
                 writer.text(label);
@@ -116,6 +120,7 @@ impl Action {
             Self::SetSuspension { .. } => 33,
             Self::SetRevealBy { .. } => 34,
             Self::SetPricePolicy { .. } => 40,
+            Self::SetLicence { .. } => 41,
         }
     }
 }

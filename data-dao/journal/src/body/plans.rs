@@ -1,6 +1,6 @@
 //! Sales beyond single calls, and money on its way back.
 
-use data_dao_governance::{PricePolicy, text};
+use data_dao_governance::{Licence, PricePolicy, text};
 use data_dao_ledger::Name;
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,9 @@ pub struct LicenceBought {
     pub price: u128,
     /// Who earns what: recomputed. Left out if there are more than [`crate::LIST_MAX`].
     pub lines: Vec<RevenueLine>,
+    /// What the buyer agrees to: the licence under which the version was released; absent if it was under none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<Licence>,
     /// The request's own id: the same one is booked once.
     pub idempotency_key: String,
 }

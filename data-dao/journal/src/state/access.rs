@@ -133,7 +133,7 @@ impl State {
         self.keys.get_key_value(key_id).ok_or_else(|| Refusal::unknown("key", key_id))
     }
 
-    /// Whose money the key spends, if it may do `scope` at `now_ms`.
+    /// Whose money the key spends, if it may do `scope` at `now_ms` and owes nothing.
     pub(super) fn spender(
         &self,
         key_id: &Name,
@@ -147,6 +147,7 @@ impl State {
         if !key.has(scope) {
             return Err(Refusal::OutOfScope { key_id: key_id.to_string(), scope });
         }
+        self.check_no_debt(key_id)?;
         self.key_ref(key.grant.account.as_ref().unwrap_or(key_id))
     }
 

@@ -87,6 +87,10 @@ impl State {
                 Self::check_suspension(*below_zero, *of_rounds)?;
                 self.check_federation(federation)
             }
+            Action::SetLicence { federation, licence } => {
+                licence.check()?;
+                self.check_federation(federation)
+            }
             Action::SetRevealBy { federation, rounds } => {
                 let name = self.named_federation(federation)?;
                 Self::check_reveal_by(self.federation_ref(&name)?, u64::from(*rounds))
@@ -306,6 +310,9 @@ impl State {
             Action::SetRevealBy { federation, rounds } => {
                 let by = (*rounds > 0).then_some(u64::from(*rounds));
                 self.federation_named(federation, |f| f.reveal_by = by);
+            }
+            Action::SetLicence { federation, licence } => {
+                self.federation_named(federation, |f| f.licence = Some(licence.clone()));
             }
             Action::UpholdDispute { federation, round, accused } => {
                 if let Some(federation) = named(federation) {

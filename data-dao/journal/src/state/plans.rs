@@ -1,6 +1,6 @@
 //! Months, licences, and money on its way back.
 
-use data_dao_governance::PricePolicy;
+use data_dao_governance::{Licence, PricePolicy};
 use data_dao_ledger::{Amount, Cause, Name};
 use data_dao_market::{LicenceSale, MonthEnd, Purchase, Refund, Withdrawal};
 
@@ -158,6 +158,7 @@ impl State {
     pub(super) fn withdraw(&mut self, body: &Withdrawn, now_ms: u64) -> Result<(), Refusal> {
         self.key_ref(&body.key_id)?;
         let cause = self.request_cause("withdrawal", &body.key_id, &body.idempotency_key)?;
+        self.check_no_debt(&body.key_id)?;
         let withdrawal = Withdrawal {
             currency: self.dao().genesis.currency,
             buyer: self.account_of(&body.key_id).clone(),
@@ -175,6 +176,8 @@ impl State {
         let price = policy.download.ok_or_else(|| not_for_sale(&body.model, "download"))?;
         same("price", &price, &body.price)?;
         let licence = (account.clone(), model.clone(), body.version);
+        let agreed = self.model_ref(&body.model)?.licence(body.version);
+        same_licence(agreed, body.licence.as_ref())?;
         let percent = self.dao().treasury_percent;
         let (_, terms) = self.revenue_terms(&body.model, body.version, percent)?;
         let request = self.request_cause("licence", &body.key_id, &body.idempotency_key)?;
@@ -234,6 +237,13 @@ impl State {
             key.count(now_ms, model, change);
         }
     }
+}
+
+/// Refuses a sale under another licence than that of the version.
+fn same_licence(expected: Option<&Licence>, got: Option<&Licence>) -> Result<(), Refusal> {
+    let words =
+        |licence: Option<&Licence>| licence.map_or_else(|| "none".to_owned(), ToString::to_string);
+    if expected == got { Ok(()) } else { same("licence", &words(expected), &words(got)) }
 }
 
 fn not_for_sale(model: &Name, what: &'static str) -> Refusal {

@@ -49,6 +49,7 @@ impl State {
             epsilon_micro: body.epsilon_micro,
             index,
             consent_from: federation.weakened,
+            terms: federation.policy.terms,
         });
         Ok(())
     }
@@ -119,10 +120,12 @@ impl State {
         let weights = release_weights(federation);
         same_list("weights", &weights, &body.weights)?;
         let release = ModelReleased { weights, ..body.clone() };
+        let licence = federation.licence.clone();
         let index = self.entries;
         let model = self.models.entry(body.model.clone()).or_default();
         model.releases.push(release);
         model.released_at.push(index);
+        model.licences.push(licence);
         Ok(())
     }
 

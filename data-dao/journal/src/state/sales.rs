@@ -1,14 +1,13 @@
 //! Prices, keys, deposits, purchases, predictions.
 
 use data_dao_ledger::{Amount, Cause, Name};
-use data_dao_market::{CallSource, Deposit, PredictionSale, Purchase, RevenueShare, RevenueTerms};
+use data_dao_market::{CallSource, PredictionSale, Purchase, RevenueShare, RevenueTerms};
 use privacy_identity::{Digest, Encode as _, Writer};
 
-use super::queries::request_name;
 use super::{LABEL_BYTES_MAX, State};
 use crate::refusal::{same, same_list, text_within, within};
 use crate::{
-    DAY_MS, Deposited, Lot, Model, Predicted, Prediction, PredictionReserved, PredictionResolution,
+    DAY_MS, Lot, Model, Predicted, Prediction, PredictionReserved, PredictionResolution,
     PredictionVoided, PriceSet, Purchased, Refusal, Reservation, ResolvedPrediction, RevenueLine,
     Scope,
 };
@@ -21,20 +20,6 @@ impl State {
         }
         check_price(body.price)?;
         model.set_price(body.price);
-        Ok(())
-    }
-
-    pub(super) fn deposit(&mut self, body: &Deposited, now_ms: u64) -> Result<(), Refusal> {
-        self.key_ref(&body.key_id)?;
-        let cause = self.request_cause("deposit", &body.key_id, &body.idempotency_key)?;
-        let deposit = Deposit {
-            currency: self.dao().genesis.currency,
-            buyer: self.account_of(&body.key_id).clone(),
-            amount: Amount(body.amount),
-        };
-        self.accounts.apply(&deposit.transfers(&cause), now_ms)?;
-        let request = request_name(&body.key_id, &body.idempotency_key);
-        self.requests.insert(request, self.entries);
         Ok(())
     }
 

@@ -46,6 +46,7 @@ impl State {
             round: body.round,
             index,
             first_index,
+            terms: open.terms,
             novelty_percent,
             model_after: body.model_after,
             test_accuracy_ppm: body.test_accuracy_ppm,

@@ -82,7 +82,9 @@ fn judge(
     let record = record.ok_or(ValueFault::Withheld)?;
     let terms = &contributor.terms;
     let order = record.probes.unverified_body();
-    let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+    let grant = receipt.grant.unverified_body();
+    let products = SumProducts::of(terms, grant, sum.unverified_body(), order)
+        .map_err(|refusal| ValueFault::Probe { refusal })?;
     check_values(terms, receipt, &record, &products)?;
     own.map_or(Ok(()), |own| own.check(terms, receipt, &record))
 }

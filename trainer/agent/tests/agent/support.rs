@@ -73,6 +73,7 @@ pub(crate) fn terms() -> FederationTerms {
         stopping: None,
         sampling: CohortRule::Everybody,
         buffer: None,
+        groups: None,
         minimum_cohort: 2,
         round_deadline_ms: 60_000,
         step_deadline_ms: 60_000,

@@ -38,6 +38,8 @@ impl Desk {
             Command::ProveWords(answers) => self.prove(&answers),
             Command::Invite(text) => self.invite(text.trim().to_owned()),
             Command::ForgetInvitation => self.forget_invitation(),
+            // These are for all desks.
+            Command::Sit(_) | Command::JoinAnother | Command::GiveUpSeat => Vec::new(),
             Command::Browse(what) => vec![Effect::Browse(what)],
             Command::Preview(path) => self.preview(path),
             Command::Map(mapping) => self.map(*mapping),
@@ -47,6 +49,9 @@ impl Desk {
             }
             Command::Agree => self.agree(),
             Command::Withdraw => self.withdraw(),
+            Command::AgreeToChange => self.agree_to_change(),
+            Command::StayOut => self.stay_out(),
+            Command::LookAgain => self.look_again(),
             Command::Start => self.start(),
             Command::Stop => self.stop(),
             Command::Pause(for_ms) => vec![Effect::Pace(PaceCommand::Pause { for_ms })],
@@ -176,11 +181,18 @@ impl Desk {
         }
         // Threat: a link on some page that puts its own federation in the place of the one that was joined.
         let known = self.settings.invitation.as_deref().filter(|_| self.settings.agreed.is_some());
-        if known.is_some_and(|known| federation_of(known) != federation_of(&invitation)) {
+        let same = federation_of(&invitation).is_some_and(|id| self.knows(id));
+        if known.is_some() && !same {
             self.notice = Some(Notice::OtherFederation);
             return Vec::new();
         }
         self.notice = None;
+        let offered = self.settings.changed.as_ref().map(|changed| changed.offered.as_str());
+        if offered.is_some() && federation_of(&invitation) == offered {
+            // What this federation has become: not joined, but agreed to or not.
+            self.screen = Screen::Consent;
+            return Vec::new();
+        }
         self.settings.invitation = Some(invitation);
         self.ask_terms()
     }
@@ -198,7 +210,9 @@ impl Desk {
     fn forget_invitation(&mut self) -> Vec<Effect> {
         self.offer = Offer::None;
         self.settings.invitation = None;
+        self.settings.federation = None;
         self.settings.agreed = None;
+        self.settings.changed = None;
         [self.stop(), self.save()].concat()
     }
 
@@ -230,13 +244,53 @@ impl Desk {
             return Vec::new();
         };
         self.settings.agreed = Some(digest);
+        self.settings.joined = true;
         self.screen = Screen::Training;
         self.save()
     }
 
     fn withdraw(&mut self) -> Vec<Effect> {
+        // Files of before had no word for it.
+        self.settings.joined |= self.settings.agreed.is_some();
         self.settings.agreed = None;
         [self.stop(), self.save()].concat()
+    }
+
+    /// Threat: a consent to something that the person did not read. It is to the digest that came with what differs.
+    fn agree_to_change(&mut self) -> Vec<Effect> {
+        let (Some(invitation), Some(changed)) = (&self.settings.invitation, &self.settings.changed)
+        else {
+            return Vec::new();
+        };
+        let (invitation, terms) = (invitation.clone(), changed.offered.clone());
+        let node = self.settings.node.clone();
+        if node.is_empty() || self.consenting || self.training.running != Running::Off {
+            return Vec::new();
+        }
+        self.notice = None;
+        self.consenting = true;
+        vec![Effect::Consent { invitation, node, terms }]
+    }
+
+    fn stay_out(&mut self) -> Vec<Effect> {
+        if let Some(changed) = &mut self.settings.changed {
+            changed.declined = true;
+        }
+        self.notice = None;
+        self.save()
+    }
+
+    /// The trainer looks first: if other terms are still offered it says so and stops, and nothing is trained.
+    fn look_again(&mut self) -> Vec<Effect> {
+        let declined = self.settings.changed.take();
+        self.screen = Screen::Training;
+        let started = self.start();
+        if started.is_empty() {
+            // Something else lacks; what was decided is still decided.
+            self.settings.changed = declined;
+            return started;
+        }
+        [self.save(), started].concat()
     }
 
     fn start(&mut self) -> Vec<Effect> {
@@ -334,7 +388,7 @@ impl Desk {
 }
 
 /// What an invitation says of the federation; of one that is none, nothing.
-fn federation_of(invitation: &str) -> Option<&str> {
+pub(crate) fn federation_of(invitation: &str) -> Option<&str> {
     let (_, query) = invitation.split_once('?')?;
     query.split('&').find_map(|pair| pair.strip_prefix("federation="))
 }

@@ -2,6 +2,7 @@
 
 use super::{Desk, Key, Notice, Offer, Table};
 use crate::{
+    changed_terms::ChangedTerms,
     effect::Effect,
     news::{Failure, News},
     screen::Screen,
@@ -28,11 +29,16 @@ impl Desk {
             }
             News::Terms { terms, .. } => self.terms_are(*terms),
             News::NoTerms { reason, .. } => self.failed(Failure::Terms, reason),
+            News::Consented(terms) => self.consented(*terms),
             News::Picked(path) => self.act(crate::command::Command::Preview(path)),
             News::Table(preview) => {
                 self.settings.data = Some(preview.path().display().to_string());
                 self.table = Table::Read(preview);
                 self.save()
+            }
+            News::Trainer(event) if event["event"] == "terms-changed" => {
+                self.training.apply(&event);
+                self.terms_changed(&event)
             }
             News::Trainer(event) => {
                 self.training.apply(&event);
@@ -41,6 +47,10 @@ impl Desk {
                 if asked { self.refresh() } else { Vec::new() }
             }
             News::TrainerEnded { error } => self.trainer_ended(error),
+            News::Turn(waits_for) => {
+                self.training.waits_for = waits_for;
+                Vec::new()
+            }
             News::Pace(pace) => {
                 self.training.pace = Some(pace);
                 Vec::new()
@@ -132,6 +142,7 @@ impl Desk {
             // Nothing carries over: other terms are another consent.
             self.settings.agreed = None;
         }
+        self.settings.federation = Some(terms.name.clone());
         self.offer = Offer::Here(Box::new(terms));
         let mut effects = self.save();
         if let Some(path) = self.settings.data.clone() {
@@ -144,13 +155,37 @@ impl Desk {
         effects
     }
 
+    /// The trainer stops by itself; what it would do next waits for the person.
+    fn terms_changed(&mut self, event: &serde_json::Value) -> Vec<Effect> {
+        let Some(changed) = ChangedTerms::from_event(event) else { return Vec::new() };
+        self.settings.changed = Some(changed);
+        self.save()
+    }
+
+    fn consented(&mut self, terms: Terms) -> Vec<Effect> {
+        self.consenting = false;
+        let offered = self.settings.changed.take().map(|changed| changed.offered);
+        if offered.as_ref() == Some(&terms.digest) {
+            self.settings.agreed = Some(terms.digest.clone());
+        }
+        let effects = self.terms_are(terms);
+        self.screen = Screen::Training;
+        if self.agreed() {
+            self.notice = Some(Notice::Consented);
+        }
+        effects
+    }
+
     fn trainer_ended(&mut self, error: Option<String>) -> Vec<Effect> {
         let told = self.training.running == Running::Stopping;
         self.training.running = Running::Off;
-        self.training.pace = None;
-        if let Some(reason) = error.filter(|_| !told) {
-            self.notice = Some(Notice::Failed { what: Failure::Trainer, reason });
-        }
+        (self.training.pace, self.training.waits_for) = (None, None);
+        self.notice = match error.filter(|_| !told) {
+            // Not an error: it waits for the person, who is told what differs.
+            Some(_) if self.settings.changed.is_some() => Some(Notice::TermsOffered),
+            Some(reason) => Some(Notice::Failed { what: Failure::Trainer, reason }),
+            None => self.notice.take(),
+        };
         vec![Effect::ReadSent]
     }
 
@@ -172,6 +207,7 @@ impl Desk {
                 self.screen = Screen::Data;
             }
             Failure::Trainer => self.training = Training::default(),
+            Failure::Consent => self.consenting = false,
             Failure::Check => self.checked = None,
             Failure::Settings
             | Failure::Sent

@@ -1,15 +1,17 @@
 //! The window with the session around it.
 
+use std::collections::BTreeMap;
+
 use eframe::egui::{self, ViewportCommand};
 
 use super::{Glimpse, Said, Shown, Surroundings, Tell, Word};
-use crate::{command::Command, ui::Window, words::Words};
+use crate::{command::Command, seat::Seat, seats::Seats, ui::Window, words::Words};
 
 /// A window that the session knows: its icon, its notifications, closing that hides.
 pub struct Attended {
     window: Window,
     surroundings: Surroundings,
-    seen: Glimpse,
+    seen: BTreeMap<Seat, Glimpse>,
     shown: Option<Shown>,
     hidden: bool,
     leaving: bool,
@@ -26,7 +28,7 @@ impl Attended {
     /// * `hidden` — it was started hidden, with the session.
     #[must_use]
     pub fn new(window: Window, surroundings: Surroundings, hidden: bool) -> Self {
-        let seen = Glimpse::of(window.desk());
+        let seen = glimpses(window.seats());
         Self { window, surroundings, seen, shown: None, hidden, leaving: false, frames: 0 }
     }
 
@@ -108,21 +110,29 @@ impl Attended {
     }
 
     fn tell(&mut self) {
-        let (desk, words) = (self.window.desk(), self.window.words());
-        let (now, system) = (Glimpse::of(desk), desk.settings.system);
-        if system.notify {
-            for said in now.since(&self.seen) {
+        let (seats, words) = (self.window.seats(), self.window.words());
+        let (now, system) = (glimpses(seats), seats.desk().settings.system);
+        for (seat, glimpse) in now.iter().filter(|_| system.notify) {
+            // What a federation that was joined just now has is no news.
+            let Some(before) = self.seen.get(seat) else { continue };
+            for said in glimpse.since(before) {
                 let (summary, body) = text(&said, words);
+                let name = seats.name(*seat).filter(|_| seats.count() > 1);
+                let summary = name.map_or(summary.clone(), |name| format!("{name}: {summary}"));
                 self.surroundings.tell(Tell::Notify { summary, body });
             }
         }
-        let shown = system.tray.then(|| shown(&now, words));
+        let shown = system.tray.then(|| shown(&Glimpse::of_all(now.values()), words));
         if shown != self.shown {
             self.surroundings.tell(shown.clone().map_or(Tell::Hide, Tell::Show));
             self.shown = shown;
         }
         self.seen = now;
     }
+}
+
+fn glimpses(seats: &Seats) -> BTreeMap<Seat, Glimpse> {
+    seats.all().map(|(seat, desk)| (seat, Glimpse::of(desk))).collect()
 }
 
 impl eframe::App for Attended {

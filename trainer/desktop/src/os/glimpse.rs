@@ -66,7 +66,9 @@ impl Need {
         if let Key::Locked { wrong } = desk.key {
             return Some(Self::Passphrase { tried: wrong });
         }
-        let consent = desk.terms().is_some() && desk.lacking() == Some(Screen::Consent);
+        let declined = desk.settings.changed.as_ref().is_some_and(|changed| changed.declined);
+        let consent =
+            desk.terms().is_some() && desk.lacking() == Some(Screen::Consent) && !declined;
         consent.then_some(Self::Consent)
     }
 }
@@ -130,6 +132,22 @@ impl Glimpse {
         let credits = desk.co_operative.as_ref().map(|said| said.account.credits.clone());
         let credits = credits.filter(|credits| !credits.is_empty());
         Self { standing, pause, runs, need, failed, counted, credits }
+    }
+
+    /// Of all federations together: what the icon shows, which is one for all. The pace is common to them.
+    #[must_use]
+    pub fn of_all<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        let urgency = |standing| match standing {
+            Standing::Off => 0,
+            Standing::Paused => 1,
+            Standing::On => 2,
+            Standing::Needed => 3,
+        };
+        all.fold(Self::default(), |sum, one| {
+            let standing = std::cmp::max_by_key(sum.standing, one.standing, |s| urgency(*s));
+            let (pause, runs) = (sum.pause.or(one.pause), sum.runs || one.runs);
+            Self { standing, pause, runs, ..Self::default() }
+        })
     }
 
     /// Whether it was paused by hand, and can be told to go on.

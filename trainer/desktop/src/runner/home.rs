@@ -6,30 +6,40 @@
 //!   log.checkpoint  the last checkpoint of the co-operative's log that was believed here
 //!   mapping.toml    how columns and words of the data become the federation's, as the trainer reads it
 //!   trainer/        the trainer's state directory: key, terms, receipts, sent.jsonl …
+//!   federations/2/  the same files of the second federation, /3/ of the third …
 //! ```
+//! The files beside `lock` are those of the first federation, as they were when there was only one; its settings have what is
+//! common to all.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context as _;
 use datasets::Mapping;
 
-use crate::{os::Autostart, sent::Sent, settings::Settings};
+use crate::{os::Autostart, seat::Seat, sent::Sent, settings::Settings};
 
 /// How a key's file begins that is under a passphrase: a file of age.
 const KEY_UNDER_PASSPHRASE: &[u8] = b"age-encryption.org/v1\n";
 
-/// A folder that no other window uses until this value is dropped.
-#[derive(Debug)]
+/// Where the folders of all federations but the first are.
+const FEDERATIONS: &str = "federations";
+
+/// A folder that no other window uses until this value and all that came of it are dropped.
+#[derive(Debug, Clone)]
 pub struct Home {
+    /// The window's folder.
+    root: PathBuf,
+    /// The folder of this federation.
     path: PathBuf,
     /// What starts a window on it with the session, where something can.
     autostart: Option<Autostart>,
     /// Locked; the operating system frees it with the process, however that ends.
-    _lock: File,
+    _lock: Arc<File>,
 }
 
 /// Why a folder cannot be used.
@@ -64,7 +74,10 @@ impl Home {
         let lock = OpenOptions::new().create(true).append(true).open(path.join("lock"));
         let lock = lock.map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), autostart: None, _lock: lock }),
+            Ok(()) => {
+                let (root, lock) = (path.to_owned(), Arc::new(lock));
+                Ok(Self { path: root.clone(), root, autostart: None, _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => Err(HomeError::InUse { path: text() }),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
@@ -75,6 +88,48 @@ impl Home {
     pub fn with_autostart(mut self, autostart: Option<Autostart>) -> Self {
         self.autostart = autostart;
         self
+    }
+
+    /// The folder of another federation.
+    #[must_use]
+    pub fn at(&self, seat: Seat) -> Self {
+        let path = if seat == Seat::FIRST {
+            self.root.clone()
+        } else {
+            self.root.join(FEDERATIONS).join(seat.0.to_string())
+        };
+        Self { path, ..self.clone() }
+    }
+
+    /// Seats other than the first that something is kept of.
+    fn other_seats(&self) -> io::Result<Vec<Seat>> {
+        let entries = match fs::read_dir(self.root.join(FEDERATIONS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut seats = Vec::new();
+        for entry in entries {
+            let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+            let seat = number.map(Seat).filter(|seat| *seat > Seat::FIRST);
+            let kept = |seat: &Seat| {
+                let home = self.at(*seat);
+                home.settings_path().exists() || home.key().exists()
+            };
+            seats.extend(seat.filter(kept));
+        }
+        seats.sort_unstable();
+        seats.truncate(Seat::MOST - 1);
+        Ok(seats)
+    }
+
+    /// What the window remembers of each federation; there is always the first.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read, or holds something else.
+    pub fn all_settings(&self) -> anyhow::Result<Vec<(Seat, Settings)>> {
+        let others = self.other_seats().context("reading the folders of federations")?;
+        let seats = std::iter::once(Seat::FIRST).chain(others);
+        seats.map(|seat| Ok((seat, self.at(seat).settings()?))).collect()
     }
 
     /// Starts a window with the session, or not.
@@ -130,6 +185,7 @@ impl Home {
         let path = self.settings_path();
         let new = path.with_extension("new");
         let write = || {
+            create_dir(&self.path)?;
             let mut options = OpenOptions::new();
             options.create(true).write(true).truncate(true);
             // The invitation in it holds a secret.
@@ -210,7 +266,17 @@ impl Home {
 
     /// Erases the trainer's state, the key in it, and the settings.
     pub(super) fn erase(&self) -> anyhow::Result<()> {
-        if let Some(autostart) = &self.autostart {
+        let erasing = || format!("erasing {}", self.path.display());
+        if self.path != self.root {
+            return match fs::remove_dir_all(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(error).with_context(erasing)
+                }
+                _ => Ok(()),
+            };
+        }
+        let alone = self.other_seats().with_context(erasing)?.is_empty();
+        if let Some(autostart) = self.autostart.as_ref().filter(|_| alone) {
             autostart.set(false).context("removing the start with the session")?;
         }
         let files = [self.settings_path(), self.path.join("mapping.toml"), self.checkpoint_path()];
@@ -218,7 +284,7 @@ impl Home {
         for gone in files.into_iter().chain([fs::remove_dir_all(self.trainer())]) {
             match gone {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("erasing {}", self.path.display()));
+                    return Err(error).with_context(erasing);
                 }
                 _ => {}
             }
@@ -278,6 +344,34 @@ mod tests {
         home.export(&target).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "a\nb\n");
         assert!(home.export(&target).is_err());
+    }
+
+    #[test]
+    fn each_federation_has_a_folder_and_the_first_is_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        let named = |label: &str| Settings { label: label.to_owned(), ..Settings::default() };
+        for (seat, label) in [(Seat::FIRST, "one"), (Seat(3), "three"), (Seat(12), "twelve")] {
+            home.at(seat).save(&named(label)).unwrap();
+        }
+        assert!(dir.path().join("settings.toml").exists());
+        // What is no seat is none.
+        fs::create_dir_all(dir.path().join("federations/7/trainer")).unwrap();
+        fs::create_dir_all(dir.path().join("federations/1/trainer")).unwrap();
+        fs::write(dir.path().join("federations/notes"), "").unwrap();
+        let labels = |home: &Home| -> Vec<(u32, String)> {
+            let all = home.all_settings().unwrap().into_iter();
+            all.map(|(seat, settings)| (seat.0, settings.label)).collect()
+        };
+        let of = |number: u32, label: &str| (number, label.to_owned());
+        assert_eq!(labels(&home), [of(1, "one"), of(3, "three"), of(12, "twelve")]);
+        // One is left, and the others stay.
+        home.at(Seat(3)).make_trainer().unwrap();
+        fs::write(home.at(Seat(3)).key(), "secret").unwrap();
+        home.at(Seat(3)).erase().unwrap();
+        assert_eq!(labels(&home), [of(1, "one"), of(12, "twelve")]);
+        home.erase().unwrap();
+        assert_eq!(labels(&home), [of(1, "contributor"), of(12, "twelve")]);
     }
 
     #[test]

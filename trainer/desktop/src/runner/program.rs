@@ -62,6 +62,11 @@ impl Program {
         Self { path, passphrase: Arc::default() }
     }
 
+    /// The same, for another key: what unlocks one is not said to another.
+    pub(super) fn for_another_key(&self) -> Self {
+        Self { path: self.path.clone(), passphrase: Arc::default() }
+    }
+
     /// A call of it, with nothing attached.
     pub(super) fn command(&self) -> Command {
         let mut call = Command::new(&self.path);
@@ -197,6 +202,23 @@ impl Program {
         show.arg("--export").arg(path);
         self.answer(show, "")?;
         Ok(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    /// Signs the consent to changed terms for the ledger, moves the trainer to them, and reads them.
+    ///
+    /// The trainer asks first whether these terms are what the members voted for; otherwise it signs nothing.
+    pub(super) fn consent(
+        &self,
+        home: &Home,
+        invitation: &str,
+        (node, terms): (&str, &str),
+    ) -> anyhow::Result<Terms> {
+        let (mut consent, input) = self.unlocked();
+        consent.args(["trainer", "--terms", "--consent", terms, "--url", node, "--state"]);
+        consent.arg(home.trainer()).env("SAHAKAR_JOIN", invitation);
+        let answer = self.answer(consent, &input)?;
+        serde_json::from_str(&answer)
+            .context("the terms are in a form that this window does not know")
     }
 
     pub(super) fn vote(

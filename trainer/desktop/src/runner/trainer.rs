@@ -2,8 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{BufRead as _, BufReader, Read, Write as _},
-    process::{Child, ChildStdin, Stdio},
+    io::{BufRead as _, BufReader, Read},
+    process::{Child, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -13,11 +13,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use trainer_conditions::{Command as PaceCommand, Pace, Pacer, Preferences};
-use trainer_machine::{Keeper, Kept, Machine};
 
 use super::{
     Teller,
+    floor::{Floor, Input},
     home::Home,
     program::{Program, last_line},
 };
@@ -40,20 +39,16 @@ pub(super) struct Trainer {
     input: Input,
     child: Arc<Mutex<Child>>,
     ended: Arc<AtomicBool>,
-    keeper: Keeper,
     listener: Option<JoinHandle<()>>,
 }
 
-/// The trainer's input, shared with the keeper of its pace; none once it was told to stop.
-type Input = Arc<Mutex<Option<ChildStdin>>>;
-
 impl Trainer {
-    /// Starts it, and a keeper of its pace.
+    /// Starts it, and has it take its turns with the others on `floor`.
     pub(super) fn start(
         program: &Program,
         home: &Home,
         run: &Run,
-        preferences: Preferences,
+        floor: &Floor,
         teller: Teller,
     ) -> anyhow::Result<Self> {
         let (mut call, passphrase) = program.unlocked();
@@ -70,15 +65,18 @@ impl Trainer {
         }
         let (input, output) = (Arc::new(Mutex::new(child.stdin.take())), child.stdout.take());
         let log = follow(child.stderr.take());
-        let machine = Machine::open(&home.trainer(), child.id());
+        let (seat, process) = (teller.seat, child.id());
         let child = Arc::new(Mutex::new(child));
         let ended = Arc::new(AtomicBool::new(false));
         let (its, over) = (Arc::clone(&child), Arc::clone(&ended));
-        let (words, tells) = (Arc::clone(&input), teller.clone());
-        let keeper =
-            Keeper::start(Pacer::new(preferences), machine, move |kept| keep(&words, &tells, kept));
+        floor.enter((seat, process), home, Arc::clone(&input), teller.clone());
+        let floor = floor.clone();
         let listener = std::thread::spawn(move || {
-            listen(output, &teller);
+            listen(output, |event| {
+                floor.hear(seat, &event);
+                teller.tell(News::Trainer(event));
+            });
+            floor.leave(seat, process);
             let error = end(&its).err().map(|error| {
                 let log = log.join().unwrap_or_default();
                 if log.is_empty() { format!("{error:#}") } else { last_line(&log) }
@@ -86,17 +84,7 @@ impl Trainer {
             over.store(true, Ordering::Release);
             teller.tell(News::TrainerEnded { error });
         });
-        Ok(Self { input, child, ended, keeper, listener: Some(listener) })
-    }
-
-    /// The owner's word about its pace.
-    pub(super) fn obey(&self, command: PaceCommand) {
-        self.keeper.obey(command);
-    }
-
-    /// What the owner allows.
-    pub(super) fn prefer(&self, preferences: Preferences) {
-        self.keeper.prefer(preferences);
+        Ok(Self { input, child, ended, listener: Some(listener) })
     }
 
     /// Tells it to stop; ends it by force if it does not.
@@ -135,24 +123,7 @@ impl Drop for Trainer {
     }
 }
 
-/// Passes a pace on: to the trainer as a word, to the window as news.
-fn keep(input: &Input, teller: &Teller, kept: &Kept) {
-    let word = match kept.pace {
-        Pace::Train => "release",
-        Pace::Pause(_) => "hold",
-    };
-    if let Ok(mut input) = input.lock() {
-        let Some(input) = input.as_mut() else { return };
-        let words = format!("limit {}\n{word}\n", kept.duty);
-        // One that reads no more has ended or is about to; the listener tells.
-        let _gone = input.write_all(words.as_bytes()).and_then(|()| input.flush()).is_err();
-    }
-    // The input is free again: whoever stops the trainer needs it, however far behind the window is.
-    teller.tell(News::Pace(kept.pace));
-    teller.tell(News::Unwatched(kept.unwatched.clone()));
-}
-
-fn listen(output: Option<impl Read>, teller: &Teller) {
+fn listen(output: Option<impl Read>, hear: impl Fn(serde_json::Value)) {
     let Some(output) = output else { return };
     let mut reader = BufReader::new(output);
     let mut line = Vec::new();
@@ -162,7 +133,7 @@ fn listen(output: Option<impl Read>, teller: &Teller) {
             Ok(0) | Err(_) => return,
             Ok(_) => {
                 if let Ok(event) = serde_json::from_slice(&line) {
-                    teller.tell(News::Trainer(event));
+                    hear(event);
                 }
             }
         }

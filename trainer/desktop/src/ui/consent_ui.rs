@@ -3,10 +3,12 @@
 use eframe::egui::{self, RichText, Ui};
 
 use super::{
+    change_ui::change_ui,
     drafts::Drafts,
     figures,
     parts::{card_ui, heading, main_button, rows_ui},
     style,
+    terms_text::{leaves, noise_sentence},
     view::View,
 };
 use crate::{command::Command, desk::Table, screen::Screen, terms::Terms};
@@ -19,6 +21,17 @@ pub(super) fn consent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         });
         return;
     };
+    if let Some(changed) = &view.desk.settings.changed {
+        change_ui(ui, view, drafts, changed);
+        ui.collapsing(view.t("change_before"), |ui| terms_ui(ui, view, terms));
+        return;
+    }
+    let has_data = terms_ui(ui, view, terms);
+    decision_ui(ui, view, drafts, has_data);
+}
+
+/// What is agreed to, in words. Says whether there are data that fit.
+fn terms_ui(ui: &mut Ui, view: &View<'_>, terms: &Terms) -> bool {
     let data = match &view.desk.table {
         Table::Read(preview) => preview.rows_that_fit().map(|rows| {
             let path = preview.path().display().to_string();
@@ -45,7 +58,7 @@ pub(super) fn consent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         );
     });
     card_ui(ui, Some(view.t("consent_leaves_title")), |ui| {
-        for line in leaves(view, terms) {
+        for (_, line) in leaves(view, terms) {
             ui.add(egui::Label::new(format!("•  {line}")).wrap());
         }
     });
@@ -55,39 +68,11 @@ pub(super) fn consent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
     card_ui(ui, Some(view.t("consent_earn_title")), |ui| {
         ui.add(egui::Label::new(view.t("consent_earn")).wrap());
     });
-    decision_ui(ui, view, drafts, data.is_some());
-}
-
-fn leaves(view: &View<'_>, terms: &Terms) -> Vec<String> {
-    let parameters = terms.parameters.to_string();
-    let who = match (terms.custodians, terms.custodian_threshold) {
-        (Some(custodians), Some(threshold)) => view.fill(
-            "consent_sealed_fhe",
-            &[("custodians", &custodians.to_string()), ("threshold", &threshold.to_string())],
-        ),
-        _ => view.fill("consent_sealed_mpc", &[("count", &terms.aggregators.len().to_string())]),
-    };
-    vec![
-        view.fill("consent_update", &[("parameters", &parameters)]),
-        who,
-        view.fill("consent_cohort", &[("count", &terms.minimum_cohort.to_string())]),
-        view.t("consent_scalar").to_owned(),
-        view.t("consent_never").to_owned(),
-    ]
+    data.is_some()
 }
 
 fn privacy(view: &View<'_>, terms: &Terms) -> String {
-    let noise = match &terms.noise {
-        None => view.t("consent_no_noise").to_owned(),
-        Some(noise) => view.fill(
-            "consent_noise",
-            &[
-                ("multiplier", &noise.multiplier.to_string()),
-                ("honest", &noise.honest_minimum.to_string()),
-                ("delta", &noise.delta.to_string()),
-            ],
-        ),
-    };
+    let noise = noise_sentence(view, terms.noise.as_ref());
     let said = view.desk.co_operative.as_ref();
     let limit = match said.and_then(|said| said.privacy.limit_micro) {
         Some(limit) => {

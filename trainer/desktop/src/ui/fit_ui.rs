@@ -4,6 +4,7 @@ use datasets::{Finding, Mapping, MissingRule, Remedy, Weight};
 use eframe::egui::{self, RichText, Ui};
 
 use super::{
+    finding_text,
     parts::{card_ui, cell_ui, main_button},
     style,
     view::View,
@@ -42,9 +43,10 @@ fn finding_ui(ui: &mut Ui, view: &View<'_>, finding: &Finding, mapping: &Mapping
         // The button below says it.
         Some(remedy) if !buttons(remedy).is_empty() => String::new(),
         Some(_) => format!("; {}", view.t("finding_below")),
-        None => format!("; {}", finding.advice),
+        None => format!("; {}", finding_text::advice(view, &finding.says)),
     };
-    let text = RichText::new(format!("{weight}: {}{advice}", finding.what)).color(colour);
+    let what = finding_text::what(view, &finding.says);
+    let text = RichText::new(format!("{weight}: {what}{advice}")).color(colour);
     ui.add(egui::Label::new(text).wrap());
     let Some(remedy) = &finding.remedy else { return };
     ui.horizontal_wrapped(|ui| {

@@ -5,7 +5,7 @@ use eframe::egui::{self, RichText, Ui};
 use super::{
     drafts::Drafts,
     parts::{card_ui, field_ui, heading},
-    style,
+    seats_ui, style,
     view::View,
 };
 use crate::{command::Command, desk::ERASE_WORD, screen::Screen, training::Running};
@@ -43,6 +43,11 @@ pub(super) fn leave_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         let dark = ui.visuals().dark_mode;
         let text = RichText::new(view.t("leave_erase_text")).color(style::bad(dark));
         ui.add(egui::Label::new(text).wrap());
+        if view.seats.count() > 1 {
+            let name = seats_ui::name(view, view.seats.at());
+            let text = view.fill("leave_erase_one", &[("federation", &name)]);
+            ui.add(egui::Label::new(RichText::new(text).strong()).wrap());
+        }
         let label = view.fill("leave_erase_field", &[("word", ERASE_WORD)]);
         field_ui(ui, &label, &mut drafts.erase, "");
         let some = !drafts.erase.trim().is_empty();

@@ -46,6 +46,8 @@ fn sentence(view: &View<'_>, notice: &Notice) -> (String, bool) {
         Notice::NameTooLong => (view.t("name_too_long").to_owned(), false),
         Notice::Preferences(error) => (error.to_string(), false),
         Notice::TermsChanged => (view.t("terms_changed").to_owned(), false),
+        Notice::TermsOffered => (view.t("terms_offered").to_owned(), false),
+        Notice::Consented => (view.t("consented").to_owned(), true),
         Notice::OtherFederation => (view.t("other_federation").to_owned(), false),
         Notice::Exported(path) => {
             (view.fill("exported", &[("path", &path.display().to_string())]), true)

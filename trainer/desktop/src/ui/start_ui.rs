@@ -8,6 +8,7 @@ use super::{
     figures,
     parts::{card_ui, field_ui, heading, main_button, rows_ui},
     passphrase_ui::{Chosen, choose_ui, secret_ui, unlock_ui},
+    seats_ui::join_another_ui,
     style,
     view::View,
 };
@@ -15,6 +16,7 @@ use crate::{
     command::{Backup, Command},
     desk::{Key, Offer},
     screen::Screen,
+    seat::Seat,
     secret::Secret,
 };
 
@@ -27,7 +29,10 @@ pub(super) fn start_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
                 ui.label(view.t("working"));
             });
         }
-        Key::Missing => key_missing_ui(ui, view, drafts),
+        Key::Missing => {
+            another_ui(ui, view);
+            key_missing_ui(ui, view, drafts);
+        }
         Key::Locked { wrong } => key_locked_ui(ui, view, drafts, *wrong),
         Key::Unsaved { words, asked: false, .. } => words_ui(ui, view, words),
         Key::Unsaved { asked: true, .. } => proof_ui(ui, view, drafts),
@@ -46,6 +51,21 @@ pub(super) fn start_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
             invitation_ui(ui, view, drafts);
         }
     }
+}
+
+/// What one federation more is, for who has one; and the way back, as long as there is nothing.
+fn another_ui(ui: &mut Ui, view: &View<'_>) {
+    if view.seats.count() < 2 {
+        return;
+    }
+    card_ui(ui, Some(view.t("seats_new_title")), |ui| {
+        ui.add(egui::Label::new(view.t("seats_new_text")).wrap());
+        ui.add(egui::Label::new(view.t("seats_new_limits")).wrap());
+        let first = view.seats.at() == Seat::FIRST;
+        if !first && ui.button(view.t("seats_give_up")).clicked() {
+            view.send(Command::GiveUpSeat);
+        }
+    });
 }
 
 fn key_missing_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
@@ -183,7 +203,10 @@ fn invitation_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
                 if main_button(ui, true, view.t("next")).clicked() {
                     view.send(Command::Show(next));
                 }
-                if ui.button(view.t("join_other")).clicked() {
+                if view.desk.settings.joined {
+                    // This folder is this federation's for good: another one gets another.
+                    join_another_ui(ui, view);
+                } else if ui.button(view.t("join_other")).clicked() {
                     drafts.invitation.zeroize();
                     view.send(Command::ForgetInvitation);
                 }

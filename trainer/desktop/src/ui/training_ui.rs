@@ -7,7 +7,7 @@ use trainer_conditions::{Pace, Remedy};
 use super::{
     figures,
     parts::{card_ui, heading, main_button, rows_ui},
-    pause_text, style,
+    pause_text, seats_ui, style,
     view::View,
 };
 use crate::{
@@ -36,7 +36,12 @@ pub(super) fn training_ui(ui: &mut Ui, view: &View<'_>) {
 fn control_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
     card_ui(ui, None, |ui| match (training.running, view.desk.lacking()) {
         (Running::Off, Some(screen)) => {
-            ui.label(view.t("training_lacks"));
+            let why = match &view.desk.settings.changed {
+                Some(changed) if changed.declined => view.t("change_declined"),
+                Some(_) => view.t("terms_offered"),
+                None => view.t("training_lacks"),
+            };
+            ui.add(egui::Label::new(why).wrap());
             if main_button(ui, true, view.words.text(screen.key())).clicked() {
                 view.send(Command::Show(screen));
             }
@@ -63,10 +68,15 @@ fn control_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
 /// One line: it trains, or the one reason why not.
 fn pace_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
     let dark = ui.visuals().dark_mode;
-    match training.pace {
-        Some(Pace::Pause(reason)) => {
+    match (training.pace, training.waits_for) {
+        (Some(Pace::Pause(reason)), _) => {
             let text = pause_text::reason(view, &reason);
             ui.label(RichText::new(text).strong().size(16.0));
+        }
+        (_, Some(other)) => {
+            let text = view.fill("waits_for", &[("federation", &seats_ui::name(view, other))]);
+            ui.add(egui::Label::new(RichText::new(text).strong().size(16.0)).wrap());
+            ui.label(RichText::new(view.t("waits_why")).weak().small());
         }
         _ => {
             let text = view.words.text(training.phase.key());

@@ -1,17 +1,18 @@
 //! What drawing functions are given.
 
-use crate::{command::Command, desk::Desk, words::Words};
+use crate::{command::Command, desk::Desk, seats::Seats, words::Words};
 
 /// What is to be drawn, in which words, and where commands go.
 pub(super) struct View<'a> {
     pub(super) desk: &'a Desk,
+    pub(super) seats: &'a Seats,
     pub(super) words: &'a Words,
     commands: std::cell::RefCell<Vec<Command>>,
 }
 
 impl<'a> View<'a> {
-    pub(super) const fn new(desk: &'a Desk, words: &'a Words) -> Self {
-        Self { desk, words, commands: std::cell::RefCell::new(Vec::new()) }
+    pub(super) fn new(seats: &'a Seats, words: &'a Words) -> Self {
+        Self { desk: seats.desk(), seats, words, commands: std::cell::RefCell::new(Vec::new()) }
     }
 
     /// The text called `key`.

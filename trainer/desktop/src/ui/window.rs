@@ -6,8 +6,9 @@ use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, RichText, ScrollAre
 
 use super::{
     consent_ui::consent_ui, data_ui::data_ui, drafts::Drafts, earnings_ui::earnings_ui,
-    leave_ui::leave_ui, notice_ui::notice_ui, sent_ui::sent_ui, settings_ui::settings_ui,
-    start_ui::start_ui, style, training_ui::training_ui, view::View, votes_ui::votes_ui,
+    leave_ui::leave_ui, notice_ui::notice_ui, seats_ui::seats_ui, sent_ui::sent_ui,
+    settings_ui::settings_ui, start_ui::start_ui, style, training_ui::training_ui, view::View,
+    votes_ui::votes_ui,
 };
 use crate::{
     command::Command,
@@ -15,6 +16,8 @@ use crate::{
     effect::Effect,
     news::News,
     screen::Screen,
+    seat::Seat,
+    seats::{Seats, ToDo},
     settings::Settings,
     training::Running,
     words::Words,
@@ -28,47 +31,58 @@ const STATUS_HEIGHT: f32 = 40.0;
 
 /// The window: draws the desk, passes on what the person does and what the runner tells.
 pub struct Window {
-    desk: Desk,
+    seats: Seats,
     words: Words,
     drafts: Drafts,
-    news: Receiver<News>,
-    effects: SyncSender<Effect>,
+    news: Receiver<(Seat, News)>,
+    effects: SyncSender<(Seat, Effect)>,
 }
 
 impl Window {
-    /// A window over `settings`.
+    /// A window over the settings of each federation.
     ///
     /// * `ctx` — gets fonts and colours.
     /// * `news`, `effects` — to and from the runner.
     #[must_use]
     pub fn new(
         ctx: &egui::Context,
-        settings: Settings,
-        news: Receiver<News>,
-        effects: SyncSender<Effect>,
+        settings: Vec<(Seat, Settings)>,
+        news: Receiver<(Seat, News)>,
+        effects: SyncSender<(Seat, Effect)>,
     ) -> Self {
         style::set_up(ctx);
-        let (words, drafts) = (Words::of(settings.language), Drafts::of(&settings));
-        let (desk, first) = Desk::open(settings);
-        let window = Self { desk, words, drafts, news, effects };
+        let (seats, first) = Seats::open(settings);
+        let settings = &seats.desk().settings;
+        let (words, drafts) = (Words::of(settings.language), Drafts::of(settings));
+        let window = Self { seats, words, drafts, news, effects };
         window.perform(first);
         window
     }
 
-    /// What the window knows.
+    /// What the window knows of the federation that is looked at.
     #[must_use]
-    pub const fn desk(&self) -> &Desk {
-        &self.desk
+    pub fn desk(&self) -> &Desk {
+        self.seats.desk()
+    }
+
+    /// What it knows of all federations.
+    #[must_use]
+    pub const fn seats(&self) -> &Seats {
+        &self.seats
     }
 
     /// Does what the person would do by hand: for the program's argument.
     pub fn act(&mut self, command: Command) {
-        let effects = self.desk.act(command);
-        self.perform(effects);
+        let at = self.seats.at();
+        let to_do = self.seats.act(command);
+        self.perform(to_do);
+        if self.seats.at() != at {
+            self.drafts = Drafts::of(&self.seats.desk().settings);
+        }
     }
 
-    fn perform(&self, effects: Vec<Effect>) {
-        for effect in effects {
+    fn perform(&self, to_do: ToDo) {
+        for effect in to_do {
             match self.effects.try_send(effect) {
                 Ok(()) | Err(TrySendError::Disconnected(_)) => {}
                 // The runner is behind by more than a person can click: this click is lost, and can be made again.
@@ -84,26 +98,27 @@ impl Window {
 
     /// Takes what the runner told since the last frame.
     pub(crate) fn hear(&mut self) {
-        while let Ok(news) = self.news.try_recv() {
-            if matches!(news, News::Table(_) | News::Picked(_)) {
+        while let Ok((seat, news)) = self.news.try_recv() {
+            let here = self.seats.at() == seat;
+            if here && matches!(news, News::Table(_) | News::Picked(_)) {
                 // The field shows the file that is looked at.
                 self.drafts.path.clone_from(&path_of(&news));
             }
-            let erased = matches!(news, News::Erased);
-            let effects = self.desk.apply(news);
+            let erased = here && matches!(news, News::Erased);
+            let to_do = self.seats.apply(seat, news);
             if erased {
-                self.drafts = Drafts::of(&self.desk.settings);
+                self.drafts = Drafts::of(&self.seats.desk().settings);
             }
-            self.perform(effects);
+            self.perform(to_do);
         }
     }
 
     /// Draws one frame.
     pub fn show(&mut self, ui: &mut Ui) {
         self.hear();
-        style::apply(ui.ctx(), self.desk.settings.look);
-        let language = self.desk.settings.language;
-        let view = View::new(&self.desk, &self.words);
+        let Settings { look, language, .. } = self.desk().settings;
+        style::apply(ui.ctx(), look);
+        let view = View::new(&self.seats, &self.words);
         let side = Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(14, 8));
         Panel::left("navigation").frame(side).resizable(false).exact_size(200.0).show(ui, |ui| {
             navigation_ui(ui, &view);
@@ -116,21 +131,15 @@ impl Window {
         for command in view.into_commands() {
             self.act(command);
         }
-        if self.desk.settings.language != language {
-            self.words = Words::of(self.desk.settings.language);
+        let now = self.desk().settings.language;
+        if now != language {
+            self.words = Words::of(now);
         }
     }
 
     /// Remembers how large the window is.
     pub fn placed(&mut self, size: egui::Vec2) {
-        let place = &mut self.desk.settings.place;
-        (place.width, place.height) = (size.x, size.y);
-    }
-
-    /// What is to be written when the window closes.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.desk.settings
+        self.seats.placed(size.x, size.y);
     }
 }
 
@@ -152,7 +161,7 @@ impl eframe::App for Window {
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
-        self.perform(vec![Effect::Save(Box::new(self.desk.settings.clone())), Effect::Stop]);
+        self.perform(self.seats.close());
     }
 }
 
@@ -187,6 +196,7 @@ fn navigation_ui(ui: &mut Ui, view: &View<'_>) {
     ui.add_space(14.0);
     ui.label(RichText::new("Sahakar").size(22.0).strong().color(style::ACCENT));
     ui.label(RichText::new(view.t("tagline")).weak().small());
+    seats_ui(ui, view);
     ui.add_space(10.0);
     // At 200 % not all of them fit on a small screen.
     let room = (ui.available_height() - STATUS_HEIGHT).max(STATUS_HEIGHT);
@@ -237,7 +247,7 @@ fn is_done(desk: &Desk, screen: Screen) -> bool {
         Screen::Data => {
             matches!(&desk.table, Table::Read(preview) if preview.rows_that_fit().is_some())
         }
-        Screen::Consent => desk.agreed(),
+        Screen::Consent => desk.agreed() && desk.settings.changed.is_none(),
         _ => false,
     }
 }

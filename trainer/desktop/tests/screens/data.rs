@@ -3,9 +3,9 @@
 use datasets::{ImageShape, Mapping};
 use egui_kittest::kittest::Queryable as _;
 use serde_json::json;
-use trainer_desktop::{Browsed, Effect, Failure, News, Preview, Terms};
+use trainer_desktop::{Browsed, Effect, Failure, Language, News, Preview, Terms, Words};
 
-use crate::harness::{header, preview, ready, table, terms};
+use crate::harness::{Tested, header, preview, ready, table, terms};
 
 #[test]
 fn data_that_do_not_fit_are_told_with_what_to_fix() {
@@ -17,9 +17,9 @@ fn data_that_do_not_fit_are_told_with_what_to_fix() {
     tested.tell(preview("odd.csv", &text, Mapping::default()));
     tested.assert_sees(&[
         "It does not fit yet.",
-        "To fix: the federation's column \"pH\" is missing; say below what it is",
-        "the federation does not know the column \"colour\"",
-        "has a value that is no number: \"x\"",
+        "To fix: The federation's column “pH” is missing; say below what it is",
+        "The federation does not know the column “colour”",
+        "has a value that is no number: “x” in line 2; correct it",
     ]);
     let reason = "the file cannot be read".to_owned();
     tested.tell(News::Failed { what: Failure::Table, reason });
@@ -37,11 +37,11 @@ fn each_misfit_is_remedied_by_one_click() {
         .replacen("9.400,", ",", 1);
     let mut news = preview("mine.csv", &text, Mapping::default());
     tested.tell(news.clone());
-    tested.assert_sees(&["It does not fit yet.", "values are missing"]);
+    tested.assert_sees(&["It does not fit yet.", "Values are missing"]);
     for (button, next) in [
-        ("Take “Ph” for “pH”", "does not know the column \"note\""),
-        ("Leave out “note”", "\"Good\" in \"quality\" is none of the classes"),
-        ("Count “Good” as “good”", "values are missing"),
+        ("Take “Ph” for “pH”", "does not know the column “note”"),
+        ("Leave out “note”", "“Good” in “quality” is none of the classes"),
+        ("Count “Good” as “good”", "Values are missing (“fixed acidity”: 1)"),
         ("leave out such rows", "It fits: 100 rows."),
     ] {
         // The second of two of this name is the finding's; the first is the rule's.
@@ -105,5 +105,38 @@ fn pictures_are_shown_with_what_the_federation_makes_of_them() {
     let table = Terms { features: vec!["pH".to_owned()], ..terms };
     let read = Preview::read(dir.path(), &table, Mapping::default()).unwrap();
     tested.tell(News::Table(Box::new(read)));
-    tested.assert_sees(&["these are pictures, and the federation learns from tables"]);
+    tested.assert_sees(&["These are pictures, and the federation learns from tables"]);
+}
+
+/// What is said of data, whatever is wrong with them, in Hindi: no sentence of the reader's is left in English.
+#[test]
+fn findings_are_told_in_the_persons_language() {
+    let hindi = Words::of(Language::Hindi);
+    let mut settings = ready().desk().settings.clone();
+    settings.language = Language::Hindi;
+    let mut tested = Tested::open(settings);
+    tested.tell(News::Key { member: "ab".to_owned(), words: None });
+    tested
+        .tell(News::Terms { invitation: "sahakar://join?x".to_owned(), terms: Box::new(terms()) });
+    tested.click(hindi.text("nav_data"));
+    let row = |label: &str| format!("x,{}{label}\n", "1,".repeat(terms().features.len() - 1));
+    let header = header().replace("pH,", "colour,");
+    let text = format!("{header}\n{}{}1,2\n", row("gut"), row("gut"));
+    tested.tell(preview("mine.csv", &text, Mapping::default()));
+    let line = hindi.fill("place_line", &[("number", "2")]);
+    let no_number = [("column", "fixed acidity"), ("word", "x"), ("place", line.as_str())];
+    tested.assert_sees(&[
+        &hindi.fill("found_lacking", &[("column", "pH")]),
+        &hindi.fill("found_unknown", &[("column", "colour")]),
+        &hindi.fill("found_copies", &[("copies", "1"), ("rows", "2")]),
+        &hindi.fill(
+            "found_other_kind",
+            &[("column", "fixed acidity"), ("kind", hindi.text("type_category"))],
+        ),
+        hindi.text("found_odd_do"),
+    ]);
+    assert!(!tested.sees(&hindi.fill("found_no_number", &no_number)), "it is a column of words");
+    for english in ["the federation", "column", "values", "rows", "is missing"] {
+        assert!(!tested.sees(english), "{english:?} is left in English");
+    }
 }

@@ -4,16 +4,20 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use datasets::Mapping;
 use egui_kittest::{Harness, kittest::Queryable as _};
-use trainer_desktop::{Desk, Effect, News, Preview, Secret, Settings, Terms, Window};
+use trainer_desktop::{Effect, News, Preview, Seat, Seats, Secret, Settings, Terms, Window};
 
 pub(crate) struct Tested {
     pub(crate) harness: Harness<'static, Option<Window>>,
-    news: SyncSender<News>,
-    effects: Receiver<Effect>,
+    news: SyncSender<(Seat, News)>,
+    effects: Receiver<(Seat, Effect)>,
 }
 
 impl Tested {
     pub(crate) fn open(settings: Settings) -> Self {
+        Self::open_all(vec![(Seat::FIRST, settings)])
+    }
+
+    pub(crate) fn open_all(settings: Vec<(Seat, Settings)>) -> Self {
         let (news, hears) = sync_channel(64);
         let (does, effects) = sync_channel(64);
         let mut parts = Some((settings, hears, does));
@@ -37,8 +41,13 @@ impl Tested {
         self.harness.run_steps(4);
     }
 
+    /// Tells what happened at the federation that is looked at.
     pub(crate) fn tell(&mut self, news: News) {
-        self.news.send(news).unwrap();
+        self.tell_at(self.seats().at(), news);
+    }
+
+    pub(crate) fn tell_at(&mut self, seat: Seat, news: News) {
+        self.news.send((seat, news)).unwrap();
         self.steps();
     }
 
@@ -71,9 +80,22 @@ impl Tested {
         }
     }
 
+    pub(crate) fn desk(&self) -> &trainer_desktop::Desk {
+        self.harness.state().as_ref().unwrap().desk()
+    }
+
     /// The effects since the last call.
     pub(crate) fn effects(&self) -> Vec<Effect> {
+        self.effects.try_iter().map(|(_, effect)| effect).collect()
+    }
+
+    /// The effects since the last call, and for which federation each is.
+    pub(crate) fn to_do(&self) -> Vec<(Seat, Effect)> {
         self.effects.try_iter().collect()
+    }
+
+    pub(crate) fn seats(&self) -> &Seats {
+        self.harness.state().as_ref().unwrap().seats()
     }
 }
 
@@ -84,10 +106,6 @@ pub(crate) fn terms() -> Terms {
 pub(crate) fn words() -> Secret {
     let words: Vec<String> = (1..=24).map(|number| format!("word{number}")).collect();
     Secret::new(words.join(" "))
-}
-
-pub(crate) fn desk(tested: &Tested) -> &Desk {
-    tested.harness.state().as_ref().map(Window::desk).unwrap()
 }
 
 /// What is said about a file of this name and text.

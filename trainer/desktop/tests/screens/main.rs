@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod change;
 mod co_operative;
 mod data;
 mod harness;
 mod passphrase;
+mod seats;
 mod start;
 mod training;
 mod window;

@@ -2,7 +2,7 @@
 
 use trainer_desktop::{Backup, Effect, Failure, News, PASSPHRASE_CHARS_MIN, Screen, Settings};
 
-use crate::harness::{Tested, desk, ready, running};
+use crate::harness::{Tested, ready, running};
 
 const RIGHT: &str = "five words of a list";
 
@@ -81,8 +81,8 @@ fn nothing_is_asked_of_anybody_before_the_key_is_unlocked() {
     tested.tell(News::KeyLocked { wrong: false });
     tested.click("Training");
     tested.tell(News::KeyLocked { wrong: true });
-    assert_eq!(desk(&tested).screen, Screen::Start);
-    assert_eq!(desk(&tested).lacking(), Some(Screen::Start));
+    assert_eq!(tested.desk().screen, Screen::Start);
+    assert_eq!(tested.desk().lacking(), Some(Screen::Start));
     assert!(tested.effects().is_empty());
 }
 

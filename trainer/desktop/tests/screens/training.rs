@@ -5,7 +5,7 @@ use serde_json::json;
 use trainer_conditions::{Condition, Pace, Reason};
 use trainer_desktop::{CoOperative, Earned, Effect, Failure, News, Sealed, SentLine};
 
-use crate::harness::{desk, ready, running};
+use crate::harness::{ready, running};
 
 #[test]
 fn training_shows_round_loss_speed_and_how_rounds_ended() {
@@ -144,7 +144,7 @@ fn a_sealed_message_is_looked_at_byte_for_byte_and_told_with_its_entry_of_the_le
     let said = CoOperative { rounds: vec![earned], ..CoOperative::default() };
     tested.tell(News::CoOperative(Box::new(said)));
     tested.assert_sees(&["4711"]);
-    assert_eq!(desk(&tested).ledger_index(7), None);
+    assert_eq!(tested.desk().ledger_index(7), None);
 
     tested.effects();
     tested.click_first("Bytes");

@@ -43,9 +43,13 @@ pub struct AuditArgs {
     /// The DAO's validation table (CSV), once it is revealed: what was measured is recomputed, too
     #[arg(long, value_name = "FILE", requires = "node")]
     pub validation: Option<PathBuf>,
-    /// The DAO node's folder, or a copy, with terms.bin, models and rounds
+    /// The DAO node's folder, or a copy, with its terms, models and rounds
     #[arg(long, value_name = "DIR", requires = "validation")]
     pub node: Option<PathBuf>,
+    /// Terms that were in force once and are not in the node's folder: a file, or a folder with `terms.bin` or
+    /// `terms-DIGEST.bin`. May be given several times; what counts is their digest in the ledger
+    #[arg(long, value_name = "PATH", requires = "node")]
+    pub terms: Vec<PathBuf>,
     /// By how much, relative to their length, probes may differ from the recomputed ones; above 0 only for a node
     /// that measured on a graphics adapter
     #[arg(long, value_name = "R", default_value_t = 0.0, requires = "node")]
@@ -204,7 +208,8 @@ impl AuditArgs {
             return Ok(None);
         };
         let log = read_tiles(dir, Some(vkey))?;
-        ValueAudit::of(&log.leaves, validation, node, self.tolerance).map(Some)
+        let files = (node.as_path(), self.terms.as_slice());
+        ValueAudit::of(&log.leaves, validation, files, self.tolerance).map(Some)
     }
 }
 

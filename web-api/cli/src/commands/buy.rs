@@ -25,6 +25,9 @@ pub struct BuyArgs {
     /// Most that one call, or the licence, may cost, in 10⁻⁴ of the currency's unit
     #[arg(long, value_name = "AMOUNT")]
     pub price_max: Option<u128>,
+    /// The licence that you agree to, with the plan `download`: nothing is bought if it is not that of the version
+    #[arg(long, value_name = "NAME")]
+    pub licence: Option<String>,
     /// The purchase's own name: the same one is booked once; random if absent
     #[arg(long, value_name = "TEXT")]
     pub idempotency_key: Option<String>,
@@ -53,7 +56,14 @@ struct Purchase {
     calls: u32,
     price: String,
     total: String,
+    licence: Option<Licence>,
     ledger_index: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Licence {
+    name: String,
+    link: Option<String>,
 }
 
 impl BuyArgs {
@@ -68,12 +78,13 @@ impl BuyArgs {
         let price_max = self.price_max.map(|price| price.to_string());
         let order = json!({
             "model": self.model, "plan": plan, "calls": self.calls, "price_max": price_max,
+            "licence": self.licence,
         });
         let answer = order_once(&rest, &name, &order)?;
         if self.node.json {
             return print_json(&answer);
         }
-        let Purchase { model, calls, price, total, ledger_index } = typed(&answer)?;
+        let Purchase { model, calls, price, total, licence, ledger_index } = typed(&answer)?;
         let balance = rest.get("/v1/balance")?;
         let currency = balance["currency"].as_str();
         let (price, total) = (money(&price, currency), money(&total, currency));
@@ -83,6 +94,10 @@ impl BuyArgs {
             PlanArg::Download => format!("the licence of {model}"),
         };
         print(format!("{what}: {total} (ledger entry {ledger_index})"))?;
+        if let Some(Licence { name, link }) = licence {
+            let link = link.map_or_else(String::new, |link| format!(": {link}"));
+            print(format!("you agreed to the licence {name}{link}"))?;
+        }
         let left = money(balance["balance"].as_str().unwrap_or_default(), currency);
         print(format!("{left} are left"))
     }

@@ -510,6 +510,8 @@ fn federation_config(
         scaffold: false,
         optimizer: optimizer_by_default(),
         strategy: None,
+        groups: None,
+        robust: None,
         sampling: sampling_by_default(),
         round_budget: ROUND_BUDGET,
         novelty_percent: NOVELTY_PERCENT,
@@ -518,6 +520,7 @@ fn federation_config(
         model: "wine-quality".to_owned(),
         price: 250,
         prices: None,
+        licence: None,
         seed: plan.seed,
         initial_model: None,
     }

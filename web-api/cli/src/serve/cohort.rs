@@ -106,7 +106,7 @@ impl Invited {
         let Some(handed) = handed.filter(of_these) else { return Ok(None) };
         let body = handed.unverified_body();
         let complete = body.roster == members;
-        let enough = body.roster.len() >= terms.minimum_cohort as usize;
+        let enough = body.roster.len() >= terms.contributions_min();
         if !complete && (!enough || since_join_ms < JOIN_GRACE_MS) {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use aggregator_network::ListenAddress;
 use aggregator_protocol::{
     CustodyTerms, DriftTerms, LocalWork, NoiseTerms, PersonalTerms, SealingTerms, TrainingTerms,
 };
-use aggregator_strategy::{BufferRule, CohortRule, Schedule, ServerOptimizer};
+use aggregator_strategy::{BufferRule, CohortRule, GroupRule, Schedule, ServerOptimizer};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use data_dao_governance::{CharterParameters, Role};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::http_config::HttpConfig;
 use super::prices_config::PricesConfig;
+use crate::licence::LicenceConfig;
 use crate::simulate::buffer_rule;
 
 /// Everything that `sahakar serve` needs to know.
@@ -235,6 +236,14 @@ pub struct FederationConfig {
     /// round of at least `minimum_cohort`, weighted by (1 + age)^-A; what is older than S versions is thrown away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
+    /// Into how many groups the contributors of a round are dealt, at random and for everybody to recompute, each of at least
+    /// `minimum_cohort` with a sealed sum of its own; `robust` makes one step of the groups' means. By default there is one sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u32>,
+    /// The rule over the means of `groups`, as `sahakar simulate --robust` spells it: `median`, `trimmed-mean:beta=B`, `krum:f=F`,
+    /// `multi-krum:f=F,m=M` or `geometric-median`. So many attackers may take part as groups that it withstands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robust: Option<String>,
     /// Credits paid per round.
     pub round_budget: u64,
     /// Innovation that qualifies for pay, in per cent of the cohort's median.
@@ -250,6 +259,11 @@ pub struct FederationConfig {
     /// Its other prices: with demand, of months, of licences; without this section there is one price, of calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PricesConfig>,
+    /// Under which licence its models are sold: an SPDX expression, `"CC-BY-NC-4.0"`, or another one by
+    /// `{ name = "…", link = "https://…", text = "FILE" }`, of whose text the ledger has the SHA-256. It is named once, for the
+    /// versions released from then on; later it takes a vote (`set_licence`). By default none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<LicenceConfig>,
     /// Seed of the initial parameters.
     pub seed: u64,
     /// A safetensors file with the initial parameters, instead of random ones: a model that was trained elsewhere. Its
@@ -344,6 +358,14 @@ impl FederationConfig {
             );
         }
         Ok((stepped, Some(rule)))
+    }
+
+    /// The terms' rule over groups, if there are groups.
+    ///
+    /// # Errors
+    /// Groups without a rule or the other way round, and a rule that is refused over so many.
+    pub fn group_rule(&self) -> anyhow::Result<Option<GroupRule>> {
+        super::groups_config::group_rule(self.groups, self.robust.as_deref())
     }
 
     fn personal(&self) -> anyhow::Result<PersonalTerms> {
@@ -448,6 +470,9 @@ impl ServeConfig {
         if let Some(prices) = &config.federation.prices {
             // Now, and not when the model is trained.
             prices.policy(config.federation.price).with_context(understanding)?;
+        }
+        if let Some(licence) = &config.federation.licence {
+            licence.licence().context("federation.licence").with_context(understanding)?;
         }
         Ok(config)
     }

@@ -83,3 +83,45 @@ fn kept(vault: &Vault) -> anyhow::Result<Vec<Custodian>> {
     let kept: Option<CustodianList> = vault.record(CUSTODY_FILE)?;
     Ok(kept.map(|list| list.0).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use aggregator_protocol::CustodyKey;
+    use privacy_identity::{SealingKey, Signed, SigningKey};
+    use trainer_model::{Architecture, MlpShape};
+
+    use super::*;
+
+    fn custodian(seed: u8, sealing: u8) -> Custodian {
+        let key = SigningKey::from_seed(&[seed; 32]);
+        let sealing = SealingKey::from_seed(&[sealing; 32]).public();
+        let body = CustodyKey { federation: Digest([1; 32]), sealing };
+        Custodian { member: key.verifying_key(), key: Signed::new(body, Tag::CustodyKey, &key) }
+    }
+
+    fn vault(dir: &std::path::Path) -> Vault {
+        let shape = MlpShape { inputs: 1, hidden: Vec::new(), classes: 2 };
+        Vault::open(dir, Architecture::mlp(shape).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn keys_of_who_was_never_admitted_do_not_pile_up_and_a_members_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (vault, member) = (vault(dir.path()), custodian(0, 0));
+        keep(&vault, member.clone(), |_| false).unwrap();
+        for stranger in 1..9 {
+            keep(&vault, custodian(stranger, 1), |other| *other == member.member).unwrap();
+        }
+        assert!(kept(&vault).unwrap() == [member, custodian(8, 1)]);
+    }
+
+    #[test]
+    fn a_member_that_comes_with_another_key_gets_that_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        for sealing in [1, 1, 2] {
+            keep(&vault, custodian(0, sealing), |_| true).unwrap();
+        }
+        assert!(kept(&vault).unwrap() == [custodian(0, 2)]);
+    }
+}

@@ -83,7 +83,9 @@ pub(crate) fn eligible(
     members: &[VerifyingKey],
 ) -> Vec<VerifyingKey> {
     let known = federation.settled().last().map(|round| round.index);
-    let Some(known) = known.filter(|_| terms.sampling != CohortRule::Everybody) else {
+    // Groups are dealt by the same draw.
+    let draws = terms.sampling != CohortRule::Everybody || terms.groups.is_some();
+    let Some(known) = known.filter(|_| draws) else {
         return members.to_vec();
     };
     let before = |member: &VerifyingKey| {

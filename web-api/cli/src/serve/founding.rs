@@ -113,7 +113,25 @@ pub(crate) async fn terms(
         return Ok(terms.into_signed());
     }
     // Members voted for other terms: those of the configuration, or nothing that this node has.
-    let next = make_terms(config, tables, dao, key)?;
+    adopt(config, store, vault, key, (tables, agreed))
+}
+
+/// The terms that members agreed to, `agreed`, signed and kept in the place of those before, if the configuration makes them.
+///
+/// # Errors
+/// A configuration that makes others, or none.
+pub(crate) fn adopt(
+    config: &ServeConfig,
+    store: &Store,
+    vault: &Vault,
+    key: &SigningKey,
+    (tables, agreed): (&Tables, Digest),
+) -> anyhow::Result<Signed<FederationTerms>> {
+    let name = Name::new(config.federation.name.clone())?;
+    let terms: Signed<FederationTerms> =
+        vault.record(TERMS_FILE)?.context("the federation's terms are missing on disk")?;
+    let terms = terms.verify_by(Tag::Terms, &key.verifying_key())?;
+    let next = make_terms(config, tables, terms.body().dao, key)?;
     if next.id() != agreed {
         let (kept, configured) = (terms.body().id(), next.id());
         bail!(
@@ -187,7 +205,8 @@ async fn open_federation(
         terms: terms_json(&terms).to_string(),
         rounds: u64::from(federation.rounds),
         round_budget: u128::from(federation.round_budget),
-        minimum_cohort: federation.minimum_cohort,
+        // With so many a round settles.
+        minimum_cohort: u32::try_from(terms.contributions_min()).context("minimum_cohort")?,
         novelty_percent: federation.novelty_percent,
         validation_commitment: tables.validation.digest(),
     };
@@ -328,6 +347,7 @@ fn make_terms(
         stopping: early_stopping(federation)?,
         sampling: federation.sampling.parse().context("federation.sampling")?,
         buffer,
+        groups: federation.group_rule()?,
         minimum_cohort: federation.minimum_cohort,
         round_deadline_ms: federation.round_deadline_ms,
         step_deadline_ms: federation.step_deadline_ms,

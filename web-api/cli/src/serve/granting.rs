@@ -144,7 +144,7 @@ impl RoundService {
     }
 
     fn is_enough(&self, cohort: usize) -> anyhow::Result<bool> {
-        let minimum = self.terms.unverified_body().minimum_cohort as usize;
+        let minimum = self.terms.unverified_body().contributions_min();
         Ok(cohort >= minimum && !self.waits_for_members(cohort)?)
     }
 

@@ -1,8 +1,9 @@
 //! What the DAO node answers to an opened sum: the next model, and the probes along which contributions are measured.
 
 use aggregator_protocol::{DaoReply, ProbeOrder, Refusal, RoundGrant, RoundSum};
-use aggregator_round::{PAST_UPDATES_MAX, check_tickets, missing_commitment};
+use aggregator_round::{OpenedGroups, PAST_UPDATES_MAX, check_tickets, missing_commitment};
 use aggregator_strategy::{OptimizerState, Positive};
+use anyhow::Context as _;
 use privacy_identity::{Digest, Signed, Tag};
 use trainer_model::Parameters;
 
@@ -12,6 +13,7 @@ use super::{
     vault::Step,
 };
 use crate::{
+    carried::{optimizer_under, past_under, stopping_under},
     measure::{MeasureError, Measured},
     stopping::Stopping,
 };
@@ -68,9 +70,11 @@ impl RoundService {
         }
         let set = sum.accepted.contributions();
         let in_cohort = set.iter().all(|(member, _)| grant.cohort.binary_search(member).is_ok());
+        let mut sums = sum.sums();
         if !in_cohort
-            || set.len() < terms.minimum_cohort as usize
-            || sum.sum.len() != terms.encoding.vector_len()
+            || set.len() < terms.contributions_min()
+            || sum.groups() != terms.group_count()
+            || sums.any(|(sum, _)| sum.len() != terms.encoding.vector_len())
         {
             return Ok(Err(Refusal::BadSet));
         }
@@ -90,25 +94,33 @@ impl RoundService {
         let past = self.past_updates()?;
         let optimizer = self.optimizer()?;
         let round = (sum.round.0, &rotation);
-        let taken = (count, self.factor(count)?);
-        let measured =
-            self.evaluator.measure_scaled((&before, &optimizer), &sum.sum, taken, round, &past)?;
+        let measured = match self.groups(sum)? {
+            Some(groups) => {
+                self.evaluator.measure_groups((&before, &optimizer), &groups, round, &past)?
+            }
+            None => {
+                let (start, taken) = ((&before, &optimizer), (count, self.factor(count)?));
+                self.evaluator.measure_scaled(start, &sum.sum, taken, round, &past)?
+            }
+        };
         // What cannot be tested must not be settled: a settlement is never given up.
         self.evaluator.test(&measured.after)?;
         let model_after = self.vault.keep_model(&measured.after)?;
         let Measured {
             mean_update,
+            group_means,
             optimizer,
             after: measured_after,
             value_probe: value,
             innovation_probe: innovation,
             contrast_probe: contrast,
+            other_probes: others,
         } = measured;
         let last = self.last_step()?;
         let stopping = self.stopping_after(sum.round.0, last.as_ref(), &measured_after)?;
         let (place, mean) = ((sum.round, last.as_ref()), (&mean_update[..], count));
         let control = control::after(&self.vault, terms, place, mean)?;
-        let step = Step { mean_update, optimizer, stopping, control };
+        let step = Step { mean_update, optimizer, stopping, control, group_means };
         self.vault.keep_step(sum.round.0, &model_after, &step)?;
         let order = ProbeOrder {
             federation: sum.federation,
@@ -118,8 +130,17 @@ impl RoundService {
             value,
             innovation,
             contrast,
+            others,
         };
         Ok(Signed::new(order, Tag::Probe, &self.key))
+    }
+
+    /// The opened groups of the open round, where the terms have a rule over groups.
+    fn groups(&self, sum: &RoundSum) -> anyhow::Result<Option<OpenedGroups>> {
+        let grant: Option<Signed<RoundGrant>> = self.vault.record(GRANT_FILE)?;
+        let grant = grant.context("it is kept before the round")?;
+        let terms = self.terms.unverified_body();
+        Ok(OpenedGroups::of(terms, grant.unverified_body(), sum).map_err(MeasureError::from)?)
     }
 
     /// What the mean of the open round is multiplied by: 1, or by the terms' buffer less for an older model.
@@ -138,9 +159,11 @@ impl RoundService {
         last: Option<&Step>,
         after: &Parameters,
     ) -> anyhow::Result<Option<Stopping>> {
-        let Some(fresh) = self.terms.unverified_body().stopping else { return Ok(None) };
         let before = last.and_then(|step| step.stopping.clone());
-        let mut stopping = before.unwrap_or_else(|| Stopping::new(fresh));
+        let Some(mut stopping) = stopping_under(self.terms.unverified_body().stopping, before)
+        else {
+            return Ok(None);
+        };
         stopping.observe(round, &self.evaluator.validate(after)?).map_err(MeasureError::from)?;
         Ok(Some(stopping))
     }
@@ -151,23 +174,23 @@ impl RoundService {
         last.map(|(round, model)| self.vault.step(round, &model)).transpose()
     }
 
-    /// The server's optimiser as the current model left it.
+    /// The server's optimiser as the current model left it, if the terms still ask for this one.
     fn optimizer(&self) -> anyhow::Result<OptimizerState> {
+        let last = self.last_step()?.map(|step| step.optimizer);
         let terms = self.terms.unverified_body();
-        match self.last_step()? {
-            Some(step) => Ok(step.optimizer),
-            None => Ok(OptimizerState::new(terms.optimizer, terms.encoding.dimension())?),
-        }
+        Ok(optimizer_under((terms.optimizer, terms.encoding.dimension()), last)?)
     }
 
-    /// The last mean updates, the newest first: every member of the cohort has seen their sums.
+    /// What the last rounds made public, the newest first: every member of the cohort has seen their sums.
     fn past_updates(&self) -> anyhow::Result<Vec<Vec<f32>>> {
         let newest = self.federation(|f| {
             let newest = f.settled().iter().rev().take(PAST_UPDATES_MAX);
             newest.map(|settled| (settled.round, settled.model_after)).collect::<Vec<_>>()
         })?;
-        let steps =
-            newest.iter().map(|(round, model)| Ok(self.vault.step(*round, model)?.mean_update));
-        steps.collect()
+        let mut public = Vec::new();
+        for (round, model) in newest {
+            public.extend(self.vault.step(round, &model)?.public());
+        }
+        Ok(past_under(self.terms.unverified_body().encoding.dimension(), public))
     }
 }

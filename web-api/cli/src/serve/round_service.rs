@@ -3,18 +3,20 @@
 //! Each answer is repeated unchanged when it is asked for again: grants and probes are on disk before
 //! they leave, and the ledger refuses to open or settle a round twice.
 
+use std::path::PathBuf;
+
 use aggregator_network::{Inbound, Inbox, PeerKey};
 use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, JoinRequest, ProbeOrder, Refusal, RoundGrant,
     RoundId, RoundReceipt, RoundSum, ScalarOpening, ValueRecord, from_wire, to_wire,
 };
-use aggregator_round::{SumProducts, check_values};
+use aggregator_round::{Admission, SumProducts, check_values};
 use anyhow::Context as _;
 use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
 use data_dao_journal::{Body, Federation, MemberAdmitted, RoundAborted, settlement_bodies};
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
-use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
+use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use serde_json::json;
 use trainer_model::Parameters;
 
@@ -43,6 +45,8 @@ const REASON_BYTES_MAX: usize = 200;
 
 /// Everything that a round needs of the DAO.
 pub(crate) struct RoundService {
+    /// Where the configuration is: read again when members voted for other terms.
+    pub(crate) source: PathBuf,
     pub(crate) config: ServeConfig,
     pub(crate) name: Name,
     pub(crate) terms: Signed<FederationTerms>,
@@ -61,6 +65,8 @@ pub(crate) struct RoundService {
     pub(crate) still: web_api::Standstill,
     /// Who waits with what it trained, where members train at their own pace.
     pub(crate) buffer: std::sync::Mutex<super::buffer::Buffer>,
+    /// The voted terms that the configuration did not make, and what file that was.
+    pub(crate) tried: Option<super::changing::Tried>,
 }
 
 impl RoundService {
@@ -81,13 +87,7 @@ impl RoundService {
     }
 
     /// Answers the coordinator until the link ends or the ledger fails.
-    pub(crate) async fn run(self, mut inbox: Inbox) -> anyhow::Result<()> {
-        let body = self.terms.unverified_body();
-        let aggregators: Vec<_> = body
-            .aggregators
-            .iter()
-            .map(|keys| PeerKey::from_bytes(*keys.verifying.as_bytes()))
-            .collect();
+    pub(crate) async fn run(mut self, mut inbox: Inbox) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(ADVANCE_EVERY_MS));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -95,14 +95,16 @@ impl RoundService {
                 inbound = inbox.next_request() => inbound,
                 _ = ticks.tick() => {
                     self.advance().await?;
+                    self.change_terms()?;
                     continue;
                 }
             };
             let Some(Inbound { peer, body, reply }) = inbound else { break };
             let answer = match from_wire::<DaoRequest>(&body) {
-                // The terms are public; everything else is the coordinator's to ask.
+                // The terms are public, and so is the vote; everything else is the coordinator's to ask.
                 Ok(DaoRequest::Terms) => DaoReply::Terms(Box::new(self.terms.clone())),
-                Ok(_) if aggregators.first() != Some(&peer) => DaoReply::Refused(Refusal::Stranger),
+                Ok(DaoRequest::Voted { known }) => self.voted(known).await?,
+                Ok(_) if self.coordinator() != peer => DaoReply::Refused(Refusal::Stranger),
                 Ok(request) => self.answer(request).await?,
                 Err(_) => DaoReply::Refused(Refusal::Malformed),
             };
@@ -118,9 +120,14 @@ impl RoundService {
         anyhow::bail!("the network link ended")
     }
 
+    fn coordinator(&self) -> PeerKey {
+        PeerKey::from_bytes(*self.terms.unverified_body().coordinator().verifying.as_bytes())
+    }
+
     async fn answer(&self, request: DaoRequest) -> anyhow::Result<DaoReply> {
         match request {
             DaoRequest::Terms => Ok(DaoReply::Terms(Box::new(self.terms.clone()))),
+            DaoRequest::Voted { known } => self.voted(known).await,
             DaoRequest::Join(request) => self.join(request).await,
             DaoRequest::Grant => self.grant().await,
             DaoRequest::Model => self.offer(),
@@ -148,12 +155,15 @@ impl RoundService {
         self.store.view(|state| state.contributors(&self.name))
     }
 
-    /// Whether what members decided lets no round begin now: the federation is stopped, its validation set is overdue, or too
-    /// few agreed to the policy. Its bound on ε is a budget: see [`Self::end`].
+    /// Whether what members decided lets no round begin now: the federation is stopped, its validation set is overdue, other
+    /// terms than those served here are in force, or too few agreed to the policy. Its bound on ε is a budget: see
+    /// [`Self::end`].
     pub(super) fn waits_for_members(&self, cohort: usize) -> anyhow::Result<bool> {
+        let served = self.terms.unverified_body().id();
         self.federation(|f| {
             let few = cohort < f.policy().minimum_cohort as usize;
-            f.is_stopped() || f.is_reveal_overdue() || few
+            let voted_out = f.policy().terms != served;
+            f.is_stopped() || f.is_reveal_overdue() || voted_out || few
         })
     }
 
@@ -162,11 +172,9 @@ impl RoundService {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         };
         let (member, body) = (*verified.signer(), verified.body());
-        let expected = Digest::of(Tag::Join, self.config.secrets.invitation_token.as_bytes());
-        // Digests are compared, so that the time taken tells nothing about the token.
-        if Digest::of(Tag::Join, body.token.as_bytes()) != expected {
+        let Some(label) = self.admitted(&member, body) else {
             return Ok(DaoReply::Refused(Refusal::NotInvited));
-        }
+        };
         if body.federation != self.terms.unverified_body().id() {
             return Ok(DaoReply::Refused(Refusal::WrongFederation));
         }
@@ -177,7 +185,7 @@ impl RoundService {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         }
         // What the log would refuse, were it in the clear.
-        if !known && !(1..=MEMBER_LABEL_BYTES_MAX).contains(&body.label.len()) {
+        if !known && !(1..=MEMBER_LABEL_BYTES_MAX).contains(&label.len()) {
             return Ok(DaoReply::Refused(Refusal::Malformed));
         }
         if !known && count >= self.terms.unverified_body().encoding.contributors_max() {
@@ -194,11 +202,10 @@ impl RoundService {
         if known {
             return Ok(DaoReply::Joined);
         }
-        self.events
-            .emit(json!({"event": "joined", "member": member.to_string(), "label": body.label}));
+        self.events.emit(json!({"event": "joined", "member": member.to_string(), "label": label}));
         self.joined_ms.store(running_ms(), std::sync::atomic::Ordering::Relaxed);
         // The log is for ever: what somebody is called stands beside it, where it can be erased.
-        let label = self.store.keep_name(&salted(body.label.clone())).await?;
+        let label = self.store.keep_name(&salted(label)).await?;
         let admitted =
             MemberAdmitted { federation: self.name.clone(), member, label: label.clone() };
         match self.store.append(now_ms(), vec![Body::MemberAdmitted(admitted)]).await {
@@ -210,6 +217,16 @@ impl RoundService {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What who joins wants to be called, if it was invited.
+    fn admitted(&self, member: &VerifyingKey, request: &JoinRequest) -> Option<String> {
+        let sealing = SealingKey::derived_from(&self.key);
+        let bound = (&request.federation, member);
+        let admission = Admission::open(bound, &request.admission, &sealing).ok()?;
+        let expected = Digest::of(Tag::Join, self.config.secrets.invitation_token.as_bytes());
+        // Digests are compared, so that the time taken tells nothing about the token.
+        (Digest::of(Tag::Join, admission.token.as_bytes()) == expected).then_some(admission.label)
     }
 
     /// The model from which the next round starts.
@@ -313,7 +330,9 @@ impl RoundService {
         let terms = self.terms.unverified_body();
         let sum: Option<Signed<RoundSum>> = self.vault.record(OPENED_FILE)?;
         let sum = sum.context("it is kept before the probes")?;
-        let products = SumProducts::of(&terms.encoding, &sum.unverified_body().sum, order);
+        let grant = receipt.grant.unverified_body();
+        let products = SumProducts::of(terms, grant, sum.unverified_body(), order);
+        let Ok(products) = products else { return Ok(Err(Refusal::BadSet)) };
         let values = ValueRecord { probes, opening };
         if let Err(fault) = check_values(terms, receipt, &values, &products) {
             tracing::warn!("round {} is not paid: {fault}", receipt.round);

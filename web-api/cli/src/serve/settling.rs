@@ -115,7 +115,8 @@ impl RoundService {
     /// Why no round starts any more; none if one may.
     pub(super) fn end(&self) -> anyhow::Result<Option<EndReason>> {
         let end = self.standstill()?.map_or(Ok(None), |standstill| self.ends_at(&standstill))?;
-        self.still.say(&self.name, end.map(|reason| reason.to_string()));
+        let untaken = || self.tried.as_ref().map(|tried| tried.reason.clone());
+        self.still.say(&self.name, end.map(|reason| reason.to_string()).or_else(untaken));
         Ok(end)
     }
 

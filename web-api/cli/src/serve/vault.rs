@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aggregator_strategy::OptimizerState;
+use aggregator_strategy::{GroupRule, OptimizerState};
 use anyhow::{Context as _, bail};
 use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Writer};
 use trainer_model::{Architecture, Parameters, model_digest};
@@ -103,7 +103,7 @@ impl Vault {
 /// The server's step to a model.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
-    /// The mean update, `[parameter_count]`.
+    /// The mean update, `[parameter_count]`, or what a rule made of the groups' means.
     pub(crate) mean_update: Vec<f32>,
     /// The optimiser after it.
     pub(crate) optimizer: OptimizerState,
@@ -111,6 +111,15 @@ pub(crate) struct Step {
     pub(crate) stopping: Option<Stopping>,
     /// The sum of contributors' control variates after it, `[parameter_count]`; empty without.
     pub(crate) control: Vec<f32>,
+    /// The means of the round's groups, as public as the step; empty where there are none.
+    pub(crate) group_means: Vec<Vec<f32>>,
+}
+
+impl Step {
+    /// What the round made public of its updates.
+    pub(crate) fn public(self) -> Vec<Vec<f32>> {
+        if self.group_means.is_empty() { vec![self.mean_update] } else { self.group_means }
+    }
 }
 
 impl Encode for Step {
@@ -122,6 +131,8 @@ impl Encode for Step {
             stopping.encode(writer);
         }
         floats_to_writer(&self.control, writer);
+        // At the end, and only where there are some: steps of before there were groups are read as they were.
+        self.group_means.iter().for_each(|mean| floats_to_writer(mean, writer));
     }
 }
 
@@ -134,7 +145,14 @@ impl Decode for Step {
             1 => Some(Decode::decode(reader)?),
             other => return Err(DecodeError::invalid("stopping", other)),
         };
-        Ok(Self { mean_update, optimizer, stopping, control: floats_from_reader(reader)? })
+        let (control, mut group_means) = (floats_from_reader(reader)?, Vec::new());
+        while !reader.is_empty() {
+            if group_means.len() == GroupRule::GROUPS_MAX as usize {
+                return Err(DecodeError::invalid("groups", "more than there can be"));
+            }
+            group_means.push(floats_from_reader(reader)?);
+        }
+        Ok(Self { mean_update, optimizer, stopping, control, group_means })
     }
 }
 

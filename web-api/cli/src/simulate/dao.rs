@@ -200,8 +200,11 @@ impl SimulatedDao {
             value: measured.value_probe.clone(),
             innovation: measured.innovation_probe.clone(),
             contrast: measured.contrast_probe.clone(),
+            others: measured.other_probes.clone(),
         };
-        let products = SumProducts::of(&self.terms.encoding, &sum.sum, &order);
+        let Ok(products) = SumProducts::of(&self.terms, grant, sum, &order) else {
+            return Ok(DaoReply::Refused(Refusal::BadSet));
+        };
         let probes = Box::new(Signed::new(order, Tag::Probe, &self.key));
         let Measured { mean_update, after, optimizer, .. } = measured;
         let stepped = Stepped { mean_update, after, optimizer };

@@ -92,6 +92,7 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
         sampling: plan.cohort_rule()?,
         // Virtual time makes the rounds of a simulated buffer (`Schedule`).
         buffer: None,
+        groups: None,
         minimum_cohort,
         round_deadline_ms: DEADLINE_MS,
         step_deadline_ms: DEADLINE_MS,

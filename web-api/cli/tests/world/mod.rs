@@ -7,7 +7,7 @@ use sahakar::{
     demo::{
         children::{ChildEvent, ChildNews},
         cooperative::{Cooperative, CooperativePlan},
-        wineries::{Vintage, VintagePlan},
+        wineries::{Vintage, VintagePlan, Winery},
     },
     serve::{FederationConfig, SealingMode},
 };
@@ -31,6 +31,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) round_deadline_ms: u64,
     /// How many of the contributors are started as processes; by default all.
     pub(crate) processes: usize,
+    /// What the contributors are to be like, once their tables are dealt.
+    pub(crate) recruit: fn(&mut [Winery]),
     /// What else the federation is to be like.
     pub(crate) adjust: fn(&mut FederationConfig),
 }
@@ -48,6 +50,7 @@ impl<'a> Setup<'a> {
             rounds,
             round_deadline_ms,
             processes: contributors,
+            recruit: |_| {},
             adjust: |_| {},
         }
     }
@@ -62,7 +65,8 @@ impl<'a> Setup<'a> {
 
     /// Starts all processes.
     pub(crate) async fn start(self) -> (Cooperative, Vintage) {
-        let vintage = self.vintage();
+        let mut vintage = self.vintage();
+        (self.recruit)(&mut vintage.wineries);
         let plan = CooperativePlan {
             program: self.program.to_owned(),
             dir: self.dir.to_owned(),

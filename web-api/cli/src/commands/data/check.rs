@@ -191,7 +191,7 @@ fn number(value: f64) -> String {
 
 fn show_findings(findings: &[Finding], held_against: bool) -> anyhow::Result<()> {
     for finding in findings {
-        print(format!("{}: {}; {}", finding.weight, finding.what, finding.advice))?;
+        print(format!("{}: {}; {}", finding.weight, finding.says, finding.says.advice()))?;
     }
     match (held_against, findings.iter().any(|finding| finding.weight == Weight::Blocks)) {
         (true, false) => print("The data fit the federation."),
@@ -224,7 +224,7 @@ fn as_json(source: &DataSource, profile: &Profile, findings: &[Finding]) -> Valu
             Weight::Warns => "warns",
             Weight::Notes => "notes",
         };
-        json!({"weight": weight, "what": finding.what, "advice": finding.advice})
+        json!({"weight": weight, "what": finding.says.to_string(), "advice": finding.says.advice()})
     });
     json!({
         "path": source.path(),

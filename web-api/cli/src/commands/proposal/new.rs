@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use data_dao_governance::{Action, BallotSecrecy, Class, Draft, Parameter, ProposalContent, Role};
+use data_dao_governance::{
+    Action, BallotSecrecy, Class, Draft, Licence, Parameter, ProposalContent, Role,
+};
 use privacy_identity::{Digest, VerifyingKey};
 use rand::RngExt as _;
 use serde_json::json;
@@ -15,6 +17,7 @@ use crate::commands::NodeArgs;
 use crate::commands::key::read_key_file;
 use crate::commands::output::{print, print_json};
 use crate::commands::signing::dao_id;
+use crate::licence::spdx_licence;
 
 /// `sahakar proposal new`.
 ///
@@ -28,7 +31,7 @@ use crate::commands::signing::dao_id;
   sahakar proposal new --title Stop --description Why --action '{\"stop_federation\":{\"federation\":\"wine\"}}' --key my.key
   sahakar proposal new --title Later --description Why --draft draft.json --key my.key
   sahakar proposal new --from draft.json --key my.key
-Other actions, as JSON: set_novelty, set_suspension, set_privacy_policy, slash_credit, set_witness, remove_witness, set_witness_quorum, upgrade_rules.")]
+Other actions, as JSON: set_licence, set_novelty, set_suspension, set_privacy_policy, slash_credit, set_witness, remove_witness, set_witness_quorum, upgrade_rules.")]
 pub struct NewArgs {
     /// One line
     #[arg(long, required_unless_present = "from")]
@@ -45,6 +48,9 @@ pub struct NewArgs {
         value_name = "MODEL,low=PRICE[,high=PRICE,calls-low=N,calls-high=N,window-minutes=N,month-calls=N,month-price=PRICE,download=PRICE]"
     )]
     pub set_prices: Vec<ModelPrices>,
+    /// Set under which licence a federation's later versions are sold, as an SPDX expression; another one by --action
+    #[arg(long, value_name = "FEDERATION=LICENCE", value_parser = pair::<String, SpdxLicence>)]
+    pub set_licence: Vec<(String, SpdxLicence)>,
     /// Set the credits of a federation's later rounds
     #[arg(long, value_name = "FEDERATION=CREDITS", value_parser = pair::<String, u128>)]
     pub set_budget: Vec<(String, u128)>,
@@ -101,6 +107,18 @@ pub struct NewArgs {
     pub node: NodeArgs,
 }
 
+/// A licence of the SPDX list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpdxLicence(Licence);
+
+impl FromStr for SpdxLicence {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self, anyhow::Error> {
+        spdx_licence(text).map(Self)
+    }
+}
+
 /// What a member wants to propose.
 #[derive(Debug, Clone)]
 pub struct Motion {
@@ -155,6 +173,13 @@ impl NewArgs {
         let policies = self.set_prices.into_iter();
         actions.extend(
             policies.map(|ModelPrices { model, policy }| Action::SetPricePolicy { model, policy }),
+        );
+        let licences = self.set_licence.into_iter();
+        actions.extend(
+            licences.map(|(federation, SpdxLicence(licence))| Action::SetLicence {
+                federation,
+                licence,
+            }),
         );
         let budgets = self.set_budget.into_iter();
         actions.extend(
@@ -248,6 +273,9 @@ mod tests {
         }
         let named = pair::<Parameter, u64>("grace_ms=5");
         assert_eq!(named, Ok((Parameter::GraceMs, 5)));
+        let licensed = pair::<String, SpdxLicence>("wine=CC-BY-4.0").unwrap().1;
+        assert_eq!(licensed.0, Licence::Spdx("CC-BY-4.0".to_owned()));
+        assert!(pair::<String, SpdxLicence>("wine=free").unwrap_err().contains("SPDX"));
         let unknown = pair::<Parameter, u64>("grace=5").unwrap_err();
         assert!(unknown.contains("grace_ms"), "what there is: {unknown}");
     }

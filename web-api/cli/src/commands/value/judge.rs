@@ -107,7 +107,8 @@ pub(crate) fn judgement(node: &Path, disclosure: &[u8]) -> anyhow::Result<Judgem
     let same = Digest::of_encoded(Tag::RoundSum, sum) == receipt.sum;
     ensure!(same, "the record of round {round} holds another sum than its receipt names");
     let order = record.values.probes.unverified_body();
-    let products = SumProducts::of(&terms.encoding, &sum.sum, order);
+    let products = SumProducts::of(terms, receipt.grant.unverified_body(), sum, order);
+    let products = products.context("the record's sums and probes are of other groups")?;
     check_values(terms, receipt, &record.values, &products)?;
     Ok(Judgement {
         federation: terms.name.clone(),
