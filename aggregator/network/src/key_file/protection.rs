@@ -257,7 +257,7 @@ mod tests {
     fn a_crash_between_any_two_steps_loses_no_key_and_the_next_attempt_succeeds() {
         let words = passphrase("the first one");
         for steps in 0..4 {
-            let Case { path, seed, mut rng, .. } = case();
+            let Case { dir: _dir, path, seed, mut rng } = case();
             let clear = fs::read(&path).unwrap();
             // As far as it got, then nothing of the process is left.
             match steps {
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_file_that_does_not_give_the_same_key_never_takes_its_place() {
-        let Case { path, seed, mut rng, .. } = case();
+        let Case { dir: _dir, path, seed, mut rng } = case();
         let words = passphrase("the first one");
         let written = Written::beside(&path, &[9; SEED_BYTES], under(&words), &mut rng).unwrap();
         let refused = written.prove(&seed, under(&words)).err().unwrap();
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_an_unfinished_change_left_is_removed() {
-        let Case { path, .. } = case();
+        let Case { dir: _dir, path, .. } = case();
         fs::write(beside(&path), "a key in the clear").unwrap();
         forget_unfinished_change(&path).unwrap();
         forget_unfinished_change(&path).unwrap();
