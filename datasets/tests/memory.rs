@@ -5,15 +5,17 @@
 
 use std::{
     fs::{self, File},
-    io::{BufWriter, Write as _},
+    io::{BufWriter, Write},
 };
 
 use datasets::{ColumnType, open};
+use flate2::{Compression, write::GzEncoder};
 
 /// Rows of the file: some 160 MB, all different, so that more rows than digests are kept have to be let go.
 const ROWS: u64 = 2_500_000;
 
-/// How long the file is made instead, in bytes: 10 GB, say, where there is room for it and time.
+/// How long the rows are made instead, in bytes: 10 GB, say, where there is time. They are packed then, so that they need less than
+/// half of that on the disk; they are unpacked as they are read.
 const LONG: &str = "SAHAKAR_LONG_FILE_BYTES";
 
 /// What it may take beyond the start: digests (2^20 of 32 bytes in a table that doubles), words of columns, buffers. The rows
@@ -39,7 +41,13 @@ fn a_long_file_is_looked_at_in_bounded_memory() {
     let all = rows();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("long");
-    let mut file = BufWriter::new(File::create(&path).unwrap());
+    let file = File::create(&path).unwrap();
+    let packed = std::env::var_os(LONG).is_some();
+    let mut file: BufWriter<Box<dyn Write>> = BufWriter::new(if packed {
+        Box::new(GzEncoder::new(file, Compression::fast()))
+    } else {
+        Box::new(file)
+    });
     writeln!(file, "id,word,a,b,c,label").unwrap();
     for row in 0..all {
         let scattered = row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -52,9 +60,9 @@ fn a_long_file_is_looked_at_in_bounded_memory() {
         )
         .unwrap();
     }
-    drop(file);
+    drop(file.into_inner().ok().unwrap());
     let length = fs::metadata(&path).unwrap().len();
-    assert!(length > 150_000_000, "{length}");
+    assert!(length > 75_000_000, "{length}");
     let before = peak_kib();
     let profile = open(&path).unwrap().profile().unwrap();
     let taken = peak_kib() - before;
@@ -63,5 +71,5 @@ fn a_long_file_is_looked_at_in_bounded_memory() {
     assert_eq!(profile.column("word").unwrap().kind, ColumnType::Text);
     assert_eq!(profile.column("label").unwrap().levels.as_ref().unwrap().len(), 2);
     assert!(taken < PEAK_KIB_MAX, "{taken} KiB for a file of {} KiB", length >> 10);
-    eprintln!("{taken} KiB for a file of {} KiB", length >> 10);
+    eprintln!("{taken} KiB for {all} rows in a file of {} KiB", length >> 10);
 }

@@ -1,7 +1,17 @@
 //! The file that holds a process's identity: its Ed25519 seed.
 //!
-//! 64 hexadecimal digits and a line feed, readable by its owner alone. Whoever reads it *is* this
-//! process to everybody else.
+//! ```text
+//!   in the clear        64 hexadecimal digits and a line feed
+//!   under a passphrase  the same, as a file of age (`age --decrypt key` prints it)
+//! ```
+//! Readable by its owner alone, in either form. Whoever reads the seed *is* this process to everybody else.
+//!
+//! Threat: in the clear, whoever gets hold of the disk or of a back-up of it. Under a passphrase that is a guess at the
+//! passphrase ([`privacy_identity::WorkFactor`]). Neither form withstands a process of the same user while the key is in use: it can
+//! read this process's memory, or wait for the passphrase.
+
+mod error;
+mod protection;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,60 +19,48 @@ use std::{
     path::Path,
 };
 
+use privacy_identity::{
+    AGE_FILE_BYTES_MAX, AgeError, Passphrase, WorkFactor, decrypt_age_file, encrypt_age_file,
+    is_age_file,
+};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
+
+pub use error::KeyFileError;
+pub use protection::{change_key_protection, forget_unfinished_change};
 
 /// Bytes of a seed.
 const SEED_BYTES: usize = 32;
 
-/// Bytes of the file: the digits and a line feed. One more is read, so that a longer file shows.
+/// Bytes of the file in the clear: the digits and a line feed.
 const FILE_BYTES: usize = 2 * SEED_BYTES + 1;
 
-/// Why a key file was refused or not made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// There is one already, and a key is never overwritten: it may hold somebody's credits.
-    #[error("{path} exists already and a key is never overwritten")]
-    Exists {
-        /// The file.
-        path: String,
-    },
-    /// Others than the owner may read or write it.
-    #[error("{path} is open to others (mode {mode:o}): run `chmod 600 {path}`")]
-    OpenToOthers {
-        /// The file.
-        path: String,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It does not hold a key.
-    #[error("{path} does not hold a key: expected 64 hexadecimal digits")]
-    Malformed {
-        /// The file.
-        path: String,
-    },
-    /// It could not be read.
-    #[error("cannot read the key file {path}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It could not be written.
-    #[error("cannot write the key file {path}")]
-    Write {
-        /// The file.
-        path: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+/// How a key's file is written.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyProtection<'a> {
+    /// In the clear: its permissions alone protect it.
+    Clear,
+    /// Under a passphrase, which costs so much to guess at.
+    Passphrase(&'a Passphrase, WorkFactor),
 }
 
-/// Reads the seed in the file at `path`, or makes one if there is no file.
+impl<'a> KeyProtection<'a> {
+    /// Under the passphrase, if there is one.
+    #[must_use]
+    pub fn under(passphrase: Option<&'a Passphrase>) -> Self {
+        passphrase
+            .map_or(Self::Clear, |passphrase| Self::Passphrase(passphrase, WorkFactor::DEFAULT))
+    }
+
+    const fn passphrase(self) -> Option<&'a Passphrase> {
+        match self {
+            Self::Clear => None,
+            Self::Passphrase(passphrase, _) => Some(passphrase),
+        }
+    }
+}
+
+/// Reads the seed in the file at `path`, or makes one in the clear if there is no file.
 ///
 /// Two processes must not do so at once for the same file: hold a lock on its directory.
 ///
@@ -74,48 +72,86 @@ pub fn load_or_create_key(
     path: &Path,
     rng: &mut impl CryptoRng,
 ) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
-    match load_key(path) {
+    unlock_or_create_key(path, None, rng)
+}
+
+/// As [`load_or_create_key`], with the passphrase under which it is, or comes to be.
+///
+/// A key that is in the clear is read whether there is a passphrase or not.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub fn unlock_or_create_key(
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+    rng: &mut impl CryptoRng,
+) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
+    match unlock_key(path, passphrase) {
         Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            create_key(path, rng)
+            create_key(path, KeyProtection::under(passphrase), rng)
         }
         loaded => loaded,
     }
 }
 
-/// Reads the seed in the file at `path`.
+/// Reads the seed in the file at `path`, which is in the clear.
 ///
 /// # Errors
-/// [`KeyFileError::Read`], [`KeyFileError::OpenToOthers`] (on Unix) or [`KeyFileError::Malformed`].
+/// [`KeyFileError::Read`], [`KeyFileError::OpenToOthers`] (on Unix), [`KeyFileError::Locked`] or [`KeyFileError::Malformed`].
 pub fn load_key(path: &Path) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
-    let text_of = |path: &Path| path.display().to_string();
-    let read = |source| KeyFileError::Read { path: text_of(path), source };
+    unlock_key(path, None)
+}
+
+/// Reads the seed in the file at `path`, which is in the clear or under `passphrase`.
+///
+/// # Errors
+/// As [`load_key`], and [`KeyFileError::WrongPassphrase`] or [`KeyFileError::Damaged`]. The file stays as it is.
+pub fn unlock_key(
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
+    let bytes = bytes_of(path)?;
+    seed_from_bytes(path, &bytes, passphrase)
+}
+
+/// Reads the seed in a back-up at `path`: as [`unlock_key`], but a file under a passphrase may be open to others, as it is on a
+/// stick whose file system knows no owners.
+///
+/// # Errors
+/// As [`unlock_key`].
+pub fn unlock_backup(
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
+    let read = |source| KeyFileError::Read { path: path.display().to_string(), source };
     let mut file = File::open(path).map_err(read)?;
-    check_owner_alone(path, &file)?;
-    let mut text = Zeroizing::new([0; FILE_BYTES + 1]);
-    let length = read_up_to(&mut file, text.as_mut()).map_err(read)?;
-    let digits = text[..length].strip_suffix(b"\n").unwrap_or(&text[..length]);
-    let mut seed = Zeroizing::new([0; SEED_BYTES]);
-    match hex::decode_to_slice(digits, seed.as_mut()) {
-        Ok(()) => Ok(seed),
-        // What was found there may be most of a key: it is not repeated.
-        Err(_) => Err(KeyFileError::Malformed { path: text_of(path) }),
+    let bytes = bytes_from(&mut file).map_err(read)?;
+    if !is_age_file(&bytes) {
+        check_owner_alone(path, &file)?;
     }
+    seed_from_bytes(path, &bytes, passphrase)
+}
+
+/// Whether the key at `path` is under a passphrase.
+///
+/// # Errors
+/// [`KeyFileError::Read`] or [`KeyFileError::OpenToOthers`].
+pub fn is_key_encrypted(path: &Path) -> Result<bool, KeyFileError> {
+    Ok(is_age_file(&bytes_of(path)?))
 }
 
 /// Draws a seed from `rng` and writes it to a new file at `path`, which only its owner may read.
 ///
 /// # Errors
 /// [`KeyFileError::Exists`] if there is a file already, [`KeyFileError::Write`] otherwise.
-///
-/// # Panics
-/// Never: hexadecimal of a seed fits its buffer.
 pub fn create_key(
     path: &Path,
+    protection: KeyProtection<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
     let mut seed = Zeroizing::new([0; SEED_BYTES]);
     rng.fill_bytes(seed.as_mut());
-    restore_key(path, &seed)?;
+    restore_key(path, &seed, protection, rng)?;
     Ok(seed)
 }
 
@@ -123,18 +159,77 @@ pub fn create_key(
 ///
 /// # Errors
 /// [`KeyFileError::Exists`] if there is a file already, [`KeyFileError::Write`] otherwise.
-///
-/// # Panics
-/// Never: hexadecimal of a seed fits its buffer.
-pub fn restore_key(path: &Path, seed: &[u8; SEED_BYTES]) -> Result<(), KeyFileError> {
+pub fn restore_key(
+    path: &Path,
+    seed: &[u8; SEED_BYTES],
+    protection: KeyProtection<'_>,
+    rng: &mut impl CryptoRng,
+) -> Result<(), KeyFileError> {
+    let bytes = bytes_from_seed(seed, protection, rng);
+    write_new(path, &bytes)
+}
+
+/// What a file holds: read no further than the longest key goes, and one byte more, so that a longer file shows.
+fn bytes_of(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let read = |source| KeyFileError::Read { path: path.display().to_string(), source };
+    let mut file = File::open(path).map_err(read)?;
+    check_owner_alone(path, &file)?;
+    bytes_from(&mut file).map_err(read)
+}
+
+fn bytes_from(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Room from the start: a buffer that grows would leave the key behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(AGE_FILE_BYTES_MAX + 1));
+    file.take(AGE_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn seed_from_bytes(
+    path: &Path,
+    bytes: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
+    let path = || path.display().to_string();
+    if !is_age_file(bytes) {
+        // What was found there may be most of a key: it is not repeated.
+        return seed_from_text(bytes).ok_or_else(|| KeyFileError::Malformed { path: path() });
+    }
+    let passphrase = passphrase.ok_or_else(|| KeyFileError::Locked { path: path() })?;
+    let text = decrypt_age_file(bytes, passphrase).map_err(|source| match source {
+        AgeError::WrongPassphrase => KeyFileError::WrongPassphrase { path: path() },
+        source => KeyFileError::Damaged { path: path(), source },
+    })?;
+    seed_from_text(&text).ok_or_else(|| KeyFileError::Malformed { path: path() })
+}
+
+fn seed_from_text(text: &[u8]) -> Option<Zeroizing<[u8; SEED_BYTES]>> {
+    let digits = text.strip_suffix(b"\n").unwrap_or(text);
+    let mut seed = Zeroizing::new([0; SEED_BYTES]);
+    hex::decode_to_slice(digits, seed.as_mut()).ok().map(|()| seed)
+}
+
+fn bytes_from_seed(
+    seed: &[u8; SEED_BYTES],
+    protection: KeyProtection<'_>,
+    rng: &mut impl CryptoRng,
+) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(vec![b'\n'; FILE_BYTES]);
+    hex::encode_to_slice(seed, &mut text[..2 * SEED_BYTES]).expect("two digits for each byte fit");
+    match protection {
+        KeyProtection::Clear => text,
+        KeyProtection::Passphrase(passphrase, work) => Zeroizing::new(
+            encrypt_age_file(&text, passphrase, work, rng).expect("65 bytes are not too long"),
+        ),
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     let text_of = |path: &Path| path.display().to_string();
     let mut file = new_file(path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: text_of(path) },
         _ => KeyFileError::Write { path: text_of(path), source },
     })?;
-    let mut text = Zeroizing::new([b'\n'; FILE_BYTES]);
-    hex::encode_to_slice(seed, &mut text[..2 * SEED_BYTES]).expect("two digits for each byte fit");
-    file.write_all(text.as_ref()).and_then(|()| file.sync_all()).map_err(|source| {
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|source| {
         // Half a key would stand in the way of the next attempt; that it may stay is no worse.
         let _removed = fs::remove_file(path).is_ok();
         KeyFileError::Write { path: text_of(path), source }
@@ -150,17 +245,6 @@ fn new_file(path: &Path) -> io::Result<File> {
         options.mode(0o600);
     }
     options.open(path)
-}
-
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..])? {
-            0 => break,
-            count => length += count,
-        }
-    }
-    Ok(length)
 }
 
 #[cfg(unix)]
@@ -183,65 +267,4 @@ fn check_owner_alone(_path: &Path, _file: &File) -> Result<(), KeyFileError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
-    use tempfile::tempdir;
-
-    use super::*;
-
-    fn rng(seed: u64) -> ChaCha20Rng {
-        ChaCha20Rng::seed_from_u64(seed)
-    }
-
-    #[test]
-    fn a_created_key_is_loaded_again_and_never_overwritten() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("key");
-        let created = load_or_create_key(&path, &mut rng(1)).unwrap();
-        assert_eq!(*load_key(&path).unwrap(), *created);
-        assert_eq!(*load_or_create_key(&path, &mut rng(2)).unwrap(), *created);
-        let refused = create_key(&path, &mut rng(3));
-        assert!(matches!(refused, Err(KeyFileError::Exists { .. })));
-        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", hex::encode(*created)));
-    }
-
-    #[test]
-    fn a_missing_key_is_not_made_by_loading() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("key");
-        assert!(matches!(load_key(&path), Err(KeyFileError::Read { .. })));
-        assert!(!path.exists());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_key_open_to_others_is_refused_with_the_remedy() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("key");
-        create_key(&path, &mut rng(1)).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        for mode in [0o640, 0o604, 0o620] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let refused = load_or_create_key(&path, &mut rng(2)).unwrap_err().to_string();
-            assert!(refused.contains(&format!("mode {mode:o}")), "{refused}");
-            assert!(refused.contains("chmod 600"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn other_contents_are_refused_and_not_repeated() {
-        let dir = tempdir().unwrap();
-        let path = dir.path().join("key");
-        create_key(&path, &mut rng(1)).unwrap();
-        let good = hex::encode([0xab; SEED_BYTES]);
-        for text in ["", "\n", &good[1..], &format!("{good}0"), &format!("{good}\n\n")] {
-            fs::write(&path, text).unwrap();
-            let refused = load_key(&path).unwrap_err();
-            assert!(matches!(refused, KeyFileError::Malformed { .. }), "{text:?}");
-            assert!(!refused.to_string().contains("abab"));
-        }
-        fs::write(&path, &good).unwrap();
-        assert_eq!(*load_key(&path).unwrap(), [0xab; SEED_BYTES]);
-    }
-}
+mod tests;

@@ -5,8 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use aggregator_network::Link;
 use aggregator_protocol::FederationTerms;
 use aggregator_round::TermsChange;
-use privacy_identity::{Digest, SigningKey, Verified, VerifyingKey};
+use privacy_identity::{Digest, Passphrase, SigningKey, Verified, VerifyingKey};
 use trainer_model::{ComputeDevice, DeviceChoice};
+use zeroize::Zeroizing;
 
 use crate::{
     AgentError, AgentEvent, Behaviour, Brake, Invitation, OwnData,
@@ -30,6 +31,8 @@ pub const LABEL_BYTES_MAX: usize = 64;
 pub struct AgentConfig {
     /// Where this contributor keeps its key, its consent and its progress; made if it is not there.
     pub state_dir: PathBuf,
+    /// What unlocks its key, and under which a new one is kept; none: in the clear. A key that is in the clear already stays so.
+    pub passphrase: Option<Arc<Passphrase>>,
     /// The federation, its coordinator, and the secret that admits this contributor.
     pub invitation: Invitation,
     /// The examples.
@@ -38,6 +41,8 @@ pub struct AgentConfig {
     pub device: DeviceChoice,
     /// [`Behaviour::Honest`], except in demonstrations and tests.
     pub behaviour: Behaviour,
+    /// How much of what was sealed is kept as it left, for the owner to look at, in bytes: [`SentCopies`](crate::SentCopies).
+    pub sent_bytes_max: u64,
     /// A public name, at most [`LABEL_BYTES_MAX`] bytes.
     pub label: String,
     /// Makes what is learned repeatable (never what hides it); none for the operating system's
@@ -99,10 +104,12 @@ impl Agent {
         let state = StateDir::open(&config.state_dir)?;
         let data = config.data.clone();
         blocking(move || data.opened().map(drop)).await??;
-        let seed = state.key()?;
+        let (state, seed) = unlocked(state, config.passphrase.clone()).await?;
         let key = SigningKey::from_seed(&seed);
         let ways = Ways::to(&config.invitation)?;
-        let mut caller = Caller::start(seed.clone(), ways, linked, state.sent_log()?).await?;
+        let mut caller =
+            Caller::start(seed.clone(), ways, linked, state.sent_log(config.sent_bytes_max)?)
+                .await?;
         events(AgentEvent::Started { member: key.verifying_key() });
 
         let agreed_before = state.agreed_terms()?.is_some();
@@ -147,6 +154,18 @@ fn check(config: &AgentConfig) -> Result<(), AgentError> {
         0..=LABEL_BYTES_MAX => Ok(()),
         got => Err(AgentError::LabelTooLong { got }),
     }
+}
+
+/// The identity: unlocking it takes a while and much memory.
+async fn unlocked(
+    state: StateDir,
+    passphrase: Option<Arc<Passphrase>>,
+) -> Result<(StateDir, Zeroizing<[u8; 32]>), AgentError> {
+    blocking(move || {
+        let seed = state.key(passphrase.as_deref())?;
+        Ok((state, seed))
+    })
+    .await?
 }
 
 async fn prepare(

@@ -173,7 +173,8 @@ impl Caller {
         let mut noted = false;
         loop {
             if !noted {
-                self.sent.record(question, wire, sealed)?;
+                let to = self.ways.coordinator.peer();
+                self.sent.record((to, question), wire, sealed)?;
             }
             match self.link.request(&self.ways.coordinator, wire.to_vec()).await {
                 Ok(answer) => {

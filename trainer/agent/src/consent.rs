@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aggregator_round::TermsChange;
-use privacy_identity::{Digest, SigningKey};
+use privacy_identity::{Digest, Passphrase, SigningKey};
 
 use crate::{
     Agent, AgentError, Invitation, caller::Caller, enrolment::changed_terms, state_dir::StateDir,
@@ -23,6 +23,7 @@ impl Agent {
     /// Outside a tokio runtime with IO and time, or if the operating system has no randomness.
     pub async fn offered_change(
         state_dir: &Path,
+        passphrase: Option<&Passphrase>,
         invitation: &Invitation,
         terms: Digest,
     ) -> Result<Option<TermsChange>, AgentError> {
@@ -40,7 +41,8 @@ impl Agent {
             return Ok(None);
         }
         let ways = Ways::to(invitation)?;
-        let mut caller = Caller::start(state.key()?, ways, drop, state.sent_log()?).await?;
+        let mut caller =
+            Caller::start(state.key(passphrase)?, ways, drop, state.sent_log(0)?).await?;
         let change = changed_terms(&mut caller, agreed).await?;
         match change {
             Some(change) if change.digest() == terms => Ok(Some(change)),
@@ -52,9 +54,12 @@ impl Agent {
     /// The key with which the owner of a state directory signs, drawn if there is none.
     ///
     /// # Errors
-    /// [`AgentError`]: a directory in use or unreadable.
-    pub fn key(state_dir: &Path) -> Result<SigningKey, AgentError> {
-        Ok(SigningKey::from_seed(&*StateDir::open(state_dir)?.key()?))
+    /// [`AgentError`]: a directory in use or unreadable, a key under another passphrase.
+    pub fn key(
+        state_dir: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<SigningKey, AgentError> {
+        Ok(SigningKey::from_seed(&*StateDir::open(state_dir)?.key(passphrase)?))
     }
 
     /// Agrees to changed terms: from now on they are those of the state directory. What belonged to the former is kept in

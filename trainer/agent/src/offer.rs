@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use aggregator_protocol::FederationTerms;
+use privacy_identity::Passphrase;
 
 use crate::{
     Agent, AgentError, Invitation, caller::Caller, enrolment::invited_terms, state_dir::StateDir,
@@ -24,12 +25,14 @@ impl Agent {
     /// Outside a tokio runtime with IO and time, or if the operating system has no randomness.
     pub async fn offer(
         state_dir: &Path,
+        passphrase: Option<&Passphrase>,
         invitation: &Invitation,
     ) -> Result<FederationTerms, AgentError> {
         invitation.check()?;
         let state = StateDir::open(state_dir)?;
         let ways = Ways::to(invitation)?;
-        let mut caller = Caller::start(state.key()?, ways, drop, state.sent_log()?).await?;
+        let mut caller =
+            Caller::start(state.key(passphrase)?, ways, drop, state.sent_log(0)?).await?;
         let terms = invited_terms(&state, &mut caller, invitation).await?;
         Ok(terms.body().clone())
     }

@@ -18,10 +18,21 @@ use crate::{
 pub enum Command {
     /// Look at another screen.
     Show(Screen),
-    /// Make a new key.
-    MakeKey,
-    /// Take the key that these words name.
-    RestoreKey(Secret),
+    /// Make a new key: under a passphrase, or under none.
+    MakeKey(Option<Secret>),
+    /// Take the key of a back-up, also in the place of one whose passphrase is forgotten.
+    RestoreKey(Backup, Option<Secret>),
+    /// Unlock the key.
+    Unlock(Secret),
+    /// Put the key under another passphrase, or under none.
+    Protect {
+        /// The passphrase that it is under now, if it is under one.
+        now: Option<Secret>,
+        /// The one that it shall be under.
+        new: Option<Secret>,
+    },
+    /// Write an encrypted copy of the key to a file, under a passphrase of its own.
+    BackUp(PathBuf, Secret),
     /// The words are written down: ask for three of them.
     WordsWritten,
     /// The three words asked for.
@@ -82,6 +93,10 @@ pub enum Command {
     Refresh,
     /// Write what left this computer to a file.
     Export(PathBuf),
+    /// Look at the sealed message with this digest; none: look away.
+    LookAtSealed(Option<String>),
+    /// Write the sealed message with this digest to a file.
+    ExportSealed(String, PathBuf),
     /// Vote.
     Vote {
         /// The proposal's id.
@@ -100,6 +115,15 @@ pub enum Command {
     },
     /// Close the notice.
     Dismiss,
+}
+
+/// What a key is restored from.
+#[derive(Clone)]
+pub enum Backup {
+    /// Its words.
+    Words(Secret),
+    /// A file of age, and its passphrase.
+    File(PathBuf, Secret),
 }
 
 /// What is chosen in the desktop's own dialog.

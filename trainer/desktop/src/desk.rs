@@ -23,7 +23,7 @@ use crate::{
     preview::Preview,
     screen::Screen,
     secret::Secret,
-    sent::Sent,
+    sent::{Sealed, Sent},
     settings::Settings,
     terms::Terms,
     training::Training,
@@ -35,6 +35,9 @@ pub const ERASE_WORD: &str = "ERASE";
 /// Words of a key.
 pub const WORDS: usize = 24;
 
+/// The fewest characters of a new passphrase: what the command line takes, too.
+pub const PASSPHRASE_CHARS_MIN: usize = 12;
+
 /// The person's key.
 #[derive(Clone, Default)]
 pub enum Key {
@@ -45,6 +48,11 @@ pub enum Key {
     Missing,
     /// It is being made or read.
     Working,
+    /// It is there, under a passphrase that has not been said yet.
+    Locked {
+        /// Whether one was said that is another one.
+        wrong: bool,
+    },
     /// There is one, and its words are not known to be written down.
     Unsaved {
         /// Its public part.
@@ -113,6 +121,8 @@ pub enum Notice {
     OtherFederation,
     /// A file was written.
     Exported(PathBuf),
+    /// The key is under a passphrase from now on, or under none.
+    Protected(bool),
     /// A vote was counted.
     Voted,
     /// The own vote was entrusted to somebody, or taken back.
@@ -130,6 +140,8 @@ pub struct Desk {
     pub screen: Screen,
     /// The key.
     pub key: Key,
+    /// Whether it is under a passphrase.
+    pub protected: bool,
     /// The terms.
     pub offer: Offer,
     /// The table.
@@ -138,6 +150,8 @@ pub struct Desk {
     pub training: Training,
     /// What left this computer.
     pub sent: Sent,
+    /// The sealed message that is looked at.
+    pub sealed: Option<Sealed>,
     /// What the co-operative says, once it was asked.
     pub co_operative: Option<CoOperative>,
     /// What the last look at the ledger found.
@@ -177,6 +191,13 @@ impl Desk {
             Offer::Here(terms) => Some(terms),
             _ => None,
         }
+    }
+
+    /// The entry of the ledger that settled `round`, if the co-operative has said so: the node's word until it is checked.
+    #[must_use]
+    pub fn ledger_index(&self, round: u64) -> Option<u64> {
+        let rounds = &self.co_operative.as_ref()?.rounds;
+        rounds.iter().find(|earned| earned.round == round).map(|earned| earned.ledger_index)
     }
 
     /// Whether the terms that are here were agreed to.

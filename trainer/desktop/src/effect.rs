@@ -6,7 +6,7 @@ use datasets::Mapping;
 use trainer_conditions::{Command as PaceCommand, Preferences};
 
 use crate::{
-    command::{Browsed, Choice},
+    command::{Backup, Browsed, Choice},
     log_check::Claim,
     secret::Secret,
     settings::Settings,
@@ -21,10 +21,33 @@ pub enum Effect {
         /// Whether its words are needed.
         with_words: bool,
     },
-    /// Make a key.
-    MakeKey,
-    /// Write the key of these words.
-    RestoreKey(Secret),
+    /// Make a key: under a passphrase, or under none.
+    MakeKey(Option<Secret>),
+    /// Write the key of a back-up.
+    RestoreKey {
+        /// The back-up.
+        backup: Backup,
+        /// Under this passphrase, or under none.
+        passphrase: Option<Secret>,
+        /// The only key that it may be, where one is locked and known.
+        member: Option<String>,
+    },
+    /// Try a passphrase, and remember it until the window closes if it is the key's.
+    Unlock {
+        /// The passphrase.
+        passphrase: Secret,
+        /// Whether the key's words are needed.
+        with_words: bool,
+    },
+    /// Put the key under another passphrase, or under none.
+    Protect {
+        /// The passphrase that it is under now.
+        now: Option<Secret>,
+        /// The one that it shall be under.
+        new: Option<Secret>,
+    },
+    /// Write an encrypted copy of the key to a file.
+    BackUp(PathBuf, Secret),
     /// Ask the coordinator of an invitation for the terms; agree to nothing.
     AskTerms(String),
     /// Sign the consent to terms that took the place of those agreed to, and move to them.
@@ -61,6 +84,10 @@ pub enum Effect {
     ReadSent,
     /// Write what left this computer to a file.
     Export(PathBuf),
+    /// Read the sealed message with this digest.
+    ReadSealed(String),
+    /// Write the sealed message with this digest to a file.
+    ExportSealed(String, PathBuf),
     /// Ask the co-operative for credits, privacy and proposals.
     Ask {
         /// Its address.

@@ -32,8 +32,8 @@ mod words;
 
 pub use changed_terms::{Bearing, ChangedTerms, Difference};
 pub use co_operative::{Account, CoOperative, Delegation, Earned, Privacy, Proposal, Stage};
-pub use command::{Browsed, Choice, Command};
-pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, Table, WORDS};
+pub use command::{Backup, Browsed, Choice, Command};
+pub use desk::{Desk, ERASE_WORD, Key, Notice, Offer, PASSPHRASE_CHARS_MIN, Table, WORDS};
 pub use effect::{Effect, Run};
 pub use log_check::{Claim, Seen, Unproven};
 pub use news::{Checked, Failure, News};
@@ -48,7 +48,7 @@ pub use screen::Screen;
 pub use seat::Seat;
 pub use seats::{Seats, ToDo};
 pub use secret::Secret;
-pub use sent::{LINES_SHOWN_MAX, Sent, SentLine};
+pub use sent::{LINES_SHOWN_MAX, Sealed, Sent, SentLine};
 pub use settings::{
     HOLD_OUT_PERCENT_MAX, Language, Look, Place, Settings, SettingsError, Shade, VERSION,
 };

@@ -6,8 +6,13 @@ use serde_json::Value;
 use trainer_conditions::{Condition, Pace};
 
 use crate::{
-    co_operative::CoOperative, log_check::Seen, preview::Preview, seat::Seat, secret::Secret,
-    sent::SentLine, terms::Terms,
+    co_operative::CoOperative,
+    log_check::Seen,
+    preview::Preview,
+    seat::Seat,
+    secret::Secret,
+    sent::{Sealed, SentLine},
+    terms::Terms,
 };
 
 /// What happened outside of the desk.
@@ -15,6 +20,15 @@ use crate::{
 pub enum News {
     /// There is no key yet.
     KeyMissing,
+    /// There is one under a passphrase that has not been said yet.
+    KeyLocked {
+        /// Whether one was said that is another one.
+        wrong: bool,
+    },
+    /// Whether the key is under a passphrase; told before the key is.
+    Protection(bool),
+    /// The key was put under a passphrase, or under none.
+    Protected(bool),
     /// There is a key.
     Key {
         /// Its public part.
@@ -64,6 +78,8 @@ pub enum News {
         /// All bytes.
         bytes: u64,
     },
+    /// A sealed message as it left.
+    Sealed(Box<Sealed>),
     /// What left this computer was written to a file.
     Exported(PathBuf),
     /// What the co-operative says.
@@ -105,6 +121,8 @@ pub struct Checked {
 pub enum Failure {
     /// Making, reading or restoring the key.
     Key,
+    /// Changing its passphrase, or restoring it while it is locked.
+    Passphrase,
     /// Asking for the terms.
     Terms,
     /// Agreeing to changed terms.
@@ -135,6 +153,7 @@ impl Failure {
     pub const fn key(self) -> &'static str {
         match self {
             Self::Key => "failed_key",
+            Self::Passphrase => "failed_passphrase",
             Self::Terms => "failed_terms",
             Self::Consent => "failed_consent",
             Self::Table => "failed_table",

@@ -5,6 +5,7 @@
 
 mod floor;
 mod home;
+mod keys;
 mod ledger;
 mod node;
 mod program;
@@ -68,16 +69,15 @@ struct Runner {
 impl Runner {
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::ReadKey { with_words } => self.slowly(Failure::Key, move |home, program| {
-                if !home.key().exists() {
-                    return Ok(News::KeyMissing);
-                }
-                program.key(home, with_words)
-            }),
-            Effect::MakeKey => self.slowly(Failure::Key, |home, program| program.make_key(home)),
-            Effect::RestoreKey(words) => {
-                self.slowly(Failure::Key, move |home, program| program.restore_key(home, &words));
-            }
+            Effect::ReadKey { with_words } => self
+                .about_key(Failure::Key, move |home, program, teller| {
+                    keys::look(home, program, teller, with_words)
+                }),
+            Effect::MakeKey(_)
+            | Effect::RestoreKey { .. }
+            | Effect::Unlock { .. }
+            | Effect::Protect { .. }
+            | Effect::BackUp(..) => self.work_on_key(effect),
             Effect::AskTerms(invitation) => self.slowly(Failure::Terms, move |home, program| {
                 Ok(match program.terms(home, &invitation) {
                     Ok(terms) => News::Terms { invitation, terms: Box::new(terms) },
@@ -114,6 +114,14 @@ impl Runner {
             Effect::Export(path) => {
                 self.slowly(Failure::Sent, move |home, _| Ok(News::Exported(home.export(&path)?)))
             }
+            Effect::ReadSealed(digest) => self.slowly(Failure::Sent, move |home, program| {
+                Ok(News::Sealed(Box::new(program.sealed(home, &digest)?)))
+            }),
+            Effect::ExportSealed(digest, path) => {
+                self.slowly(Failure::Sent, move |home, program| {
+                    Ok(News::Exported(program.export_sealed(home, &digest, &path)?))
+                })
+            }
             Effect::Ask { .. }
             | Effect::Vote { .. }
             | Effect::Delegate { .. }
@@ -125,6 +133,35 @@ impl Runner {
             }
             Effect::Erase => self.erase(),
         }
+    }
+
+    /// What makes, unlocks and protects the key.
+    fn work_on_key(&self, effect: Effect) {
+        let locked = self.home.key().exists();
+        let failure = if locked { Failure::Passphrase } else { Failure::Key };
+        self.about_key(failure, move |home, program, teller| match effect {
+            Effect::MakeKey(passphrase) => keys::make(home, program, teller, passphrase),
+            Effect::RestoreKey { backup, passphrase, member } => {
+                keys::restore(home, program, teller, (&backup, passphrase, member))
+            }
+            Effect::Unlock { passphrase, with_words } => {
+                keys::unlock(home, program, teller, (passphrase, with_words))
+            }
+            Effect::Protect { now, new } => keys::protect(home, program, now, new),
+            Effect::BackUp(path, passphrase) => keys::back_up(home, program, &path, &passphrase),
+            // Everything else is done elsewhere.
+            _ => keys::look(home, program, teller, false),
+        });
+    }
+
+    /// Does `task`, which may tell something before its end, on a thread of its own.
+    fn about_key(
+        &self,
+        what: Failure,
+        task: impl FnOnce(&Home, &Program, &Teller) -> anyhow::Result<News> + Send + 'static,
+    ) {
+        let teller = self.teller.clone();
+        self.slowly(what, move |home, program| task(home, program, &teller));
     }
 
     /// What asks the co-operative, or tells it something.
@@ -215,7 +252,10 @@ impl Runner {
             trainer.wait();
         }
         match self.home.erase() {
-            Ok(()) => self.teller.tell(News::Erased),
+            Ok(()) => {
+                self.program.unlock(None);
+                self.teller.tell(News::Erased);
+            }
             Err(error) => self.teller.failed(Failure::Erase, &error),
         }
     }

@@ -12,6 +12,8 @@ pub const LINES_SHOWN_MAX: usize = 2_000;
 pub struct SentLine {
     /// When, in milliseconds since 1970.
     pub time_ms: u64,
+    /// To whom, by the name that libp2p gives a key; none in logs of older versions.
+    pub to: Option<String>,
     /// What it asked for.
     pub kind: String,
     /// Its bytes.
@@ -22,6 +24,19 @@ pub struct SentLine {
     pub sealed: bool,
     /// The round of that.
     pub round: Option<u64>,
+}
+
+/// A sealed message as it left, with its begin and its end: its digest was checked against what is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Sealed {
+    /// Its digest.
+    pub digest: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// The first of them, in hexadecimal.
+    pub begin: String,
+    /// The last of them, in hexadecimal; empty if the begin is all.
+    pub end: String,
 }
 
 /// All that a log says, of which only the newest lines are kept.

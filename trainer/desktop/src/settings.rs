@@ -108,6 +108,8 @@ pub struct Settings {
     pub label: String,
     /// Whether the person proved that the words were written down.
     pub backed_up: bool,
+    /// The public part of the key: while it is locked, a back-up has to be of this one.
+    pub member: Option<String>,
     /// What the federation is called, once its terms were seen.
     pub federation: Option<String>,
     /// The invitation that was taken; it holds a secret, so that the file is its owner's alone.
@@ -147,6 +149,7 @@ impl Default for Settings {
             language: Language::default(),
             label: "contributor".to_owned(),
             backed_up: false,
+            member: None,
             federation: None,
             invitation: None,
             data: None,

@@ -18,7 +18,7 @@ use eframe::egui::{Context, ViewportCommand};
 use serde_json::json;
 use trainer_conditions::{Pace, Reason};
 use trainer_desktop::{
-    Attended, Autostart, Desk, Effect, Glimpse, News, Said, Seat, Settings, Shown, Standing,
+    Attended, Autostart, Desk, Effect, Glimpse, Key, News, Said, Seat, Settings, Shown, Standing,
     Surroundings, SystemSettings, Tell, Window, Word, call_the_other,
 };
 use zbus::{
@@ -352,6 +352,11 @@ fn only_pauses_that_may_last_are_told_and_a_countdown_is_no_news() {
     assert_eq!((owner.standing, owner.is_pausable()), (Standing::Paused, false));
     assert!(owner.is_resumable());
     assert_eq!(desk(|_| {}).standing, Standing::Off);
+    let locked = desk(|desk| desk.key = Key::Locked { wrong: false });
+    assert_eq!(locked.standing, Standing::Needed);
+    assert_eq!(locked.since(&desk(|_| {})), [Said::Locked]);
+    let tried = desk(|desk| desk.key = Key::Locked { wrong: true });
+    assert!(tried.since(&locked).is_empty(), "it is told once");
 }
 
 #[test]

@@ -13,7 +13,9 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    aggregator, commands, demo, serve, simulate,
+    aggregator, commands, demo,
+    passphrases::is_about_passphrase,
+    serve, simulate,
     telemetry::{OtlpFlush, OtlpLayer},
     trainer::{self, LogForm},
     witness,
@@ -59,7 +61,7 @@ struct Logging {
     form: LogForm,
 }
 
-/// Runs the command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+/// Runs the command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a key's passphrase is wrong or missing.
 #[must_use]
 pub fn main() -> ExitCode {
     let failed = |error: &anyhow::Error, code: u8| {
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
     }
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_about_passphrase(&error) => failed(&error, 3),
         Err(error) => failed(&error, 1),
     }
 }

@@ -16,6 +16,7 @@ pub mod privacy;
 pub mod proposal;
 pub mod receipt;
 mod rows;
+pub mod sent;
 pub(crate) mod signing;
 pub mod usage;
 pub mod value;
@@ -76,6 +77,9 @@ pub enum Command {
     /// Make, show and stop proposals
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
+    /// Show what a trainer sent, the ledger's entries that it led to, and the sealed bytes themselves
+    #[command(subcommand)]
+    Sent(sent::SentCommand),
     /// Get receipts of the ledger, and check them and those of rounds
     #[command(subcommand)]
     Receipt(receipt::ReceiptCommand),
@@ -117,6 +121,7 @@ impl Command {
             Self::Member(command) => command.run(),
             Self::Proposal(command) => command.run(),
             Self::Receipt(command) => command.run(),
+            Self::Sent(command) => command.run(),
             Self::Vote(args) => args.run(),
             Self::Delegate(args) => args.run(),
             Self::Dispute(args) => args.run(),

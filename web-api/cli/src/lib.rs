@@ -14,6 +14,7 @@ pub mod limits_args;
 pub mod link_metrics;
 pub mod measure;
 pub mod pacing;
+pub mod passphrases;
 pub mod process;
 pub mod rest;
 pub mod serve;

@@ -24,11 +24,15 @@ use crate::{
     data_args::OwnDataArgs,
     limits_args::LimitsArgs,
     link_metrics, pacing,
+    passphrases::PassphraseArgs,
     process::{Events, stop_signal},
     settlement::terms_json,
 };
 pub use file::{DataSection, JoinSection, LogForm, LogSection, MetricsSection, TrainerFile};
 pub use plan::{Input, TrainerPlan};
+
+/// Most that may be kept of what was sent, in mebibytes: a tebibyte.
+const KEEP_SENT_MIB_MAX: u64 = 1 << 20;
 
 /// Arguments of `sahakar trainer`.
 #[derive(Debug, Clone, Args)]
@@ -40,6 +44,9 @@ pub struct TrainerArgs {
     /// Where the contributor keeps its key, its consent and the record of what it sent
     #[arg(long, value_name = "DIR", required_unless_present = "config")]
     pub state: Option<PathBuf>,
+    /// What unlocks its key, and under which a new one is kept
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
     /// The invitation, `sahakar://join?…`; it holds a secret, which the environment hides from others
     #[arg(long, env = "SAHAKAR_JOIN", hide_env_values = true, value_name = "INVITATION")]
     #[arg(required_unless_present_any = ["config", "join_file"])]
@@ -56,6 +63,9 @@ pub struct TrainerArgs {
     /// Where to train: auto (if none is given), wgpu or cpu
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
+    /// Mebibytes of sealed messages that are kept as they left, to be looked at with `sahakar sent`; 64 if nobody says, 0 keeps none
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=KEEP_SENT_MIB_MAX))]
+    pub keep_sent: Option<u64>,
     /// Makes training repeatable; never used for encryption
     #[arg(long)]
     pub seed: Option<u64>,
@@ -145,8 +155,9 @@ fn last_event(ended: &anyhow::Result<End>) -> Value {
 
 async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
     if let (Some(terms), Some(node)) = (plan.consent, &plan.url) {
+        let place = (plan.state.as_path(), plan.passphrase.clone());
         tokio::select! {
-            consent = consenting::consent(&plan.state, &plan.join, terms, node, events) => consent?,
+            consent = consenting::consent(place, &plan.join, terms, node, events) => consent?,
             () = stop_signal(plan.input == Input::Parent) => return Ok(End::Signal),
         }
     }
@@ -158,6 +169,8 @@ async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
     let config = AgentConfig {
         data: plan.data.context("--data is needed")?,
         state_dir: plan.state,
+        passphrase: plan.passphrase,
+        sent_bytes_max: plan.keep_sent_mib << 20,
         invitation: plan.join,
         device: plan.device,
         behaviour: plan.behaviour,
@@ -165,12 +178,12 @@ async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
         seed: plan.seed,
         brake: brake.clone(),
     };
-    let (state, url) = (config.state_dir.clone(), plan.url);
+    let (place, url) = ((config.state_dir.clone(), config.passphrase.clone()), plan.url);
     let telling = move |event: AgentEvent| {
         events.emit(event.to_json());
         if let (AgentEvent::Disputed { round, reason }, Some(url)) = (event, &url) {
             let found = (round.0, reason);
-            drop(tokio::spawn(disputing::disclose(state.clone(), url.clone(), found, events)));
+            drop(tokio::spawn(disputing::disclose(place.clone(), url.clone(), found, events)));
         }
     };
     let (link, linked) = watch::channel(None);
@@ -190,13 +203,14 @@ async fn train(plan: TrainerPlan, events: Events) -> anyhow::Result<End> {
 async fn show_terms(plan: &TrainerPlan) -> anyhow::Result<()> {
     if let (Some(terms), Some(node)) = (plan.consent, &plan.url) {
         let events = Events::from_flag(false);
+        let place = (plan.state.as_path(), plan.passphrase.clone());
         tokio::select! {
-            consent = consenting::consent(&plan.state, &plan.join, terms, node, events) => consent?,
+            consent = consenting::consent(place, &plan.join, terms, node, events) => consent?,
             () = stop_signal(false) => return Ok(()),
         }
     }
     let terms = tokio::select! {
-        terms = Agent::offer(&plan.state, &plan.join) => terms?,
+        terms = Agent::offer(&plan.state, plan.passphrase.as_deref(), &plan.join) => terms?,
         () = stop_signal(false) => return Ok(()),
     };
     let mut shown = terms_json(&terms);

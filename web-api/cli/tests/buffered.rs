@@ -49,6 +49,8 @@ impl Slow {
         let (brake, told) = (Brake::default(), Arc::<Mutex<Vec<AgentEvent>>>::default());
         let config = AgentConfig {
             state_dir: dir.join("slow").join(&winery.label),
+            passphrase: None,
+            sent_bytes_max: 0,
             invitation: cooperative.invitation().unwrap().clone(),
             data: OwnData::plain(winery.csv.clone()),
             device: DeviceChoice::Cpu,

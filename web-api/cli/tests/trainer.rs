@@ -237,6 +237,36 @@ fn check_documented(event: &Value) {
     assert_eq!(known[name], fields.cloned().collect(), "{event}");
 }
 
+/// What the command line answers.
+fn sahakar(command: &[&str], paths: &[&Path]) -> String {
+    let mut call = Command::new(env!("CARGO_BIN_EXE_sahakar"));
+    let output = call.args(command).args(paths).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Each update that was counted is listed with the entry that settled it, and its sealed bytes are shown.
+fn check_what_left(url: &str, (state, passphrase): &(std::path::PathBuf, std::path::PathBuf)) {
+    let list = ["sent", "list", "--json", "--newest", "1000", "--url", url, "--state"];
+    let listed = sahakar(&list, &[state, "--passphrase-file".as_ref(), passphrase]);
+    let lines: Vec<Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sealed: Vec<&Value> = lines.iter().filter(|line| line["sealed"] == true).collect();
+    let settled: Vec<_> = sealed.iter().filter_map(|line| line["ledger_index"].as_u64()).collect();
+    assert!(!settled.is_empty() && settled.len() < lines.len(), "{listed}");
+    let last = sealed.last().unwrap();
+    let (round, digest) = (last["round"].to_string(), last["digest"].as_str().unwrap());
+    let show = ["sent", "show", "--json", "--round", &round, "--state"];
+    let shown: Value = serde_json::from_str(&sahakar(&show, &[state])).unwrap();
+    assert_eq!((&shown["digest"], &shown["bytes"]), (&last["digest"], &last["bytes"]));
+    let file = state.with_extension("message");
+    let show = ["sent", "show", "--digest", digest, "--state"];
+    sahakar(&show, &[state, "--export".as_ref(), &file]);
+    let message = fs::read(file).unwrap();
+    assert_eq!(trainer_agent::SentCopies::digest(&message).to_string(), digest);
+    assert!(hex::encode(&message).starts_with(shown["begin"].as_str().unwrap()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trainer_with_only_a_file_takes_part_and_tells_what_the_page_says() {
     let dir = tempfile::tempdir().unwrap();
@@ -248,8 +278,16 @@ async fn a_trainer_with_only_a_file_takes_part_and_tells_what_the_page_says() {
     let invitation = dir.path().join("invitation");
     fs::write(&invitation, cooperative.invitation().unwrap().to_string()).unwrap();
     let (state, config) = (cooperative.trainer_dir(&winery.label), dir.path().join("trainer.toml"));
+    let passphrase = dir.path().join("passphrase");
+    fs::write(&passphrase, "five words of a list\n").unwrap();
+    fs::set_permissions(&passphrase, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    // The member goes on under the same key, which is under a passphrase from now on.
+    sahakar(
+        &["key", "encrypt"],
+        &[&state.join("key"), "--new-passphrase-file".as_ref(), &passphrase],
+    );
     let lines = format!(
-        "state_dir = {state:?}\nlabel = {:?}\ndevice = \"cpu\"\njson = true\n[join]\nfile = {invitation:?}\n\
+        "state_dir = {state:?}\npassphrase_file = {passphrase:?}\nlabel = {:?}\ndevice = \"cpu\"\njson = true\n[join]\nfile = {invitation:?}\n\
          [data]\npath = {:?}\nhold_out_percent = 10\n[preferences]\nwhile_in_use = true\n\
          on_battery = true\nothers_max_percent = 100\nmemory_percent = 100\n",
         winery.label, winery.csv
@@ -263,6 +301,8 @@ async fn a_trainer_with_only_a_file_takes_part_and_tells_what_the_page_says() {
     assert!(by_file.iter().any(|event| event["event"] == "counted"), "{by_file:?}");
     assert!(by_file.iter().any(|event| event["event"] == "held_out"), "{by_file:?}");
     world::until(&mut cooperative, DAO, "released", &mut seen).await;
+    let (url, place) = (cooperative.http().to_owned(), (state.clone(), passphrase.clone()));
+    tokio::task::spawn_blocking(move || check_what_left(&url, &place)).await.unwrap();
     let of_trainers =
         seen.iter().filter(|(from, _)| vintage.wineries.iter().any(|w| w.label == *from));
     of_trainers.map(|(_, event)| event).chain(&by_file).for_each(check_documented);

@@ -1,7 +1,7 @@
 //! How an agent goes through a round, and what it does after a crash.
 
 use aggregator_protocol::{Refusal, RoundId};
-use trainer_agent::AgentEvent;
+use trainer_agent::{AgentEvent, SentCopies, SentCopyError};
 
 use crate::support::{Coordinator, GOOD_CSV, Machine, OnReceipt, OnSubmit, Script, terms};
 
@@ -164,6 +164,14 @@ async fn what_left_the_machine_is_noted_and_only_the_update_is_sealed() {
     }
     let bytes = coordinator.heard(|heard| heard.submissions[0].len());
     assert_eq!(lines[3]["bytes"], bytes);
+    assert_eq!(lines[3]["to"], coordinator.address.peer().to_string());
+    // What is kept is what the coordinator heard, and only of what was sealed.
+    let copies = SentCopies::of(&machine.state(), 0);
+    let digest = |line: &serde_json::Value| line["digest"].as_str().unwrap().parse().unwrap();
+    let kept = copies.message(&digest(&lines[3])).unwrap();
+    assert!(coordinator.heard(|heard| heard.submissions[0] == kept));
+    assert_eq!(std::fs::read_dir(machine.state().join("sent")).unwrap().count(), 1);
+    assert!(matches!(copies.message(&digest(&lines[1])), Err(SentCopyError::Gone { .. })));
     // The token admits whoever has it, the data are nobody's business.
     assert!(!log.contains("grape"));
 }

@@ -1,8 +1,10 @@
 //! Under which circumstances an agent does not start to contribute.
 
+use std::sync::Arc;
+
 use aggregator_network::{Address, Limits, Link, LinkConfig, ListenAddress, Transport};
 use aggregator_protocol::{ContributorReply, Refusal};
-use privacy_identity::{Digest, Signed, SigningKey, Tag};
+use privacy_identity::{Digest, Passphrase, Signed, SigningKey, Tag};
 use trainer_agent::{AgentConfig, AgentError, AgentEvent};
 
 use crate::support::{
@@ -22,6 +24,27 @@ async fn refused(
     assert!(!events.contains(&AgentEvent::Joined));
     assert!(coordinator.heard(|heard| heard.submissions.is_empty()));
     (ended.unwrap_err(), events)
+}
+
+#[tokio::test]
+async fn a_key_under_another_passphrase_is_not_used_and_nothing_is_asked_of_anybody() {
+    let passphrase = |text: &str| Some(Arc::new(Passphrase::new(text.to_owned().into()).unwrap()));
+    let coordinator = Coordinator::start(Script::default()).await;
+    let machine = Machine::with_data(GOOD_CSV);
+    let config = |passphrase| AgentConfig { passphrase, ..machine.config(&coordinator) };
+    let right = passphrase("five words of a list");
+    let (first, _) = machine.run(config(right.clone())).await;
+    let member = first.unwrap().member;
+    let (key, log) = (machine.state().join("key"), machine.state().join("sent.jsonl"));
+    let before = [&key, &log].map(|path| std::fs::read(path).unwrap());
+    assert!(before[0].starts_with(b"age-encryption.org/v1\n"));
+    for other in [None, passphrase("five other words of it")] {
+        let (ended, events) = machine.run(config(other)).await;
+        assert!(matches!(ended.unwrap_err(), AgentError::Key(_)));
+        assert!(events.is_empty(), "{events:?}");
+    }
+    assert_eq!([&key, &log].map(|path| std::fs::read(path).unwrap()), before);
+    assert_eq!(machine.run(config(right)).await.0.unwrap().member, member);
 }
 
 #[tokio::test]

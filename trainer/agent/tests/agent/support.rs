@@ -21,7 +21,8 @@ use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey
 use privacy_secagg::{AggregatorKeys, EncodingParameters, SealedUpdate};
 use tempfile::TempDir;
 use trainer_agent::{
-    Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Brake, Invitation, OwnData, Summary,
+    Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Brake, Invitation, OwnData, SentCopies,
+    Summary,
 };
 use trainer_model::{Architecture, DeviceChoice, Parameters, model_to_wire};
 
@@ -396,6 +397,8 @@ impl Machine {
     pub(crate) fn config(&self, coordinator: &Coordinator) -> AgentConfig {
         AgentConfig {
             state_dir: self.state(),
+            passphrase: None,
+            sent_bytes_max: SentCopies::BYTES_MAX_DEFAULT,
             invitation: Invitation {
                 federation: terms().id(),
                 coordinator: vec![coordinator.address],

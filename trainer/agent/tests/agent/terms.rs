@@ -119,16 +119,16 @@ async fn promise_7_a_device_moves_to_the_terms_whose_digest_its_owner_names_and_
     coordinator.rewrite(|script| *script = weakening());
     let config = machine.config(&coordinator);
     let (state, join) = (config.state_dir.clone(), config.invitation.clone());
-    let wrong = Agent::offered_change(&state, &join, Digest([5; 32])).await.unwrap_err();
+    let wrong = Agent::offered_change(&state, None, &join, Digest([5; 32])).await.unwrap_err();
     assert!(matches!(wrong, AgentError::ConsentOther { .. }), "{wrong}");
-    let change = Agent::offered_change(&state, &join, weaker().id()).await.unwrap().unwrap();
+    let change = Agent::offered_change(&state, None, &join, weaker().id()).await.unwrap().unwrap();
     // Looking agrees to nothing.
     let (ended, events) = machine.run(machine.config(&coordinator)).await;
     check_stopped(&ended.unwrap_err(), &events);
 
     Agent::consent(&state, &change).unwrap();
     Agent::consent(&state, &change).unwrap();
-    assert_eq!(Agent::offered_change(&state, &join, weaker().id()).await.unwrap(), None);
+    assert_eq!(Agent::offered_change(&state, None, &join, weaker().id()).await.unwrap(), None);
     let former = state.join("terms").join(terms().id().to_string());
     for name in ["terms.bin", "round.bin"] {
         assert!(former.join(name).exists(), "{name}");

@@ -8,10 +8,11 @@ use trainer_conditions::{Command as PaceCommand, Preferences, PreferencesForm};
 use super::{Desk, ERASE_WORD, Key, Notice, Offer, Table};
 use crate::{
     co_operative::Earned,
-    command::Command,
+    command::{Backup, Command},
     effect::{Effect, Run},
     log_check::Claim,
     screen::Screen,
+    secret::Secret,
     settings::HOLD_OUT_PERCENT_MAX,
     training::Running,
 };
@@ -27,8 +28,11 @@ impl Desk {
     pub fn act(&mut self, command: Command) -> Vec<Effect> {
         match command {
             Command::Show(screen) => self.show(screen),
-            Command::MakeKey => self.work_on_key(Effect::MakeKey),
-            Command::RestoreKey(words) => self.work_on_key(Effect::RestoreKey(words)),
+            Command::MakeKey(passphrase) => self.work_on_key(Effect::MakeKey(passphrase)),
+            Command::RestoreKey(backup, passphrase) => self.restore(backup, passphrase),
+            Command::Unlock(passphrase) => self.unlock(passphrase),
+            Command::Protect { now, new } => self.protect(now, new),
+            Command::BackUp(path, passphrase) => vec![Effect::BackUp(path, passphrase)],
             Command::WordsWritten => self.ask_words(true),
             Command::WordsAgain => self.ask_words(false),
             Command::ProveWords(answers) => self.prove(&answers),
@@ -76,6 +80,11 @@ impl Desk {
             }
             Command::Refresh => self.refresh(),
             Command::Export(path) => vec![Effect::Export(path)],
+            Command::LookAtSealed(digest) => {
+                self.sealed = None;
+                digest.map(Effect::ReadSealed).into_iter().collect()
+            }
+            Command::ExportSealed(digest, path) => vec![Effect::ExportSealed(digest, path)],
             Command::Vote { proposal, choice } => {
                 vec![Effect::Vote { node: self.settings.node.clone(), proposal, choice }]
             }
@@ -98,7 +107,7 @@ impl Desk {
     fn show(&mut self, screen: Screen) -> Vec<Effect> {
         self.screen = screen;
         match screen {
-            Screen::Sent => vec![Effect::ReadSent],
+            Screen::Sent => [vec![Effect::ReadSent], self.refresh()].concat(),
             Screen::Earnings | Screen::Votes => self.refresh(),
             _ => Vec::new(),
         }
@@ -110,6 +119,36 @@ impl Desk {
         }
         self.key = Key::Working;
         vec![effect]
+    }
+
+    /// A back-up takes the place of no key, or of one that nobody can unlock: never of one that is in use.
+    fn restore(&mut self, backup: Backup, passphrase: Option<Secret>) -> Vec<Effect> {
+        if !matches!(self.key, Key::Missing | Key::Locked { .. }) {
+            return Vec::new();
+        }
+        let locked = matches!(self.key, Key::Locked { .. });
+        self.notice = None;
+        self.key = Key::Working;
+        let member = locked.then(|| self.settings.member.clone()).flatten();
+        vec![Effect::RestoreKey { backup, passphrase, member }]
+    }
+
+    fn unlock(&mut self, passphrase: Secret) -> Vec<Effect> {
+        if !matches!(self.key, Key::Locked { .. }) {
+            return Vec::new();
+        }
+        self.notice = None;
+        self.key = Key::Working;
+        vec![Effect::Unlock { passphrase, with_words: !self.settings.backed_up }]
+    }
+
+    /// The trainer holds the key's file while it runs.
+    fn protect(&mut self, now: Option<Secret>, new: Option<Secret>) -> Vec<Effect> {
+        if !matches!(self.key, Key::Ready { .. }) || self.training.running != Running::Off {
+            return Vec::new();
+        }
+        self.notice = None;
+        vec![Effect::Protect { now, new }]
     }
 
     fn ask_words(&mut self, ask: bool) -> Vec<Effect> {

@@ -16,12 +16,11 @@ impl Desk {
     /// Applies what happened. Returns what has to be done next.
     pub fn apply(&mut self, news: News) -> Vec<Effect> {
         match news {
-            News::KeyMissing => {
-                self.key = Key::Missing;
-                self.settings.backed_up = false;
-                Vec::new()
-            }
-            News::Key { member, words } => self.key_is(member, words),
+            News::KeyMissing
+            | News::KeyLocked { .. }
+            | News::Protection(_)
+            | News::Protected(_)
+            | News::Key { .. } => self.about_key(news),
             // Of another invitation, looked at before: what is agreed to must be what is joined.
             News::Terms { invitation, .. } | News::NoTerms { invitation, .. }
                 if self.settings.invitation.as_ref() != Some(&invitation) =>
@@ -51,6 +50,10 @@ impl Desk {
             News::Turn(_) | News::Pace(_) | News::Unwatched(_) => self.paced(news),
             News::Sent { lines, messages, bytes } => {
                 self.sent = Sent { lines, messages, bytes };
+                Vec::new()
+            }
+            News::Sealed(sealed) => {
+                self.sealed = Some(*sealed);
                 Vec::new()
             }
             News::Exported(path) => self.tell(Notice::Exported(path)),
@@ -93,12 +96,39 @@ impl Desk {
         Vec::new()
     }
 
+    fn about_key(&mut self, news: News) -> Vec<Effect> {
+        match news {
+            News::KeyMissing => {
+                self.key = Key::Missing;
+                self.settings.backed_up = false;
+                Vec::new()
+            }
+            News::KeyLocked { wrong } => {
+                (self.key, self.protected) = (Key::Locked { wrong }, true);
+                self.screen = Screen::Start;
+                Vec::new()
+            }
+            News::Protection(protected) => {
+                self.protected = protected;
+                Vec::new()
+            }
+            News::Protected(protected) => {
+                self.protected = protected;
+                self.tell(Notice::Protected(protected))
+            }
+            News::Key { member, words } => self.key_is(member, words),
+            // Everything else is about something else.
+            _ => Vec::new(),
+        }
+    }
+
     fn tell(&mut self, notice: Notice) -> Vec<Effect> {
         self.notice = Some(notice);
         Vec::new()
     }
 
     fn key_is(&mut self, member: String, words: Option<Secret>) -> Vec<Effect> {
+        self.settings.member = Some(member.clone());
         self.key = match words {
             Some(words) if !self.settings.backed_up => Key::Unsaved { member, words, asked: false },
             _ => Key::Ready { member },
@@ -162,6 +192,11 @@ impl Desk {
     fn failed(&mut self, what: Failure, reason: String) -> Vec<Effect> {
         match what {
             Failure::Key => self.key = Key::Missing,
+            // What was there is there still.
+            Failure::Passphrase if matches!(self.key, Key::Working) => {
+                self.key = Key::Locked { wrong: false };
+            }
+            Failure::Passphrase => {}
             Failure::Terms => {
                 // It stays among the settings: a coordinator that does not answer now may later.
                 self.offer = Offer::None;

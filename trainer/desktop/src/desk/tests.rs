@@ -31,8 +31,8 @@ fn table(rows: usize) -> News {
 fn with_key() -> Desk {
     let (mut desk, _) = Desk::open(Settings::default());
     desk.apply(News::KeyMissing);
-    let effects = desk.act(Command::MakeKey);
-    assert!(matches!(effects[..], [Effect::MakeKey]));
+    let effects = desk.act(Command::MakeKey(None));
+    assert!(matches!(effects[..], [Effect::MakeKey(None)]));
     let words = Some(Secret::new(SEED_WORDS.to_owned()));
     desk.apply(News::Key { member: "abcd".to_owned(), words });
     desk

@@ -197,6 +197,7 @@ fn text(said: &Said, words: &Words) -> (String, String) {
             let condition = words.text(condition_key(reason.condition()));
             (own("status_paused"), words.fill("tray_paused", &[("condition", condition)]))
         }
+        Said::Locked => (own("unlock_title"), own("unlock_text")),
         Said::ConsentNeeded => (own("said_consent_title"), own("said_consent")),
         Said::Failed { reason } => (own("failed_trainer"), reason.clone()),
     }

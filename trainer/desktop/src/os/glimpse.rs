@@ -3,7 +3,7 @@
 use trainer_conditions::{Condition, Pace, Reason};
 
 use crate::{
-    desk::{Desk, Notice},
+    desk::{Desk, Key, Notice},
     news::Failure,
     screen::Screen,
     training::{End, Running},
@@ -19,7 +19,7 @@ pub enum Standing {
     On,
     /// It pauses.
     Paused,
-    /// A person is needed: consent is asked for, or it ended with an error.
+    /// A person is needed: the key is locked, consent is asked for, or it ended with an error.
     Needed,
 }
 
@@ -44,12 +44,33 @@ pub struct Glimpse {
     /// Why it pauses.
     pub pause: Option<Reason>,
     runs: bool,
-    consent: bool,
+    need: Option<Need>,
     failed: Option<String>,
     /// The last round that counted, and its value.
     counted: Option<(u64, f64)>,
     /// Final credits, as the co-operative says.
     credits: Option<String>,
+}
+
+/// What nothing goes on without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// The key is locked; and the person who has just said a wrong passphrase knows that.
+    Passphrase { tried: bool },
+    /// Terms wait for consent.
+    Consent,
+}
+
+impl Need {
+    fn of(desk: &Desk) -> Option<Self> {
+        if let Key::Locked { wrong } = desk.key {
+            return Some(Self::Passphrase { tried: wrong });
+        }
+        let declined = desk.settings.changed.as_ref().is_some_and(|changed| changed.declined);
+        let consent =
+            desk.terms().is_some() && desk.lacking() == Some(Screen::Consent) && !declined;
+        consent.then_some(Self::Consent)
+    }
 }
 
 /// Something worth a word.
@@ -69,6 +90,8 @@ pub enum Said {
     },
     /// It pauses for a reason that may last.
     Paused(Reason),
+    /// The key waits for its passphrase.
+    Locked,
     /// Terms wait for the person's consent.
     ConsentNeeded,
     /// Training ended with an error.
@@ -88,14 +111,12 @@ impl Glimpse {
             Some(Pace::Pause(reason)) if runs => Some(reason),
             _ => None,
         };
-        let declined = desk.settings.changed.as_ref().is_some_and(|changed| changed.declined);
-        let consent =
-            desk.terms().is_some() && desk.lacking() == Some(Screen::Consent) && !declined;
+        let need = Need::of(desk);
         let failed = match &desk.notice {
             Some(Notice::Failed { what: Failure::Trainer, reason }) => Some(reason.clone()),
             _ => None,
         };
-        let standing = if consent || failed.is_some() {
+        let standing = if need.is_some() || failed.is_some() {
             Standing::Needed
         } else if pause.is_some() {
             Standing::Paused
@@ -110,7 +131,7 @@ impl Glimpse {
         });
         let credits = desk.co_operative.as_ref().map(|said| said.account.credits.clone());
         let credits = credits.filter(|credits| !credits.is_empty());
-        Self { standing, pause, runs, consent, failed, counted, credits }
+        Self { standing, pause, runs, need, failed, counted, credits }
     }
 
     /// Of all federations together: what the icon shows, which is one for all. The pace is common to them.
@@ -163,8 +184,10 @@ impl Glimpse {
         {
             said.push(Said::Paused(reason));
         }
-        if self.consent && !before.consent {
-            said.push(Said::ConsentNeeded);
+        match self.need.filter(|_| self.need != before.need) {
+            Some(Need::Passphrase { tried: false }) => said.push(Said::Locked),
+            Some(Need::Consent) => said.push(Said::ConsentNeeded),
+            _ => {}
         }
         if let Some(reason) = self.failed.clone().filter(|_| self.failed != before.failed) {
             said.push(Said::Failed { reason });

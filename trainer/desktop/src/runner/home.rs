@@ -13,7 +13,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, BufReader, Write as _},
+    io::{self, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -22,6 +22,9 @@ use anyhow::Context as _;
 use datasets::Mapping;
 
 use crate::{os::Autostart, seat::Seat, sent::Sent, settings::Settings};
+
+/// How a key's file begins that is under a passphrase: a file of age.
+const KEY_UNDER_PASSPHRASE: &[u8] = b"age-encryption.org/v1\n";
 
 /// Where the folders of all federations but the first are.
 const FEDERATIONS: &str = "federations";
@@ -145,6 +148,16 @@ impl Home {
     #[must_use]
     pub fn key(&self) -> PathBuf {
         self.trainer().join("key")
+    }
+
+    /// Whether the key is under a passphrase.
+    pub(super) fn is_key_encrypted(&self) -> anyhow::Result<bool> {
+        let mut begin = Vec::with_capacity(KEY_UNDER_PASSPHRASE.len());
+        let file = File::open(self.key()).context("reading the key")?;
+        file.take(KEY_UNDER_PASSPHRASE.len() as u64)
+            .read_to_end(&mut begin)
+            .context("reading the key")?;
+        Ok(begin == KEY_UNDER_PASSPHRASE)
     }
 
     /// Makes the trainer's directory, so that a key can be written there.

@@ -66,7 +66,7 @@ impl Runners {
     fn runner(&mut self, seat: Seat) -> &mut Runner {
         self.runners.entry(seat).or_insert_with(|| Runner {
             home: Arc::new(self.home.at(seat)),
-            program: self.program.clone(),
+            program: self.program.for_another_key(),
             teller: Teller { seat, news: self.news.clone(), wake: Arc::clone(&self.wake) },
             slow: Arc::clone(&self.slow),
             trainer: None,

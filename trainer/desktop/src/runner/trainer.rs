@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{BufRead as _, BufReader, Read},
+    io::{BufRead as _, BufReader, Read, Write as _},
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
@@ -51,7 +51,7 @@ impl Trainer {
         floor: &Floor,
         teller: Teller,
     ) -> anyhow::Result<Self> {
-        let mut call = program.command();
+        let (mut call, passphrase) = program.unlocked();
         call.args(["trainer", "--json", "--obey", "--state"]).arg(home.trainer());
         call.arg("--data").arg(&run.data).args(["--label", &run.label, "--device", &run.device]);
         call.arg("--mapping").arg(home.write_mapping(&run.mapping)?);
@@ -59,6 +59,10 @@ impl Trainer {
         call.env("SAHAKAR_JOIN", &run.invitation);
         call.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = call.spawn().context("cannot start the trainer")?;
+        if let Some(input) = &mut child.stdin {
+            // One that reads nothing has ended or is about to; the listener tells.
+            let _gone = input.write_all(passphrase.as_bytes()).is_err();
+        }
         let (input, output) = (Arc::new(Mutex::new(child.stdin.take())), child.stdout.take());
         let log = follow(child.stderr.take());
         let (seat, process) = (teller.seat, child.id());

@@ -19,11 +19,14 @@ pub(super) struct Drafts {
     pub(super) label: String,
     pub(super) node: String,
     pub(super) export: String,
+    pub(super) sealed: String,
     pub(super) erase: String,
     pub(super) delegate: String,
     pub(super) days: u64,
     pub(super) preferences: PreferencesForm,
     pub(super) agree: bool,
+    pub(super) passphrases: PassphraseDrafts,
+    pub(super) copy: CopyDrafts,
 }
 
 impl Drafts {
@@ -34,8 +37,55 @@ impl Drafts {
         drafts.node.clone_from(&settings.node);
         drafts.days = DELEGATION_DAYS;
         "sent.jsonl".clone_into(&mut drafts.export);
+        "sealed-message.bin".clone_into(&mut drafts.sealed);
+        "sahakar-key.age".clone_into(&mut drafts.copy.path);
         drafts.preferences = settings.preferences.clone();
         drafts
+    }
+}
+
+/// Passphrases that are being typed.
+#[derive(Default)]
+pub(super) struct PassphraseDrafts {
+    /// The one that the key is under.
+    pub(super) now: String,
+    /// A new one, and again.
+    pub(super) new: [String; 2],
+    /// Whether the person goes without one.
+    pub(super) skipped: bool,
+    /// Whether the person says that it is forgotten.
+    pub(super) forgotten: bool,
+}
+
+impl PassphraseDrafts {
+    /// Forgets what was typed.
+    pub(super) fn clear(&mut self) {
+        self.now.zeroize();
+        self.new.iter_mut().for_each(String::zeroize);
+        (self.skipped, self.forgotten) = (false, false);
+    }
+}
+
+/// An encrypted copy of the key.
+#[derive(Default)]
+pub(super) struct CopyDrafts {
+    /// Its file.
+    pub(super) path: String,
+    /// Its passphrase.
+    pub(super) passphrase: String,
+    /// Whether the key is restored from it.
+    pub(super) restoring: bool,
+}
+
+impl Drop for CopyDrafts {
+    fn drop(&mut self) {
+        self.passphrase.zeroize();
+    }
+}
+
+impl Drop for PassphraseDrafts {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

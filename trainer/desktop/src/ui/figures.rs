@@ -61,6 +61,12 @@ pub(super) fn short(text: &str) -> String {
     text.chars().take(12).collect()
 }
 
+/// The last digits of a peer's name: all of them begin alike.
+pub(super) fn end(text: &str) -> &str {
+    let begin = text.char_indices().rev().nth(7).map_or(0, |(index, _)| index);
+    &text[begin..]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

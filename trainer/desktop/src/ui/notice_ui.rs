@@ -52,6 +52,8 @@ fn sentence(view: &View<'_>, notice: &Notice) -> (String, bool) {
         Notice::Exported(path) => {
             (view.fill("exported", &[("path", &path.display().to_string())]), true)
         }
+        Notice::Protected(true) => (view.t("protected_on").to_owned(), true),
+        Notice::Protected(false) => (view.t("protected_off").to_owned(), true),
         Notice::Voted => (view.t("voted").to_owned(), true),
         Notice::Delegated => (view.t("delegated").to_owned(), true),
         Notice::Erased => (view.t("erased").to_owned(), true),

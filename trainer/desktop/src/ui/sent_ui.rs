@@ -6,6 +6,7 @@ use super::{
     drafts::Drafts,
     figures,
     parts::{card_ui, cell_ui, field_ui, heading, main_button},
+    sealed_ui::sealed_ui,
     style,
     view::View,
 };
@@ -43,6 +44,9 @@ pub(super) fn sent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         });
         return;
     }
+    if let Some(sealed) = &view.desk.sealed {
+        sealed_ui(ui, view, drafts, sealed);
+    }
     // Row for row, in what the screen has left below the rest, and wider than a small screen is.
     let height = (ui.ctx().content_rect().height() - ABOVE_HEIGHT).max(HEIGHT_MIN);
     card_ui(ui, None, |ui| {
@@ -52,47 +56,58 @@ pub(super) fn sent_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
 
 fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine], height: f32) {
     let columns = [
-        (view.t("sent_time"), 170.0),
-        (view.t("sent_kind"), 110.0),
-        (view.t("sent_bytes"), 90.0),
-        (view.t("sent_sealed"), 170.0),
-        (view.t("sent_digest"), 130.0),
+        (view.t("sent_time"), 165.0),
+        (view.t("sent_whom"), 70.0),
+        (view.t("sent_kind"), 55.0),
+        (view.t("sent_bytes"), 60.0),
+        (view.t("sent_sealed"), 115.0),
+        (view.t("sent_digest"), 104.0),
+        (view.t("sent_entry"), 50.0),
     ];
-    let cells_ui = |ui: &mut Ui, cells: [RichText; 5]| {
-        ui.horizontal(|ui| {
-            for (cell, (_, width)) in cells.into_iter().zip(columns) {
-                cell_ui(ui, width, cell);
-            }
-        });
-    };
-    cells_ui(ui, columns.map(|(name, _)| RichText::new(name).strong()));
+    ui.horizontal(|ui| {
+        for (name, width) in columns {
+            cell_ui(ui, width, RichText::new(name).strong());
+        }
+    });
     ui.separator();
-    let good = style::good(ui.visuals().dark_mode);
     egui::ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show_rows(
         ui,
         18.0,
         lines.len(),
         |ui, range| {
             for line in &lines[range] {
-                let sealed = match line.round {
-                    Some(round) if line.sealed => {
-                        let round = (round + 1).to_string();
-                        RichText::new(view.fill("sent_sealed_round", &[("round", &round)]))
-                            .color(good)
+                ui.horizontal(|ui| {
+                    for (cell, (_, width)) in cells(ui, view, line).into_iter().zip(columns) {
+                        cell_ui(ui, width, cell);
                     }
-                    _ => RichText::new(view.t("sent_no_update")).weak(),
-                };
-                cells_ui(
-                    ui,
-                    [
-                        RichText::new(figures::time(line.time_ms)).monospace(),
-                        RichText::new(&line.kind),
-                        RichText::new(figures::bytes(line.bytes)),
-                        sealed,
-                        RichText::new(figures::short(&line.digest)).monospace(),
-                    ],
-                );
+                    let look = egui::Button::new(view.t("sent_look")).small();
+                    if line.sealed && ui.add(look).clicked() {
+                        view.send(Command::LookAtSealed(Some(line.digest.clone())));
+                    }
+                });
             }
         },
     );
+}
+
+fn cells(ui: &Ui, view: &View<'_>, line: &SentLine) -> [RichText; 7] {
+    let sealed = match line.round {
+        Some(round) if line.sealed => {
+            let round = (round + 1).to_string();
+            RichText::new(view.fill("sent_sealed_round", &[("round", &round)]))
+                .color(style::good(ui.visuals().dark_mode))
+        }
+        _ => RichText::new(view.t("sent_no_update")).weak(),
+    };
+    let index = line.round.filter(|_| line.sealed).and_then(|round| view.desk.ledger_index(round));
+    let entry = index.map_or_else(|| "–".to_owned(), |index| index.to_string());
+    [
+        RichText::new(figures::time(line.time_ms)).monospace(),
+        RichText::new(line.to.as_deref().map_or("–", figures::end)).monospace(),
+        RichText::new(&line.kind),
+        RichText::new(figures::bytes(line.bytes)),
+        sealed,
+        RichText::new(figures::short(&line.digest)).monospace(),
+        RichText::new(entry).monospace(),
+    ]
 }

@@ -6,6 +6,7 @@ use trainer_conditions::PreferencesForm;
 use super::{
     drafts::Drafts,
     parts::{card_ui, field_ui, heading, main_button},
+    passphrase_ui::protection_ui,
     system_ui::system_ui,
     view::View,
 };
@@ -54,6 +55,7 @@ pub(super) fn settings_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         }
     });
     ui.add_space(8.0);
+    protection_ui(ui, view, drafts);
     look_ui(ui, view, drafts);
     system_ui(ui, view);
 }

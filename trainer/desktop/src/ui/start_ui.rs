@@ -7,12 +7,13 @@ use super::{
     drafts::Drafts,
     figures,
     parts::{card_ui, field_ui, heading, main_button, rows_ui},
+    passphrase_ui::{Chosen, choose_ui, secret_ui, unlock_ui},
     seats_ui::join_another_ui,
     style,
     view::View,
 };
 use crate::{
-    command::Command,
+    command::{Backup, Command},
     desk::{Key, Offer},
     screen::Screen,
     seat::Seat,
@@ -32,6 +33,7 @@ pub(super) fn start_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
             another_ui(ui, view);
             key_missing_ui(ui, view, drafts);
         }
+        Key::Locked { wrong } => key_locked_ui(ui, view, drafts, *wrong),
         Key::Unsaved { words, asked: false, .. } => words_ui(ui, view, words),
         Key::Unsaved { asked: true, .. } => proof_ui(ui, view, drafts),
         Key::Ready { member } => {
@@ -67,28 +69,60 @@ fn another_ui(ui: &mut Ui, view: &View<'_>) {
 }
 
 fn key_missing_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
+    let chosen = choose_ui(ui, view, &mut drafts.passphrases);
     card_ui(ui, Some(view.t("key_new_title")), |ui| {
         ui.label(view.t("key_new_text"));
-        if main_button(ui, true, view.t("key_make")).clicked() {
-            view.send(Command::MakeKey);
+        if main_button(ui, chosen.is_proper(), view.t("key_make")).clicked() {
+            view.send(Command::MakeKey(chosen.take(&mut drafts.passphrases)));
         }
     });
+    restore_ui(ui, view, drafts, &chosen);
+}
+
+fn key_locked_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts, wrong: bool) {
+    unlock_ui(ui, view, drafts, wrong);
+    if drafts.passphrases.forgotten {
+        let chosen = choose_ui(ui, view, &mut drafts.passphrases);
+        restore_ui(ui, view, drafts, &chosen);
+    }
+}
+
+fn restore_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts, chosen: &Chosen) {
     card_ui(ui, Some(view.t("key_restore_title")), |ui| {
         ui.label(view.t("key_restore_text"));
         ui.checkbox(&mut drafts.restoring, view.t("key_have_words"));
         if drafts.restoring {
-            let label = ui.label(view.t("words_field"));
-            let field = TextEdit::multiline(&mut drafts.words).desired_rows(3);
-            ui.add(field.desired_width(f32::INFINITY)).labelled_by(label.id);
-            let count = drafts.words.split_whitespace().count();
-            let text = view.fill("words_count", &[("count", &count.to_string())]);
-            ui.label(RichText::new(text).weak());
-            let enough = count == crate::desk::WORDS;
-            if ui.add_enabled(enough, egui::Button::new(view.t("key_restore"))).clicked() {
-                view.send(Command::RestoreKey(Secret::take(&mut drafts.words)));
+            from_words_ui(ui, view, drafts, chosen);
+        }
+        ui.checkbox(&mut drafts.copy.restoring, view.t("key_have_file"));
+        if drafts.copy.restoring {
+            field_ui(ui, view.t("backup_from"), &mut drafts.copy.path, "sahakar-key.age");
+            secret_ui(ui, view.t("backup_passphrase"), &mut drafts.copy.passphrase);
+            let said = !drafts.copy.passphrase.is_empty() && chosen.is_proper();
+            if ui.add_enabled(said, egui::Button::new(view.t("key_restore_file"))).clicked() {
+                let passphrase = Secret::take(&mut drafts.copy.passphrase);
+                let backup = Backup::File(drafts.copy.path.trim().into(), passphrase);
+                view.send(Command::RestoreKey(backup, chosen.take(&mut drafts.passphrases)));
             }
         }
+        if !chosen.is_proper() && (drafts.restoring || drafts.copy.restoring) {
+            ui.label(RichText::new(view.t("passphrase_first")).weak());
+        }
     });
+}
+
+fn from_words_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts, chosen: &Chosen) {
+    let label = ui.label(view.t("words_field"));
+    let field = TextEdit::multiline(&mut drafts.words).desired_rows(3);
+    ui.add(field.desired_width(f32::INFINITY)).labelled_by(label.id);
+    let count = drafts.words.split_whitespace().count();
+    let text = view.fill("words_count", &[("count", &count.to_string())]);
+    ui.label(RichText::new(text).weak());
+    let enough = count == crate::desk::WORDS && chosen.is_proper();
+    if ui.add_enabled(enough, egui::Button::new(view.t("key_restore"))).clicked() {
+        let backup = Backup::Words(Secret::take(&mut drafts.words));
+        view.send(Command::RestoreKey(backup, chosen.take(&mut drafts.passphrases)));
+    }
 }
 
 fn words_ui(ui: &mut Ui, view: &View<'_>, words: &Secret) {

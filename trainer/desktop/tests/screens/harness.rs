@@ -56,6 +56,12 @@ impl Tested {
         self.steps();
     }
 
+    /// The first of several with this label.
+    pub(crate) fn click_first(&mut self, label: &str) {
+        self.harness.query_all_by_label(label).next().unwrap().click();
+        self.steps();
+    }
+
     pub(crate) fn type_into(&mut self, label: &str, text: &str) {
         let field = self.harness.get_by_label(label);
         field.focus();

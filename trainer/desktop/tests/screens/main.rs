@@ -6,6 +6,7 @@ mod change;
 mod co_operative;
 mod data;
 mod harness;
+mod passphrase;
 mod seats;
 mod start;
 mod training;

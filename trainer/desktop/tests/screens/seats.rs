@@ -73,6 +73,7 @@ fn a_list_leads_from_one_federation_to_the_other() {
     assert!(tested.to_do().iter().any(asked));
     let line = SentLine {
         time_ms: 0,
+        to: None,
         kind: "submit".to_owned(),
         bytes: 9,
         digest: "d".to_owned(),
@@ -137,8 +138,9 @@ fn one_more_gets_a_key_of_its_own_and_says_why() {
     tested.tell(News::KeyMissing);
     tested.assert_sees(&["the member there are the same person", "learns for one at a time"]);
     tested.to_do();
+    tested.click("Without a passphrase");
     tested.click("Make a key");
-    assert!(matches!(tested.to_do()[..], [(Seat(3), Effect::MakeKey)]));
+    assert!(matches!(tested.to_do()[..], [(Seat(3), Effect::MakeKey(None))]));
     tested.tell(News::Key { member: "ff".to_owned(), words: Some(words()) });
     tested.assert_sees(&["24. word24"]);
     sits(&mut tested, "wine · Not training");

@@ -1,6 +1,6 @@
 //! First start, invitation, consent.
 
-use trainer_desktop::{Effect, Failure, News, Settings};
+use trainer_desktop::{Backup, Effect, Failure, News, Settings};
 
 use crate::harness::{Tested, ready, terms, words};
 
@@ -10,7 +10,11 @@ fn the_first_start_makes_a_key_and_makes_the_person_prove_the_back_up() {
     tested.tell(News::KeyMissing);
     tested.effects();
     tested.click("Make a key");
-    assert!(matches!(tested.effects()[..], [Effect::MakeKey]));
+    assert!(tested.effects().is_empty(), "a passphrase, or the word to go without, comes first");
+    tested.click("Without a passphrase");
+    tested.assert_sees(&["has your key: your credits and your votes"]);
+    tested.click("Make a key");
+    assert!(matches!(tested.effects()[..], [Effect::MakeKey(None)]));
     tested.tell(News::Key { member: "ab".to_owned(), words: Some(words()) });
     tested.assert_sees(&["word1", "24. word24", "Nobody from Sahakar will ever ask"]);
     tested.click("I have written them down");
@@ -34,6 +38,7 @@ fn a_key_is_restored_only_from_24_words() {
     let mut tested = Tested::open(Settings::default());
     tested.tell(News::KeyMissing);
     tested.effects();
+    tested.click("Without a passphrase");
     tested.click("I have my 24 words");
     tested.type_into("The 24 words, in order", "one two three");
     tested.assert_sees(&["3 of 24 words"]);
@@ -41,8 +46,10 @@ fn a_key_is_restored_only_from_24_words() {
     assert!(tested.effects().is_empty(), "the button is off");
     tested.type_into("The 24 words, in order", &" more".repeat(21));
     tested.click("Restore the key");
-    assert!(matches!(&tested.effects()[..], [Effect::RestoreKey(words)]
-        if words.expose().starts_with("one two three more")));
+    assert!(
+        matches!(&tested.effects()[..], [Effect::RestoreKey { backup: Backup::Words(words), .. }]
+        if words.expose().starts_with("one two three more"))
+    );
     let reason = "these are not the words of a key".to_owned();
     tested.tell(News::Failed { what: Failure::Key, reason });
     tested.assert_sees(&["The key: these are not the words of a key", "Make a key"]);

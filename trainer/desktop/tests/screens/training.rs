@@ -3,7 +3,7 @@
 use egui_kittest::kittest::Queryable as _;
 use serde_json::json;
 use trainer_conditions::{Condition, Pace, Reason};
-use trainer_desktop::{Effect, Failure, News, SentLine};
+use trainer_desktop::{CoOperative, Earned, Effect, Failure, News, Sealed, SentLine};
 
 use crate::harness::{ready, running};
 
@@ -86,6 +86,7 @@ fn what_left_is_listed_and_exported() {
     tested.assert_sees(&["Nothing has left this computer."]);
     let line = |sealed, round| SentLine {
         time_ms: 1_700_000_000_000,
+        to: Some("12D3KooWfeedc0ff".to_owned()),
         kind: if sealed { "submit" } else { "fetch" }.to_owned(),
         bytes: 2_048,
         digest: "feedc0ffee123456".to_owned(),
@@ -102,6 +103,7 @@ fn what_left_is_listed_and_exported() {
         "none in it",
         "feedc0ffee12",
     ]);
+    tested.assert_sees(&["feedc0ff"]);
     tested.effects();
     tested.click("Export");
     assert!(
@@ -110,4 +112,55 @@ fn what_left_is_listed_and_exported() {
     let reason = "writing sent.jsonl: File exists".to_owned();
     tested.tell(News::Failed { what: Failure::Sent, reason });
     tested.assert_sees(&["What left: writing sent.jsonl: File exists"]);
+}
+
+#[test]
+fn a_sealed_message_is_looked_at_byte_for_byte_and_told_with_its_entry_of_the_ledger() {
+    let mut tested = ready();
+    tested.click("What left");
+    let line = |round, digest: &str| SentLine {
+        time_ms: 1_700_000_000_000,
+        to: None,
+        kind: "submit".to_owned(),
+        bytes: 1_000,
+        digest: digest.to_owned(),
+        sealed: true,
+        round: Some(round),
+    };
+    // One of which the ledger has settled the round, and one of which it has not.
+    let lines = vec![line(1, "ab01"), line(7, "ab07")];
+    tested.tell(News::Sent { lines, messages: 2, bytes: 2_000 });
+    assert!(!tested.sees("4711"));
+    let earned = Earned {
+        round: 1,
+        value: 0.1,
+        value_so_far: 0.1,
+        value_low: None,
+        value_high: None,
+        credits: "5".to_owned(),
+        sentence: String::new(),
+        ledger_index: 4_711,
+    };
+    let said = CoOperative { rounds: vec![earned], ..CoOperative::default() };
+    tested.tell(News::CoOperative(Box::new(said)));
+    tested.assert_sees(&["4711"]);
+    assert_eq!(tested.desk().ledger_index(7), None);
+
+    tested.effects();
+    tested.click_first("Bytes");
+    let effects = tested.effects();
+    assert_eq!(effects.len(), 1);
+    assert!(matches!(&effects[..], [Effect::ReadSealed(digest)] if digest == "ab01"));
+    let (begin, end) = ("0a".repeat(256), "f0".repeat(256));
+    let sealed = Sealed { digest: "ab01".to_owned(), bytes: 1_000, begin, end };
+    tested.tell(News::Sealed(Box::new(sealed)));
+    tested.assert_sees(&["You cannot read them", "1000 B", "… 488 more bytes …", "000002e8  f0f0"]);
+    tested.click("Write the bytes");
+    assert!(matches!(&tested.effects()[..], [Effect::ExportSealed(digest, path)]
+        if digest == "ab01" && path.ends_with("sealed-message.bin")));
+    let reason = "no copy of the message ab01 is kept: only the newest sealed ones are".to_owned();
+    tested.tell(News::Failed { what: Failure::Sent, reason });
+    tested.assert_sees(&["What left: no copy of the message ab01 is kept"]);
+    tested.click("Close the bytes");
+    assert!(!tested.sees("You cannot read them"));
 }

@@ -1,17 +1,19 @@
 //! Keys: a member's, an Ed25519 seed in a file that only its owner reads; and a buyer's, which the node issues.
 
 mod access;
-
+mod protecting;
 mod words;
 
 use std::path::{Path, PathBuf};
 
-use aggregator_network::{create_key, load_key};
+use aggregator_network::{KeyProtection, create_key};
 use clap::Subcommand;
 use privacy_identity::{SealingKey, SigningKey};
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 
 use super::output::print;
+pub use crate::passphrases::read_key_file;
+use crate::passphrases::{NewPassphraseArgs, PassphraseArgs};
 pub use words::{key_file_from_words, words_of_key_file};
 
 /// `sahakar key`.
@@ -22,6 +24,12 @@ pub enum KeyCommand {
         /// Where the seed is written; an existing file is never overwritten
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Under a new passphrase
+        #[arg(long)]
+        encrypt: bool,
+        /// The new passphrase
+        #[command(flatten)]
+        new: NewPassphraseArgs,
     },
     /// Issue an API key to a buyer, or to one's own till
     Issue(Box<access::IssueArgs>),
@@ -35,18 +43,24 @@ pub enum KeyCommand {
     Show {
         /// The key file
         file: PathBuf,
+        /// What unlocks it
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
     },
+    /// Put a key file under a passphrase, or under another one
+    Encrypt(protecting::EncryptArgs),
+    /// Take a key file from under its passphrase: whoever can read the disk then has the key
+    Decrypt(protecting::DecryptArgs),
     /// Print the 24 words that are this key (BIP-39): whoever has them has the key
     Words {
         /// The key file
         file: PathBuf,
+        /// What unlocks it
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
     },
     /// Write the key that 24 words name; they are read from standard input
-    Restore {
-        /// Where the seed is written; an existing file is never overwritten
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    Restore(protecting::RestoreArgs),
 }
 
 impl KeyCommand {
@@ -56,16 +70,22 @@ impl KeyCommand {
     /// A file that cannot be read or written, or holds no key; what the node refuses.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::New { out } => print(public_keys(&new_key_file(&out)?)),
+            Self::New { out, encrypt, new } => {
+                let passphrase = new.passphrase_if(encrypt)?;
+                let protection = KeyProtection::under(passphrase.as_ref());
+                print(public_keys(&new_key_file_under(&out, protection)?))
+            }
             Self::Issue(args) => args.run(),
             Self::List(args) => args.run(),
             Self::Rotate(args) => args.run(),
             Self::Revoke(args) => args.run(),
-            Self::Show { file } => print(public_keys(&read_key_file(&file)?)),
-            Self::Words { file } => print(words_of_key_file(&file)?.as_str()),
-            Self::Restore { out } => {
-                print(public_keys(&key_file_from_words(std::io::stdin().lock(), &out)?))
-            }
+            Self::Show { file, passphrase } => print(public_keys(&passphrase.key(&file)?)),
+            Self::Encrypt(args) => args.run(),
+            Self::Decrypt(args) => args.run(),
+            Self::Words { file, passphrase } => print(
+                words_of_key_file(&file, passphrase.passphrase_for(&file)?.as_ref())?.as_str(),
+            ),
+            Self::Restore(args) => args.run(),
         }
     }
 }
@@ -80,15 +100,11 @@ fn public_keys(key: &SigningKey) -> String {
 /// # Errors
 /// If the file exists or cannot be written.
 pub fn new_key_file(path: &Path) -> anyhow::Result<SigningKey> {
-    Ok(SigningKey::from_seed(&*create_key(path, &mut UnwrapErr(SysRng))?))
+    new_key_file_under(path, KeyProtection::Clear)
 }
 
-/// Reads a key from the file of its seed.
-///
-/// # Errors
-/// If the file cannot be read, is open to others, or holds no seed.
-pub fn read_key_file(path: &Path) -> anyhow::Result<SigningKey> {
-    Ok(SigningKey::from_seed(&*load_key(path)?))
+fn new_key_file_under(path: &Path, protection: KeyProtection<'_>) -> anyhow::Result<SigningKey> {
+    Ok(SigningKey::from_seed(&*create_key(path, protection, &mut UnwrapErr(SysRng))?))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aggregator_network::{Address, create_key};
+use aggregator_network::{Address, KeyProtection, create_key};
 use anyhow::{Context as _, bail};
 use data_dao_governance::CharterParameters;
 use privacy_identity::{Digest, SealingKey, SigningKey};
@@ -414,7 +414,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 /// Makes an aggregator's key and returns its public half for the terms.
 fn aggregator_keys(dir: &Path, rng: &mut impl CryptoRng) -> anyhow::Result<AggregatorConfig> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    let signing = SigningKey::from_seed(&*create_key(&dir.join("key"), rng)?);
+    let signing = SigningKey::from_seed(&*create_key(&dir.join("key"), KeyProtection::Clear, rng)?);
     Ok(AggregatorConfig {
         verifying: signing.verifying_key().to_string(),
         sealing: hex::encode(SealingKey::derived_from(&signing).public().0),

@@ -4,10 +4,10 @@
 //! which names these very terms; without such a policy nothing is signed. The order matters, too: a crash after the ledger has
 //! the consent leaves a device that still refuses, and asks to be told again.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, ensure};
-use privacy_identity::Digest;
+use privacy_identity::{Digest, Passphrase};
 use serde_json::json;
 use trainer_agent::{Agent, Invitation};
 
@@ -19,16 +19,18 @@ use crate::{
 
 /// Agrees to the terms with the digest `terms`, unless that was done before.
 pub(super) async fn consent(
-    state: &Path,
+    (state, passphrase): (&Path, Option<Arc<Passphrase>>),
     invitation: &Invitation,
     terms: Digest,
     node: &str,
     events: Events,
 ) -> anyhow::Result<()> {
-    let Some(change) = Agent::offered_change(state, invitation, terms).await? else {
+    let passphrase = passphrase.as_deref();
+    let change = Agent::offered_change(state, passphrase, invitation, terms).await?;
+    let Some(change) = change else {
         return Ok(());
     };
-    let key = Agent::key(state)?;
+    let key = Agent::key(state, passphrase)?;
     let (rest, name) = (Rest::new(node), change.offered().unverified_body().name.clone());
     let signing = tokio::task::spawn_blocking(move || {
         let policy = policy_of(&rest, &name).context("the policy that members voted for")?;

@@ -1,14 +1,14 @@
 //! A device that found a lie about its own update shows the proof to the DAO node, and to nobody else.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use aggregator_network::load_key;
+use aggregator_network::unlock_key;
 use aggregator_protocol::FederationTerms;
 use anyhow::Context as _;
 use data_dao_governance::Accused;
 use data_dao_journal::Dispute;
 use data_dao_ledger::Name;
-use privacy_identity::{Decode as _, Digest, Signed, SigningKey, Tag};
+use privacy_identity::{Decode as _, Digest, Passphrase, Signed, SigningKey, Tag};
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,12 +22,15 @@ const REASON_BYTES_MAX: usize = 200;
 
 /// Shows what the device kept of a disputed round, if it kept a proof; tells what came of it.
 pub(super) async fn disclose(
-    state: PathBuf,
+    (state, passphrase): (PathBuf, Option<Arc<Passphrase>>),
     node: String,
     (round, reason): (u64, String),
     events: Events,
 ) {
-    let filed = tokio::task::spawn_blocking(move || file(&state, &node, round, &reason)).await;
+    let filed = tokio::task::spawn_blocking(move || {
+        file((&state, passphrase.as_deref()), &node, round, &reason)
+    })
+    .await;
     let told = match filed {
         Ok(Ok(Some(answer))) => json!({"event": "disclosed", "round": round, "answer": answer}),
         // Nothing that a single party could have done: there is nothing to show.
@@ -43,7 +46,7 @@ pub(super) async fn disclose(
 }
 
 fn file(
-    state: &std::path::Path,
+    (state, passphrase): (&std::path::Path, Option<&Passphrase>),
     node: &str,
     round: u64,
     reason: &str,
@@ -56,7 +59,7 @@ fn file(
     let path = state.join("terms.bin");
     let terms = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let terms = Signed::<FederationTerms>::from_bytes(&terms).context("terms.bin")?;
-    let key = SigningKey::from_seed(&*load_key(&state.join("key"))?);
+    let key = SigningKey::from_seed(&*unlock_key(&state.join("key"), passphrase)?);
     let rest = Rest::new(node);
     let objection = Dispute {
         dao: dao_id(&rest)?,

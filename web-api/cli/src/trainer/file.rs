@@ -28,10 +28,15 @@ const SEPARATOR: &str = "__";
 pub struct TrainerFile {
     /// Where key, consent and the record of what was sent are kept. As `--state`; needed.
     pub state_dir: Option<PathBuf>,
+    /// A file with the passphrase of the key, in one line, such as a credential of systemd. As `--passphrase-file`; by default the
+    /// key is in the clear.
+    pub passphrase_file: Option<PathBuf>,
     /// A public name, at most 64 bytes. As `--label`; by default `contributor`.
     pub label: Option<String>,
     /// `auto`, `wgpu` or `cpu`. As `--device`; by default `auto`.
     pub device: Option<String>,
+    /// Mebibytes of sealed messages that are kept as they left, for `sahakar sent`; 0 keeps none. As `--keep-sent`; by default 64.
+    pub keep_sent_mib: Option<u64>,
     /// Makes training repeatable. As `--seed`; by default the operating system's randomness.
     pub seed: Option<u64>,
     /// Events as lines of JSON on standard output. As `--json`; by default `false`.

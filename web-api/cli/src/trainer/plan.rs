@@ -1,16 +1,16 @@
 //! What a trainer is to do, after flags, environment and file were put together.
 
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, bail, ensure};
 use datasets::Mapping;
-use privacy_identity::Digest;
-use trainer_agent::{Behaviour, Invitation, OwnData};
+use privacy_identity::{Digest, Passphrase};
+use trainer_agent::{Behaviour, Invitation, OwnData, SentCopies};
 use trainer_conditions::Preferences;
 use trainer_model::DeviceChoice;
 
 use super::{
-    TrainerArgs,
+    KEEP_SENT_MIB_MAX, TrainerArgs,
     file::{DataSection, JoinSection, LogSection, TrainerFile},
 };
 use crate::pacing;
@@ -23,6 +23,8 @@ const INVITATION_BYTES_MAX: u64 = 16 << 10;
 pub struct TrainerPlan {
     /// Where key, consent and the record of what was sent are kept.
     pub state: PathBuf,
+    /// What unlocks its key, and under which a new one is kept.
+    pub passphrase: Option<Arc<Passphrase>>,
     /// The invitation.
     pub join: Invitation,
     /// What is to be trained on; none where only the terms are asked for.
@@ -31,6 +33,8 @@ pub struct TrainerPlan {
     pub label: String,
     /// Where to train.
     pub device: DeviceChoice,
+    /// How much of what was sealed is kept as it left, in mebibytes.
+    pub keep_sent_mib: u64,
     /// Makes training repeatable.
     pub seed: Option<u64>,
     /// When to train; without them whenever there is something to train.
@@ -91,12 +95,17 @@ impl TrainerArgs {
         };
         let url = self.url.or(file.join.url.clone());
         ensure!(self.consent.is_none() || url.is_some(), "--consent needs join.url (or --url)");
+        let state = self.state.or(file.state_dir).context("state_dir (or --state) is needed")?;
+        let mut passphrase = self.passphrase;
+        passphrase.passphrase_file = passphrase.passphrase_file.or(file.passphrase_file);
         Ok(TrainerPlan {
-            state: self.state.or(file.state_dir).context("state_dir (or --state) is needed")?,
+            passphrase: passphrase.passphrase_for(&state.join("key"))?.map(Arc::new),
+            state,
             join: invitation(self.join, self.join_file, file.join)?,
             data,
             label: self.label.or(file.label).unwrap_or_else(|| "contributor".to_owned()),
             device,
+            keep_sent_mib: keep_sent_mib(self.keep_sent, file.keep_sent_mib)?,
             seed: self.seed.or(file.seed),
             preferences,
             metrics: self.metrics.or(file.metrics.listen),
@@ -139,6 +148,15 @@ impl TrainerArgs {
             hold_out_seed: flags.hold_out_seed.or(section.hold_out_seed).unwrap_or(1),
         }))
     }
+}
+
+fn keep_sent_mib(flag: Option<u64>, file: Option<u64>) -> anyhow::Result<u64> {
+    let said = flag.or(file).unwrap_or(SentCopies::BYTES_MAX_DEFAULT >> 20);
+    ensure!(
+        said <= KEEP_SENT_MIB_MAX,
+        "keep_sent_mib is {said}, at most {KEEP_SENT_MIB_MAX} can be"
+    );
+    Ok(said)
 }
 
 /// The environment, without what is no text: no variable of ours is.

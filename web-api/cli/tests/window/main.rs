@@ -55,6 +55,9 @@ const LOOKS: [(&str, &str, u16); 4] = [
     ("hindi", "light", 200),
 ];
 
+/// What the person's key is under.
+const PASSPHRASE: &str = "five words of a list";
+
 /// Names of screens in the files of translations.
 const SCREENS: [&str; 9] = [
     "nav_start",
@@ -115,6 +118,16 @@ impl Person {
         let words = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let words: toml::Table = fs::read_to_string(words).unwrap().parse().unwrap();
         let word = |name: &str| words[name].as_str().unwrap();
+        // The key opens at each start, and only with its passphrase.
+        self.reader.sees(word("unlock_title"));
+        self.keeps(&format!("{language}-{shade}-{scale}-0-unlock"));
+        if language == "english" && scale == 100 {
+            self.reader.types(word("passphrase_now"), "not the passphrase");
+            self.reader.clicks(word("unlock"));
+            self.reader.sees("This is not the passphrase of the key.");
+        }
+        self.reader.types(word("passphrase_now"), PASSPHRASE);
+        self.reader.clicks(word("unlock"));
         // The terms were asked for, and the data were read again: the first steps are done.
         let done = |name: &str| format!("{}  •", word(name));
         self.reader.sees(&done("nav_data"));
@@ -135,6 +148,10 @@ impl Person {
         let reader = &self.reader;
         reader.sees("A new key");
         self.keeps("01-first-start");
+        reader.types("New passphrase", PASSPHRASE);
+        reader.types("New passphrase again", PASSPHRASE);
+        reader.sees("Both are the same");
+        self.keeps("01-passphrase");
         reader.clicks("Make a key");
         reader.sees("Write down these 24 words");
         self.keeps("02-words");
@@ -196,6 +213,7 @@ impl Person {
     fn member(&self) -> String {
         let mut show = Command::new(env!("CARGO_BIN_EXE_sahakar"));
         show.args(["key", "show"]).arg(self.home().join("trainer/key"));
+        show.env("SAHAKAR_PASSPHRASE", PASSPHRASE);
         let shown = String::from_utf8(show.output().unwrap().stdout).unwrap();
         let key = shown.lines().find_map(|line| line.strip_prefix("verifying ")).unwrap();
         key.trim().to_owned()
@@ -283,12 +301,78 @@ impl Person {
         assert!(!reader.shows("Paused while this computer is in use"));
     }
 
+    /// The sealed bytes of the newest update, and the entry of the ledger that it led to.
+    fn looks_at_sealed_bytes(&self) {
+        let reader = &self.reader;
+        let member = self.member();
+        let path = format!("/v1/federations/wine/contributors/{member}/rounds");
+        reader.until("an entry of the ledger beside an update", || {
+            let rounds = self.asks(&path)?;
+            let entries = rounds["rounds"].as_array()?.iter();
+            let entries: Vec<_> = entries.map(|round| round["ledger_index"].to_string()).collect();
+            let seen = reader.texts().iter().any(|text| entries.contains(text));
+            if !seen {
+                reader.clicks("Read again");
+            }
+            seen.then_some(())
+        });
+        reader.clicks("Bytes");
+        reader.sees("A sealed message, as it left");
+        reader.sees("00000000  ");
+        let file = self.dir.join("sealed.bin");
+        reader.types("Write all of it to", &file.display().to_string());
+        reader.clicks("Write the bytes");
+        reader.until("the bytes in a file", || {
+            fs::metadata(&file).ok().filter(|file| file.len() > 0)
+        });
+        self.keeps("11-what-left-bytes");
+        reader.clicks("Close the bytes");
+    }
+
+    /// Changes the passphrase, writes a copy of the key, forgets the passphrase, and has the same key again from the copy.
+    fn forgets_the_passphrase(&mut self) {
+        let (copy, of_copy) = (self.dir.join("copy.age"), "five words for the copy");
+        let of_copy_field = "Passphrase of the copy";
+        let reader = &self.reader;
+        let chooses = |reader: &Reader, passphrase: &str| {
+            reader.types("New passphrase", passphrase);
+            reader.types("New passphrase again", passphrase);
+        };
+        reader.clicks("Settings");
+        reader.types("Passphrase of the key", PASSPHRASE);
+        chooses(reader, "five words nobody knows");
+        reader.clicks("Change the passphrase");
+        reader.sees("The key is encrypted under the new passphrase.");
+        reader.types("Write the copy to", &copy.display().to_string());
+        reader.types(of_copy_field, of_copy);
+        self.keeps("14-passphrase-changed");
+        reader.clicks("Write the copy");
+        reader.sees(&copy.display().to_string());
+
+        drop(self.window.take());
+        self.opens_the_window(None);
+        let reader = &self.reader;
+        reader.types("Passphrase of the key", PASSPHRASE);
+        reader.clicks("Unlock");
+        reader.sees("This is not the passphrase of the key.");
+        reader.clicks("I have forgotten it");
+        chooses(reader, PASSPHRASE);
+        reader.clicks("I have an encrypted copy of the key");
+        reader.types("File of the copy", &copy.display().to_string());
+        reader.types(of_copy_field, of_copy);
+        self.keeps("15-forgotten");
+        reader.clicks("Restore from the copy");
+        reader.sees("Your key is here and backed up.");
+        assert!(self.home().join("trainer/key.forgotten").exists());
+    }
+
     /// Looks at what left, and at the other screens.
     fn looks_around(&self) {
         let reader = &self.reader;
         reader.clicks("What left");
         reader.sees("sealed, round ");
         self.keeps("11-what-left");
+        self.looks_at_sealed_bytes();
         reader.clicks("Votes");
         reader.sees("There are no proposals.");
         self.keeps("12-votes");
@@ -386,13 +470,14 @@ async fn a_person_joins_trains_earns_and_is_not_disturbed() {
     let place = dir.path().to_owned();
     let known = (cooperative.http().to_owned(), vintage.wineries[OTHERS].csv.clone());
     let person = meanwhile(&mut cooperative, move || {
-        let person = Person::sits_down(&place, &invitation, known)?;
+        let mut person = Person::sits_down(&place, &invitation, known)?;
         person.makes_a_key();
         person.joins();
         person.allows_training_while_in_use(true);
         let member = person.earns();
         person.is_at_the_computer(&member);
         person.looks_around();
+        person.forgets_the_passphrase();
         Some(person)
     });
     if let Some(mut person) = person.await {

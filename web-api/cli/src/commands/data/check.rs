@@ -95,7 +95,7 @@ fn invited(invitation: &Invitation) -> anyhow::Result<FederationSchema> {
     let dir = tempfile::tempdir()?;
     let mut terms = None;
     block_on(async {
-        terms = Some(Agent::offer(&dir.path().join("state"), invitation).await?);
+        terms = Some(Agent::offer(&dir.path().join("state"), None, invitation).await?);
         Ok(())
     })?;
     FederationSchema::of_terms(terms.expect("asked without an error"))

@@ -6,10 +6,11 @@
 
 use std::{io::Read as _, path::Path};
 
-use aggregator_network::{load_key, restore_key};
+use aggregator_network::{KeyProtection, restore_key, unlock_key};
 use anyhow::Context as _;
 use bip39::{Language, Mnemonic};
-use privacy_identity::SigningKey;
+use privacy_identity::{Passphrase, SigningKey};
+use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use zeroize::Zeroizing;
 
 /// Longest text that is read: 24 words of at most eight letters, with room for line feeds.
@@ -25,8 +26,11 @@ const WORDS: usize = 24;
 ///
 /// # Panics
 /// Never: 32 bytes have a mnemonic.
-pub fn words_of_key_file(path: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let seed = load_key(path)?;
+pub fn words_of_key_file(
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+) -> anyhow::Result<Zeroizing<String>> {
+    let seed = unlock_key(path, passphrase)?;
     let words = Mnemonic::from_entropy_in(Language::English, &*seed).expect("32 bytes have words");
     Ok(Zeroizing::new(words.to_string()))
 }
@@ -35,7 +39,11 @@ pub fn words_of_key_file(path: &Path) -> anyhow::Result<Zeroizing<String>> {
 ///
 /// # Errors
 /// Words that are not 24 of the list with a right checksum; a file that exists already.
-pub fn key_file_from_words(input: impl std::io::Read, path: &Path) -> anyhow::Result<SigningKey> {
+pub fn key_file_from_words(
+    input: impl std::io::Read,
+    path: &Path,
+    protection: KeyProtection<'_>,
+) -> anyhow::Result<SigningKey> {
     let mut text = Zeroizing::new(String::new());
     input.take(TEXT_BYTES_MAX).read_to_string(&mut text).context("reading the words")?;
     let text = Zeroizing::new(text.trim().to_lowercase());
@@ -46,7 +54,7 @@ pub fn key_file_from_words(input: impl std::io::Read, path: &Path) -> anyhow::Re
         .map_err(|error| anyhow::anyhow!("these are not the words of a key: {error}"))?;
     let mut seed = Zeroizing::new([0; 32]);
     seed.copy_from_slice(&Zeroizing::new(words.to_entropy()));
-    restore_key(path, &seed)?;
+    restore_key(path, &seed, protection, &mut UnwrapErr(SysRng))?;
     Ok(SigningKey::from_seed(&seed))
 }
 
@@ -60,13 +68,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (first, second) = (dir.path().join("first"), dir.path().join("second"));
         let public = new_key_file(&first).unwrap().verifying_key();
-        let words = words_of_key_file(&first).unwrap();
+        let words = words_of_key_file(&first, None).unwrap();
         assert_eq!(words.split_whitespace().count(), WORDS);
         let spaced = format!("\n {}\n", words.to_uppercase().replace(' ', "\n"));
-        key_file_from_words(spaced.as_bytes(), &second).unwrap();
+        key_file_from_words(spaced.as_bytes(), &second, KeyProtection::Clear).unwrap();
         assert_eq!(read_key_file(&second).unwrap().verifying_key(), public);
         assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
-        assert!(key_file_from_words(words.as_bytes(), &second).is_err(), "never overwritten");
+        assert!(
+            key_file_from_words(words.as_bytes(), &second, KeyProtection::Clear).is_err(),
+            "never overwritten"
+        );
     }
 
     /// Source: BIP-39's test vectors (trezor/python-mnemonic, vectors.json): 32 zero bytes.
@@ -74,9 +85,9 @@ mod tests {
     fn the_words_are_those_of_the_standard() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("zero");
-        restore_key(&path, &[0; 32]).unwrap();
+        restore_key(&path, &[0; 32], KeyProtection::Clear, &mut UnwrapErr(SysRng)).unwrap();
         let expected = format!("{} art", ["abandon"; 23].join(" "));
-        assert_eq!(*words_of_key_file(&path).unwrap(), expected);
+        assert_eq!(*words_of_key_file(&path, None).unwrap(), expected);
     }
 
     #[test]
@@ -84,7 +95,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         let refused = |text: &str| {
-            format!("{:#}", key_file_from_words(text.as_bytes(), &path).err().unwrap())
+            format!(
+                "{:#}",
+                key_file_from_words(text.as_bytes(), &path, KeyProtection::Clear).err().unwrap()
+            )
         };
         assert_eq!(refused("abandon art"), "2 words were given, a key has 24");
         let wrong = [["abandon"; 23].join(" "), "zebra".to_owned()].join(" ");
