@@ -194,7 +194,7 @@ async fn a_call_that_is_repeated_while_it_is_made_is_paid_once_and_never_told_to
             let told = reply.text();
             match reply.status {
                 200 => drop(ids.insert(reply.json()["parameters"]["receipt"].to_string())),
-                409 if !answered_each_time => assert!(told.contains("in progress"), "{told}"),
+                409 if !answered_each_time => assert!(told.contains("is not done yet"), "{told}"),
                 other => panic!("{name}: {other} {told}"),
             }
         }
