@@ -4,6 +4,7 @@
 const KEY = "sahakar-api-key";
 const RECEIPTS = "sahakar-receipts";
 const RECEIPTS_MAX = 100;
+const UNDECIDED = [408, 409, 429]; // refusals after which the same request may still be booked, or is already
 const UNITS = 10000; // amounts are in 10^-4 of the currency's unit
 const one = (id) => document.getElementById(id);
 const market = one("market");
@@ -38,9 +39,31 @@ async function ask(method, path, body, headers = {}) {
     request.body = JSON.stringify(body);
   }
   const answer = await fetch(path, request);
+  if (answer.ok) return answer.json();
   const json = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(`Refused: ${json.detail || json.error || answer.status}.`);
-  return json;
+  const error = new Error(`Refused: ${json.detail || json.error || answer.status}.`);
+  error.isFinal = answer.status >= 400 && answer.status < 500 && !UNDECIDED.includes(answer.status);
+  throw error;
+}
+
+// What moves money is sent under the same name until the node has answered or refused it: then it is booked once, whatever
+// happens between. A time-out or a gateway's error says nothing about what was booked.
+async function once(what, path, body) {
+  const place = `sahakar-order:${what}`;
+  const name = sessionStorage.getItem(place) || random();
+  sessionStorage.setItem(place, name);
+  try {
+    const answer = await ask("POST", path, body, { "idempotency-key": name });
+    sessionStorage.removeItem(place);
+    return answer;
+  } catch (error) {
+    if (error.isFinal) {
+      sessionStorage.removeItem(place);
+      throw error;
+    }
+    const why = error.isFinal === undefined ? "The node cannot be reached." : error.message;
+    throw new Error(`${why} Nothing is booked twice if you try again.`);
+  }
 }
 
 // One thing at a time: a button that waits cannot be pressed again.
@@ -207,21 +230,14 @@ async function showAccount(balance) {
   one("account").hidden = false;
 }
 
-// The same order is sent under the same name until the node has answered: then it is booked once, whatever happens between.
 async function buy() {
   const calls = Number(one("calls").value);
-  const place = `sahakar-order:${model}:${calls}`;
-  const order = sessionStorage.getItem(place) || random();
-  sessionStorage.setItem(place, order);
   try {
-    await ask("POST", "/v1/purchases", { model, calls, price_max: shown ? shown.price : null }, { "idempotency-key": order });
+    await once(`${model}:${calls}`, "/v1/purchases", { model, calls, price_max: shown ? shown.price : null });
   } catch (error) {
-    if (error instanceof TypeError) throw new Error("The node cannot be reached. Nothing is booked twice if you try again.");
-    sessionStorage.removeItem(place);
     await showPrice();
     throw error;
   }
-  sessionStorage.removeItem(place);
   await showBalance();
 }
 
@@ -229,35 +245,39 @@ function output(answer, name) {
   return answer.outputs.find((found) => found.name === name).data;
 }
 
+// What was paid is shown before anything else is asked for.
 async function predict() {
   const fields = Array.from(one("ask").querySelectorAll("input"));
   const row = fields.map((field) => Number(field.value));
   const inputs = [{ name: "input", shape: [1, row.length], datatype: "FP32", data: row }];
-  const answer = await ask("POST", `/v2/models/${encodeURIComponent(model)}/infer`, { inputs });
+  const path = encodeURIComponent(model);
+  const { signature } = await ask("GET", `/v1/models/${path}`);
+  const answer = await once(`${model}?${row}`, `/v2/models/${path}/infer`, { inputs });
   keepReceipt({ id: answer.parameters.receipt, model, label: output(answer, "label")[0] });
-  const { signature } = await ask("GET", `/v1/models/${encodeURIComponent(model)}`);
-  const receipt = await ask("GET", `/v1/receipts/${answer.parameters.receipt}`);
-  showAnswer(answer, signature.classes, receipt);
+  showAnswer(answer, signature.classes);
+  showReceipt(await ask("GET", `/v1/receipts/${answer.parameters.receipt}`));
   await showBalance();
 }
 
-function showAnswer(answer, classes, receipt) {
+function showAnswer(answer, classes) {
   const odds = output(answer, "probabilities").flatMap((odd, index) => {
     const percent = `${(100 * odd).toFixed(1)}\u202f%`;
     return [element("dt", classes[index]), element("dd", element("progress", percent, { max: 1, value: odd, "aria-hidden": "true" })), element("dd", percent)];
   });
+  one("answer").replaceChildren(element("h3", output(answer, "label")[0]), element("dl", odds, { class: "odds" }));
+  one("answer").hidden = false;
+  one("answer").focus();
+}
+
+function showReceipt(receipt) {
   const lines = receipt.lines.map((line) => fact(line.label, money(line.amount, receipt.currency, true)));
   const lineage = `${receipt.model.name} version ${receipt.model.version}, from ${receipt.model.contributors} contributors in ${receipt.model.rounds} rounds.`;
-  one("answer").replaceChildren(
-    element("h3", output(answer, "label")[0]),
-    element("dl", odds, { class: "odds" }),
+  one("answer").append(
     element("h4", "Receipt"),
     element("p", [`${money(receipt.price, receipt.currency)} for this prediction of ${lineage} `, element("a", `Entry ${receipt.ledger_index} proves it.`, { href: `/ledger/${receipt.ledger_index}` })]),
     element("h4", "Who earns what"),
     element("dl", lines, { class: "facts one" }),
   );
-  one("answer").hidden = false;
-  one("answer").focus();
 }
 
 function receipts() {
@@ -265,7 +285,7 @@ function receipts() {
 }
 
 function keepReceipt(receipt) {
-  sessionStorage.setItem(RECEIPTS, JSON.stringify([receipt, ...receipts()].slice(0, RECEIPTS_MAX)));
+  sessionStorage.setItem(RECEIPTS, JSON.stringify([receipt, ...receipts().filter(({ id }) => id !== receipt.id)].slice(0, RECEIPTS_MAX)));
 }
 
 async function showReceipts() {

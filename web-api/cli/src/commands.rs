@@ -10,6 +10,7 @@ pub mod key;
 pub mod ledger;
 pub mod member;
 pub(crate) mod name;
+mod new_file;
 mod output;
 pub mod predict;
 pub mod privacy;

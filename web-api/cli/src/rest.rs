@@ -1,6 +1,6 @@
 //! A small client of the REST interface: JSON in, JSON out, problems as errors.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -8,8 +8,39 @@ use ureq::{Agent, Body, http::Response};
 
 /// How long a request may take, in milliseconds.
 const REQUEST_MS_MAX: u64 = 30_000;
+/// How long a node's wish to be asked later is heeded, in seconds: longer than any window of its limits.
+pub const WAIT_S_MAX: u64 = 300;
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// What a node answered instead of doing what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason} (status {status})")]
+pub struct Refused {
+    /// HTTP status.
+    status: u16,
+    reason: String,
+    /// When to ask again, if it says so (RFC 9110, 10.2.3).
+    retry_after_s: Option<u64>,
+}
+
+impl Refused {
+    /// In how many seconds to ask again, if the node is only too busy now.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<u64> {
+        [429, 503].contains(&self.status).then_some(self.retry_after_s).flatten()
+    }
+}
+
+/// Whether nothing came of a request that failed so: the node refused it.
+///
+/// Threat: a buyer who is told that nothing was bought pays again. A connection that breaks, a gateway's 502 or 504, a
+/// time-out, and a conflict with the same request before say nothing about what the node has booked.
+#[must_use]
+pub fn was_refused(error: &anyhow::Error) -> bool {
+    let refused = error.downcast_ref::<Refused>();
+    refused.is_some_and(|r| (400..500).contains(&r.status) && ![408, 409].contains(&r.status))
+}
 
 /// A node's REST interface, with the secret that opens it.
 #[derive(Clone)]
@@ -48,6 +79,22 @@ impl Rest {
     /// An unreachable node, or the problem that it answers.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.json_of(self.send_get(path)?)
+    }
+
+    /// As [`Rest::get`], for one of many resources: waits as long as a node says that has no time for so many requests now.
+    ///
+    /// # Errors
+    /// As [`Rest::get`]; that it has no time for longer than [`WAIT_S_MAX`].
+    pub fn get_patiently(&self, path: &str) -> anyhow::Result<Value> {
+        patiently(|| self.get(path))
+    }
+
+    /// As [`Rest::get_bytes`] and [`Rest::get_patiently`].
+    ///
+    /// # Errors
+    /// As both.
+    pub fn get_bytes_patiently(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        patiently(|| self.get_bytes(path))
     }
 
     /// Gets a resource as it is, byte for byte.
@@ -143,6 +190,8 @@ impl Rest {
 
     fn json_of(&self, response: Response<Body>) -> anyhow::Result<Value> {
         let status = response.status();
+        let retry_after_s = response.headers().get("retry-after");
+        let retry_after_s = retry_after_s.and_then(|s| s.to_str().ok()?.trim().parse().ok());
         let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX);
         let text = body.read_to_string().context("reading the node's answer")?;
         let answer = serde_json::from_str::<Value>(&text);
@@ -154,9 +203,29 @@ impl Rest {
         // Problem details (RFC 9457), or the error of the Open Inference Protocol.
         let title = answer["title"].as_str().or_else(|| answer["error"].as_str());
         let title = title.unwrap_or("no reason given");
-        match answer["detail"].as_str() {
-            Some(detail) if detail != title => bail!("{title}: {detail} (status {status})"),
-            _ => bail!("{title} (status {status})"),
-        }
+        let reason = match answer["detail"].as_str() {
+            Some(detail) if detail != title => format!("{title}: {detail}"),
+            _ => title.to_owned(),
+        };
+        bail!(Refused { status: status.as_u16(), reason, retry_after_s })
+    }
+}
+
+/// Asks again when the node says so.
+fn patiently<T>(ask: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let mut waited_s = 0;
+    loop {
+        let error = match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let told_s = error.downcast_ref::<Refused>().and_then(Refused::retry_after_s);
+        let Some(wait_s) = told_s.filter(|wait_s| waited_s + wait_s <= WAIT_S_MAX) else {
+            return Err(error);
+        };
+        // At least a moment, so that a node that says 0 is not asked without end.
+        let wait_s = wait_s.max(1);
+        waited_s += wait_s;
+        thread::sleep(Duration::from_secs(wait_s));
     }
 }

@@ -127,7 +127,17 @@ pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     if args.json {
         println!("{outcome}");
     }
-    Ok(())
+    ensure_audited(&outcome)
+}
+
+/// What a simulation wrote as its ledger has to stand up to the audit, or its figures are of no use.
+fn ensure_audited(outcome: &serde_json::Value) -> anyhow::Result<()> {
+    match outcome["ledger"]["audit"].as_str() {
+        None | Some("ok") => Ok(()),
+        Some(found) => {
+            anyhow::bail!("the simulated ledger does not stand up to its audit: {found}")
+        }
+    }
 }
 
 fn write(path: Option<&Path>, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {

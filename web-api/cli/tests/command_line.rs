@@ -179,6 +179,34 @@ fn the_sample_configuration_of_the_readme_is_understood() {
     assert_eq!(config.federation.aggregators.len(), 2);
 }
 
+#[test]
+fn the_environment_overrides_the_file_and_a_secret_of_digits_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = serve_config(dir.path(), 8080);
+    let load = |variables: &[(&str, &str)]| {
+        let variables =
+            variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        sahakar::serve::ServeConfig::load_with(&path, Some(variables.collect()))
+    };
+    let token = "SAHAKAR__SECRETS__OPERATOR_TOKEN";
+    for secret in ["00123", "123e45", "98765432109876543210", "TRUE", "1.50"] {
+        assert_eq!(load(&[(token, secret)]).unwrap().secrets.operator_token, secret);
+    }
+    let config = load(&[
+        ("SAHAKAR__FEDERATION__ROUNDS", "7"),
+        ("SAHAKAR__FEDERATION__LEARNING_RATE", "0.25"),
+        ("SAHAKAR__FEDERATION__LICENCE", "MIT"),
+        ("SAHAKAR__DAO__DEMONSTRATION", "false"),
+        ("SAHAKAR__DAO__CHARTER__QUORUM_PERCENT", "33"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!((config.federation.rounds, config.federation.learning_rate), (7, 0.25));
+    assert_eq!((config.dao.demonstration, config.dao.charter.quorum_percent), (false, 33));
+    assert!(config.federation.licence.is_some());
+    let refused = load(&[("SAHAKAR__FEDERATION__ROUNDS", "many")]).unwrap_err();
+    assert!(format!("{refused:#}").contains("many"), "{refused:#}");
+}
+
 /// A trainer with `preferences`, whose coordinator does not answer.
 fn trainer_with(preferences: &str) -> (tempfile::TempDir, Command) {
     let dir = tempfile::tempdir().unwrap();

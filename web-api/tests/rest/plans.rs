@@ -6,6 +6,7 @@ use axum::{body::Body, http::Request};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 
+use super::inference::futures_of;
 use super::support::{Node, OPERATOR, START_MS, WEBHOOK, number, two_rows};
 
 async fn market() -> (Node, String) {
@@ -173,6 +174,35 @@ async fn a_call_with_a_name_is_paid_once_and_answered_again() {
     assert_eq!((&ledger["predictions"], &ledger["revenue"]), (&json!(1), &json!("250")));
     let left = node.get_as(&key, "/v1/balance").await.json();
     assert_eq!(left["calls"][0]["left"], "1");
+}
+
+#[tokio::test]
+async fn a_call_that_is_repeated_while_it_is_made_is_paid_once_and_never_told_to_take_another_name()
+{
+    let (node, key) = Node::with_calls(8).await;
+    let path = "/v2/models/wine/infer";
+    // Booked at once, and reserved first.
+    let mut explained = two_rows();
+    explained["parameters"] = json!({"explain": true});
+    for (name, body, answered_each_time) in
+        [("quick", two_rows(), true), ("slow", explained, false)]
+    {
+        let asked = (0..4).map(|_| node.post_once(&key, path, (name, &body)));
+        let replies = futures_of(asked).await;
+        let mut ids = std::collections::BTreeSet::new();
+        for reply in &replies {
+            let told = reply.text();
+            match reply.status {
+                200 => drop(ids.insert(reply.json()["parameters"]["receipt"].to_string())),
+                409 if !answered_each_time => assert!(told.contains("is not done yet"), "{told}"),
+                other => panic!("{name}: {other} {told}"),
+            }
+        }
+        assert_eq!(ids.len(), 1, "{name}: {ids:?}");
+        let again = node.post_once(&key, path, (name, &body)).await;
+        assert_eq!(again.status, 200, "{}", again.text());
+    }
+    assert_eq!(node.get("/v1/ledger").await.json()["predictions"], 2);
 }
 
 #[tokio::test]

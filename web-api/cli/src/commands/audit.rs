@@ -37,6 +37,9 @@ pub struct AuditArgs {
     /// Where the last checkpoint of each log is remembered; by default in the home directory
     #[arg(long, env = "SAHAKAR_AUDITS", value_name = "DIR")]
     pub remember: Option<PathBuf>,
+    /// Keep the downloaded log in this folder: the next audit with it downloads only what is new
+    #[arg(long, requires = "url", value_name = "DIR")]
+    pub keep: Option<PathBuf>,
     /// Neither hold the log against the last audit nor remember this one
     #[arg(long, conflicts_with = "remember")]
     pub forget: bool,
@@ -91,8 +94,9 @@ impl AuditArgs {
             (Some(dir), _) => (tiles_of(checked_dir(dir)?), self.vkey.clone()),
             (None, Some(url)) => {
                 copy = tempfile::tempdir().context("making a folder for the download")?;
-                let vkey = download(&Rest::new(url), self.vkey.as_deref(), copy.path())?;
-                (copy.path().to_owned(), Some(vkey))
+                let dir = self.keep.as_deref().unwrap_or(copy.path());
+                let vkey = download(&Rest::new(url), self.vkey.as_deref(), dir)?;
+                (dir.to_owned(), Some(vkey))
             }
             (None, None) => return Err(anyhow!("say where the log is: --dir or --url")),
         };
@@ -238,14 +242,15 @@ pub fn audit_dir(dir: &Path, vkey: Option<&str>) -> Result<AuditReport, TilesErr
     audit_tiles(&tiles_of(dir), vkey)
 }
 
-/// Copies the log of a node into `dir`, in the form that [`audit_dir`] reads.
+/// Copies the log of a node into `dir`, in the form that [`audit_dir`] reads. Full tiles never change: those that are there are
+/// not asked for again, and whether they are the log's tells the audit.
 ///
 /// * `vkey` — the log's verifier key, if it is known from elsewhere; else the node says it.
 ///
 /// Returns the verifier key.
 ///
 /// # Errors
-/// What the node refuses, or a checkpoint with another signature.
+/// What the node refuses, a checkpoint with another signature, or another log's in `dir`.
 pub fn download(rest: &Rest, vkey: Option<&str>, dir: &Path) -> anyhow::Result<String> {
     let vkey = match vkey {
         Some(vkey) => vkey.to_owned(),
@@ -257,17 +262,31 @@ pub fn download(rest: &Rest, vkey: Option<&str>, dir: &Path) -> anyhow::Result<S
     let checkpoint = rest.get_bytes("/checkpoint").context("the checkpoint cannot be read")?;
     let text = String::from_utf8(checkpoint).context("the checkpoint is no text")?;
     let head = checkpoint_head(&text, &vkey).context("the checkpoint is refused")?;
+    let kept = dir.join("checkpoint");
+    if kept.is_file() {
+        let text = fs::read_to_string(&kept).with_context(|| kept.display().to_string())?;
+        checkpoint_head(&text, &vkey)
+            .with_context(|| format!("{} is of another log", kept.display()))?;
+    }
     for path in tile_paths(head.size) {
-        let bytes = rest.get_bytes(&format!("/{path}"))?;
+        let is_full = !path.contains(".p/");
+        if is_full && dir.join(&path).is_file() {
+            continue;
+        }
+        let bytes = rest.get_bytes_patiently(&format!("/{path}"))?;
         write(&dir.join(path), &bytes)?;
     }
     write(&dir.join("checkpoint"), text.as_bytes())?;
     Ok(vkey)
 }
 
+/// Writes a file that is there whole or not at all: a tile that is there is not asked for again.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
     let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
-    let written = parent.and_then(|()| fs::write(path, bytes));
+    let written = parent.and_then(|()| fs::write(&part, bytes));
+    let written = written.and_then(|()| fs::rename(&part, path));
     written.with_context(|| format!("{} cannot be written", path.display()))
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::output::{money, print, print_json, typed};
 use super::{ApiKeyArgs, NodeArgs};
-use crate::rest::Rest;
+use crate::rest::{Rest, was_refused};
 
 /// `sahakar buy`.
 #[derive(Debug, Args)]
@@ -80,26 +80,40 @@ impl BuyArgs {
             "model": self.model, "plan": plan, "calls": self.calls, "price_max": price_max,
             "licence": self.licence,
         });
-        let answer = order_once(&rest, &name, &order)?;
         if self.node.json {
-            return print_json(&answer);
+            return print_json(&order_once(&rest, &name, &order)?);
         }
-        let Purchase { model, calls, price, total, licence, ledger_index } = typed(&answer)?;
-        let balance = rest.get("/v1/balance")?;
-        let currency = balance["currency"].as_str();
-        let (price, total) = (money(&price, currency), money(&total, currency));
-        let what = match self.plan {
-            PlanArg::Call => format!("{calls} calls of {model} at {price}"),
-            PlanArg::Month => format!("thirty days of {model}, {calls} calls at {price}"),
-            PlanArg::Download => format!("the licence of {model}"),
-        };
-        print(format!("{what}: {total} (ledger entry {ledger_index})"))?;
-        if let Some(Licence { name, link }) = licence {
-            let link = link.map_or_else(String::new, |link| format!(": {link}"));
-            print(format!("you agreed to the licence {name}{link}"))?;
+        let ledger = rest.get("/v1/ledger").context("nothing was bought")?;
+        let answer = order_once(&rest, &name, &order)?;
+        let currency = ledger["currency"].as_str();
+        let shown = print_purchase(&answer, self.plan, currency);
+        shown.with_context(|| format!("it is booked, and once, under --idempotency-key {name}"))?;
+        print(left(&rest, currency))
+    }
+}
+
+fn print_purchase(answer: &Value, plan: PlanArg, currency: Option<&str>) -> anyhow::Result<()> {
+    let Purchase { model, calls, price, total, licence, ledger_index } = typed(answer)?;
+    let (price, total) = (money(&price, currency), money(&total, currency));
+    let what = match plan {
+        PlanArg::Call => format!("{calls} calls of {model} at {price}"),
+        PlanArg::Month => format!("thirty days of {model}, {calls} calls at {price}"),
+        PlanArg::Download => format!("the licence of {model}"),
+    };
+    print(format!("{what}: {total} (ledger entry {ledger_index})"))?;
+    let Some(Licence { name, link }) = licence else { return Ok(()) };
+    let link = link.map_or_else(String::new, |link| format!(": {link}"));
+    print(format!("you agreed to the licence {name}{link}"))
+}
+
+/// What is left, for keys that may see it: to buy takes another scope.
+fn left(rest: &Rest, currency: Option<&str>) -> String {
+    match rest.get("/v1/balance") {
+        Ok(balance) => {
+            let left = money(balance["balance"].as_str().unwrap_or_default(), currency);
+            format!("{left} are left")
         }
-        let left = money(balance["balance"].as_str().unwrap_or_default(), currency);
-        print(format!("{left} are left"))
+        Err(error) => format!("what is left is not shown: {error:#}"),
     }
 }
 
@@ -112,8 +126,13 @@ pub fn buy(rest: &Rest, name: &str, (model, calls): (&str, u32)) -> anyhow::Resu
 }
 
 fn order_once(rest: &Rest, name: &str, order: &Value) -> anyhow::Result<Value> {
-    rest.post("/v1/purchases", Some(name), order).with_context(|| {
-        format!("nothing was bought; with --idempotency-key {name} a second try cannot pay twice")
+    rest.post("/v1/purchases", Some(name), order).map_err(|error| {
+        let what = if was_refused(&error) {
+            "nothing was bought".to_owned()
+        } else {
+            format!("whether it was booked is not known; with --idempotency-key {name} the same command buys once")
+        };
+        error.context(what)
     })
 }
 

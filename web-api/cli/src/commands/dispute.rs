@@ -8,11 +8,12 @@ use data_dao_governance::Accused;
 use data_dao_journal::Dispute;
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, SigningKey, Tag};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NodeArgs;
 use super::key::read_key_file;
-use super::proposal::print_answer;
+use super::output::{print, print_json, short, typed};
 use super::signing::dao_id;
 use crate::rest::Rest;
 
@@ -46,6 +47,23 @@ pub struct DisputeArgs {
     pub node: NodeArgs,
 }
 
+/// How a round's pay stands after an objection.
+#[derive(Debug, Deserialize)]
+struct Challenge {
+    ends_at_ms: u64,
+    due_at_ms: u64,
+    credits: String,
+    accused: Vec<String>,
+}
+
+/// What a disclosure proved.
+#[derive(Debug, Deserialize)]
+struct Fault {
+    round: u64,
+    party: String,
+    ledger_index: u64,
+}
+
 impl DisputeArgs {
     /// Does it.
     ///
@@ -70,8 +88,35 @@ impl DisputeArgs {
         } else {
             file(&rest, &key, &dispute)?
         };
-        print_answer(&self.node, &answer)
+        if self.node.json {
+            return print_json(&answer);
+        }
+        let shown = if self.disclose {
+            typed(&answer).and_then(|fault| print_fault(&fault))
+        } else {
+            typed(&answer).and_then(|pay| print_challenge(&pay))
+        };
+        shown.context("the objection was taken")
     }
+}
+
+fn print_challenge(pay: &Challenge) -> anyhow::Result<()> {
+    let Challenge { ends_at_ms, due_at_ms, credits, accused } = pay;
+    print(format!("the objection was taken; {credits} credits of the round wait"))?;
+    let whom = |key: &String| if key == "round" { "everybody's".to_owned() } else { short(key) };
+    let accused: Vec<_> = accused.iter().map(whom).collect();
+    print(format!("objected to is the pay of: {}", accused.join(", ")))?;
+    print(format!(
+        "objections are taken until {ends_at_ms}; what the members do not void is paid from {due_at_ms} (ms since 1970)"
+    ))
+}
+
+fn print_fault(fault: &Fault) -> anyhow::Result<()> {
+    let Fault { round, party, ledger_index } = fault;
+    print(format!(
+        "proven: {party} lied about your update of round {round} (ledger entry {ledger_index})"
+    ))?;
+    print("the federation is stopped and the round's pay held back until the members decide")
 }
 
 /// Files an objection, signed by `key`. Returns how the pay stands, as the node answers.

@@ -227,8 +227,12 @@ fn print_detail(detail: &Detail) -> anyhow::Result<()> {
          accuracy {accuracy}",
         detail.rounds_aborted,
     ))?;
-    if let (Some(reason), Some(round)) = (&detail.ended, detail.offered_round) {
-        print(format!("ended: {reason}; the model of round {round} is on offer"))?;
+    if let Some(reason) = &detail.ended {
+        let offered = detail.offered_round.map_or_else(
+            || "no model is on offer".to_owned(),
+            |round| format!("the model of round {round} is on offer"),
+        );
+        print(format!("ended: {reason}; {offered}"))?;
     }
     let row = |round: &Round| {
         vec![

@@ -1,8 +1,10 @@
 //! `sahakar ledger`: back-up and restore, as lines of JSON.
 
 use std::{
+    env,
+    ffi::OsString,
     fs::File,
-    io::{self, BufReader, BufWriter, Write as _},
+    io::{self, BufReader, BufWriter},
     path::PathBuf,
 };
 
@@ -11,7 +13,11 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use data_dao_store::{Copied, Ledger, export_ledger, import_ledger};
 
+use super::new_file::NewFile;
 use super::output::print;
+
+/// Names the database where no flag names a place.
+const DATABASE_VARIABLE: &str = "SAHAKAR_DATABASE_URL";
 
 /// Copies of a ledger.
 #[derive(Debug, Subcommand)]
@@ -24,13 +30,14 @@ pub enum LedgerCommand {
 
 /// Where a ledger is.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct PlaceArgs {
     /// The state directory of the DAO node
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// PostgreSQL database of the ledger; better given by the environment, which other users cannot see
-    #[arg(long, env = "SAHAKAR_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    /// PostgreSQL database of the ledger; better given by the environment, as `SAHAKAR_DATABASE_URL`, which other users cannot see
+    // Not clap's `env`: what is in the environment for other commands would conflict with --state.
+    #[arg(long, value_name = "URL")]
     pub database_url: Option<DatabaseUrl>,
 }
 
@@ -65,9 +72,19 @@ impl PlaceArgs {
         match (&self.state, &self.database_url) {
             (Some(state), _) => Ok(Ledger::Directory(state.join("ledger"))),
             (None, Some(url)) => Ok(Ledger::Postgres(url.as_str().to_owned())),
-            (None, None) => bail!("say where the ledger is: --state or --database-url"),
+            (None, None) => match env::var_os(DATABASE_VARIABLE) {
+                Some(url) => Ok(Ledger::Postgres(url_from_environment(url)?.as_str().to_owned())),
+                None => {
+                    bail!("say where the ledger is: --state, --database-url or {DATABASE_VARIABLE}")
+                }
+            },
         }
     }
+}
+
+fn url_from_environment(url: OsString) -> anyhow::Result<DatabaseUrl> {
+    let url = url.into_string().ok().with_context(|| format!("{DATABASE_VARIABLE} is no text"))?;
+    url.parse().with_context(|| DATABASE_VARIABLE)
 }
 
 impl LedgerCommand {
@@ -92,11 +109,9 @@ impl ExportArgs {
             return Ok(());
         };
         // Never over an older copy: that may be the last good one.
-        let file = File::create_new(&path).with_context(|| format!("making {}", path.display()))?;
-        let mut out = BufWriter::new(file);
+        let mut out = BufWriter::new(NewFile::create(&path)?);
         let copied = export_ledger(&ledger, self.after, &mut out).await?;
-        out.flush()?;
-        out.get_ref().sync_all()?;
+        out.into_inner()?.keep()?;
         print(said("exported", &copied))
     }
 }

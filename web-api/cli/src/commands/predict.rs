@@ -7,10 +7,12 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::buy::random_name;
+use super::new_file::NewFile;
 use super::output::{money, print, print_json, print_table, typed};
 use super::rows::{row_from_text, rows_from_csv};
 use super::{ApiKeyArgs, NodeArgs};
-use crate::rest::Rest;
+use crate::rest::{Rest, was_refused};
 
 /// `sahakar predict`.
 #[derive(Debug, Args)]
@@ -24,7 +26,7 @@ pub struct PredictArgs {
     /// Write the signed receipt to this new file: `sahakar receipt verify` checks it offline
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
-    /// The call's own name: the same one is paid once and answered again
+    /// The call's own name: the same one is paid once and answered again; random if absent
     #[arg(long, value_name = "TEXT")]
     pub idempotency_key: Option<String>,
     /// The buyer
@@ -89,22 +91,34 @@ impl PredictArgs {
     pub fn run(self) -> anyhow::Result<()> {
         let rest = self.node.rest().with_bearer(&self.buyer.api_key);
         let rows = self.rows.read(&rest, &self.model)?;
-        let answer = ask(&rest, &self.model, (self.idempotency_key.as_deref(), &rows))?;
-        let prediction: Prediction = typed(&answer)?;
-        let receipt = rest.get(&format!("/v1/receipts/{}", prediction.parameters.receipt))?;
-        if let Some(path) = &self.receipt {
-            // Never over another receipt.
-            let mut file =
-                fs::File::create_new(path).with_context(|| format!("making {}", path.display()))?;
-            file.write_all(serde_json::to_string_pretty(&receipt)?.as_bytes())?;
-            file.sync_all()?;
-        }
-        if self.node.json {
-            return print_json(&answer);
-        }
-        print_prediction(&prediction)?;
-        print_receipt(&prediction, &typed(&receipt)?)
+        // What can fail without the node fails before anything is paid.
+        let file = self.receipt.as_deref().map(NewFile::create).transpose()?;
+        let name = self.idempotency_key.unwrap_or_else(random_name);
+        let answer = ask(&rest, &self.model, (&name, &rows))?;
+        show(&rest, &answer, (file, self.node.json)).with_context(|| {
+            format!("the prediction was made and paid: --idempotency-key {name} repeats it without paying again")
+        })
     }
+}
+
+/// Shows what was paid first, and gets the receipt then.
+fn show(rest: &Rest, answer: &Value, (file, json): (Option<NewFile>, bool)) -> anyhow::Result<()> {
+    if json {
+        print_json(answer)?;
+        if file.is_none() {
+            return Ok(());
+        }
+    }
+    let prediction: Prediction = typed(answer)?;
+    if !json {
+        print_prediction(&prediction)?;
+    }
+    let receipt = rest.get(&format!("/v1/receipts/{}", prediction.parameters.receipt))?;
+    if let Some(mut file) = file {
+        file.write_all(serde_json::to_string_pretty(&receipt)?.as_bytes())?;
+        file.keep()?;
+    }
+    if json { Ok(()) } else { print_receipt(&prediction, &typed(&receipt)?) }
 }
 
 impl RowsArgs {
@@ -127,20 +141,23 @@ impl RowsArgs {
 /// # Errors
 /// What the node refuses; nothing was paid then.
 pub fn predict(rest: &Rest, model: &str, rows: &[Vec<f64>]) -> anyhow::Result<Value> {
-    ask(rest, model, (None, rows))
+    ask(rest, model, (&random_name(), rows))
 }
 
-fn ask(
-    rest: &Rest,
-    model: &str,
-    (name, rows): (Option<&str>, &[Vec<f64>]),
-) -> anyhow::Result<Value> {
+fn ask(rest: &Rest, model: &str, (name, rows): (&str, &[Vec<f64>])) -> anyhow::Result<Value> {
     let width = rows.first().map_or(0, Vec::len);
     let input = json!({"inputs": [{
         "name": "input", "datatype": "FP64", "shape": [rows.len(), width], "data": rows,
     }]});
-    let answer = rest.post(&format!("/v2/models/{model}/infer"), name, &input);
-    answer.with_context(|| format!("{model:?} made no prediction"))
+    let answer = rest.post(&format!("/v2/models/{model}/infer"), Some(name), &input);
+    answer.map_err(|error| {
+        let what = if was_refused(&error) {
+            format!("{model:?} made no prediction")
+        } else {
+            format!("whether {model:?} was asked and paid is not known; with --idempotency-key {name} the same command pays once")
+        };
+        error.context(what)
+    })
 }
 
 fn print_prediction(prediction: &Prediction) -> anyhow::Result<()> {

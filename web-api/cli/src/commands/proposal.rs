@@ -12,7 +12,7 @@ use data_dao_governance::{
 };
 use data_dao_store::is_commitment;
 use privacy_identity::SigningKey;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::NodeArgs;
@@ -162,17 +162,24 @@ impl ProposalCommand {
 /// # Errors
 /// What the node refuses.
 pub fn create(rest: &Rest, key: &SigningKey, motion: Motion) -> anyhow::Result<Value> {
-    let mut content = motion.content(dao_id(rest)?, key.verifying_key());
-    let names = conceal_labels(&mut content.actions);
-    send(rest, key, content, &names)
+    send(rest, key, Concealed::from(motion.content(dao_id(rest)?, key.verifying_key())))
 }
 
-/// Sends `content`, signed by `key`. Returns the node's answer.
-///
-/// # Errors
-/// Content that cannot stand, or what the node refuses.
-pub fn submit(rest: &Rest, key: &SigningKey, content: ProposalContent) -> anyhow::Result<Value> {
-    send(rest, key, content, &[])
+/// What is proposed, with nobody's name in it, and the names beside it: what a node takes, but for the signature, and what is
+/// in a draft.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Concealed {
+    content: ProposalContent,
+    /// Each a name with its salt, of which a label in the content is the commitment.
+    names: Vec<Value>,
+}
+
+impl From<ProposalContent> for Concealed {
+    fn from(mut content: ProposalContent) -> Self {
+        let names = conceal_labels(&mut content.actions);
+        Self { content, names }
+    }
 }
 
 /// Puts commitments where members to be admitted are called by name, and returns the names.
@@ -190,12 +197,9 @@ fn conceal_labels(actions: &mut [Action]) -> Vec<Value> {
     names
 }
 
-fn send(
-    rest: &Rest,
-    key: &SigningKey,
-    content: ProposalContent,
-    names: &[Value],
-) -> anyhow::Result<Value> {
+/// Sends it, signed by `key`. Returns the node's answer.
+fn send(rest: &Rest, key: &SigningKey, proposed: Concealed) -> anyhow::Result<Value> {
+    let Concealed { content, names } = proposed;
     let draft = Draft::new(content).context("the proposal cannot stand")?;
     let (id, content) = (draft.id().to_string(), draft.content());
     let signature = content.sign(key).to_string();

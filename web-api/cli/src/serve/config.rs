@@ -1,6 +1,6 @@
 //! The configuration of the DAO node: one TOML file, overridden by `SAHAKAR__SECTION__KEY`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
 
 use aggregator_network::ListenAddress;
 use aggregator_protocol::{
@@ -456,10 +456,23 @@ impl ServeConfig {
     /// # Errors
     /// An unreadable file, an unknown or missing key, a value of another type.
     pub fn load(path: &std::path::Path) -> anyhow::Result<Self> {
+        Self::load_with(path, None)
+    }
+
+    /// As [`ServeConfig::load`], with `environment` in place of the process's.
+    ///
+    /// # Errors
+    /// As [`ServeConfig::load`].
+    pub fn load_with(
+        path: &std::path::Path,
+        environment: Option<HashMap<String, String>>,
+    ) -> anyhow::Result<Self> {
+        // Each value stays text until it is known what is to be read from it. Guessed at before, a token of digits would
+        // be a number, and lose its leading zeros and all beyond the sixteenth digit.
         let environment = config::Environment::with_prefix("SAHAKAR")
             .prefix_separator("__")
             .separator("__")
-            .try_parsing(true);
+            .source(environment);
         let settings = config::Config::builder()
             .add_source(config::File::from(path).format(config::FileFormat::Toml))
             .add_source(environment)

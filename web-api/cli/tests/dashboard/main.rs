@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 mod browser;
+mod buying;
 mod world;
 
 use std::{path::Path, process::Command};
@@ -153,7 +154,7 @@ async fn a_buyer_buys_and_predicts_through_the_page() {
         browser.until("document.getElementById('left').textContent.includes('3 paid calls')");
         browser.fill("#feature-2", "12.5");
         browser.click("#ask button");
-        browser.until("!document.getElementById('answer').hidden");
+        browser.until("document.getElementById('answer').textContent.includes('Who earns what')");
         let answer = browser.text("#answer");
         for part in ["good", "ordinary", "0.025", "wine version 1", "3 contributors in 3 rounds", RUDE_LABEL] {
             assert!(answer.contains(part), "{part}: {answer}");

@@ -12,12 +12,35 @@ use privacy_identity::{Digest, VerifyingKey};
 use rand::RngExt as _;
 use serde_json::json;
 
-use super::{ModelPrices, print_answer, submit};
+use super::{Concealed, ModelPrices, print_answer, send};
 use crate::commands::NodeArgs;
 use crate::commands::key::read_key_file;
 use crate::commands::output::{print, print_json};
 use crate::commands::signing::dao_id;
 use crate::licence::spdx_licence;
+
+/// The flags that a draft has instead.
+const WHAT_IS_PROPOSED: [&str; 19] = [
+    "title",
+    "description",
+    "set_price",
+    "set_prices",
+    "set_licence",
+    "set_budget",
+    "set_parameter",
+    "pay",
+    "royalty",
+    "delist",
+    "list",
+    "stop",
+    "start",
+    "admit",
+    "suspend",
+    "reinstate",
+    "guardian",
+    "action",
+    "sealed",
+];
 
 /// `sahakar proposal new`.
 ///
@@ -97,7 +120,7 @@ pub struct NewArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     pub draft: Option<PathBuf>,
     /// Make the proposal that was written here
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["title", "description", "action"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = WHAT_IS_PROPOSED)]
     pub from: Option<PathBuf>,
     /// Your key file (`sahakar key new`)
     #[arg(long, value_name = "FILE")]
@@ -145,17 +168,18 @@ impl NewArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (node, rest, key) = (self.node.clone(), self.node.rest(), read_key_file(&self.key)?);
         let draft_to = self.draft.clone();
-        let content = match &self.from {
+        let proposed = match &self.from {
             Some(file) => read_draft(file)?,
-            None => self.motion()?.content(dao_id(&rest)?, key.verifying_key()),
+            None => self.motion()?.content(dao_id(&rest)?, key.verifying_key()).into(),
         };
+        let content = &proposed.content;
         if content.proposer != key.verifying_key() {
             let (proposer, owner) = (content.proposer, key.verifying_key());
             bail!("the draft is of {proposer}, this key is {owner}");
         }
         match draft_to {
-            Some(file) => write_draft(&node, &file, content),
-            None => print_answer(&node, &submit(&rest, &key, content)?),
+            Some(file) => write_draft(&node, &file, proposed),
+            None => print_answer(&node, &send(&rest, &key, proposed)?),
         }
     }
 
@@ -221,9 +245,10 @@ impl NewArgs {
     }
 }
 
-fn write_draft(node: &NodeArgs, file: &Path, content: ProposalContent) -> anyhow::Result<()> {
-    let draft = Draft::new(content).context("the proposal cannot stand")?;
-    let text = serde_json::to_string_pretty(draft.content()).context("writing the draft")?;
+/// Writes a draft with the names that it commits to: without them nobody could be told who is to be admitted.
+fn write_draft(node: &NodeArgs, file: &Path, proposed: Concealed) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(&proposed).context("writing the draft")?;
+    let draft = Draft::new(proposed.content).context("the proposal cannot stand")?;
     std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
     let class = match draft.class() {
         Class::Ordinary => "ordinary",
@@ -240,10 +265,16 @@ fn write_draft(node: &NodeArgs, file: &Path, content: ProposalContent) -> anyhow
     ))
 }
 
-fn read_draft(file: &Path) -> anyhow::Result<ProposalContent> {
+/// Reads a draft, or content alone, as drafts were before they had names.
+fn read_draft(file: &Path) -> anyhow::Result<Concealed> {
+    let unfit = || format!("{} is no draft", file.display());
     let text = std::fs::read_to_string(file);
     let text = text.with_context(|| format!("reading {}", file.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no draft", file.display()))
+    let draft: serde_json::Value = serde_json::from_str(&text).with_context(unfit)?;
+    if draft.get("content").is_some() {
+        return serde_json::from_value(draft).with_context(unfit);
+    }
+    serde_json::from_value::<ProposalContent>(draft).map(Concealed::from).with_context(unfit)
 }
 
 fn action_from_text(text: &str) -> Result<Action, String> {

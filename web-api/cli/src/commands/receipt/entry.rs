@@ -1,12 +1,12 @@
 //! Receipts of the ledger's entries: `.tlog-proof` files.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::Write as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use data_dao_journal::Entry;
 use data_dao_log::{Policy, TlogProof};
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{VerifyArgs, print};
 use crate::commands::NodeArgs;
+use crate::commands::new_file::NewFile;
 use crate::rest::Rest;
 
 /// How the files begin.
@@ -49,7 +50,7 @@ struct WhatArgs {
     /// The pay of this round, as FEDERATION/ROUND
     #[arg(long, value_name = "ROUND")]
     round: Option<String>,
-    /// A member's ballot on this proposal
+    /// A member's ballot on this proposal; of a sealed one its opening, if it is opened
     #[arg(long, value_name = "ID", requires = "member")]
     proposal: Option<String>,
 }
@@ -61,16 +62,15 @@ impl GetArgs {
     /// No such entry, a node that does not answer or whose proof does not hold.
     pub fn run(self) -> anyhow::Result<()> {
         let rest = self.node.rest();
+        // Never over another receipt.
+        let mut file = NewFile::create(&self.out)?;
         let index = self.index(&rest)?;
         let answer = rest.get(&format!("/v1/ledger/entries/{index}"))?;
         let text = answer["proof"]["tlog_proof"].as_str().context("the node sends no proof")?;
         let proof = TlogProof::parse(text).context("the node's proof")?;
         proof.verify(None).context("the node's proof")?;
-        // Never over another receipt.
-        let file = File::create_new(&self.out);
-        let mut file = file.with_context(|| format!("making {}", self.out.display()))?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        file.keep()?;
         print(format!("entry {index} is proven in {}", self.out.display()))
     }
 
@@ -83,40 +83,65 @@ impl GetArgs {
             let receipt = rest.get(&format!("/v1/receipts/{prediction}"))?;
             return receipt["ledger_index"].as_u64().context("the node names no entry");
         }
+        let member = self.member.as_deref();
         if let Some(round) = round {
             let (federation, round) = round.split_once('/').context("--round FEDERATION/ROUND")?;
             let round: u64 = round.parse().context("--round FEDERATION/ROUND")?;
-            return find(rest, |kind, body| {
-                let paid = |part: &Value| part["member"].as_str() == self.member.as_deref();
-                let parts = body["participants"].as_array();
-                kind == "round_settled"
-                    && body["federation"] == federation
-                    && body["round"] == round
-                    && (self.member.is_none() || parts.is_some_and(|parts| parts.iter().any(paid)))
+            return find(rest, Which::First, |kind, body| {
+                pays(kind, body, (federation, round), member)
             });
         }
-        let (proposal, member) = (proposal.as_deref(), self.member.as_deref());
-        find(rest, |kind, body| {
-            let ballot = &body["ballot"];
-            kind == "ballot_cast"
-                && ballot["proposal"].as_str() == proposal
-                && ballot["voter"].as_str() == member
+        let proposal = proposal.as_deref();
+        find(rest, Which::Last, |kind, body| {
+            let ballot = match kind {
+                "ballot_cast" | "ballot_sealed" => &body["ballot"],
+                "ballot_revealed" => &body["opening"]["ballot"],
+                _ => return false,
+            };
+            ballot["proposal"].as_str() == proposal && ballot["voter"].as_str() == member
         })
     }
 }
 
-/// The first entry of which `is` holds. The whole log is asked for, a page at a time.
-fn find(rest: &Rest, is: impl Fn(&str, &Value) -> bool) -> anyhow::Result<u64> {
+/// Whether an entry says what a round pays: to `member`, or at all. A round with more members than a leaf holds is settled by a
+/// head and by parts, in one of which a member is.
+fn pays(kind: &str, body: &Value, (federation, round): (&str, u64), member: Option<&str>) -> bool {
+    let settled = match (kind, member) {
+        ("round_settled", _) | ("settled_part", Some(_)) => body,
+        ("round_settling", None) => &body["settled"],
+        _ => return false,
+    };
+    let parts = settled["participants"].as_array();
+    let is_paid = |member| parts.is_some_and(|parts| parts.iter().any(|p| p["member"] == member));
+    settled["federation"] == federation && settled["round"] == round && member.is_none_or(is_paid)
+}
+
+/// Which of several entries is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// There is one; the rest of the log need not be asked for.
+    First,
+    /// As an opened ballot comes after the sealed one, and tells the choice.
+    Last,
+}
+
+/// An entry of which `is` holds. The whole log is asked for, a page at a time.
+fn find(rest: &Rest, which: Which, is: impl Fn(&str, &Value) -> bool) -> anyhow::Result<u64> {
     let mut path = format!("/v1/ledger/entries?limit={PAGE}");
+    let mut found = None;
     loop {
-        let page = rest.get(&path)?;
+        let page = rest.get_patiently(&path)?;
         let entries = page["entries"].as_array().context("the node sends no entries")?;
         for entry in entries {
             if is(entry["kind"].as_str().unwrap_or_default(), &entry["body"]) {
-                return entry["index"].as_u64().context("the node sends no index");
+                found = Some(entry["index"].as_u64().context("the node sends no index")?);
+                if which == Which::First {
+                    break;
+                }
             }
         }
-        let Some(next) = page["next"].as_str() else { bail!("the ledger has no such entry") };
+        let next = page["next"].as_str().filter(|_| found.is_none() || which == Which::Last);
+        let Some(next) = next else { return found.context("the ledger has no such entry") };
         path = format!("/v1/ledger/entries?limit={PAGE}&cursor={next}");
     }
 }

@@ -2,26 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
-use std::{
-    fs,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+mod node;
+mod terminal;
 
-use data_dao_governance::{
-    Action, BallotSecrecy, Capacity, CharterParameters, Choice, ProposalId, Vote,
-};
-use data_dao_journal::{
-    Body, BoundsKind, FederationOpened, Genesis, MemberAdmitted, ModelReleased, Participation,
-    RoundOpened, RoundSettled,
-};
+use std::{fs, path::Path};
+
+use data_dao_governance::{Action, BallotSecrecy, Capacity, Choice, ProposalId, Vote};
+use data_dao_journal::{Body, Deposited};
 use data_dao_ledger::Name;
-use data_dao_store::Store;
-use datasets::{Schema, Standardiser};
-use privacy_identity::{Digest, SigningKey};
+use node::{Node, START_MS};
+use privacy_identity::SigningKey;
 use sahakar::{
     commands::{
         audit, buy, federation, key, member, predict,
@@ -33,172 +23,6 @@ use sahakar::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use trainer_model::{Architecture, ComputeDevice, MlpShape, Parameters};
-use web_api::{ApiParts, ApiState, Clock, ModelShelf, ShelvedModel, router, secret_hash};
-
-const OPERATOR: &str = "operator-token";
-const START_MS: u64 = 1_000_000;
-
-/// A node with one member, one released model and its REST interface on a free port.
-struct Node {
-    rest: Rest,
-    api: ApiState,
-    clock: Arc<AtomicU64>,
-    member: SigningKey,
-    dir: TempDir,
-}
-
-fn name() -> Name {
-    Name::new("wine").unwrap()
-}
-
-fn model() -> ShelvedModel {
-    let shape = MlpShape { inputs: 2, hidden: vec![], classes: 2 };
-    let architecture = Architecture::mlp(shape).unwrap();
-    let parameters = Parameters::new(&architecture.layout(), vec![0.5; 6]).unwrap();
-    let standardiser = Standardiser::new(vec![0.0; 2], vec![1.0; 2]).unwrap();
-    let texts = |texts: [&str; 2]| texts.map(str::to_owned).to_vec();
-    let schema = Schema::new(texts(["acidity", "sugar"]), "quality".to_owned(), texts(["0", "1"]));
-    ShelvedModel::new(architecture, parameters, standardiser, schema.unwrap()).unwrap()
-}
-
-fn founding(node: &SigningKey, member: &SigningKey) -> Vec<Body> {
-    let charter = CharterParameters {
-        voting_delay_ms: 10,
-        voting_period_ms: 100,
-        quorum_percent: 10,
-        minimum_voters: 1,
-        proposal_threshold_per_mille: 0,
-        timelock_ms: 10,
-        critical_timelock_ms: 10,
-        grace_ms: 1_000,
-        ..CharterParameters::DEMONSTRATION
-    };
-    let genesis = Genesis {
-        names: data_dao_journal::NamesKind::InTheClear,
-        dao_name: "By hand".to_owned(),
-        bounds: BoundsKind::Demonstration,
-        charter,
-        currency: "EUR".parse().unwrap(),
-        treasury_percent: 10,
-        operator: node.verifying_key(),
-        dao_node: node.verifying_key(),
-        aggregators: vec![],
-    };
-    let opened = FederationOpened {
-        federation: name(),
-        terms_digest: Digest([1; 32]),
-        terms: "{}".to_owned(),
-        rounds: 1,
-        round_budget: 100,
-        minimum_cohort: 1,
-        novelty_percent: 50,
-        validation_commitment: Digest([2; 32]),
-    };
-    let admitted = MemberAdmitted {
-        federation: name(),
-        member: member.verifying_key(),
-        label: "Winery".to_owned(),
-    };
-    let round = RoundOpened {
-        federation: name(),
-        round: 1,
-        model: Digest([3; 32]),
-        cohort_size: 1,
-        epsilon_micro: None,
-    };
-    vec![genesis.into(), opened.into(), admitted.into(), round.into()]
-}
-
-fn harvest(member: &SigningKey, model: Digest) -> Body {
-    let participation = Participation {
-        member: member.verifying_key(),
-        value: 5,
-        innovation: 5,
-        contrast: None,
-        credits: 100,
-        update: Digest([7; 32]),
-    };
-    let settled = RoundSettled {
-        federation: name(),
-        round: 1,
-        model_before: Digest([3; 32]),
-        model_after: model,
-        receipt: Digest([4; 32]),
-        test_accuracy_ppm: Some(700_000),
-        test_loss_micro: 600_000,
-        participants: vec![participation],
-        refused: vec![],
-        dropped: vec![],
-    };
-    settled.into()
-}
-
-impl Node {
-    async fn start() -> Self {
-        let dir = TempDir::new().unwrap();
-        let (node, member) = (SigningKey::from_seed(&[9; 32]), SigningKey::from_seed(&[1; 32]));
-        let store = Store::open(&dir.path().join("ledger"), &node, "test/hand").await.unwrap();
-        let shelf = ModelShelf::default();
-        let model = shelf.put(model()).unwrap();
-        store.append(START_MS, founding(&node, &member)).await.unwrap();
-        store.append(START_MS, vec![harvest(&member, model)]).await.unwrap();
-        let weights = store.view(|state| state.release_weights(&name())).unwrap();
-        let released = ModelReleased {
-            model: name(),
-            version: 1,
-            digest: model,
-            federation: name(),
-            rounds: 1,
-            test_accuracy_ppm: Some(700_000),
-            weights,
-        };
-        store.append(START_MS, vec![released.into()]).await.unwrap();
-        let clock = Arc::new(AtomicU64::new(START_MS));
-        let time = Arc::clone(&clock);
-        let api = ApiState::new(ApiParts {
-            store,
-            clock: Clock::new(move || time.load(Ordering::SeqCst)),
-            operator: secret_hash(OPERATOR),
-            shelf,
-            tiles_dir: dir.path().join("tiles"),
-            device: ComputeDevice::cpu(),
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let served = router(api.clone());
-        tokio::spawn(async move { axum::serve(listener, served).await });
-        Self { rest: Rest::new(&url), api, clock, member, dir }
-    }
-
-    /// Sets the clock after the start, and lets happen what is due then, as a node does by itself.
-    async fn pass_time(&self, after_ms: u64) {
-        self.clock.store(START_MS + after_ms, Ordering::SeqCst);
-        self.api.keep_time().await.unwrap();
-    }
-
-    /// Runs what a person does at a terminal, beside the node.
-    async fn by_hand<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&Rest, &SigningKey) -> T + Send + 'static,
-    ) -> T {
-        let (rest, member) = (self.rest.clone(), SigningKey::from_seed(&self.member.seed()));
-        tokio::task::spawn_blocking(move || act(&rest, &member)).await.unwrap()
-    }
-
-    async fn new_buyer(&self) -> Rest {
-        let key = self.by_hand(|rest, _| {
-            let operator = rest.with_bearer(OPERATOR);
-            operator.post("/v1/prices", None, &json!({"model": "wine", "price": "250"})).unwrap();
-            let order = json!({"buyer": "Cellar", "deposit": "1000"});
-            operator.post("/v1/keys", Some("order"), &order).unwrap()["api_key"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        });
-        self.rest.with_bearer(&key.await)
-    }
-}
 
 fn id_of(answer: &Value) -> ProposalId {
     answer["id"].as_str().unwrap().parse().unwrap()
@@ -349,6 +173,38 @@ async fn a_downloaded_ledger_is_recomputed_and_an_altered_one_is_found_out() {
     fs::write(&bundle, bytes).unwrap();
     let error = audit::audit_dir(&copy, Some(&vkey)).unwrap_err();
     assert_eq!(error.index(), Some(6), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_waits_as_it_is_told_and_does_not_ask_again_for_what_it_has() {
+    let node = Node::start().await;
+    let buyer = node.new_buyer().await;
+    let balance = tokio::task::spawn_blocking(move || buyer.get("/v1/balance").unwrap());
+    let key_id = Name::new(balance.await.unwrap()["key_id"].as_str().unwrap()).unwrap();
+    let copy = node.dir.path().join("copy");
+    let download = async || {
+        let to = copy.clone();
+        node.by_hand(move |rest, _| audit::download(rest, None, &to)).await.unwrap()
+    };
+    let deposit = |number: u32| {
+        let idempotency_key = format!("transfer-{number}");
+        Body::Deposited(Deposited { key_id: key_id.clone(), amount: 1, idempotency_key })
+    };
+    node.api.store().append(START_MS, (0..260).map(deposit).collect()).await.unwrap();
+    node.be_busy(1);
+    let vkey = download().await;
+    let entries = node.api.store().size();
+    assert_eq!(audit::audit_dir(&copy, Some(&vkey)).unwrap().entries, entries);
+
+    // What is there is believed to be the log's: to find that it is not is the audit's part.
+    let full = copy.join("tile/entries/000");
+    fs::write(&full, "altered").unwrap();
+    download().await;
+    assert!(fs::read(&full).unwrap() == b"altered", "it was asked for again");
+    audit::audit_dir(&copy, Some(&vkey)).unwrap_err();
+    fs::remove_file(&full).unwrap();
+    download().await;
+    assert_eq!(audit::audit_dir(&copy, Some(&vkey)).unwrap().entries, entries);
 }
 
 fn bundle_of(dir: &Path) -> std::path::PathBuf {
