@@ -173,7 +173,7 @@ pub enum GovernanceError {
         by: VerifyingKey,
     },
     /// The guardian does not decide about itself.
-    #[error("the guardian cannot stop a proposal about the guardian")]
+    #[error("the guardian cannot stop a proposal that is about the guardian alone")]
     AboutTheGuardian,
     /// Nobody asked this key to be guardian.
     #[error("{by} is not nominated as guardian")]

@@ -324,8 +324,8 @@ impl Proposal {
         Ok(())
     }
 
-    /// Stops the proposal for good, by the guardian's word. Signature and nonce are the caller's to
-    /// check.
+    /// Stops the proposal for good, by the guardian's word, unless the guardian is all that it is about. Signature and
+    /// nonce are the caller's to check.
     ///
     /// # Errors
     /// [`GovernanceError::NotTheGuardian`], [`GovernanceError::AboutTheGuardian`],
@@ -340,7 +340,7 @@ impl Proposal {
         if guardian.is_none_or(|guardian| guardian.key != by) {
             return Err(GovernanceError::NotTheGuardian { by });
         }
-        if self.content.actions.iter().any(|a| matches!(a, Action::SetGuardian { .. })) {
+        if self.is_about_the_guardian_alone() {
             return Err(GovernanceError::AboutTheGuardian);
         }
         let (got, max) = (veto.reason.len(), VETO_REASON_BYTES_MAX);
@@ -353,6 +353,16 @@ impl Proposal {
         }
         self.progress = Progress::Vetoed { reason: veto.reason.clone() };
         Ok(())
+    }
+
+    /// Whether the proposal names or dismisses the guardian, and does nothing else.
+    ///
+    /// Threat: a proposal that empties the treasury and, beside that, names the same guardian again: if one such action
+    /// were enough, everything could be carried past the veto with it. Who wants another guardian proposes that alone.
+    fn is_about_the_guardian_alone(&self) -> bool {
+        let mut effects =
+            self.content.actions.iter().filter(|action| **action != Action::Text).peekable();
+        effects.peek().is_some() && effects.all(|a| matches!(a, Action::SetGuardian { .. }))
     }
 
     /// Whether For and Abstain reach the quorum of weight and of members.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data_dao_ledger::Name;
+use data_dao_ledger::{Name, Shared};
 use privacy_identity::Digest;
 
 use crate::market::{Lot, Lots};
@@ -35,19 +35,22 @@ impl std::fmt::Display for KeyFault {
 }
 
 /// A buyer's API key.
+///
+/// What is long is shared between clones: a commit copies some neighbours of the key that it changes, and of their usage and
+/// purchases nothing but this key's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     pub(crate) key_hash: Digest,
     /// The secret before, and until when it holds.
     pub(crate) previous: Option<(Digest, u64)>,
-    pub(crate) buyer: String,
+    pub(crate) buyer: Shared<String>,
     pub(crate) index: u64,
-    pub(crate) grant: KeyGrant,
+    pub(crate) grant: Shared<KeyGrant>,
     pub(crate) revoked: bool,
     pub(crate) spending: Spending,
-    pub(crate) lots: BTreeMap<Name, Lots>,
+    pub(crate) lots: Shared<BTreeMap<Name, Shared<Lots>>>,
     /// By day of UTC and model.
-    pub(crate) usage: BTreeMap<(u64, Name), Usage>,
+    pub(crate) usage: Shared<BTreeMap<(u64, Name), Usage>>,
 }
 
 /// What a key spent, as its limits count it.
@@ -113,13 +116,13 @@ impl ApiKey {
         Self {
             key_hash,
             previous: None,
-            buyer,
+            buyer: buyer.into(),
             index,
-            grant,
+            grant: grant.into(),
             revoked: false,
             spending: Spending::default(),
-            lots: BTreeMap::new(),
-            usage: BTreeMap::new(),
+            lots: Shared::default(),
+            usage: Shared::default(),
         }
     }
 
@@ -149,7 +152,7 @@ impl ApiKey {
 
     /// What it may do.
     #[must_use]
-    pub const fn grant(&self) -> &KeyGrant {
+    pub fn grant(&self) -> &KeyGrant {
         &self.grant
     }
 
@@ -167,7 +170,7 @@ impl ApiKey {
 
     /// What was done with it, by day of UTC since 1970 and model: the last [`USAGE_DAYS_MAX`] days on which anything was.
     #[must_use]
-    pub const fn usage(&self) -> &BTreeMap<(u64, Name), Usage> {
+    pub fn usage(&self) -> &BTreeMap<(u64, Name), Usage> {
         &self.usage
     }
 

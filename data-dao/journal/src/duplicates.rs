@@ -56,6 +56,7 @@ pub(crate) fn group_sizes(groups: &[usize]) -> Vec<u128> {
 
 fn are_duplicates(a: &Standing, b: &Standing) -> bool {
     let (q, r) = (a.innovation_squares(), b.innovation_squares());
+    let size = a.value_squares() + b.value_squares();
     let (a, b) = (a.values(), b.values());
     if a.len() != b.len() || a.len() < DUPLICATE_ROUNDS_MIN {
         return false;
@@ -63,8 +64,6 @@ fn are_duplicates(a: &Standing, b: &Standing) -> bool {
     if 1_000 * q.abs_diff(r) > u128::from(DUPLICATE_PER_MILLE) * (q + r) {
         return false;
     }
-    let square = |value: &i64| u128::from(value.unsigned_abs()).pow(2);
-    let size: u128 = a.iter().chain(b).map(square).sum();
     let bound = u128::from(DUPLICATE_PER_MILLE).pow(2) * size;
     let mut apart = 0_u128;
     for (v, w) in a.iter().zip(b) {

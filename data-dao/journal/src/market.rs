@@ -1,19 +1,21 @@
 //! Models, buyers and predictions as the log has made them.
 
 use data_dao_governance::{Licence, PricePolicy};
-use data_dao_ledger::Name;
+use data_dao_ledger::{Name, Shared};
 use data_dao_market::{CallSource, Demand, DemandCurve, PredictionSale, Purchase};
 
 use crate::ModelReleased;
 
 /// A model of the catalogue.
+///
+/// Its versions are shared between clones: each prediction changes the demand, and copies none of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Model {
-    pub(crate) releases: Vec<ModelReleased>,
+    pub(crate) releases: Shared<Vec<ModelReleased>>,
     /// The entries that say so, in the same order.
-    pub(crate) released_at: Vec<u64>,
+    pub(crate) released_at: Shared<Vec<u64>>,
     /// The licences under which they were released, in the same order.
-    pub(crate) licences: Vec<Option<Licence>>,
+    pub(crate) licences: Shared<Vec<Option<Licence>>>,
     pub(crate) pricing: Option<Pricing>,
     pub(crate) delisted: bool,
 }

@@ -23,6 +23,8 @@ pub fn student_t_thousandths(freedom: usize) -> Option<u128> {
 pub struct Standing {
     values: Vec<i64>,
     value_sum: i128,
+    /// Kept with the sum: who compares standings with each other asks it of each pair.
+    value_squares: u128,
     innovation_squares: u128,
     credits: u128,
     contrasts: Contrasts,
@@ -50,7 +52,8 @@ impl Standing {
     pub fn after_round(mut self, value: i64, innovation: i64, credits: u128) -> Self {
         self.values.push(value);
         self.value_sum += i128::from(value);
-        self.innovation_squares += u128::from(innovation.unsigned_abs()).pow(2);
+        self.value_squares += square(value);
+        self.innovation_squares += square(innovation);
         self.with_credits(credits)
     }
 
@@ -76,7 +79,8 @@ impl Standing {
         if let Some(place) = self.values.iter().rposition(|known| *known == pay.value) {
             self.values.remove(place);
             self.value_sum -= i128::from(pay.value);
-            self.innovation_squares -= u128::from(pay.innovation.unsigned_abs()).pow(2);
+            self.value_squares -= square(pay.value);
+            self.innovation_squares -= square(pay.innovation);
             self.judged -= usize::from(place < self.judged);
             if let Some(contrast) = pay.contrast {
                 self.contrasts = self.contrasts.without(round, contrast);
@@ -133,6 +137,12 @@ impl Standing {
         self.value_sum
     }
 
+    /// The sum of the squared value scalars.
+    #[must_use]
+    pub const fn value_squares(&self) -> u128 {
+        self.value_squares
+    }
+
     /// The sum of the squared innovation scalars.
     #[must_use]
     pub const fn innovation_squares(&self) -> u128 {
@@ -162,9 +172,8 @@ impl Standing {
         }
         let freedom = self.values.len().checked_sub(1)?;
         let quantile = student_t_thousandths(freedom)?;
-        let squares: u128 =
-            self.values.iter().map(|value| u128::from(value.unsigned_abs()).pow(2)).sum();
-        let spread = u128::from(self.rounds()) * squares - self.value_sum.unsigned_abs().pow(2);
+        let spread =
+            u128::from(self.rounds()) * self.value_squares - self.value_sum.unsigned_abs().pow(2);
         let root = (spread / u128::from(self.rounds() - 1)).isqrt();
         let half = i128::try_from(root * quantile / 1000).expect("the bounds keep it below 2^72");
         let value = self.value_sum;
@@ -172,9 +181,28 @@ impl Standing {
     }
 }
 
+fn square(scalar: i64) -> u128 {
+    u128::from(scalar.unsigned_abs()).pow(2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_squares_are_those_of_the_values_also_without_a_round() {
+        let standing = standing(&[3, -4, 5, -4]);
+        assert_eq!(standing.value_squares(), 9 + 16 + 25 + 16);
+        let pay = |value| crate::Pay {
+            member: privacy_identity::SigningKey::from_seed(&[1; 32]).verifying_key(),
+            value,
+            innovation: 1,
+            contrast: None,
+            credits: 0,
+        };
+        let without = standing.without_round(1, &pay(-4)).without_round(2, &pay(7));
+        assert_eq!((without.values(), without.value_squares()), (&[3, -4, 5][..], 50));
+    }
 
     fn standing(values: &[i64]) -> Standing {
         values

@@ -90,7 +90,7 @@ pub struct State {
     accounts: Accounts,
     federations: Shared<BTreeMap<Name, Federation>>,
     models: Shared<BTreeMap<Name, Model>>,
-    keys: Shared<BTreeMap<Name, ApiKey>>,
+    keys: SharedMap<Name, ApiKey>,
     key_hashes: Shared<BTreeMap<Digest, Name>>,
     reservations: SharedMap<Digest, Reservation>,
     /// The predictions that were made or failed, by the names of their ids.

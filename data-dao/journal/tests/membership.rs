@@ -5,7 +5,9 @@
 
 mod world;
 
-use data_dao_governance::{Departure, GovernanceError, Invitation, Joining, Request as _, Role};
+use data_dao_governance::{
+    Action, Departure, GovernanceError, Invitation, Joining, Request as _, Role,
+};
 use data_dao_journal::{
     Body, Entry, Founder, MemberJoined, MemberLeft, MembersFounded, MembershipState, Refusal, State,
 };
@@ -74,6 +76,13 @@ fn departure(world: &World, position: usize, paid_out: u128) -> MemberLeft {
     MemberLeft { departure, signature, paid_out }
 }
 
+/// The money in the books.
+fn held_outside(world: &World) -> u128 {
+    let currency = world.state.genesis().unwrap().currency;
+    let outside = world.state.accounts().account(&AccountId::deposits(currency));
+    outside.debits_posted - outside.credits_posted
+}
+
 #[test]
 fn who_leaves_is_paid_out_and_votes_no_more() {
     let mut world = World::with_a_sale();
@@ -83,14 +92,9 @@ fn who_leaves_is_paid_out_and_votes_no_more() {
     let mut forged = departure(&world, 0, owed);
     forged.signature = forged.departure.sign(&members()[1]);
     assert!(matches!(world.refusal(forged), Refusal::Signature(_)));
-    let held = |world: &World| {
-        let currency = world.state.genesis().unwrap().currency;
-        let outside = world.state.accounts().account(&AccountId::deposits(currency));
-        outside.debits_posted - outside.credits_posted
-    };
-    let before = held(&world);
+    let before = held_outside(&world);
     world.push(departure(&world, 0, owed));
-    assert_eq!((world.state.earnings(&member(0)), before - held(&world)), (0, owed));
+    assert_eq!((world.state.earnings(&member(0)), before - held_outside(&world)), (0, owed));
     let votes = world.state.accounts().account(&AccountId::vote_member(member(0)));
     assert_eq!(votes.balance(), 0);
     assert_eq!(world.state.vote_weights().keys().collect::<Vec<_>>(), [&member(1)]);
@@ -101,6 +105,51 @@ fn who_leaves_is_paid_out_and_votes_no_more() {
     // Its credits still earn from the models that it made; coming back takes an invitation.
     world.push(joined(&world, &members()[1], &members()[0]));
     assert_eq!(world.state.vote_weight(&member(0), world.now_ms), 0, "votes do not come back");
+}
+
+#[test]
+fn who_left_is_paid_out_what_its_models_earn_afterwards() {
+    let mut world = World::with_a_sale();
+    world.push(departure(&world, 0, world.state.earnings(&member(0))));
+    let left = world.state.membership(&member(0)).unwrap().clone();
+    world.push(world.reservation(21));
+    world.push(world.prediction(21));
+    let owed = world.state.earnings(&member(0));
+    assert!(owed > 0, "its model goes on selling");
+    assert!(matches!(world.refusal(departure(&world, 0, owed - 1)), Refusal::Differs { .. }));
+    let before = held_outside(&world);
+    let paid = departure(&world, 0, owed);
+    world.push(paid.clone());
+    assert_eq!((world.state.earnings(&member(0)), before - held_outside(&world)), (0, owed));
+    assert_eq!(world.state.membership(&member(0)), Some(&left), "it left when it left");
+    let replayed = world.refusal(paid);
+    assert!(matches!(replayed, Refusal::Governance(GovernanceError::NonceUsed { .. })));
+    let nothing = world.refusal(departure(&world, 0, 0));
+    assert!(matches!(nothing, Refusal::MemberIs { state: "gone", .. }));
+    let stranger =
+        Departure { member: key(60).verifying_key(), ..departure(&world, 0, 0).departure };
+    let signature = stranger.sign(&key(60));
+    let stranger = MemberLeft { departure: stranger, signature, paid_out: 0 };
+    assert!(matches!(world.refusal(stranger), Refusal::NotAMemberOfTheDao { .. }));
+}
+
+#[test]
+fn who_is_suspended_is_paid_out_and_stays_suspended_with_its_votes() {
+    let mut world = World::with_a_sale();
+    let reason = "It sold its key.".to_owned();
+    world.pass(vec![Action::SuspendMember { member: member(1), reason }]);
+    let suspended = world.state.membership(&member(1)).unwrap().clone();
+    assert!(matches!(suspended.state, MembershipState::Suspended { .. }));
+    let votes = |world: &World| {
+        world.state.accounts().account(&AccountId::vote_member(member(1))).balance()
+    };
+    let (owed, before) = (world.state.earnings(&member(1)), votes(&world));
+    assert!(owed > 0 && before > 0);
+    world.push(departure(&world, 1, owed));
+    assert_eq!((world.state.earnings(&member(1)), votes(&world)), (0, before));
+    assert_eq!(world.state.membership(&member(1)), Some(&suspended));
+    let back = joined(&world, &members()[0], &members()[1]);
+    assert!(matches!(world.refusal(back), Refusal::MemberIs { state: "suspended", .. }));
 }
 
 fn founded(members: Vec<Founder>, guardian: Option<VerifyingKey>) -> Result<State, Refusal> {

@@ -86,6 +86,14 @@ impl<K: Ord, V> SharedMap<K, V> {
         Some(&self.chunks[chunk][place].1)
     }
 
+    /// The entry of a key, with the map's own key.
+    #[must_use]
+    pub fn get_key_value(&self, key: &K) -> Option<(&K, &V)> {
+        let (chunk, place) = self.find(key)?;
+        let (key, value) = &self.chunks[chunk][place];
+        Some((key, value))
+    }
+
     /// Whether there is such a key.
     #[must_use]
     pub fn contains_key(&self, key: &K) -> bool {
@@ -208,6 +216,7 @@ mod tests {
                 prop_assert!(shared.iter().eq(map.iter()));
                 for key in &asked {
                     prop_assert_eq!(shared.get(key), map.get(key));
+                    prop_assert_eq!(shared.get_key_value(key), map.get_key_value(key));
                     prop_assert_eq!(shared.last_up_to(key), map.range(..=key).next_back());
                 }
             }

@@ -1,17 +1,21 @@
 //! What a proposal would do, in one sentence each.
 
-use data_dao_governance::{Action, Class};
+use data_dao_governance::{Action, Class, Evidence, Licence, PrivacyPolicy};
+use data_dao_ledger::Name;
 use maud::{Markup, html};
 
 use super::format::{duration, grouped, licence, member, money};
+use super::members::role_name;
 use super::reading::Reading;
 use super::words::{epsilon, round_number};
 
 /// An action for people. One that has no sentence here shows its wire form: nothing is left out.
+///
+/// Threat: a field that no sentence says can be voted in unseen, such as other terms under a harmless bound on ε.
 pub(super) fn sentence(ledger: &Reading<'_>, action: &Action) -> Markup {
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     market(action, &currency)
-        .or_else(|| federations(action))
+        .or_else(|| federations(ledger, action))
         .or_else(|| people(ledger, action, &currency))
         .unwrap_or_else(|| {
             let wire = serde_json::to_string(action).unwrap_or_default();
@@ -43,7 +47,7 @@ fn market(action: &Action, currency: &str) -> Option<Markup> {
     })
 }
 
-fn federations(action: &Action) -> Option<Markup> {
+fn federations(ledger: &Reading<'_>, action: &Action) -> Option<Markup> {
     Some(match action {
         Action::SetRoundBudget { federation, credits } => html! {
             "Later rounds of " (federation) " pay " strong { (grouped(*credits)) " credits" } " each."
@@ -53,16 +57,11 @@ fn federations(action: &Action) -> Option<Markup> {
         Action::SetNovelty { federation, percent } => html! {
             "In " (federation) ", an update needs " strong { (percent) " %" } " of the median's novelty to be paid."
         },
-        Action::SetPrivacyPolicy { federation, policy } => html! {
-            "Privacy of " (federation) ": at least " (policy.minimum_cohort) " contributors in a round, and "
-            @match policy.epsilon_micro_max {
-                Some(micro) => { "ε of at most " strong { (epsilon(micro)) } }
-                None => { "no bound on ε" }
-            }
-            ". What weakens it holds for a device only after that device agreed."
-        },
+        Action::SetPrivacyPolicy { federation, policy } => privacy(ledger, federation, policy),
         Action::SetLicence { federation, licence: named } => html! {
-            "Versions of " (federation) " that are released from now on are sold under " strong { (licence(named)) } "."
+            "Versions of " (federation) " that are released from now on are sold under " strong { (licence(named)) }
+            @if let Licence::Other { sha256, .. } = named { " (digest of its text: " code class="hash" { (sha256) } ")" }
+            "."
         },
         Action::SetRevealBy { federation, rounds: 0 } => {
             html! { "The validation set of " (federation) " need not be shown." }
@@ -78,6 +77,24 @@ fn federations(action: &Action) -> Option<Markup> {
     })
 }
 
+/// A privacy policy, and whether its terms are those in force.
+fn privacy(ledger: &Reading<'_>, federation: &str, policy: &PrivacyPolicy) -> Markup {
+    let name = Name::new(federation).ok();
+    let known = name.and_then(|name| ledger.federation(&name));
+    let unchanged = known.is_some_and(|known| known.policy().terms == policy.terms);
+    html! {
+        "Privacy of " (federation) ": at least " (policy.minimum_cohort) " contributors in a round, and "
+        @match policy.epsilon_micro_max {
+            Some(micro) => { "ε of at most " strong { (epsilon(micro)) } }
+            None => { "no bound on ε" }
+        }
+        ". "
+        @if unchanged { "The terms are those in force" }
+        @else { strong { "The terms become others" } " than those in force: read the text with this digest before you vote" }
+        " (" code class="hash" { (policy.terms) } "). What weakens it holds for a device only after that device agreed."
+    }
+}
+
 fn people(ledger: &Reading<'_>, action: &Action, currency: &str) -> Option<Markup> {
     Some(match action {
         Action::Text => html! { "Changes nothing by itself: its words are the decision." },
@@ -90,18 +107,30 @@ fn people(ledger: &Reading<'_>, action: &Action, currency: &str) -> Option<Marku
         Action::TreasuryTransfer { to, amount } => html! {
             "The treasury pays " strong { (money(*amount, currency)) } " to " (member(ledger, to)) "."
         },
-        Action::AdmitMember { label, .. } => html! { (label) " becomes a member." },
+        Action::AdmitMember { member: key, label, roles } => html! {
+            (ledger.name(key, label)) " becomes a member, as "
+            @for (index, role) in roles.iter().enumerate() { @if index > 0 { ", " } (role_name(*role)) }
+            ", with the key " code class="hash" { (key) } "."
+        },
         Action::SuspendMember { member: key, reason } => {
             html! { (member(ledger, key)) " is suspended: " (reason) }
         }
         Action::ReinstateMember { member: key } => {
             html! { (member(ledger, key)) " has its rights back." }
         }
-        Action::SlashCredit { member: key, credits, reason, evidence } => html! {
+        Action::SlashCredit {
+            member: key,
+            credits,
+            reason,
+            evidence: Evidence { entry, document },
+        } => html! {
             (member(ledger, key)) " loses " strong { (grouped(*credits)) " credits" } " and their votes: " (reason)
-            " (evidence: " a href={"/ledger/" (evidence.entry)} { "entry " (evidence.entry) } ")"
+            " (evidence: " a href={"/ledger/" (entry)} { "entry " (entry) }
+            ", and the document with the digest " code class="hash" { (document) } ")"
         },
-        Action::SetWitness { name, .. } => html! { (name) " becomes a witness of the log." },
+        Action::SetWitness { name, vkey } => html! {
+            (name) " becomes a witness of the log, with the key " code class="hash" { (vkey) } "."
+        },
         Action::RemoveWitness { name } => html! { (name) " is no witness any more." },
         Action::SetWitnessQuorum { quorum } => {
             html! { (quorum) " witnesses make a checkpoint believable." }

@@ -65,13 +65,23 @@ fn terms(federation: &Federation) -> Value {
     serde_json::from_str(&federation.opened().terms).unwrap_or_default()
 }
 
+/// Whether the terms in force are those of which the log has the text: a vote names others by their digest alone.
+fn are_founders_terms(federation: &Federation) -> bool {
+    federation.policy().terms == federation.opened().terms_digest
+}
+
+/// The text of the terms in force, where the log has it.
+fn terms_in_force(federation: &Federation) -> Value {
+    if are_founders_terms(federation) { terms(federation) } else { Value::Null }
+}
+
 fn content(
     ledger: &Reading<'_>,
     federation: &Federation,
     still: Option<String>,
     replayed: &Arc<Replayed>,
 ) -> Markup {
-    let terms = terms(federation);
+    let terms = terms_in_force(federation);
     let name = &federation.opened().federation;
     html! {
         (trail(&[("/federations", "Federations")]))
@@ -89,7 +99,7 @@ fn content(
         (privacy(ledger, federation, &terms))
         (contributors(ledger, federation, replayed))
         (rounds(federation))
-        (agreed(federation, &terms))
+        (agreed(federation))
     }
 }
 
@@ -270,7 +280,7 @@ fn contributor_rows(
         }
         tr class="why" {
             td colspan="5" {
-                @match replayed.latest.get(key) {
+                @match replayed.latest(key).map(|latest| &latest.explanation) {
                     Some(reason) => { "Round " (round_number(reason.round)) ": " (reason.sentence(unit)) }
                     None => "Took part in no round that is explained here.",
                 }
@@ -350,8 +360,8 @@ fn rounds(federation: &Federation) -> Markup {
 }
 
 /// What the members agreed to, as far as it can be said in a line each.
-fn agreed(federation: &Federation, terms: &Value) -> Markup {
-    let opened = federation.opened();
+fn agreed(federation: &Federation) -> Markup {
+    let (former, terms) = (federation.opened().terms_digest, terms(federation));
     let text = |key: &str| term(&terms[key]);
     let lines = [
         ("Sealing", "seal"),
@@ -369,6 +379,12 @@ fn agreed(federation: &Federation, terms: &Value) -> Markup {
     html! {
         section {
             h2 { "What the members agreed to" }
+            @if !are_founders_terms(federation) {
+                p class="remark" {
+                    "The members voted for other terms since. The ledger has their digest and not their text; what is said here of "
+                    "sealing, model, training and noise is that of the former terms (" (short(&former.to_string())) ")."
+                }
+            }
             dl class="facts" {
                 @for (name, key) in lines {
                     @if let Some(text) = text(key) { div { dt { (name) } dd { (text) } } }
@@ -378,7 +394,7 @@ fn agreed(federation: &Federation, terms: &Value) -> Markup {
                     div { dt { "Pay can be challenged for" } dd { (duration(safeguards.challenge_window_ms)) } }
                 }
                 @if let Some(named) = federation.licence() { div { dt { "New versions are sold under" } dd { (licence(named)) } } }
-                div { dt { "Digest of the terms" } dd { (short(&opened.terms_digest.to_string())) } }
+                div { dt { "Digest of the terms" } dd { (short(&federation.policy().terms.to_string())) } }
                 div { dt { "Opened by" } dd { a href={"/ledger/" (federation.index())} { "entry " (federation.index()) } } }
             }
         }

@@ -50,8 +50,9 @@ pub(super) fn progress(federation: &Federation) -> Markup {
         (crate::amount::count(federation.settled().len()), federation.opened().rounds);
     html! {
         @if federation.is_stopped() { span class="badge bad" { "Stopped by vote" } }
-        @else if let Some(open) = federation.open_round() {
-            span class="badge open" { "Round " (open.round.saturating_add(1)) " of " (all) " in progress" }
+        @else if federation.open_round().is_some() {
+            // By how many are done: one that is given up takes a number, and none of the rounds.
+            span class="badge open" { "Round " (done.saturating_add(1)) " of " (all) " in progress" }
         }
         @else if done >= all { span class="badge good" { (all) " of " (all) " rounds" } }
         @else { span class="badge waiting" { (done) " of " (all) " rounds" } }

@@ -67,7 +67,7 @@ fn content(ledger: &Reading<'_>, now_ms: u64) -> Markup {
     }
 }
 
-fn role_name(role: data_dao_governance::Role) -> String {
+pub(super) fn role_name(role: data_dao_governance::Role) -> String {
     format!("{role:?}").to_lowercase()
 }
 

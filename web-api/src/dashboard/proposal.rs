@@ -48,7 +48,10 @@ fn content(ledger: &Reading<'_>, proposal: &Proposal, now_ms: u64) -> Markup {
                 section {
                     h2 { "What it does" }
                     ul class="actions" { @for action in &what.actions { li { (actions::sentence(ledger, action)) } } }
-                    p class="soft" { (actions::class(proposal.class())) "." }
+                    p class="soft" {
+                        (actions::class(proposal.class())) ". Word for word it stands in the "
+                        a href={"/v1/proposals/" (proposal.id())} { "JSON" } "."
+                    }
                 }
                 section { h2 { "Why" } p class="prose" { (what.description) } }
                 section data-live="tally" id="tally" {

@@ -270,7 +270,13 @@ fn founding(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
         Body::MemberJoined(body) => html! {
             (member(ledger, &body.joining.member)) " joined, invited by " (member(ledger, &body.invitation.inviter)) "."
         },
-        Body::MemberLeft(body) => html! { (member(ledger, &body.departure.member)) " left." },
+        Body::MemberLeft(body) => {
+            let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
+            html! {
+                (member(ledger, &body.departure.member)) " gave notice and was paid out "
+                (money(body.paid_out, &currency)) "."
+            }
+        }
         Body::ConsentGiven(body) => html! {
             "The device of " (member(ledger, &body.consent.member)) " agreed to the privacy policy "
             (short(&body.consent.policy.to_string())) "."

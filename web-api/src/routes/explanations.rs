@@ -177,23 +177,36 @@ pub(crate) async fn explained(
     let Some(replayed) = replayed else { return Ok(None) };
     let mut course = Course::default();
     for step in &replayed.steps {
-        let mut bodies: Vec<Option<Body>> = Vec::new();
-        let first = match step {
-            ExplainedStep::Settled { first_index, index, .. } => {
-                for index in *first_index..=*index {
-                    bodies.push(state.store().entry(index).await?.map(|stored| stored.entry.body));
-                }
-                *first_index
-            }
-            ExplainedStep::Voided(voided) => voided.index,
-        };
-        course.take(step, |index| {
-            bodies.get_mut(usize::try_from(index - first).ok()?).and_then(Option::take)
-        });
+        take_step(state, &mut course, step).await?;
     }
     let own = course.of(member).iter().cloned();
     let rounds =
         own.map(|own| ExplainedRound { explanation: own.explanation, index: own.index }).collect();
     let looked_at = crate::amount::count(replayed.rounds);
     Ok(Some(Explained { rounds, looked_at, unit: replayed.unit }))
+}
+
+/// Takes the next step of a federation's course, whose entries are read from the database.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn take_step(
+    state: &ApiState,
+    course: &mut Course,
+    step: &ExplainedStep,
+) -> Result<(), ApiError> {
+    let mut bodies: Vec<Option<Body>> = Vec::new();
+    let first = match step {
+        ExplainedStep::Settled { first_index, index, .. } => {
+            for index in *first_index..=*index {
+                bodies.push(state.store().entry(index).await?.map(|stored| stored.entry.body));
+            }
+            *first_index
+        }
+        ExplainedStep::Voided(voided) => voided.index,
+    };
+    course.take(step, |index| {
+        bodies.get_mut(usize::try_from(index - first).ok()?).and_then(Option::take)
+    });
+    Ok(())
 }

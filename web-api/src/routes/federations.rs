@@ -30,7 +30,7 @@ pub(crate) struct FederationList {
 pub(crate) struct FederationSummary {
     /// Its name.
     name: String,
-    /// The digest that contributors sign up to.
+    /// The digest of the terms in force, that contributors sign up to.
     terms_digest: String,
     /// Members admitted.
     members: u64,
@@ -47,9 +47,11 @@ pub(crate) struct FederationSummary {
 pub(crate) struct FederationView {
     #[serde(flatten)]
     summary: FederationSummary,
-    /// The terms that contributors agreed to.
+    /// The text of the terms with which it was opened.
     #[schema(value_type = Object)]
     terms: Value,
+    /// Whether a vote put other terms in force since, of which the ledger has the digest alone.
+    terms_are_former: bool,
     /// Credits of the next round.
     round_budget: String,
     /// Fewest contributions with which a round settles.
@@ -178,7 +180,7 @@ impl FederationSummary {
         let last = federation.settled().last();
         Self {
             name: federation.opened().federation.to_string(),
-            terms_digest: federation.opened().terms_digest.to_string(),
+            terms_digest: federation.policy().terms.to_string(),
             members: count(federation.members().len()),
             rounds: federation.opened().rounds,
             rounds_settled: count(federation.settled().len()),
@@ -195,6 +197,7 @@ impl FederationView {
             summary: FederationSummary::new(federation),
             // Terms are opaque to the ledger: what is no JSON is shown as text.
             terms: terms.unwrap_or_else(|_source| Value::String(opened.terms.clone())),
+            terms_are_former: federation.policy().terms != opened.terms_digest,
             round_budget: text(federation.round_budget()),
             minimum_cohort: opened.minimum_cohort,
             policy: federation.policy().clone(),

@@ -1,15 +1,22 @@
 //! The dashboard's pages as they are sent; what a browser makes of them is tested in `web-api/cli/tests/dashboard`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use axum::{body::Body, http::Request};
+use axum::{body::Body as HttpBody, http::Request};
+use data_dao_governance::{
+    Action, Ballot, BallotSecrecy, Capacity, Choice, PrivacyPolicy, ProposalContent, Request as _,
+    Role, Vote,
+};
+use data_dao_journal::{Body, RoundAborted, RoundOpened};
+use data_dao_store::SaltedName;
+use privacy_identity::{Digest, SigningKey};
 use serde_json::json;
 
-use crate::support::{Node, OPERATOR, Reply, name};
+use crate::support::{Node, OPERATOR, Reply, START_MS, name, settle_with};
 
 /// As a browser asks.
 async fn visit(node: &Node, path: &str) -> Reply {
     let request = Request::get(path).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
-    node.send(request.body(Body::empty()).unwrap()).await
+    node.send(request.body(HttpBody::empty()).unwrap()).await
 }
 
 async fn text(node: &Node, path: &str) -> String {
@@ -158,7 +165,7 @@ async fn files_are_kept_for_ever_under_the_digest_of_their_content() {
     assert!(style.headers["cache-control"].to_str().unwrap().contains("immutable"));
     let tag = style.headers["etag"].clone();
     assert!(path.contains(tag.to_str().unwrap().trim_matches('"')));
-    let known = Request::get(path).header("if-none-match", tag).body(Body::empty()).unwrap();
+    let known = Request::get(path).header("if-none-match", tag).body(HttpBody::empty()).unwrap();
     let unchanged = node.send(known).await;
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
     assert_eq!(visit(&node, "/assets/dashboard-0000000000000000.css").await.status, 404);
@@ -168,7 +175,7 @@ async fn files_are_kept_for_ever_under_the_digest_of_their_content() {
 async fn the_stream_tells_how_far_the_log_is_and_places_are_bounded() {
     let node = Node::new().await;
     let open = || async {
-        let request = Request::get("/events").body(Body::empty()).unwrap();
+        let request = Request::get("/events").body(HttpBody::empty()).unwrap();
         node.response(request).await
     };
     let mut streams = Vec::new();
@@ -203,8 +210,146 @@ async fn the_stream_tells_how_far_the_log_is_and_places_are_bounded() {
 }
 
 /// The next part of a stream.
-async fn event(body: &mut Body) -> String {
+async fn event(body: &mut HttpBody) -> String {
     use http_body_util::BodyExt as _;
     let frame = body.frame().await.unwrap().unwrap();
     String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
+
+/// A proposal of member 0, as it is sent.
+async fn propose(node: &Node, actions: Vec<Action>, names: serde_json::Value) -> ProposalContent {
+    let proposer = &node.members[0];
+    let content = ProposalContent {
+        dao: node.dao,
+        title: "A change".to_owned(),
+        description: "For good reasons.".to_owned(),
+        actions,
+        ballots: BallotSecrecy::Open,
+        proposer: proposer.verifying_key(),
+        salt: 0,
+    };
+    let signature = content.sign(proposer).to_string();
+    let request = json!({"content": content, "signature": signature, "names": names});
+    node.post("/v1/proposals", &request).await.status_is(201);
+    content
+}
+
+/// Lets all members vote for these actions, and time pass until they are carried out.
+async fn pass(node: &Node, actions: Vec<Action>) {
+    let content = propose(node, actions, json!([])).await;
+    node.pass_time(START_MS + 11).await;
+    for key in &node.members {
+        let ballot = Ballot {
+            dao: node.dao,
+            proposal: content.id(),
+            vote: Vote::Whole(Choice::For),
+            capacity: Capacity::Entrusted,
+            voter: key.verifying_key(),
+            reason: None,
+            nonce: 1,
+            expires_ms: u64::MAX,
+        };
+        let vote = json!({"ballot": ballot, "signature": ballot.sign(key).to_string()});
+        node.post(&format!("/v1/proposals/{}/ballots", content.id()), &vote).await.status_is(201);
+    }
+    node.pass_time(START_MS + 200).await;
+    node.pass_time(START_MS + 400).await;
+    let done = node.get(&format!("/v1/proposals/{}", content.id())).await.json();
+    assert_eq!(done["state"], "executed", "{done}");
+}
+
+fn privacy(terms: Digest) -> Action {
+    let policy = PrivacyPolicy { terms, minimum_cohort: 3, epsilon_micro_max: Some(10_000_000) };
+    Action::SetPrivacyPolicy { federation: "wine".to_owned(), policy }
+}
+
+#[tokio::test]
+async fn a_proposal_shows_all_that_is_voted_on() {
+    let node = Node::new().await;
+    let (newcomer, salt) = (SigningKey::from_seed(&[60; 32]).verifying_key(), Digest([5; 32]));
+    let label = SaltedName::new("Anna Weinbauer".to_owned(), salt.0).commitment();
+    let names = json!([{"name": "Anna Weinbauer", "salt": salt.to_string()}]);
+    let (terms, vkey) = (Digest([7; 32]), "watch.example+0a0b0c0d+AQIDBA==".to_owned());
+    let roles = vec![Role::Member, Role::Aggregator];
+    let actions = vec![
+        privacy(terms),
+        Action::AdmitMember { member: newcomer, label: label.clone(), roles },
+        Action::SetWitness { name: "watch".to_owned(), vkey: vkey.clone() },
+    ];
+    let content = propose(&node, actions, names).await;
+    let page = text(&node, &format!("/proposals/{}", content.id())).await;
+    assert!(
+        page.contains("The terms become others") && page.contains(&terms.to_string()),
+        "{page}"
+    );
+    let admitted = format!(
+        "Anna Weinbauer becomes a member, as member, aggregator, with the key <code class=\"hash\">{newcomer}</code>"
+    );
+    assert!(page.contains(&admitted) && !page.contains(&label), "{page}");
+    assert!(page.contains(&vkey), "{page}");
+
+    let content = propose(&node, vec![privacy(Digest([1; 32]))], json!([])).await;
+    let page = text(&node, &format!("/proposals/{}", content.id())).await;
+    assert!(page.contains("The terms are those in force"), "{page}");
+    assert!(!page.contains("The terms become others"), "{page}");
+}
+
+#[tokio::test]
+async fn a_federation_gives_the_reasons_of_the_rule_that_members_voted_for() {
+    let node = Node::new().await;
+    // Before the vote somebody looks, so that the first round's reasons are kept.
+    assert_eq!(text(&node, "/federations/wine").await.matches("Paid ").count(), 3);
+    pass(&node, vec![Action::SetNovelty { federation: "wine".to_owned(), percent: 100 }]).await;
+    let model = node.state.store().view(|ledger| ledger.federation(&name("wine")).unwrap().model());
+    let round = (1, model.unwrap(), Digest([20; 32]));
+    // The first has 60 % of the median's novelty: enough as the federation was opened, not as was voted.
+    settle_with(node.state.store(), &node.members, round, [10, 50, 50]).await;
+    let page = text(&node, "/federations/wine").await;
+    let mut reasons = Vec::new();
+    for key in node.members.iter().map(SigningKey::verifying_key) {
+        let path = format!("/v1/federations/wine/contributors/{key}/rounds");
+        let newest = node.get(&path).await.json()["rounds"][1].clone();
+        assert!(page.contains(newest["sentence"].as_str().unwrap()), "{newest}: {page}");
+        reasons.push(newest["reason"].clone());
+    }
+    assert_eq!(reasons, ["not-novel", "paid", "paid"]);
+}
+
+#[tokio::test]
+async fn terms_that_a_vote_replaced_are_not_shown_as_those_in_force() {
+    let node = Node::new().await;
+    let (before, after) = (Digest([1; 32]), Digest([7; 32]));
+    let page = text(&node, "/federations/wine").await;
+    assert!(page.contains(&before.to_string()) && !page.contains("former terms"), "{page}");
+    pass(&node, vec![privacy(after)]).await;
+    let page = text(&node, "/federations/wine").await;
+    assert!(page.contains("former terms") && page.contains(&after.to_string()), "{page}");
+    let view = node.get("/v1/federations/wine").await.json();
+    assert_eq!(view["terms_digest"], after.to_string());
+    assert_eq!(view["terms_are_former"], true);
+}
+
+#[tokio::test]
+async fn a_round_that_was_given_up_is_none_of_those_in_progress() {
+    let node = Node::new().await;
+    let model = node.state.store().view(|ledger| ledger.federation(&name("wine")).unwrap().model());
+    let opened = |round| RoundOpened {
+        federation: name("wine"),
+        round,
+        model: model.unwrap(),
+        cohort_size: 3,
+        epsilon_micro: None,
+    };
+    let mut bodies = Vec::new();
+    for round in 1..=4 {
+        bodies.push(Body::RoundOpened(opened(round)));
+        let reason = "too few answered".to_owned();
+        bodies.push(RoundAborted { federation: name("wine"), round, reason }.into());
+    }
+    bodies.push(Body::RoundOpened(opened(5)));
+    node.state.store().append(START_MS, bodies).await.unwrap();
+    for path in ["/federations", "/federations/wine"] {
+        let page = text(&node, path).await;
+        assert!(page.contains("Round 2 of 5 in progress"), "{path}: {page}");
+    }
 }

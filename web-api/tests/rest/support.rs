@@ -157,10 +157,16 @@ async fn found(store: &Store, node_key: &SigningKey, members: &[SigningKey], mod
 }
 
 /// Runs a round from one model to the next.
-pub(crate) async fn settle(
+pub(crate) async fn settle(store: &Store, members: &[SigningKey], round: (u8, Digest, Digest)) {
+    settle_with(store, members, round, [50; 3]).await;
+}
+
+/// The same with the members' innovations.
+pub(crate) async fn settle_with(
     store: &Store,
     members: &[SigningKey],
     (round, before, after): (u8, Digest, Digest),
+    innovations: [i64; 3],
 ) {
     let opened = RoundOpened {
         federation: name("wine"),
@@ -171,8 +177,8 @@ pub(crate) async fn settle(
     };
     store.append(START_MS, vec![Body::RoundOpened(opened)]).await.unwrap();
     let mut scalars: Vec<_> = (1..)
-        .zip(members)
-        .map(|(weight, member)| (member.verifying_key(), 100 * weight, 50))
+        .zip(members.iter().zip(innovations))
+        .map(|(weight, (member, innovation))| (member.verifying_key(), 100 * weight, innovation))
         .collect();
     scalars.sort();
     let credits = store.view(|state| state.round_credits(&name("wine"), &scalars)).unwrap();

@@ -46,7 +46,7 @@ pub struct MemberJoined {
     pub signature: Signature,
 }
 
-/// A member left.
+/// A member left, or one that left before or is suspended was paid out what it earned since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberLeft {

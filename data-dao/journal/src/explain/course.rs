@@ -68,9 +68,17 @@ pub struct Explained {
 pub struct Course {
     explainer: Explainer,
     by_member: BTreeMap<VerifyingKey, Vec<Explained>>,
+    /// Whether each contributor's explanations before its newest are forgotten.
+    newest_only: bool,
 }
 
 impl Course {
+    /// A course that keeps the newest explanation of each contributor alone: one to be kept for long.
+    #[must_use]
+    pub fn newest_only() -> Self {
+        Self { newest_only: true, ..Self::default() }
+    }
+
     /// Explains all of a federation that a log's leaves tell, up to the first that does not replay.
     #[must_use]
     pub fn of_log<'a>(leaves: impl IntoIterator<Item = &'a [u8]>, federation: &Name) -> Self {
@@ -102,7 +110,11 @@ impl Course {
                 self.explainer.novelty_percent = *novelty_percent;
                 for (member, explanation) in self.explainer.settle(&settled) {
                     let explained = Explained { explanation, index: *index };
-                    self.by_member.entry(member).or_default().push(explained);
+                    let own = self.by_member.entry(member).or_default();
+                    if self.newest_only {
+                        own.clear();
+                    }
+                    own.push(explained);
                 }
             }
             ExplainedStep::Voided(voided) => self.void(voided),

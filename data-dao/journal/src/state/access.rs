@@ -82,7 +82,7 @@ impl State {
         };
         same("account", &account(&key.grant), &account(&body.grant))?;
         self.check_grant(&body.grant, now_ms)?;
-        self.change_key(&body.key_id, |key| key.grant = body.grant.clone());
+        self.change_key(&body.key_id, |key| key.grant = body.grant.clone().into());
         Ok(())
     }
 
@@ -216,7 +216,7 @@ impl State {
         let day = now_ms / DAY_MS;
         for payer in self.payers(key_id) {
             let (_, key) = self.key_ref(&payer)?;
-            let KeyGrant { limit_day, limit_total, .. } = &key.grant;
+            let KeyGrant { limit_day, limit_total, .. } = &*key.grant;
             if limit_day.is_none() && limit_total.is_none() {
                 continue;
             }

@@ -88,22 +88,42 @@ impl State {
         }
     }
 
+    /// A departure pays out what the member has, and ends its membership if it is active.
+    ///
+    /// Whoever left before or is suspended is owed what its models go on earning: its departure only pays that out. A
+    /// suspended member stays one (it must not come back by an invitation) and keeps the votes that it may get back.
     pub(super) fn leave_member(&mut self, body: &MemberLeft, now_ms: u64) -> Result<(), Refusal> {
         let departure = &body.departure;
         let member = departure.member;
         self.check_request(departure, &body.signature, now_ms)?;
-        self.active(&member)?;
         let owed = self.payout(&member, now_ms);
+        let ends = match self.active(&member) {
+            Ok(_) => true,
+            Err(Refusal::MemberIs { .. }) if owed > 0 => false,
+            Err(refusal) => return Err(refusal),
+        };
         same("paid_out", &owed, &body.paid_out)?;
-        self.accounts.apply(&self.payout_transfers(member, departure.nonce, owed), now_ms)?;
-        self.assembly.votes.take_all(member, now_ms);
-        self.assembly.delegations.forget(&member);
-        let index = self.entries;
-        if let Some(member) = self.assembly.members.get_mut(&member) {
-            member.state = MembershipState::Left { index };
+        let votes = if ends { self.votes_held(member) } else { 0 };
+        let transfers = self.payout_transfers(member, departure.nonce, (owed, votes));
+        self.accounts.apply(&transfers, now_ms)?;
+        if ends {
+            self.end_membership(&member, now_ms);
         }
         self.assembly.nonces.take(departure);
         Ok(())
+    }
+
+    fn end_membership(&mut self, member: &VerifyingKey, now_ms: u64) {
+        self.assembly.votes.take_all(*member, now_ms);
+        self.assembly.delegations.forget(member);
+        let index = self.entries;
+        if let Some(member) = self.assembly.members.get_mut(member) {
+            member.state = MembershipState::Left { index };
+        }
+    }
+
+    fn votes_held(&self, member: VerifyingKey) -> u128 {
+        self.accounts.account(&AccountId::vote_member(member)).available()
     }
 
     /// The money that a member that leaves at `now_ms` is paid out: all it can spend.
@@ -116,7 +136,12 @@ impl State {
 
     /// The money leaves the books, as it came: through the account of what is outside. The votes go
     /// back to where they came from.
-    fn payout_transfers(&self, member: VerifyingKey, nonce: u64, owed: u128) -> Vec<Transfer> {
+    fn payout_transfers(
+        &self,
+        member: VerifyingKey,
+        nonce: u64,
+        (owed, held): (u128, u128),
+    ) -> Vec<Transfer> {
         let mut cause = Writer::default();
         cause.text("departure");
         self.dao().id.encode(&mut cause);
@@ -125,7 +150,6 @@ impl State {
         let cause = Cause::of(&cause.into_bytes());
         let currency = self.dao().genesis.currency;
         let votes = AccountId::vote_member(member);
-        let held = self.accounts.account(&votes).available();
         let money = AccountId::money_member(currency, member);
         let sides = [
             (money, AccountId::deposits(currency), owed, Code::Payout),

@@ -81,7 +81,7 @@ impl State {
 
     /// All API keys, by id.
     #[must_use]
-    pub fn keys(&self) -> &BTreeMap<Name, ApiKey> {
+    pub const fn keys(&self) -> &SharedMap<Name, ApiKey> {
         &self.keys
     }
 

@@ -107,7 +107,7 @@ impl State {
         };
         same("digest", &offered.model_after, &body.digest)?;
         same("rounds", &federation.settled.len().to_string(), &body.rounds.to_string())?;
-        let releases = self.models.get(&body.model).map_or(&[][..], |model| &model.releases);
+        let releases = self.models.get(&body.model).map_or(&[][..], |model| &model.releases[..]);
         if let Some(earlier) = releases.first() {
             same("federation", &earlier.federation, &body.federation)?;
         }

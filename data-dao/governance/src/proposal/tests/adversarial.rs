@@ -164,6 +164,21 @@ fn a_guardian_says_why_and_never_decides_about_itself() {
     let mut p = opened(about, parameters(1), electorate(weights(&[10], 10), &[]));
     let refused = p.veto(&veto(&p, 80), guardian(), 5);
     assert_eq!(refused, Err(GovernanceError::AboutTheGuardian));
+    let words = ProposalContent { actions: vec![Action::Text], ..content() };
+    let mut p = opened(words, parameters(1), electorate(weights(&[10], 10), &[]));
+    assert_eq!(p.veto(&veto(&p, 80), guardian(), 5), Ok(()));
+}
+
+#[test]
+fn nothing_is_carried_past_the_guardian_in_a_bundle_with_its_own_office() {
+    let same = Action::SetGuardian { guardian: Some(voter(80)), term_ms: 1 };
+    let all = Action::TreasuryTransfer { to: voter(1), amount: 1_000_000 };
+    for actions in [vec![all.clone(), same.clone()], vec![same, Action::Text, all]] {
+        let bundle = ProposalContent { actions, ..content() };
+        let mut p = opened(bundle, parameters(1), electorate(weights(&[10], 10), &[]));
+        assert_eq!(p.veto(&veto(&p, 80), guardian(), 5), Ok(()));
+        assert_eq!(p.state(5), Vetoed);
+    }
 }
 
 #[test]
