@@ -5,13 +5,14 @@ use std::{
     process::{Command, Output},
 };
 
-use aggregator_network::restore_key;
+use aggregator_network::{KeyProtection, restore_key};
 use data_dao_journal::{
     Body, FederationOpened, MemberAdmitted, Participation, RoundOpened, RoundSettled,
     RoundSettling, SafeguardsSet, SettledPart,
 };
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, SigningKey};
+use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use serde_json::{Value, json};
 
 use super::node::{Node, START_MS};
@@ -191,7 +192,8 @@ async fn announce(node: &Node) {
 /// The member's key in a file.
 fn key_file(node: &Node) -> String {
     let path = node.file("member.key");
-    restore_key(path.as_ref(), &node.member.seed()).unwrap();
+    let rng = &mut UnwrapErr(SysRng);
+    restore_key(path.as_ref(), &node.member.seed(), KeyProtection::Clear, rng).unwrap();
     path
 }
 
