@@ -51,7 +51,7 @@ pub enum ContributorRequest {
     /// The federation's signed terms.
     Terms,
     /// To be admitted.
-    Join(Signed<JoinRequest>),
+    Join(Box<Signed<JoinRequest>>),
     /// The current order, unless it is still that of round `known`.
     Fetch {
         /// The last round whose order the contributor has.
@@ -256,7 +256,7 @@ impl Decode for ContributorRequest {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match reader.u8()? {
             0 => Self::Terms,
-            1 => Self::Join(Decode::decode(reader)?),
+            1 => Self::Join(Box::new(Decode::decode(reader)?)),
             2 => Self::Fetch {
                 known: match reader.u8()? {
                     0 => None,

@@ -87,7 +87,7 @@ pub enum DaoRequest {
     /// The federation's signed terms.
     Terms,
     /// To admit a member.
-    Join(Signed<JoinRequest>),
+    Join(Box<Signed<JoinRequest>>),
     /// Leave to run the next round.
     Grant,
     /// The probes for an opened sum.
@@ -220,7 +220,7 @@ impl Decode for DaoRequest {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match reader.u8()? {
             0 => Self::Terms,
-            1 => Self::Join(Decode::decode(reader)?),
+            1 => Self::Join(Box::new(Decode::decode(reader)?)),
             2 => Self::Grant,
             3 => Self::Measure(Box::new(Decode::decode(reader)?)),
             4 => Self::Settle {

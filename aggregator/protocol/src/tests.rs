@@ -127,7 +127,7 @@ fn every_message_round_trips_and_no_prefix_of_it_decodes() {
         custody: custody_key(),
         draw: participation_key(&key(3)).public_key(),
     };
-    let join = Signed::new(join, Tag::Join, &key(3));
+    let join = Box::new(Signed::new(join, Tag::Join, &key(3)));
 
     check_round_trip(&Signed::new(terms(), Tag::Terms, &key(9)));
     for request in [

@@ -360,7 +360,7 @@ fn trained() -> Signed<ModelTrained> {
 fn contributor_requests() -> Vec<ContributorRequest> {
     vec![
         ContributorRequest::Terms,
-        ContributorRequest::Join(join()),
+        ContributorRequest::Join(Box::new(join())),
         ContributorRequest::Fetch { known: None },
         ContributorRequest::Fetch { known: Some(ROUND) },
         ContributorRequest::Submit { update: Box::new(sealed().clone()), ticket: None },
@@ -464,7 +464,7 @@ fn aggregator_replies() -> Vec<AggregatorReply> {
 fn dao_requests() -> Vec<DaoRequest> {
     vec![
         DaoRequest::Terms,
-        DaoRequest::Join(join()),
+        DaoRequest::Join(Box::new(join())),
         DaoRequest::Grant,
         DaoRequest::Measure(round_sum()),
         DaoRequest::Settle { receipt: signed_receipt(), opening: Box::new(opening()) },

@@ -115,7 +115,7 @@ pub(crate) async fn join(
     let custody = Signed::new(CustodyKey { federation, sealing }, Tag::CustodyKey, key);
     let draw = participation_key(key).public_key();
     let request = JoinRequest { federation, admission, custody, draw };
-    let request = ContributorRequest::Join(Signed::new(request, Tag::Join, key));
+    let request = ContributorRequest::Join(Box::new(Signed::new(request, Tag::Join, key)));
     match caller.ask(Question::Join, &request).await? {
         ContributorReply::Joined => Ok(()),
         other => Err(Question::Join.unanswered(&other)),

@@ -138,7 +138,7 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
             custody: custody.clone(),
             draw: participation_key(&stranger.key).public_key(),
         };
-        let join = Signed::new(join, Tag::Join, &stranger.key);
+        let join = Box::new(Signed::new(join, Tag::Join, &stranger.key));
         let refusal = stranger.refusal(to_wire(&ContributorRequest::Join(join))).await;
         assert_eq!(refusal, Refusal::NotInvited);
     }

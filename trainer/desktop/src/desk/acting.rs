@@ -58,13 +58,7 @@ impl Desk {
             Command::Resume => vec![Effect::Pace(PaceCommand::Resume)],
             Command::Anyway => vec![Effect::Pace(PaceCommand::Anyway)],
             Command::Prefer(form) => self.prefer(*form),
-            Command::System(system) => {
-                let autostart = system.autostart != self.settings.system.autostart;
-                self.settings.system = system;
-                let mut effects = self.save();
-                effects.extend(autostart.then_some(Effect::Autostart(system.autostart)));
-                effects
-            }
+            Command::System(system) => self.live_with(system),
             Command::Look(look) => {
                 self.settings.look = look;
                 self.save()
@@ -98,6 +92,14 @@ impl Desk {
                 Vec::new()
             }
         }
+    }
+
+    fn live_with(&mut self, system: crate::os::SystemSettings) -> Vec<Effect> {
+        let autostart = system.autostart != self.settings.system.autostart;
+        self.settings.system = system;
+        let mut effects = self.save();
+        effects.extend(autostart.then_some(Effect::Autostart(system.autostart)));
+        effects
     }
 
     pub(super) fn save(&self) -> Vec<Effect> {

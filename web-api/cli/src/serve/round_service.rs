@@ -132,7 +132,7 @@ impl RoundService {
         match request {
             DaoRequest::Terms => Ok(DaoReply::Terms(Box::new(self.terms.clone()))),
             DaoRequest::Voted { known } => self.voted(known).await,
-            DaoRequest::Join(request) => self.join(request).await,
+            DaoRequest::Join(request) => self.join(*request).await,
             DaoRequest::Grant => self.grant().await,
             DaoRequest::Model => self.offer(),
             DaoRequest::Trained(trained) => self.trained(trained),
