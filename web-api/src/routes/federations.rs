@@ -51,8 +51,9 @@ pub(crate) struct FederationView {
     /// The text of the terms with which it was opened.
     #[schema(value_type = Object)]
     terms: Value,
-    /// Whether a vote put other terms in force since, of which the ledger has the digest alone.
-    terms_are_former: bool,
+    /// The digest of that text: another than `terms_digest` after a vote put other terms in force, of which the ledger has the
+    /// digest alone.
+    terms_text_digest: String,
     /// Credits of the next round.
     round_budget: String,
     /// Fewest contributions with which a round settles.
@@ -198,7 +199,7 @@ impl FederationView {
             summary: FederationSummary::new(federation),
             // Terms are opaque to the ledger: what is no JSON is shown as text.
             terms: terms.unwrap_or_else(|_source| Value::String(opened.terms.clone())),
-            terms_are_former: federation.policy().terms != opened.terms_digest,
+            terms_text_digest: opened.terms_digest.to_string(),
             round_budget: text(federation.round_budget()),
             minimum_cohort: opened.minimum_cohort,
             policy: federation.policy().clone(),

@@ -326,7 +326,7 @@ async fn terms_that_a_vote_replaced_are_not_shown_as_those_in_force() {
     assert!(page.contains("former terms") && page.contains(&after.to_string()), "{page}");
     let view = node.get("/v1/federations/wine").await.json();
     assert_eq!(view["terms_digest"], after.to_string());
-    assert_eq!(view["terms_are_former"], true);
+    assert_eq!(view["terms_text_digest"], before.to_string());
 }
 
 #[tokio::test]
