@@ -44,7 +44,6 @@ pub(crate) struct FederationSummary {
 
 /// A federation.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "facts of their own, each told by its name")]
 pub(crate) struct FederationView {
     #[serde(flatten)]
     summary: FederationSummary,
