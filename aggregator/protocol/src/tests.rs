@@ -255,7 +255,7 @@ fn a_cohort_has_tags_where_sums_cannot_be_added_again_and_only_there() {
 fn the_wire_form_of_a_fetch_is_pinned() {
     let wire = to_wire(&ContributorRequest::Fetch { known: Some(RoundId(0x0102)) });
     let expected = [
-        6, // version
+        7, // version
         2, // kind: fetch
         1, // a round is known
         0, 0, 0, 0, 0, 0, 1, 2, // its number, big-endian
@@ -270,7 +270,7 @@ fn the_wire_form_of_an_answer_to_prepare_is_pinned() {
     let parts = vec![part(Ok(vec![9, 8])), part(Err(Refusal::Unopenable))];
     let wire = to_wire(&AggregatorReply::Prepared { round: RoundId(0x0102), parts });
     let mut expected = vec![
-        6, // version
+        7, // version
         0, // kind: prepared
         0, 0, 0, 0, 0, 0, 1, 2, // the round, big-endian
         0, 0, 0, 2, // parts
@@ -283,10 +283,10 @@ fn the_wire_form_of_an_answer_to_prepare_is_pinned() {
     expected.extend_from_slice(&[1, 10]); // refused: its share does not open
     assert_eq!(wire, expected);
     let refused = AggregatorReply::Refused { round: Some(RoundId(5)), refusal: Refusal::Lost };
-    let expected = [6, 3, 1, 0, 0, 0, 0, 0, 0, 0, 5, 18];
+    let expected = [7, 3, 1, 0, 0, 0, 0, 0, 0, 0, 5, 18];
     assert_eq!(to_wire(&refused), expected);
     let unread = AggregatorReply::Refused { round: None, refusal: Refusal::Malformed };
-    assert_eq!(to_wire(&unread), [6, 3, 0, 1]);
+    assert_eq!(to_wire(&unread), [7, 3, 0, 1]);
 }
 
 #[test]

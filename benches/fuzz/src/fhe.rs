@@ -154,7 +154,8 @@ fn packed(bytes: &[u8]) -> Verdict {
     Verdict::Taken
 }
 
-fn key_shares() -> Vec<Vec<u8>> {
+/// Of an honest contributor, for each of three custodians of whom two open.
+pub(crate) fn key_shares() -> Vec<Vec<u8>> {
     round().encryptions[0].shares.iter().map(KeyShare::to_bytes).collect()
 }
 

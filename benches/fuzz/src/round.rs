@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     Case, Verdict, protocol::{federation_end, round_abort},
     case::canonical,
+    fhe::key_shares,
     fixtures::{fhe_terms, grant, key, rng, sealed, sealing_key, terms},
     protocol::{
         commitment, echo, order, prepared_parts, probes, roster, round_sum, scalars, set,
@@ -236,7 +237,8 @@ fn payloads() -> Vec<Vec<u8>> {
     let values = vec![3; encoding.vector_len()];
     let report = pine.shard_integers(&values, &nonce, &mut rng(1)).expect("within the bound");
     let proof = [report.public.to_bytes(), report.inputs[1].to_bytes()].concat();
-    vec![[0; 34].to_vec(), [&[1][..], &proof].concat(), [&[2, 0][..], &[9; 32]].concat()]
+    let share = key_shares().swap_remove(0);
+    vec![[0; 34].to_vec(), [&[1][..], &proof].concat(), [&[2][..], &share].concat()]
 }
 
 /// The party takes the payload or refuses it by name, says the same when it is asked again, and opens no sum
