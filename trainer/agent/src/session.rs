@@ -38,6 +38,9 @@ const PARAMETER_BYTES: usize = size_of::<f32>();
 /// a step of a round may take.
 const HELD_ASKS_SECONDS: f64 = 1.0;
 
+/// The highest number that a round may have on the wire.
+const NEWEST_ROUND: RoundId = RoundId(i64::MAX as u64);
+
 /// How often training is told of.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
@@ -224,7 +227,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     /// Above which round an order is wanted: above none while the brake holds. It is asked on, as a custodian answers; but the
     /// model of a round in which nothing will be trained may be large, and the network paid for by volume.
     fn wanted(&self) -> Option<RoundId> {
-        if self.pacing.brake.holds() { Some(RoundId(u64::MAX)) } else { self.known }
+        if self.pacing.brake.holds() { Some(NEWEST_ROUND) } else { self.known }
     }
 
     /// Asks, and does what is asked of a custodian first.

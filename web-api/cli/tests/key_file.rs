@@ -211,7 +211,7 @@ fn a_kill_at_any_moment_of_encrypting_loses_no_key() {
         child.stdin.take().unwrap().write_all(format!("{RIGHT}\n").as_bytes()).unwrap();
         let until = std::time::Duration::from_micros(rng.random_range(0..250_000));
         // How long it runs is what is tried, not what is waited for.
-        std::thread::sleep(until);
+        std::thread::park_timeout(until);
         child.kill().unwrap();
         killed += i32::from(!child.wait().unwrap().success());
         assert_eq!(out(&case.show(RIGHT)), case.public, "attempt {attempt}");
