@@ -198,7 +198,10 @@ fn ticket() -> Ticket {
 fn join() -> Signed<JoinRequest> {
     let request = JoinRequest {
         federation: federation(),
-        admission: dao.seal(Tag::Admission, b"bound", &[1; 24], &mut rng(7)).expect("a key"),
+        admission: sealing_key(9)
+            .public()
+            .seal(Tag::Admission, b"bound", &[1; 24], &mut rng(7))
+            .expect("a key"),
         custody: custody_key(),
         draw: participation_key(&key(3)).public_key(),
     };
