@@ -29,7 +29,7 @@ use sahakar::{
     serve::SealingMode,
 };
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::{sync::Notify, task::JoinHandle};
 use trainer_agent::{
     Agent, AgentConfig, AgentError, AgentEvent, Behaviour, Brake, OwnData, Summary,
 };
@@ -41,6 +41,8 @@ type Seen = Vec<(String, Value)>;
 struct Slow {
     brake: Brake,
     told: Arc<Mutex<Vec<AgentEvent>>>,
+    /// It was offered the first model, and is held since.
+    held: Arc<Notify>,
     running: JoinHandle<Result<Summary, AgentError>>,
 }
 
@@ -59,16 +61,26 @@ impl Slow {
             seed: Some(3),
             brake: brake.clone(),
         };
-        let (held, kept) = (brake.clone(), Arc::clone(&told));
+        let (stopped, kept) = (brake.clone(), Arc::clone(&told));
+        let held = Arc::new(Notify::new());
+        let holds = Arc::clone(&held);
         let events = move |event: AgentEvent| {
             // Told before the training begins, which then stops after its first step.
             if event == (AgentEvent::Offered { version: 0 }) {
-                held.hold();
+                stopped.hold();
+                holds.notify_one();
             }
             kept.lock().unwrap().push(event);
         };
         let running = tokio::spawn(Agent::run(config, |_| {}, events));
-        Self { brake, told, running }
+        Self { brake, told, held, running }
+    }
+
+    /// Lets it go on once it is held: the others may have been faster than its first question.
+    async fn goes_on(&self) {
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, self.held.notified()).await.unwrap();
+        self.brake.release();
     }
 
     fn told<T>(&self, read: impl Fn(&AgentEvent) -> Option<T>) -> Vec<T> {
@@ -160,7 +172,7 @@ async fn the_fast_do_not_wait_for_the_slow_whose_old_updates_count_by_their_age(
         let trained =
             |event: &AgentEvent| matches!(event, AgentEvent::Trained { .. }).then_some(());
         assert_eq!(slow.told(trained), [], "held at its first step");
-        slow.brake.release();
+        slow.goes_on().await;
     }
     world::until(&mut cooperative, DAO, "released", &mut seen).await;
     for winery in &vintage.wineries[..4] {
@@ -245,7 +257,7 @@ async fn what_was_trained_waits_on_disk_and_false_words_about_it_are_refused() {
     let before = seen.len();
     cooperative.start_trainer(&victim).unwrap();
     world::until(&mut cooperative, &victim.label, "joined", &mut seen).await;
-    slow.brake.release();
+    slow.goes_on().await;
     world::until(&mut cooperative, &victim.label, "sealed", &mut seen).await;
     let again = seen[before..].iter().filter(|(from, _)| *from == victim.label);
     let again: Vec<_> = again.map(|(_, value)| value["event"].as_str().unwrap()).collect();
