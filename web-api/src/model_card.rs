@@ -44,6 +44,8 @@ impl ModelFacts {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let settled = federation.settled();
         let round = settled.iter().find(|round| round.model_after == release.digest);
+        // Of other terms the ledger has the digest alone: what the card then does not say is not recorded.
+        let of_these = round.is_none_or(|round| round.terms == federation.opened().terms_digest);
         let millionths = |value: u64| value as f64 / 1e6;
         Some(Self {
             model: release.model.to_string(),
@@ -51,14 +53,14 @@ impl ModelFacts {
             digest: release.digest.to_string(),
             dao: state.genesis()?.dao_name.clone(),
             federation: release.federation.to_string(),
-            purpose: text(&terms["purpose"]),
-            seal: text(&terms["seal"]),
+            purpose: text(&terms["purpose"]).filter(|_| of_these),
+            seal: text(&terms["seal"]).filter(|_| of_these),
             rounds: release.rounds,
             contributors: release.weights.len(),
             accuracy: release.test_accuracy_ppm.map(share),
             loss: round.map(|round| millionths(round.test_loss_micro)),
             epsilon: round.and_then(|round| round.epsilon_micro).map(millionths),
-            delta: terms["noise"]["delta"].as_f64(),
+            delta: terms["noise"]["delta"].as_f64().filter(|_| of_these),
             licence: state.model(&release.model)?.licence(release.version).cloned(),
         })
     }

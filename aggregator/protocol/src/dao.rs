@@ -18,7 +18,7 @@ const REASON_BYTES_MAX: usize = 512;
 
 /// Longest evidence of a vote, in bytes: an entry of 64 KiB in base64, its proof and a checkpoint with all its cosignatures,
 /// and the content that was voted on.
-const EVIDENCE_BYTES_MAX: usize = 512 << 10;
+pub const EVIDENCE_BYTES_MAX: usize = 512 << 10;
 
 /// The opened sum of a round, signed by the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub use contribution::{
     Acknowledgement, ContributorReply, ContributorRequest, FetchedReceipt, JoinRequest,
     ticket_from_reader, ticket_to_writer,
 };
-pub use dao::{DaoReply, DaoRequest, RoundSum};
+pub use dao::{DaoReply, DaoRequest, EVIDENCE_BYTES_MAX, RoundSum};
 pub use federation_end::{EndReason, FederationEnd};
 pub use group::{GroupProbes, GroupSum};
 pub use noise::NoiseTerms;

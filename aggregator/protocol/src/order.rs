@@ -11,12 +11,14 @@ use privacy_secagg::{AGGREGATORS_MAX, Binding, EncodingParameters};
 
 use crate::{CohortEpoch, Custodian};
 
-/// Highest number of a round: what databases count in. One more than any federation reaches in a million years.
-const ROUND_MAX: u64 = i64::MAX as u64;
-
 /// A round's number within its federation, 0-based. Never used twice, not even after an abort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoundId(pub u64);
+
+impl RoundId {
+    /// The highest number of a round: what databases count in.
+    pub const MAX: Self = Self(i64::MAX as u64);
+}
 
 impl fmt::Display for RoundId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +35,7 @@ impl Encode for RoundId {
 impl Decode for RoundId {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match reader.u64()? {
-            round @ ..=ROUND_MAX => Ok(Self(round)),
+            round if round <= Self::MAX.0 => Ok(Self(round)),
             beyond => Err(DecodeError::invalid("round", beyond)),
         }
     }

@@ -12,11 +12,6 @@ use privacy_identity::{
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-/// Longest name a member gives itself, in bytes.
-const LABEL_BYTES_MAX: usize = 64;
-/// Longest invitation token, in bytes.
-const TOKEN_BYTES_MAX: usize = 64;
-
 /// The secret of an invitation, and the name that a member gives itself.
 pub struct Admission {
     /// The invitation's secret.
@@ -33,6 +28,11 @@ impl std::fmt::Debug for Admission {
 }
 
 impl Admission {
+    /// Longest name a member gives itself, in bytes.
+    pub const LABEL_BYTES_MAX: usize = 64;
+    /// Longest secret of an invitation, in bytes.
+    pub const TOKEN_BYTES_MAX: usize = 64;
+
     /// Sealed to the DAO node for the member `joining` the federation, both of which open it.
     ///
     /// # Errors
@@ -73,8 +73,8 @@ impl Encode for Admission {
 
 impl Decode for Admission {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let token = Zeroizing::new(reader.text("token", TOKEN_BYTES_MAX)?);
-        Ok(Self { token, label: reader.text("label", LABEL_BYTES_MAX)? })
+        let token = Zeroizing::new(reader.text("token", Self::TOKEN_BYTES_MAX)?);
+        Ok(Self { token, label: reader.text("label", Self::LABEL_BYTES_MAX)? })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The longest label, in bytes: what the wire form of a request to join allows.
-pub const LABEL_BYTES_MAX: usize = 64;
+pub const LABEL_BYTES_MAX: usize = aggregator_round::Admission::LABEL_BYTES_MAX;
 
 /// What a contributor is started with.
 #[derive(Debug, Clone)]

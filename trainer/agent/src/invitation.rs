@@ -6,7 +6,7 @@ use aggregator_network::{Address, AddressError, PeerKey};
 use privacy_identity::{Digest, KeyError};
 
 /// The longest token, in bytes: what the wire form of a request to join allows.
-pub const TOKEN_BYTES_MAX: usize = 64;
+pub const TOKEN_BYTES_MAX: usize = aggregator_round::Admission::TOKEN_BYTES_MAX;
 
 /// Most addresses of the coordinator, and most relays: what a link remembers of a peer.
 pub const WAYS_MAX: usize = 8;

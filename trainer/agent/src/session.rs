@@ -1,6 +1,7 @@
 //! The rounds of a contributor that was admitted.
 
 mod buffered;
+mod claim;
 mod cohort;
 mod terms;
 mod values;
@@ -9,12 +10,12 @@ use std::{sync::Arc, time::Duration};
 
 use aggregator_protocol::{
     Acknowledgement, AggregatorRequest, ContributorReply, ContributorRequest, EndReason,
-    FederationEnd, FederationTerms, FetchedReceipt, Refusal, RoundId, RoundOrder, RoundReceipt,
+    FederationEnd, Refusal, RoundId, RoundOrder, RoundReceipt,
 };
 use aggregator_round::{
-    Acknowledged, Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError, split_control,
+    Dispute, Finding, OrderRefusal, Ordered, Outcome, ReceiptError, split_control,
 };
-use privacy_identity::{Signed, VerifyingKey};
+use privacy_identity::Signed;
 use tokio::sync::watch;
 use trainer_model::{Evaluation, ModelError, Parameters, Progress};
 
@@ -29,6 +30,7 @@ use crate::{
     personal::Tested,
     stored_round::StoredRound,
 };
+use claim::{Claim, value_of};
 use cohort::Cohort;
 
 /// Bytes of a parameter in the plain vector.
@@ -37,9 +39,6 @@ const PARAMETER_BYTES: usize = size_of::<f32>();
 /// How often a member whose training is held asks whether it is needed as a custodian, in seconds: a small part of the time that
 /// a step of a round may take.
 const HELD_ASKS_SECONDS: f64 = 1.0;
-
-/// The highest number that a round may have on the wire.
-const NEWEST_ROUND: RoundId = RoundId(i64::MAX as u64);
 
 /// How often training is told of.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -90,14 +89,6 @@ impl Order {
 enum Next {
     Order(Order),
     End(EndReason),
-}
-
-/// On what grounds a receipt is asked for.
-enum Claim {
-    /// The coordinator promised to hold the update.
-    Promised(Acknowledged),
-    /// It said that it came too late; an earlier delivery, whose answer was lost, may have counted.
-    Unanswered(Box<Submission>, Refusal),
 }
 
 impl<F: Fn(AgentEvent) + Send> Session<F> {
@@ -227,7 +218,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
     /// Above which round an order is wanted: above none while the brake holds. It is asked on, as a custodian answers; but the
     /// model of a round in which nothing will be trained may be large, and the network paid for by volume.
     fn wanted(&self) -> Option<RoundId> {
-        if self.pacing.brake.holds() { Some(NEWEST_ROUND) } else { self.known }
+        if self.pacing.brake.holds() { Some(RoundId::MAX) } else { self.known }
     }
 
     /// Asks, and does what is asked of a custodian first.
@@ -503,26 +494,4 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         self.contributor.state.store_round(&StoredRound::Ended { round })?;
         self.contributor.state.forget_round()
     }
-}
-
-impl Claim {
-    fn check(
-        &self,
-        terms: &FederationTerms,
-        fetched: FetchedReceipt,
-    ) -> Result<Outcome, ReceiptError> {
-        match self {
-            Self::Promised(acknowledged) => acknowledged.check(terms, fetched),
-            Self::Unanswered(submission, _) => submission.sealed.check(terms, fetched),
-        }
-    }
-}
-
-/// What `member` did to the validation loss by a receipt that was checked, in units of the loss.
-#[expect(clippy::cast_precision_loss, reason = "|value| < 2^57 by its scale; 53 bits are plenty")]
-fn value_of(member: &VerifyingKey, receipt: &RoundReceipt, terms: &FederationTerms) -> f64 {
-    let contributions = receipt.accepted.contributions();
-    let index = contributions.binary_search_by_key(member, |(key, _)| *key);
-    let index = index.expect("a checked receipt has the member in its set");
-    receipt.scalars[index].value as f64 * terms.encoding.value_unit()
 }

@@ -32,8 +32,8 @@ use program::Program;
 pub use runners::Runners;
 use trainer::Trainer;
 
-/// Most long tasks at a time.
-const SLOW_MAX: usize = 8;
+/// Most long tasks at a time: at the start each federation has its key read, and what left.
+const SLOW_MAX: usize = 2 * Seat::MOST;
 
 /// Where news of one federation go, and what wakes the window for them. Cheap to clone.
 #[derive(Clone)]

@@ -184,7 +184,10 @@ impl Seats {
 
     /// Gives up a seat at which there is nothing yet, not even a key.
     fn give_up(&mut self) -> ToDo {
-        let (gone, empty) = (self.at, matches!(self.desk().key, Key::Missing));
+        // A key that could not be read just now is none that is not there: what the settings know counts, too.
+        let settings = &self.desk().settings;
+        let new = settings.member.is_none() && !settings.joined;
+        let (gone, empty) = (self.at, new && matches!(self.desk().key, Key::Missing));
         if !empty || gone == Seat::FIRST {
             return Vec::new();
         }

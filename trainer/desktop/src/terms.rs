@@ -40,6 +40,12 @@ pub struct Terms {
     /// the same time.
     #[serde(default)]
     pub buffer: Option<String>,
+    /// Into how many groups a round's contributors are dealt; none: there is one sum.
+    #[serde(default)]
+    pub groups: Option<u32>,
+    /// The rule over the groups' means, as the command line spells it.
+    #[serde(default)]
+    pub robust: Option<String>,
     /// How many rounds there are.
     pub rounds: u64,
     /// Fewest contributors of a round.

@@ -3,8 +3,8 @@
 
 use aggregator_protocol::GroupProbes;
 use aggregator_round::{
-    OpenedGroups, PAST_UPDATES_MAX, StepError, VALUE_SHARDS, aumann_shapley_probe, contrast_probe,
-    counts_positively, project_off,
+    OpenedGroups, StepError, VALUE_SHARDS, aumann_shapley_probe, contrast_probe, counts_positively,
+    project_off,
 };
 use aggregator_strategy::{OptimizerError, OptimizerState, Positive, StoppingError};
 use privacy_secagg::{
@@ -141,7 +141,8 @@ impl Evaluator {
     /// * `before` — the model before the round, and the state of the server's optimiser.
     /// * `sum` — the opened sum over `count` updates, `[parameter_count]`.
     /// * `round` — its number, and the rotation of its updates.
-    /// * `past_updates` — earlier mean updates, the newest first; the first [`PAST_UPDATES_MAX`] count.
+    /// * `past_updates` — what the last [`aggregator_round::PAST_UPDATES_MAX`] rounds made public, the newest first: a mean of each, or of each of its
+    ///   groups.
     ///
     /// # Errors
     /// [`MeasureError`] if the sum does not fit or the model diverges.
@@ -181,8 +182,7 @@ impl Evaluator {
         }
         let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
         let start = (parameters, optimizer);
-        let past = &past_updates[..past_updates.len().min(PAST_UPDATES_MAX)];
-        let gain = self.gain(start, (&mean_update, factor), round, past)?;
+        let gain = self.gain(start, (&mean_update, factor), round, past_updates)?;
         let part = |probe: Vec<f64>| -> Vec<f64> {
             probe.into_iter().map(|value| value * factor.get()).collect()
         };

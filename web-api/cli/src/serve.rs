@@ -32,7 +32,7 @@ use std::{
 
 use aggregator_network::{Limits, Link, LinkConfig, load_or_create_key};
 use aggregator_node::DatabaseUrl;
-use aggregator_protocol::{FederationTerms, MESSAGE_BYTES_MAX};
+use aggregator_protocol::{EVIDENCE_BYTES_MAX, FederationTerms, MESSAGE_BYTES_MAX};
 use anyhow::Context as _;
 use clap::Args;
 use data_dao_ledger::Name;
@@ -382,10 +382,11 @@ fn announce(events: Events, http: &str, link: Option<&Link>, federation: &Digest
 }
 
 /// Longest message of the link, in bytes: the model with all its layers, beside a vector of what is shared or a control
-/// variate.
+/// variate; the sums of all groups, each of at most twice as many integers of 4 bytes; or the evidence of a vote.
 fn link_bytes_max(federation: &FederationConfig, dimension: usize) -> usize {
-    let members = federation.members_max as usize;
-    ((64 << 10) + 8 * dimension + 1024 * members).min(MESSAGE_BYTES_MAX)
+    let (members, groups) = (federation.members_max as usize, federation.groups.unwrap_or(1));
+    let sums = 8 * dimension * groups.max(1) as usize;
+    ((64 << 10) + EVIDENCE_BYTES_MAX + sums + 1024 * members).min(MESSAGE_BYTES_MAX)
 }
 
 async fn start_link(

@@ -84,6 +84,11 @@ pub(crate) async fn announce(
             take_back(&state, (payment, refund, amount)).await?
         }
         Announced::CameAgain { payment, refund } => reinstate(&state, (payment, refund)).await?,
+        // Events come in any order: the provider sends this one again, after what it is about.
+        Announced::Won { refund, .. } if !is_known(&state, &refund) => {
+            return Err(ApiError::not_found("dispute", refund));
+        }
+        Announced::Won { payment, refund } => reinstate(&state, (payment, refund)).await?,
     };
     Ok(Json(view))
 }
@@ -128,6 +133,10 @@ async fn take_back(
         Some(text(refund.amount.saturating_sub(refund.covered)))
     });
     Ok(PaymentView { booked: true, ledger_index: Some(index), owed })
+}
+
+fn is_known(state: &ApiState, refund: &str) -> bool {
+    state.store().view(|ledger| ledger.payment_refund(refund).is_some())
 }
 
 /// What a refund that failed or a dispute that was won brings back; nothing if it was not booked.

@@ -160,6 +160,9 @@ async fn who_spent_what_was_charged_back_owes_it_and_is_sold_nothing_until_it_is
     assert_eq!(shop.money().await, (199_750, 0));
     node.get_as(key, file).await.status_is(200);
     assert_eq!(node.buy(key, "d", &json!({"model": "wine", "calls": 1})).await.status, 201);
+    // A win that arrives before what it is about is sent again by the provider; then it counts.
+    let early = returned("charge.dispute.funds_reinstated", ("dp_9", "won"), ("pi_2", 10));
+    shop.announce(&early).await.assert_problem(404, "not-found");
     let other = returned("charge.dispute.funds_reinstated", ("dp_1", "won"), ("pi_2", 2_000));
     shop.announce(&other).await.assert_problem(422, "idempotency-key-reused");
     for page in ["/buyer", "/books", "/ledger"] {

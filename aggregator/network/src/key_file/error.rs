@@ -79,4 +79,15 @@ pub enum KeyFileError {
         #[source]
         source: io::Error,
     },
+    /// The key is under its new protection, and what the file held before may still lie on the disk.
+    #[error(
+        "the key in {path} was changed, but what the file held before could not be overwritten"
+    )]
+    NotOverwritten {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }

@@ -33,7 +33,7 @@ const LOCK: &str = "lock";
 /// disks and file systems that copy on write keep old blocks, and so do back-ups.
 ///
 /// # Errors
-/// [`KeyFileError`]; then the file is as it was.
+/// [`KeyFileError`]; then the file is as it was, but for [`KeyFileError::NotOverwritten`].
 pub fn change_key_protection(
     path: &Path,
     now: Option<&Passphrase>,
@@ -148,9 +148,13 @@ impl Proven<'_> {
     fn put(self, held: Held) -> Result<(), KeyFileError> {
         let Written { path, new } = self.0;
         let write = |source| KeyFileError::Write { path: path.display().to_string(), source };
-        fs::rename(&new, path).and_then(|()| sync_dir(path)).map_err(write)?;
-        if is_nowhere(&held.old).map_err(write)? {
-            overwrite(&held.old).map_err(write)?;
+        fs::rename(&new, path).map_err(write)?;
+        // From here on the key is under its new protection, whatever fails.
+        let left =
+            |source| KeyFileError::NotOverwritten { path: path.display().to_string(), source };
+        sync_dir(path).map_err(left)?;
+        if is_nowhere(&held.old).map_err(left)? {
+            overwrite(&held.old).map_err(left)?;
         }
         Ok(())
     }

@@ -128,10 +128,10 @@ impl Desk {
         if !matches!(self.key, Key::Missing | Key::Locked { .. }) {
             return Vec::new();
         }
-        let locked = matches!(self.key, Key::Locked { .. });
         self.notice = None;
         self.key = Key::Working;
-        let member = locked.then(|| self.settings.member.clone()).flatten();
+        // In the place of a key that is there comes only the same.
+        let member = self.settings.member.clone();
         vec![Effect::RestoreKey { backup, passphrase, member }]
     }
 

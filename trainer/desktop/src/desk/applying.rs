@@ -191,6 +191,8 @@ impl Desk {
 
     fn failed(&mut self, what: Failure, reason: String) -> Vec<Effect> {
         match what {
+            // One that was there could not be looked at: it is there still.
+            Failure::Key if self.settings.member.is_some() => self.key = Key::Unknown,
             Failure::Key => self.key = Key::Missing,
             // What was there is there still.
             Failure::Passphrase if matches!(self.key, Key::Working) => {

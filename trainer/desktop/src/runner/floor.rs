@@ -54,6 +54,14 @@ impl Floor {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes what is, and tells the desks of it when others can change it again, however far behind the window is.
+    fn change(&self, change: impl FnOnce(&mut State) -> Vec<(Teller, News)>) {
+        let told = change(&mut self.state());
+        for (teller, news) in told {
+            teller.tell(news);
+        }
+    }
+
     /// A trainer begins; with the first the machine is watched.
     pub(super) fn enter(
         &self,
@@ -62,43 +70,46 @@ impl Floor {
         input: Input,
         teller: Teller,
     ) {
-        let mut state = self.state();
-        state.processes.add(process);
-        let member = Member { input, teller, process, words: String::new(), waits_for: None };
-        state.members.insert(seat, member);
-        if state.keeper.is_none() {
-            let machine = Machine::open(&home.trainer(), state.processes.clone());
-            let (pacer, floor) = (Pacer::new(state.preferences.clone()), self.clone());
-            state.keeper = Some(Keeper::start(pacer, machine, move |kept| floor.keep(kept)));
-        } else if let Some(kept) = state.kept.clone() {
-            state.tell_pace(&kept);
-        }
-        state.settle();
+        self.change(|state| {
+            state.processes.add(process);
+            let member = Member { input, teller, process, words: String::new(), waits_for: None };
+            state.members.insert(seat, member);
+            let mut told = Vec::new();
+            if state.keeper.is_none() {
+                let machine = Machine::open(&home.trainer(), state.processes.clone());
+                let (pacer, floor) = (Pacer::new(state.preferences.clone()), self.clone());
+                state.keeper = Some(Keeper::start(pacer, machine, move |kept| floor.keep(kept)));
+            } else if let Some(kept) = &state.kept {
+                told = state.pace_told(kept);
+            }
+            told.extend(state.settle());
+            told
+        });
     }
 
     /// The trainer of `seat` has ended; after the last nothing is watched.
     pub(super) fn leave(&self, seat: Seat, process: u32) {
-        let mut state = self.state();
-        state.processes.remove(process);
-        // Another one may have begun at this seat since.
-        if state.members.get(&seat).is_some_and(|member| member.process == process) {
-            state.members.remove(&seat);
-            state.turns.end(seat);
-        }
-        if state.members.is_empty() {
-            (state.keeper, state.kept) = (None, None);
-        }
-        state.settle();
+        self.change(|state| {
+            state.processes.remove(process);
+            // Another one may have begun at this seat since.
+            if state.members.get(&seat).is_some_and(|member| member.process == process) {
+                state.members.remove(&seat);
+                state.turns.end(seat);
+            }
+            if state.members.is_empty() {
+                (state.keeper, state.kept) = (None, None);
+            }
+            state.settle()
+        });
     }
 
     /// What the trainer of `seat` said.
     pub(super) fn hear(&self, seat: Seat, event: &Value) {
-        let mut state = self.state();
-        let before = state.turns.at();
-        state.turns.hear(seat, event["event"].as_str().unwrap_or_default());
-        if state.turns.at() != before {
-            state.settle();
-        }
+        self.change(|state| {
+            let before = state.turns.at();
+            state.turns.hear(seat, event["event"].as_str().unwrap_or_default());
+            if state.turns.at() == before { Vec::new() } else { state.settle() }
+        });
     }
 
     /// The owner's word about the pace, of all trainers.
@@ -118,22 +129,25 @@ impl Floor {
     }
 
     fn keep(&self, kept: &Kept) {
-        let mut state = self.state();
-        if state.members.is_empty() {
-            // The keeper of those that are gone.
-            return;
-        }
-        state.kept = Some(kept.clone());
-        state.settle();
-        state.tell_pace(kept);
+        self.change(|state| {
+            if state.members.is_empty() {
+                // The keeper of those that are gone.
+                return Vec::new();
+            }
+            state.kept = Some(kept.clone());
+            let mut told = state.settle();
+            told.extend(state.pace_told(kept));
+            told
+        });
     }
 }
 
 impl State {
-    /// Holds each trainer or lets it go on, and tells its desk for whom it waits.
-    fn settle(&mut self) {
+    /// Holds each trainer or lets it go on. Returns what its desk is to be told: for whom it waits.
+    fn settle(&mut self) -> Vec<(Teller, News)> {
+        let mut told = Vec::new();
         // Until the first reading nobody has said that it may train.
-        let Some(kept) = &self.kept else { return };
+        let Some(kept) = &self.kept else { return told };
         for (seat, member) in &mut self.members {
             let waits_for = self.turns.waits_for(*seat);
             let word = match kept.pace {
@@ -147,16 +161,18 @@ impl State {
             }
             if waits_for != member.waits_for {
                 member.waits_for = waits_for;
-                member.teller.tell(News::Turn(waits_for));
+                told.push((member.teller.clone(), News::Turn(waits_for)));
             }
         }
+        told
     }
 
-    fn tell_pace(&self, kept: &Kept) {
-        for member in self.members.values() {
-            member.teller.tell(News::Pace(kept.pace));
-            member.teller.tell(News::Unwatched(kept.unwatched.clone()));
-        }
+    fn pace_told(&self, kept: &Kept) -> Vec<(Teller, News)> {
+        let of = |member: &Member| {
+            let news = [News::Pace(kept.pace), News::Unwatched(kept.unwatched.clone())];
+            news.map(|news| (member.teller.clone(), news))
+        };
+        self.members.values().flat_map(of).collect()
     }
 }
 

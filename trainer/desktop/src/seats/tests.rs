@@ -164,6 +164,17 @@ fn one_more_is_given_up_while_there_is_nothing_and_there_are_not_more_than_some(
 }
 
 #[test]
+fn a_seat_whose_key_could_not_be_read_is_not_given_up() {
+    let mut seats = two();
+    let reason = "too much is under way".to_owned();
+    seats.apply(SECOND, News::Failed { what: crate::news::Failure::Key, reason });
+    seats.act(Command::Sit(SECOND));
+    assert_eq!(seats.at(), SECOND);
+    assert!(seats.act(Command::GiveUpSeat).is_empty(), "its key is on the disk");
+    assert_eq!(seats.count(), 2);
+}
+
+#[test]
 fn federations_of_one_name_are_told_apart() {
     let (seats, _) = Seats::open(vec![
         (Seat::FIRST, joined("wine")),

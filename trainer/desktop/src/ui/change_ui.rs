@@ -98,6 +98,7 @@ fn part_key(part: &str) -> Option<(&'static str, bool)> {
         "columns" => ("part_columns", false),
         "label" => ("part_label", false),
         "own pace" => ("part_pace", false),
+        "groups of a round" => ("part_groups", false),
         "keys of the aggregators" => ("part_aggregator_keys", true),
         "key of the DAO node for the cohort" => ("part_cohort_key", true),
         "model" => ("part_model", true),

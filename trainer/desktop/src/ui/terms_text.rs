@@ -25,6 +25,11 @@ pub(super) fn leaves(view: &View<'_>, terms: &Terms) -> Vec<(&'static [&'static 
         ),
         (&[], view.t("consent_scalar").to_owned()),
     ];
+    if let (Some(groups), Some(rule)) = (terms.groups, &terms.robust) {
+        let groups = groups.to_string();
+        let holes = [("groups", groups.as_str()), ("rule", rule.as_str())];
+        lines.push((&["groups of a round"], view.fill("consent_groups", &holes)));
+    }
     if let Some(pace) = terms.own_pace() {
         let (count, stale) = (pace.buffer.to_string(), pace.stale_max.to_string());
         let holes = [("count", count.as_str()), ("stale", stale.as_str())];

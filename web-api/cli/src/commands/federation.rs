@@ -58,7 +58,7 @@ impl InviteArgs {
 /// `sahakar federation terms`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The digest goes into a proposal; after the vote the node takes these terms at its next start, \
+    after_help = "The digest goes into a proposal; after the vote the node takes these terms once this configuration is in place, \
 and each device that agrees to them (`sahakar member consent`):
   sahakar proposal new … --action \
 '{\"set_privacy_policy\":{\"federation\":\"wine\",\"policy\":{\"terms\":\"DIGEST\",\"minimum_cohort\":4,\"epsilon_micro_max\":null}}}'"

@@ -4,7 +4,7 @@ mod bytes_shown;
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
 };
@@ -16,7 +16,10 @@ use privacy_identity::{Decode as _, Digest, Signed};
 use serde_json::{Value, json};
 use trainer_agent::SentCopies;
 
-use super::output::{print, print_json, print_table, short};
+use super::{
+    new_file::NewFile,
+    output::{print, print_json, print_table, short},
+};
 use crate::{passphrases::PassphraseArgs, rest::Rest};
 use bytes_shown::BytesShown;
 
@@ -177,10 +180,10 @@ impl ShowArgs {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = NewFile::create(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.keep()
 }
 
 /// All lines of what left, the oldest first. A last line that is cut off (the trainer writes it this moment) is left out.

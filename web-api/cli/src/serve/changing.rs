@@ -104,13 +104,17 @@ impl RoundService {
             committed == got,
             "the ledger committed to the validation table {committed}, the configured one is {got}"
         );
-        let terms =
-            founding::adopt(&config, &self.store, &self.vault, &self.key, (&tables, agreed))?;
+        let voted = (&tables, agreed);
+        let (former, terms) =
+            founding::voted_terms(&config, &self.store, &self.vault, &self.key, voted)?;
         let body = terms.unverified_body();
         let evaluator = evaluator(&self.evaluator.device, &architecture, &tables, body.encoding)?;
-        self.evaluator = evaluator
+        let evaluator = evaluator
             .checked(body.training.personal.layers())
             .context("the DAO's judge under the voted terms")?;
+        // Last: what was refused until here is on the disk as it was.
+        founding::replace_terms(&self.vault, &former, &terms)?;
+        self.evaluator = evaluator;
         self.config.federation = config.federation;
         self.terms = terms;
         // What members had trained was under the former terms.

@@ -63,35 +63,58 @@ pub(crate) fn drawn(
     (round, model): (u64, &Digest),
     (cohort, of_before): (&[VerifyingKey], &[VerifyingKey]),
 ) -> anyhow::Result<Vec<Custodian>> {
-    let Some(custody) = terms.sealing.custody() else {
-        return Ok(Vec::new());
-    };
+    match terms.sealing.custody() {
+        Some(custody) => {
+            drawn_of(vault, (&terms.id(), custody), (round, model), (cohort, of_before))
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
+/// As [`drawn`], by the rules that count for it.
+fn drawn_of(
+    vault: &Vault,
+    (federation, custody): (&Digest, CustodyTerms),
+    of_round: (u64, &Digest),
+    (cohort, of_before): (&[VerifyingKey], &[VerifyingKey]),
+) -> anyhow::Result<Vec<Custodian>> {
     let among = |members: &[VerifyingKey], custodian: &Custodian| {
         members.binary_search(&custodian.member).is_ok()
     };
-    let (mut candidates, late): (Vec<_>, Vec<_>) = kept(vault)?
+    let (early, late): (Vec<_>, Vec<_>) = kept(vault)?
         .into_iter()
         .filter(|custodian| among(cohort, custodian))
         .partition(|custodian| among(of_before, custodian));
-    if candidates.len() < custody.custodians() {
-        candidates.extend(late);
-    }
-    Ok(draw(candidates, terms, (round, model)))
+    let mut drawn = in_order(early, federation, of_round);
+    drawn.truncate(custody.custodians());
+    // Whoever came late takes the places that are left, and nobody's.
+    let missing = custody.custodians().saturating_sub(drawn.len());
+    drawn.extend(in_order(late, federation, of_round).into_iter().take(missing));
+    Ok(drawn)
 }
 
 /// Draws the custodians of a round from `candidates`, all of its cohort.
 pub(crate) fn draw(
-    mut candidates: Vec<Custodian>,
+    candidates: Vec<Custodian>,
     terms: &FederationTerms,
+    of_round: (u64, &Digest),
+) -> Vec<Custodian> {
+    let mut drawn = in_order(candidates, &terms.id(), of_round);
+    drawn.truncate(terms.sealing.custody().map_or(0, CustodyTerms::custodians));
+    drawn
+}
+
+/// By a digest of federation, round, model and member.
+fn in_order(
+    mut candidates: Vec<Custodian>,
+    federation: &Digest,
     (round, model): (u64, &Digest),
 ) -> Vec<Custodian> {
-    let (federation, round) = (terms.id(), round.to_be_bytes());
     candidates.sort_by_cached_key(|custodian| {
         let member = custodian.member.as_bytes();
-        let seed = [&federation.0, round.as_slice(), &model.0, member].concat();
+        let seed = [&federation.0, round.to_be_bytes().as_slice(), &model.0, member].concat();
         Digest::of(Tag::CustodyKey, &seed)
     });
-    candidates.truncate(terms.sealing.custody().map_or(0, CustodyTerms::custodians));
     candidates
 }
 
@@ -139,5 +162,34 @@ mod tests {
             keep(&vault, custodian(0, sealing), |_| true).unwrap();
         }
         assert!(kept(&vault).unwrap() == [custodian(0, 2)]);
+    }
+
+    #[test]
+    fn who_joined_late_takes_no_place_of_who_was_there_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        let members: Vec<_> = (0..9).map(|seed| custodian(seed, seed)).collect();
+        for member in &members {
+            keep(&vault, member.clone(), |_| true).unwrap();
+        }
+        let sorted = |members: &[Custodian]| {
+            let mut keys: Vec<_> = members.iter().map(|custodian| custodian.member).collect();
+            keys.sort();
+            keys
+        };
+        let (cohort, early) = (sorted(&members), sorted(&members[..2]));
+        let custody = CustodyTerms::new(3, 2).unwrap();
+        // Whatever the model: those of before are drawn, and one of the others.
+        for model in 0..20 {
+            let drawn = drawn_of(
+                &vault,
+                (&Digest([1; 32]), custody),
+                (7, &Digest([model; 32])),
+                (&cohort, &early),
+            );
+            let drawn = sorted(&drawn.unwrap());
+            assert_eq!(drawn.len(), 3);
+            assert!(early.iter().all(|member| drawn.contains(member)));
+        }
     }
 }

@@ -113,20 +113,22 @@ pub(crate) async fn terms(
         return Ok(terms.into_signed());
     }
     // Members voted for other terms: those of the configuration, or nothing that this node has.
-    adopt(config, store, vault, key, (tables, agreed))
+    let (former, voted) = voted_terms(config, store, vault, key, (tables, agreed))?;
+    replace_terms(vault, &former, &voted)?;
+    Ok(voted)
 }
 
-/// The terms that members agreed to, `agreed`, signed and kept in the place of those before, if the configuration makes them.
+/// The terms on disk, and those that members agreed to, `agreed`, signed, if the configuration makes them. Nothing is written.
 ///
 /// # Errors
 /// A configuration that makes others, or none.
-pub(crate) fn adopt(
+pub(crate) fn voted_terms(
     config: &ServeConfig,
     store: &Store,
     vault: &Vault,
     key: &SigningKey,
     (tables, agreed): (&Tables, Digest),
-) -> anyhow::Result<Signed<FederationTerms>> {
+) -> anyhow::Result<(Signed<FederationTerms>, Signed<FederationTerms>)> {
     let name = Name::new(config.federation.name.clone())?;
     let terms: Signed<FederationTerms> =
         vault.record(TERMS_FILE)?.context("the federation's terms are missing on disk")?;
@@ -147,11 +149,17 @@ pub(crate) fn adopt(
              {voted:?}: that is settled before the first round (`federation.strategy`)"
         );
     }
-    let signed = Signed::new(next, Tag::Terms, key);
-    // Whoever checks a round of theirs later needs them.
-    vault.keep(&former_terms_file(&terms.body().id()), terms.as_signed())?;
-    vault.keep(TERMS_FILE, &signed)?;
-    Ok(signed)
+    Ok((terms.into_signed(), Signed::new(next, Tag::Terms, key)))
+}
+
+/// Puts `voted` in the place of the `former` terms, which whoever checks a round of theirs later needs.
+pub(crate) fn replace_terms(
+    vault: &Vault,
+    former: &Signed<FederationTerms>,
+    voted: &Signed<FederationTerms>,
+) -> anyhow::Result<()> {
+    vault.keep(&former_terms_file(&former.unverified_body().id()), former)?;
+    vault.keep(TERMS_FILE, voted)
 }
 
 /// File of terms that were in force once.

@@ -113,6 +113,7 @@ impl RoundService {
         let eligible = self.federation(|f| draws::eligible(terms, f, &invited.cohort))?;
         let (cohort, draw_keys) = draws::invited(&self.vault, terms, &draw, &eligible)?;
         if !self.is_enough(cohort.len())? {
+            self.say_who_is_late((eligible.len(), invited.cohort.len()));
             return Ok(None);
         }
         let last = self.last_step()?;
@@ -143,6 +144,20 @@ impl RoundService {
             cohort_epoch: invited.epoch(),
             payload: Vec::new(),
         }))
+    }
+
+    /// Says why a federation with members enough stands still: a draw is from those who were there before its model, and there are
+    /// too few of them until another round settles. That takes back who left, or a vote for terms without a draw.
+    fn say_who_is_late(&self, (eligible, members): (usize, usize)) {
+        let minimum = self.terms.unverified_body().contributions_min();
+        if eligible < minimum && members >= minimum {
+            let late = members - eligible;
+            let reason = format!(
+                "a round needs {minimum} contributors who were admitted before the newest model, there are {eligible}; \
+                 {late} came later and can be drawn once a round has settled"
+            );
+            self.still.say(&self.name, Some(reason));
+        }
     }
 
     fn is_enough(&self, cohort: usize) -> anyhow::Result<bool> {

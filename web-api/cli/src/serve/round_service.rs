@@ -43,6 +43,11 @@ pub(super) const OPENED_FILE: &str = "opened.bin";
 /// Longest reason that the ledger takes, in bytes; a longer one is cut.
 const REASON_BYTES_MAX: usize = 200;
 
+/// Whether anybody may ask it: the terms are public, and so is the vote. Everything else is the coordinator's to ask.
+const fn is_public(request: &DaoRequest) -> bool {
+    matches!(request, DaoRequest::Terms | DaoRequest::Voted { .. })
+}
+
 /// Everything that a round needs of the DAO.
 pub(crate) struct RoundService {
     /// Where the configuration is: read again when members voted for other terms.
@@ -101,10 +106,9 @@ impl RoundService {
             };
             let Some(Inbound { peer, body, reply }) = inbound else { break };
             let answer = match from_wire::<DaoRequest>(&body) {
-                // The terms are public, and so is the vote; everything else is the coordinator's to ask.
-                Ok(DaoRequest::Terms) => DaoReply::Terms(Box::new(self.terms.clone())),
-                Ok(DaoRequest::Voted { known }) => self.voted(known).await?,
-                Ok(_) if self.coordinator() != peer => DaoReply::Refused(Refusal::Stranger),
+                Ok(request) if !is_public(&request) && self.coordinator() != peer => {
+                    DaoReply::Refused(Refusal::Stranger)
+                }
                 Ok(request) => match unless_passing(self.answer(request).await)? {
                     Some(answer) => answer,
                     // Whoever asked asks again, as after a restart of this node.
@@ -131,7 +135,11 @@ impl RoundService {
     async fn answer(&self, request: DaoRequest) -> anyhow::Result<DaoReply> {
         match request {
             DaoRequest::Terms => Ok(DaoReply::Terms(Box::new(self.terms.clone()))),
-            DaoRequest::Voted { known } => self.voted(known).await,
+            DaoRequest::Voted { known } => Ok(self.voted(known).await.unwrap_or_else(|error| {
+                // Nothing but reading was tried: whoever asks asks again.
+                tracing::warn!("the evidence of a vote cannot be read: {error:#}");
+                DaoReply::Wait { retry_ms: ADVANCE_EVERY_MS }
+            })),
             DaoRequest::Join(request) => self.join(*request).await,
             DaoRequest::Grant => self.grant().await,
             DaoRequest::Model => self.offer(),

@@ -52,8 +52,10 @@ pub(super) enum Announced {
     Arrived { payment: String, key: String, amount: u128 },
     /// Money of a payment went back, or was charged back.
     WentBack { payment: String, refund: String, amount: u128 },
-    /// It did not, or came again.
+    /// It did not after all: a refund failed, whether its success was announced or not.
     CameAgain { payment: String, refund: String },
+    /// A dispute was won: what was charged back before came again.
+    Won { payment: String, refund: String },
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,7 +107,7 @@ impl PaymentEvent {
                 }
             }
             "charge.dispute.funds_withdrawn" => read::<Return>(object)?.went_back(currency),
-            "charge.dispute.funds_reinstated" => Ok(read::<Return>(object)?.came_again()),
+            "charge.dispute.funds_reinstated" => Ok(read::<Return>(object)?.won()),
             _ => Ok(Announced::Nothing),
         }
     }
@@ -119,6 +121,10 @@ impl Return {
 
     fn came_again(self) -> Announced {
         Announced::CameAgain { payment: self.payment_intent, refund: self.id }
+    }
+
+    fn won(self) -> Announced {
+        Announced::Won { payment: self.payment_intent, refund: self.id }
     }
 }
 
@@ -207,7 +213,7 @@ mod tests {
             }
         );
         let back = announced("charge.dispute.funds_reinstated", dispute.clone()).unwrap();
-        assert_eq!(back, Announced::CameAgain { payment, refund });
+        assert_eq!(back, Announced::Won { payment, refund });
         assert_eq!(announced("charge.dispute.created", dispute).unwrap(), Announced::Nothing);
     }
 }
