@@ -12,7 +12,7 @@ use proptest::prelude::*;
 const FILES: [&str; 6] = ["snappy", "plain", "gzip_v2", "lz4_small_pages", "encodings", "int96"];
 
 fn vector(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("test_vectors/v1").join(name)
+    PathBuf::from("test_vectors/v1").join(name)
 }
 
 fn table(path: &std::path::Path) -> Table {

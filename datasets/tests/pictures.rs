@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tempfile::tempdir;
 
 fn vector(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("test_vectors/v1").join(name)).unwrap()
+    fs::read(Path::new("test_vectors/v1").join(name)).unwrap()
 }
 
 fn schema(channels: Channels, height: usize, width: usize) -> Schema {

@@ -184,7 +184,7 @@ fn own_data() -> Vec<Vec<u8>> {
     seeds.push(seed("y;a;b\nno;1,5;2\nyes;NA;4\n"));
     seeds.push(seed("{\"a\": 1, \"b\": 2.5, \"y\": \"no\"}\n{\"a\": null, \"y\": \"yes\"}\n"));
     seeds.push("a,b,y\n1,2,no\n".encode_utf16().flat_map(u16::to_le_bytes).collect());
-    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/test_vectors/v1/");
+    let vectors = "../../datasets/test_vectors/v1/";
     for name in ["encodings.parquet", "gzip_v2.parquet"] {
         seeds.extend(std::fs::read(format!("{vectors}{name}")));
     }

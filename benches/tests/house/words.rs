@@ -51,7 +51,16 @@ fn no_path_of_a_machine() {
     check_absent(
         &code(),
         |line| names_a_home(line) || paths.iter().any(|path| line.contains(path)),
-        "Take the path from the command line, from CARGO_MANIFEST_DIR, or from tempfile.",
+        "Take the path from the command line, from tempfile, or relative to the crate's folder.",
+    );
+}
+
+#[test]
+fn no_path_of_a_clone_is_compiled_in() {
+    check_absent(
+        &rust(),
+        |line| line.contains(concat!("env!(\"CARGO_MAN", "IFEST_DIR")),
+        "Write the path relative to the crate's folder, where tests run: two clones may share a target directory.",
     );
 }
 

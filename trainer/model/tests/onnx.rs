@@ -127,7 +127,7 @@ fn others_compute_the_same_probabilities_from_our_files() {
     let folder = scratch.join("model-files-cases");
     fs::create_dir_all(&folder).unwrap();
     cases().iter().for_each(|case| case.write(&folder));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/model_files.py");
+    let script = Path::new("tests/python/model_files.py");
     let run = Command::new("python3")
         .arg(script)
         .arg(scratch.join("model-files"))

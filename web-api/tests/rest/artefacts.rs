@@ -205,7 +205,7 @@ async fn others_verify_and_compute_what_was_downloaded() {
         "inputs": [[1.0, 10.0], [0.5, 14.0]], "probabilities": predicted, "digest": digest,
     });
     std::fs::write(scratch.path().join("expected.json"), expected.to_string()).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/downloads.py");
+    let script = Path::new("tests/python/downloads.py");
     let run = tokio::process::Command::new("python3")
         .arg(script)
         .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("downloads"))

@@ -21,7 +21,7 @@ async fn an_unmodified_tritonclient_works() {
         assert_eq!(node.buy(&key, &format!("order-{order}"), &calls).await.status, 201);
     }
     let address = node.listen().await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/oip_clients.py");
+    let script = Path::new("tests/python/oip_clients.py");
     let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oip-clients");
     let run = tokio::process::Command::new("python3")
         .arg(script)

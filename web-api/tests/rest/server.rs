@@ -213,7 +213,7 @@ fn connector(certificate: &Path) -> TlsConnector {
 
 #[tokio::test]
 async fn over_tls_a_client_that_knows_the_certificate_is_served_and_plain_text_is_not() {
-    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rest/tls");
+    let files = Path::new("tests/rest/tls");
     let (certificate, key) = (files.join("certificate.pem"), files.join("key.pem"));
     let tls = Tls::read(&certificate, &key).unwrap();
     let served = served(Node::new().await, limits(64, 64, 500), Some(tls)).await;

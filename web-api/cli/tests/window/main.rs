@@ -115,8 +115,7 @@ impl Person {
         fs::write(&path, settings.to_string()).unwrap();
         self.opens_the_window(None);
         let file = format!("../../trainer/desktop/locales/{}.toml", &language[..2]);
-        let words = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let words: toml::Table = fs::read_to_string(words).unwrap().parse().unwrap();
+        let words: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
         let word = |name: &str| words[name].as_str().unwrap();
         // The key opens at each start, and only with its passphrase.
         self.reader.sees(word("unlock_title"));
