@@ -111,6 +111,34 @@ fn repository_has_its_papers() {
     check(&missing.collect::<Vec<_>>(), "The repository promises these files: write them.");
 }
 
+/// Files whose public fields are the configuration of a DAO node.
+const CONFIGURATION: [&str; 3] = ["config.rs", "http_config.rs", "prices_config.rs"];
+
+#[test]
+fn every_key_of_the_configuration_is_in_its_guide() {
+    let guide = read("docs/configuration.md");
+    let mut keys = 0;
+    let mut missing = Vec::new();
+    for file in CONFIGURATION {
+        let code = read(&format!("web-api/cli/src/serve/{file}"));
+        let fields = code.lines().filter_map(|line| line.strip_prefix("    pub "));
+        for field in fields.filter_map(|rest| rest.split_once(": ")).map(|(name, _)| name) {
+            // Names of functions have a bracket.
+            if field.contains('(')
+                || ["listen", "dao", "federation", "http", "secrets"].contains(&field)
+            {
+                continue;
+            }
+            keys += 1;
+            if !guide.contains(&format!("`{field}`")) && !guide.contains(&format!("`{field} = ")) {
+                missing.push(format!("{file}: {field}"));
+            }
+        }
+    }
+    assert!(keys > 50, "only {keys} keys were found: the configuration lies elsewhere now");
+    check(&missing, "Write in docs/configuration.md what the key means.");
+}
+
 #[test]
 fn readme_names_the_two_commands() {
     let readme = read("README.md");

@@ -6,6 +6,7 @@ pub mod data;
 pub mod delegate;
 pub mod dispute;
 pub mod federation;
+pub mod init;
 pub mod key;
 pub mod ledger;
 pub mod member;
@@ -63,6 +64,8 @@ impl std::fmt::Debug for ApiKeyArgs {
 /// The commands of members, buyers and auditors.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make the folder of a co-operative of your own: configuration, keys, and what to start
+    Init(Box<init::InitArgs>),
     /// Make and show a member's key; issue, rotate and revoke buyers' API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -116,6 +119,7 @@ impl Command {
     /// What the node or the files refuse, with what to do about it.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Init(args) => args.run(),
             Self::Key(command) => command.run(),
             Self::Data(command) => command.run(),
             Self::Federation(command) => command.run(),

@@ -11,6 +11,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use rand::CryptoRng;
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
@@ -81,6 +82,13 @@ fn readable(event: &Value) -> String {
         Some(text) => format!("{line} {key}={text}"),
         None => format!("{line} {key}={value}"),
     })
+}
+
+/// A secret of 128 bits in hexadecimal.
+pub(crate) fn token(rng: &mut impl CryptoRng) -> String {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    hex::encode(bytes)
 }
 
 /// A new or emptied file that only its owner may read: for what holds secrets. Elsewhere than on Unix access lists rule, and

@@ -66,8 +66,8 @@ pub(crate) use custodians::draw as draw_custodians;
 pub use settled_record::SettledRecord;
 
 use founding::Tables;
-pub(crate) use founding::configured_terms;
 pub(crate) use founding::former_terms_file;
+pub(crate) use founding::{check_configuration, configured_terms, opened_federation};
 pub use judging::disclosure_judge;
 use round_service::RoundService;
 use vault::Vault;

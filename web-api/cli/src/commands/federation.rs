@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aggregator_network::Address;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use privacy_identity::Digest;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use trainer_agent::Invitation;
 use super::NodeArgs;
 use super::output::{percent, print, print_json, print_table, short, typed};
 use crate::rest::Rest;
-use crate::serve::{ServeConfig, configured_terms};
+use crate::serve::{ServeConfig, configured_terms, opened_federation};
 use crate::settlement::terms_json;
 
 /// `sahakar federation`.
@@ -32,9 +32,12 @@ pub enum FederationCommand {
 /// `sahakar federation invite`.
 #[derive(Debug, Args)]
 pub struct InviteArgs {
+    /// The DAO node's configuration: it has the token, and the node's folder the federation's id once it was started
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["federation", "token"])]
+    pub config: Option<PathBuf>,
     /// The federation's id, as the DAO node says it when it starts
-    #[arg(long, value_name = "DIGEST")]
-    pub federation: Digest,
+    #[arg(long, value_name = "DIGEST", required_unless_present = "config")]
+    pub federation: Option<Digest>,
     /// Where the coordinator listens, with its identity; may be given for QUIC and TCP
     #[arg(long, value_name = "ADDRESS", required = true)]
     pub coordinator: Vec<Address>,
@@ -42,13 +45,26 @@ pub struct InviteArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub relay: Vec<Address>,
     /// What the DAO node expects to be shown: `secrets.invitation_token` of its configuration
-    #[arg(long, env = "SAHAKAR_INVITATION_TOKEN", hide_env_values = true)]
-    pub token: String,
+    #[arg(
+        long,
+        env = "SAHAKAR_INVITATION_TOKEN",
+        hide_env_values = true,
+        required_unless_present = "config"
+    )]
+    pub token: Option<String>,
 }
 
 impl InviteArgs {
     fn run(self) -> anyhow::Result<()> {
-        let Self { federation, coordinator, relay, token } = self;
+        let (federation, token) = match (self.config, self.federation, self.token) {
+            (Some(path), ..) => {
+                let config = ServeConfig::load(&path)?;
+                (opened_federation(&config)?, config.secrets.invitation_token)
+            }
+            (None, Some(federation), Some(token)) => (federation, token),
+            (None, ..) => bail!("--federation and --token, or --config"),
+        };
+        let Self { coordinator, relay, .. } = self;
         let invitation = Invitation { federation, coordinator, relays: relay, token };
         invitation.check()?;
         print(invitation)

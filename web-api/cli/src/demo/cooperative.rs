@@ -18,12 +18,13 @@ use tokio::sync::mpsc;
 use trainer_agent::Invitation;
 use trainer_model::DeviceChoice;
 
-use configuration::{serve_config, token};
+use configuration::serve_config;
 
 use super::{
     children::{ChildEvent, ChildNews, End, Process, Spawner},
     wineries::{Kind, Winery},
 };
+use crate::process::token;
 use crate::serve::{FederationConfig, SealingMode, SecretsConfig, ServeConfig};
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a

@@ -315,6 +315,18 @@ pub struct CustodyConfig {
     pub threshold: u8,
 }
 
+impl CustodyConfig {
+    /// As many custodians as the smallest cohort has members, up to the default.
+    #[must_use]
+    pub fn among(minimum_cohort: u32) -> Self {
+        let usual = Self::default();
+        match u8::try_from(minimum_cohort) {
+            Ok(fewer) if fewer < usual.custodians => Self { custodians: fewer, threshold: 2 },
+            _ => usual,
+        }
+    }
+}
+
 impl Default for CustodyConfig {
     /// 3 of 5 (DESIGN §4): two may collude, one may be away.
     fn default() -> Self {

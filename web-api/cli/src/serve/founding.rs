@@ -1,6 +1,6 @@
 //! The first start: the DAO is founded, its federation opened.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use aggregator_network::load_key;
 use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms};
@@ -8,7 +8,8 @@ use aggregator_round::{privacy_loss, round_loss_micro};
 use aggregator_strategy::EarlyStopping;
 use anyhow::{Context as _, bail};
 use data_dao_journal::{
-    Body, BoundsKind, BufferSet, FederationOpened, Genesis, MembersFounded, SafeguardsSet, State,
+    Body, BoundsKind, BufferSet, Entry, FederationOpened, Genesis, MembersFounded, SafeguardsSet,
+    State,
 };
 use data_dao_ledger::Name;
 use data_dao_store::Store;
@@ -28,6 +29,8 @@ use crate::{
 
 /// File of the signed terms in the state directory.
 const TERMS_FILE: &str = "terms.bin";
+/// What to do about a node that was never started.
+const NOT_FOUNDED: &str = "the DAO is not founded yet: start `sahakar serve` once";
 /// Most parameters that are contributors' own: the DAO's travel with the model, and what links let through is reckoned from
 /// what is shared and a mebibyte besides.
 const OWN_PARAMETERS_MAX: usize = 200_000;
@@ -175,10 +178,38 @@ pub(crate) fn configured_terms(config: &ServeConfig) -> anyhow::Result<Federatio
     let tables = Tables::read(&config.federation)?;
     let vault = Vault::open(&config.state_dir, architecture(&config.federation)?)?;
     let terms: Option<Signed<FederationTerms>> = vault.record(TERMS_FILE)?;
-    let terms = terms.context("the DAO is not founded yet: start `sahakar serve` once")?;
+    let terms = terms.context(NOT_FOUNDED)?;
     let seed = load_key(&config.state_dir.join("key"))?;
     let key = SigningKey::from_seed(&seed);
     make_terms(config, &tables, terms.unverified_body().dao, &key)
+}
+
+/// Checks that a node which was never started would be founded with the configuration at `path`.
+///
+/// # Errors
+/// What it would refuse then.
+pub(crate) fn check_configuration(path: &Path) -> anyhow::Result<()> {
+    let config = ServeConfig::load_with(path, Some(HashMap::new()))?;
+    config.listen.link_addresses()?;
+    let tables = Tables::read(&config.federation)?;
+    let key = SigningKey::from_seed(&*load_key(&config.state_dir.join("key"))?);
+    let mut ledger = State::default();
+    let genesis = Body::Genesis(genesis(&config, key.verifying_key())?);
+    ledger.apply(&Entry { time_ms: now_ms(), body: genesis }).context("the configuration")?;
+    let dao = ledger.dao_id().context("the ledger has no genesis entry")?;
+    Name::new(config.federation.name.clone()).context("federation.name")?;
+    Name::new(config.federation.model.clone()).context("federation.model")?;
+    make_terms(&config, &tables, dao, &key).map(drop)
+}
+
+/// The id of the federation that the node of `config` has opened.
+///
+/// # Errors
+/// A node that was never started.
+pub(crate) fn opened_federation(config: &ServeConfig) -> anyhow::Result<Digest> {
+    let vault = Vault::open(&config.state_dir, architecture(&config.federation)?)?;
+    let terms: Option<Signed<FederationTerms>> = vault.record(TERMS_FILE)?;
+    Ok(terms.context(NOT_FOUNDED)?.unverified_body().id())
 }
 
 /// The founders of the configuration, if it names any, or a guardian. What they are called is kept beside the log.

@@ -21,13 +21,6 @@ use crate::{
     },
 };
 
-/// A secret of 128 bits in hexadecimal.
-pub(super) fn token(rng: &mut impl CryptoRng) -> String {
-    let mut bytes = [0; 16];
-    rng.fill_bytes(&mut bytes);
-    hex::encode(bytes)
-}
-
 /// Makes an aggregator's key and returns its public half for the terms.
 fn aggregator_keys(dir: &Path, rng: &mut impl CryptoRng) -> anyhow::Result<AggregatorConfig> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
@@ -73,15 +66,6 @@ pub(super) fn serve_config(
     })
 }
 
-/// As many custodians as the smallest cohort has, up to the default of 3 of 5.
-fn custody(minimum_cohort: u32) -> CustodyConfig {
-    let CustodyConfig { custodians, threshold } = CustodyConfig::default();
-    match u8::try_from(minimum_cohort) {
-        Ok(fewer) if fewer < custodians => CustodyConfig { custodians: fewer, threshold: 2 },
-        _ => CustodyConfig { custodians, threshold },
-    }
-}
-
 fn federation_config(
     plan: &CooperativePlan,
     aggregators: Vec<AggregatorConfig>,
@@ -90,7 +74,7 @@ fn federation_config(
     let minimum_cohort = 2.max(members / 2);
     FederationConfig {
         sealing: plan.mode,
-        custody: custody(minimum_cohort),
+        custody: CustodyConfig::among(minimum_cohort),
         noise_multiplier: plan.noise_multiplier,
         honest_minimum: None,
         delta: delta_by_default(),
