@@ -1,5 +1,5 @@
 //! A co-operative of one's own: `sahakar init`, and the commands that it says, as real processes.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![expect(dead_code, reason = "other test files use the rest of the world")]
 
 mod world;
