@@ -236,7 +236,7 @@ fn of_text(
     let decoded = String::from_utf8_lossy(&decoded);
     let start = decoded.trim_start_matches('\u{feff}').trim_start();
     match start.chars().next() {
-        None => Err(SourceError::format(path, Fault::Empty)),
+        None => Err(SourceError::format(path, Fault::Blank)),
         Some('{') => {
             let columns = text(path, encoding, |source| json_rows::columns(path, source))?;
             Ok((SourceKind::JsonLines(encoding), columns))

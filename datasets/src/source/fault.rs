@@ -26,8 +26,10 @@ pub enum Fault {
     Changed,
     /// It is neither a file nor a folder.
     NoFile,
-    /// It is empty, or blank.
+    /// It has no byte.
     Empty,
+    /// It has nothing but blanks.
+    Blank,
     /// It is another format, which is named in English.
     Other(OtherFormat),
     /// It is neither text nor any format that is known.
@@ -222,6 +224,7 @@ impl Fault {
             Self::Changed => "it changed while it was read",
             Self::NoFile => "no file",
             Self::Empty => "empty",
+            Self::Blank => "blank",
             Self::Unknown => "neither text nor any format that is known",
             Self::SinglePicture => "a single picture",
             Self::JsonArray => "one JSON array",
@@ -253,7 +256,7 @@ impl Fault {
             Self::Disk => "check the disk, or copy the file to another one",
             Self::Changed => "try again when nobody writes to it",
             Self::NoFile => "choose a file or a folder",
-            Self::Empty => "choose a file with rows",
+            Self::Empty | Self::Blank => "choose a file with rows",
             Self::Unknown => "choose CSV, JSON lines, Parquet, IDX, or a folder of pictures",
             Self::SinglePicture => "choose the folder that has a folder of pictures for each class",
             Self::JsonArray => "write each of its objects into a line of its own (jq -c '.[]')",

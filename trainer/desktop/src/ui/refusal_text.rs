@@ -61,7 +61,7 @@ fn plain<'a>(view: &View<'a>, fault: &Fault) -> Option<&'a str> {
         Fault::Disk => view.t("refused_disk"),
         Fault::Changed => view.t("refused_changed"),
         Fault::NoFile => view.t("refused_no_file"),
-        Fault::Empty => view.t("refused_empty"),
+        Fault::Empty | Fault::Blank => view.t("refused_empty"),
         Fault::Other(format) => return other(view, *format),
         Fault::Unknown => view.t("refused_unknown"),
         Fault::SinglePicture => view.t("refused_single_picture"),
