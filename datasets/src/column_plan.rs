@@ -1,6 +1,6 @@
 //! Which column of a contributor's file is what for a federation.
 
-use crate::{DataSource, Mapping, Schema, SourceError, schema::u32_from_count};
+use crate::{DataSource, Fault, Mapping, Schema, SourceError, schema::u32_from_count};
 
 /// What a column of the file is for the federation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,9 @@ pub(crate) fn agreed(
     mapping: &Mapping,
 ) -> Result<Vec<Target>, SourceError> {
     let (targets, misfits) = targets(source.columns(), schema, mapping);
-    let refused = |what: String, advice: &str| Err(SourceError::whole(source.path(), what, advice));
+    let refused = |what: String, advice: &str| {
+        Err(SourceError::whole(source.path(), Fault::unfit(what, advice)))
+    };
     if let Some(name) = misfits.unheard.first() {
         return refused(
             format!("there is no column {name:?}, which the mapping names"),

@@ -68,8 +68,8 @@ pub use row_source::{RowOutOfRange, RowSource, TakenRows};
 pub use says::Says;
 pub use schema::{CLASSES_MAX, FEATURES_MAX, NAME_BYTES_MAX, Schema, SchemaError};
 pub use source::{
-    Cell, CsvDialect, DataSource, PICTURE_BYTES_MAX, PICTURE_PIXELS_MAX, PICTURES_MAX, Place,
-    SourceError, TextEncoding, open,
+    Cell, CsvDialect, DataSource, Fault, OtherFormat, PICTURE_BYTES_MAX, PICTURE_PIXELS_MAX,
+    PICTURES_MAX, Place, Refusal, SourceError, TextEncoding, open,
 };
 pub use standardiser::{Standardiser, StandardiserError};
 pub use table::{ROWS_MAX, Table, TableError};

@@ -13,7 +13,7 @@
 
 use std::{fs::File, io, path::Path};
 
-use crate::{Cell, Place, SourceError, source::Visit};
+use crate::{Cell, Fault, Place, SourceError, source::Visit};
 
 mod column;
 mod footer;
@@ -58,13 +58,10 @@ impl ParquetError {
     pub(crate) fn refused(self, path: &Path, place: Place) -> SourceError {
         match self {
             Self::Read(source) => SourceError::read(path, place, source),
-            Self::Unsupported(what) => SourceError::whole(
-                path,
-                what,
-                "save it anew with plain columns and Snappy, or as CSV",
-            ),
-            other => {
-                SourceError::record(path, place, other.to_string(), "copy or download it again")
+            Self::Unsupported(what) => SourceError::whole(path, Fault::ParquetUnread(what)),
+            Self::Short => SourceError::record(path, place, Fault::CutOff),
+            Self::Damaged(_) => {
+                SourceError::record(path, place, Fault::Damaged(Some(self.to_string())))
             }
         }
     }

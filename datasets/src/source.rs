@@ -24,6 +24,7 @@ mod cell;
 mod csv_rows;
 mod dialect;
 mod encoding;
+mod fault;
 mod idx_pair;
 mod image_folder;
 mod json_rows;
@@ -35,10 +36,11 @@ mod source_error;
 pub use cell::Cell;
 pub use dialect::CsvDialect;
 pub use encoding::TextEncoding;
+pub use fault::{Fault, OtherFormat};
 pub use image_folder::{PICTURE_BYTES_MAX, PICTURES_MAX};
 pub use picture::PICTURE_PIXELS_MAX;
 pub use place::Place;
-pub use source_error::SourceError;
+pub use source_error::{Refusal, SourceError};
 
 pub(crate) use idx_pair::IdxPair;
 pub(crate) use image_folder::ImageFolder;
@@ -58,17 +60,6 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What a record of pictures has.
 const PICTURE_COLUMNS: [&str; 4] = ["picture", "size", "colours", "class"];
-
-/// Beginnings of files that are often taken for data, and what to do about each.
-const OTHERS: [(&[u8], &str, &str); 7] = [
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook", "unpack it, or save the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the sheet as CSV"),
-    (b"%PDF", "a PDF document", "export the table as CSV"),
-    (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
-    (b"ARROW1", "an Arrow file", "save it as Parquet or CSV"),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it, or pack it with gzip"),
-    (b"BZh", "packed with bzip2", "unpack it, or pack it with gzip"),
-];
 
 /// What a contributor's data are.
 #[derive(Debug, Clone)]
@@ -118,7 +109,7 @@ pub fn open(path: &Path) -> Result<DataSource, SourceError> {
     } else if metadata.is_file() {
         of_file(path)?
     } else {
-        return Err(SourceError::format(path, "no file", "choose a file or a folder"));
+        return Err(SourceError::format(path, Fault::NoFile));
     };
     let columns = match kind {
         SourceKind::Idx(_) | SourceKind::Pictures(_) => PICTURE_COLUMNS.map(str::to_owned).to_vec(),
@@ -196,16 +187,8 @@ fn of_folder(path: &Path) -> Result<SourceKind, SourceError> {
         Some(folder) if folder.counts().values().any(|count| *count > 0) => {
             Ok(SourceKind::Pictures(folder))
         }
-        Some(_) => Err(SourceError::format(
-            path,
-            "a folder whose folders are empty",
-            "choose the folder whose folders, one for each class, hold the pictures",
-        )),
-        None => Err(SourceError::format(
-            path,
-            "a folder without class folders",
-            "choose a file, or a folder that has a folder of pictures for each class",
-        )),
+        Some(_) => Err(SourceError::format(path, Fault::EmptyClassFolders)),
+        None => Err(SourceError::format(path, Fault::NoClassFolders)),
     }
 }
 
@@ -218,7 +201,7 @@ fn of_file(path: &Path) -> Result<(SourceKind, Vec<String>), SourceError> {
     })?;
     let whole = (head.len() as u64) < HEAD_BYTES;
     if head.is_empty() {
-        return Err(SourceError::format(path, "empty", "choose a file with rows"));
+        return Err(SourceError::format(path, Fault::Empty));
     }
     if head.starts_with(b"PAR1") {
         let read = |file: &File| Footer::read(file).map_err(|e| e.refused(path, Place::Row(1)));
@@ -230,15 +213,13 @@ fn of_file(path: &Path) -> Result<(SourceKind, Vec<String>), SourceError> {
         return Ok((SourceKind::Idx(IdxPair::of_file(path, idx)?), Vec::new()));
     }
     if PictureFormat::of(&head).is_some() {
-        let advice = "choose the folder that has a folder of pictures for each class";
-        return Err(SourceError::format(path, "a single picture", advice));
+        return Err(SourceError::format(path, Fault::SinglePicture));
     }
-    if let Some((_, what, advice)) = OTHERS.iter().find(|(start, ..)| head.starts_with(start)) {
-        return Err(SourceError::format(path, *what, *advice));
+    if let Some(format) = OtherFormat::of(&head) {
+        return Err(SourceError::format(path, Fault::Other(format)));
     }
     let Some(encoding) = TextEncoding::of(&head, whole) else {
-        let advice = "choose CSV, JSON lines, Parquet, IDX, or a folder of pictures";
-        return Err(SourceError::format(path, "neither text nor any format that is known", advice));
+        return Err(SourceError::format(path, Fault::Unknown));
     };
     of_text(path, encoding, &head, whole)
 }
@@ -255,16 +236,15 @@ fn of_text(
     let decoded = String::from_utf8_lossy(&decoded);
     let start = decoded.trim_start_matches('\u{feff}').trim_start();
     match start.chars().next() {
-        None => Err(SourceError::format(path, "blank", "choose a file with rows")),
+        None => Err(SourceError::format(path, Fault::Blank)),
         Some('{') => {
             let columns = text(path, encoding, |source| json_rows::columns(path, source))?;
             Ok((SourceKind::JsonLines(encoding), columns))
         }
         Some('[') if start.trim_start_matches(['[', ' ', '\n', '\r']).starts_with(['{', '[']) => {
-            let advice = "write each of its objects into a line of its own (jq -c '.[]')";
-            Err(SourceError::format(path, "one JSON array", advice))
+            Err(SourceError::format(path, Fault::JsonArray))
         }
-        Some('<') => Err(SourceError::format(path, "HTML or XML", "save the table as CSV")),
+        Some('<') => Err(SourceError::format(path, Fault::Other(OtherFormat::Markup))),
         Some(_) => {
             let dialect = CsvDialect::of(&decoded, whole);
             let columns = text(path, encoding, |source| csv_rows::columns(path, source, dialect))?;

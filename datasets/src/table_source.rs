@@ -1,8 +1,8 @@
 //! A table of a federation's schema out of a contributor's data.
 
 use crate::{
-    CSV_VALUES_MAX, Cell, DataSource, IdxImages, ImageSet, ImageShape, Mapping, MissingRule, Place,
-    ROWS_MAX, Says, Schema, SourceError, Table,
+    CSV_VALUES_MAX, Cell, DataSource, Fault, IdxImages, ImageSet, ImageShape, Mapping, MissingRule,
+    Place, ROWS_MAX, Says, Schema, SourceError, Table,
     column_plan::{Target, agreed},
     csv_reader::excerpt,
     source::{SourceKind, Visit},
@@ -52,11 +52,8 @@ impl DataSource {
         let path = self.path();
         let Some(shape) = ImageShape::of_columns(schema.features()) else {
             let advice = "choose a table with the federation's columns";
-            return Err(SourceError::whole(
-                path,
-                "pictures, but the federation learns from tables",
-                advice,
-            ));
+            let what = "pictures, but the federation learns from tables";
+            return Err(SourceError::whole(path, Fault::unfit(what, advice)));
         };
         let (images, labels) = match &self.kind {
             SourceKind::Pictures(folder) => {
@@ -103,11 +100,8 @@ impl DataSource {
                         wanted.height(),
                         wanted.channels().count()
                     );
-                    return Err(SourceError::whole(
-                        path,
-                        what,
-                        "save them as PNG in class folders: these are resized",
-                    ));
+                    let advice = "save them as PNG in class folders: these are resized";
+                    return Err(SourceError::whole(path, Fault::unfit(what, advice)));
                 }
                 (images, labels)
             }
@@ -120,7 +114,7 @@ impl DataSource {
 /// Pictures take five bytes a value: as they are, and as numbers. No more of them than of a table's are taken.
 fn bounded(path: &std::path::Path, pictures: usize, shape: ImageShape) -> Result<(), SourceError> {
     match too_many_values(pictures, shape) {
-        Some(says) => Err(SourceError::whole(path, says.to_string(), says.advice())),
+        Some(says) => Err(SourceError::whole(path, Fault::unfit(says.to_string(), says.advice()))),
         None => Ok(()),
     }
 }
@@ -157,7 +151,7 @@ fn class_unknown(
         schema.classes().iter().take(10).map(|class| format!("{class:?}")).collect();
     let more = if schema.classes().len() > 10 { " …" } else { "" };
     let what = format!("{:?} is none of the classes {}{more}", excerpt(word), classes.join(", "));
-    SourceError::value(path, (place, column), what, "map the word to one of them")
+    SourceError::value(path, (place, column), Fault::unfit(what, "map the word to one of them"))
 }
 
 /// Rows that are gathered.
@@ -195,12 +189,8 @@ impl Rows<'_> {
                     match (self.mapping.missing, target) {
                         (MissingRule::Refuse, _) => {
                             let advice = "fill it in, or leave out such rows (missing = drop) or take the mean (missing = mean)";
-                            return Err(SourceError::value(
-                                path,
-                                at(),
-                                "the value is missing",
-                                advice,
-                            ));
+                            let fault = Fault::unfit("the value is missing", advice);
+                            return Err(SourceError::value(path, at(), fault));
                         }
                         (MissingRule::Mean, Target::Feature(feature)) => {
                             self.gaps.push(self.values.len() + *feature as usize);
@@ -228,12 +218,8 @@ impl Rows<'_> {
                         };
                         let what =
                             format!("expected a finite number, got {:?}{comma}", excerpt(&word));
-                        return Err(SourceError::value(
-                            path,
-                            at(),
-                            what,
-                            "correct it, or leave it empty and choose what is done about missing values",
-                        ));
+                        let advice = "correct it, or leave it empty and choose what is done about missing values";
+                        return Err(SourceError::value(path, at(), Fault::unfit(what, advice)));
                     };
                     self.row[*feature as usize] = value;
                 }
@@ -262,11 +248,8 @@ impl Rows<'_> {
             if count == 0.0 {
                 let what =
                     format!("the column {:?} has no value at all", self.schema.features()[column]);
-                return Err(SourceError::whole(
-                    self.source.path(),
-                    what,
-                    "a mean needs one; fill it in",
-                ));
+                let fault = Fault::unfit(what, "a mean needs one; fill it in");
+                return Err(SourceError::whole(self.source.path(), fault));
             }
             gaps.iter().for_each(|gap| self.values[*gap] = mean(sum / count));
         }
@@ -280,11 +263,8 @@ impl Rows<'_> {
             } else {
                 "there is a header, but no row"
             };
-            return Err(SourceError::whole(
-                self.source.path(),
-                what,
-                "at least one whole row is needed",
-            ));
+            let fault = Fault::unfit(what, "at least one whole row is needed");
+            return Err(SourceError::whole(self.source.path(), fault));
         }
         self.fill()?;
         let (dropped, filled) = (self.dropped, self.gaps.len() as u64);
@@ -307,7 +287,8 @@ impl Visit for Rows<'_> {
         self.labels.push(label);
         if self.labels.len() > ROWS_MAX || self.values.len() > CSV_VALUES_MAX {
             let what = format!("more than {ROWS_MAX} rows or {CSV_VALUES_MAX} values");
-            return Err(SourceError::whole(self.source.path(), what, "train on a part of them"));
+            let fault = Fault::unfit(what, "train on a part of them");
+            return Err(SourceError::whole(self.source.path(), fault));
         }
         Ok(())
     }
@@ -323,16 +304,13 @@ impl Visit for Rows<'_> {
 
     fn ragged(&mut self, place: Place, expected: usize, got: usize) -> Result<(), SourceError> {
         let what = format!("{got} values for {expected} columns");
-        Err(SourceError::record(
-            self.source.path(),
-            place,
-            what,
-            "correct the line; a value with a separator in it needs quotation marks",
-        ))
+        let advice = "correct the line; a value with a separator in it needs quotation marks";
+        Err(SourceError::record(self.source.path(), place, Fault::unfit(what, advice)))
     }
 
     fn unreadable(&mut self, place: Place, what: &str) -> Result<(), SourceError> {
-        Err(SourceError::record(self.source.path(), place, what, "take it out of the folder"))
+        let fault = Fault::unfit(what, "take it out of the folder");
+        Err(SourceError::record(self.source.path(), place, fault))
     }
 }
 

@@ -4,7 +4,9 @@
 //!   in the clear        64 hexadecimal digits and a line feed
 //!   under a passphrase  the same, as a file of age (`age --decrypt key` prints it)
 //! ```
-//! Readable by its owner alone, in either form. Whoever reads the seed *is* this process to everybody else.
+//! In the clear it is read only if nobody but its owner can read it. Under a passphrase it may lie open, as it does on a stick whose
+//! file system knows no owners. It is written for its owner alone in either form. Whoever reads the seed *is* this process to
+//! everybody else.
 //!
 //! Threat: in the clear, whoever gets hold of the disk or of a back-up of it. Under a passphrase that is a guess at the
 //! passphrase ([`privacy_identity::WorkFactor`]). Neither form withstands a process of the same user while the key is in use: it can
@@ -97,7 +99,8 @@ pub fn unlock_or_create_key(
 /// Reads the seed in the file at `path`, which is in the clear.
 ///
 /// # Errors
-/// [`KeyFileError::Read`], [`KeyFileError::OpenToOthers`] (on Unix), [`KeyFileError::Locked`] or [`KeyFileError::Malformed`].
+/// [`KeyFileError::Read`], [`KeyFileError::OpenToOthers`] (on Unix, in the clear), [`KeyFileError::Locked`] or
+/// [`KeyFileError::Malformed`].
 pub fn load_key(path: &Path) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
     unlock_key(path, None)
 }
@@ -111,24 +114,6 @@ pub fn unlock_key(
     passphrase: Option<&Passphrase>,
 ) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
     let bytes = bytes_of(path)?;
-    seed_from_bytes(path, &bytes, passphrase)
-}
-
-/// Reads the seed in a back-up at `path`: as [`unlock_key`], but a file under a passphrase may be open to others, as it is on a
-/// stick whose file system knows no owners.
-///
-/// # Errors
-/// As [`unlock_key`].
-pub fn unlock_backup(
-    path: &Path,
-    passphrase: Option<&Passphrase>,
-) -> Result<Zeroizing<[u8; SEED_BYTES]>, KeyFileError> {
-    let read = |source| KeyFileError::Read { path: path.display().to_string(), source };
-    let mut file = File::open(path).map_err(read)?;
-    let bytes = bytes_from(&mut file).map_err(read)?;
-    if !is_age_file(&bytes) {
-        check_owner_alone(path, &file)?;
-    }
     seed_from_bytes(path, &bytes, passphrase)
 }
 
@@ -172,15 +157,13 @@ pub fn restore_key(
 /// What a file holds: read no further than the longest key goes, and one byte more, so that a longer file shows.
 fn bytes_of(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let read = |source| KeyFileError::Read { path: path.display().to_string(), source };
-    let mut file = File::open(path).map_err(read)?;
-    check_owner_alone(path, &file)?;
-    bytes_from(&mut file).map_err(read)
-}
-
-fn bytes_from(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path).map_err(read)?;
     // Room from the start: a buffer that grows would leave the key behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(AGE_FILE_BYTES_MAX + 1));
-    file.take(AGE_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    (&file).take(AGE_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(read)?;
+    if !is_age_file(&bytes) {
+        check_owner_alone(path, &file)?;
+    }
     Ok(bytes)
 }
 

@@ -53,7 +53,7 @@ pub use crate::{
     inbox::{Inbound, Inbox, ReplyError, ReplySender},
     key_file::{
         KeyFileError, KeyProtection, change_key_protection, create_key, forget_unfinished_change,
-        is_key_encrypted, load_key, load_or_create_key, restore_key, unlock_backup, unlock_key,
+        is_key_encrypted, load_key, load_or_create_key, restore_key, unlock_key,
         unlock_or_create_key,
     },
     link::{Link, LinkError},

@@ -5,8 +5,8 @@ use std::{io::Read, path::Path};
 use csv::StringRecord;
 
 use crate::{
-    CSV_LINE_BYTES_MAX, Cell, CsvDialect, FEATURES_MAX, Place, SourceError, csv_reader::excerpt,
-    record_bound::RecordBound,
+    CSV_LINE_BYTES_MAX, Cell, CsvDialect, FEATURES_MAX, Fault, Place, SourceError,
+    csv_reader::excerpt, record_bound::RecordBound,
 };
 
 use super::Visit;
@@ -58,11 +58,10 @@ pub(crate) fn columns(
         Err(error) => return Err(refusal(path, error, 1, bound.exceeded())),
     }
     if record.is_empty() {
-        return Err(SourceError::format(path, "empty", "choose a file with rows"));
+        return Err(SourceError::format(path, Fault::Empty));
     }
     if record.len() > FEATURES_MAX + 1 {
-        let what = format!("{} columns, at most {FEATURES_MAX} are read", record.len());
-        return Err(SourceError::whole(path, what, "leave out what is not trained on"));
+        return Err(SourceError::whole(path, Fault::TooManyColumns));
     }
     let name = |(at, field): (usize, &str)| {
         let name = field.trim_start_matches('\u{feff}').trim_matches('"').trim();
@@ -78,25 +77,17 @@ pub(crate) fn columns(
 fn refusal(path: &Path, error: csv::Error, line: u64, too_long: bool) -> SourceError {
     let line = error.position().map_or(line, csv::Position::line);
     if too_long {
-        let what = format!("the line is longer than {CSV_LINE_BYTES_MAX} bytes");
-        return SourceError::record(
-            path,
-            Place::Line(line),
-            what,
-            "look for a quotation mark that is never closed",
-        );
+        return SourceError::record(path, Place::Line(line), Fault::LongLine);
     }
     match error.into_kind() {
         csv::ErrorKind::Io(source) => SourceError::read(path, Place::Line(line), source),
         csv::ErrorKind::Utf8 { err, .. } => {
-            let what = format!("value {} is not UTF-8 text", err.field() + 1);
-            SourceError::record(path, Place::Line(line), what, "save the file as UTF-8")
+            let fault = Fault::NotUtf8 { value: err.field() + 1 };
+            SourceError::record(path, Place::Line(line), fault)
         }
-        other => SourceError::record(
-            path,
-            Place::Line(line),
-            excerpt(&format!("{other:?}")),
-            "correct the line",
-        ),
+        other => {
+            let fault = Fault::NoCsv(excerpt(&format!("{other:?}")));
+            SourceError::record(path, Place::Line(line), fault)
+        }
     }
 }

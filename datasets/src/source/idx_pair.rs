@@ -9,8 +9,8 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Cell, IdxError, IdxImages, Place, SourceError, images_from_idx, labels_from_idx, plain::plain,
-    watched_file::State,
+    Cell, Fault, IdxError, IdxImages, Place, SourceError, images_from_idx, labels_from_idx,
+    plain::plain, watched_file::State,
 };
 
 use super::{Visit, image_folder::entries};
@@ -49,9 +49,9 @@ impl IdxPair {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let (wanted, missing) = match head {
-            IdxHead::Images(rows) => (IdxHead::Labels(rows), "labels"),
-            IdxHead::Labels(rows) => (IdxHead::Images(rows), "images"),
+        let (wanted, images) = match head {
+            IdxHead::Images(rows) => (IdxHead::Labels(rows), false),
+            IdxHead::Labels(rows) => (IdxHead::Images(rows), true),
         };
         let others: Vec<PathBuf> =
             heads(folder)?.into_iter().filter(|(_, h)| *h == wanted).map(|(p, _)| p).collect();
@@ -64,12 +64,8 @@ impl IdxPair {
             (Some(path), _) => path.clone(),
             (None, [only]) => only.clone(),
             (None, _) => {
-                let what = format!("there are no {missing} for it in {}", folder.display());
-                return Err(SourceError::whole(
-                    chosen,
-                    what,
-                    format!("put the IDX file of the {missing} beside it"),
-                ));
+                let folder = folder.display().to_string();
+                return Err(SourceError::whole(chosen, Fault::NoPartner { images, folder }));
             }
         };
         let chosen = chosen.to_owned();
@@ -90,9 +86,8 @@ impl IdxPair {
                 let name = |path: &Path| {
                     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
                 };
-                let what =
-                    format!("several IDX files of images ({}, {} …)", name(first), name(second));
-                Err(SourceError::whole(folder, what, "choose the file, not the folder"))
+                let names = [name(first), name(second)];
+                Err(SourceError::whole(folder, Fault::SeveralImages { names }))
             }
         }
     }
@@ -103,13 +98,9 @@ impl IdxPair {
         let labels = unchanged(&self.labels, |file| labels_from_idx(BufReader::new(file)))?;
         let count = images.pixels.len() / images.shape.values();
         if count != labels.len() {
-            let what =
-                format!("{count} images, but {} labels in {}", labels.len(), self.labels.display());
-            return Err(SourceError::whole(
-                &self.images,
-                what,
-                "choose files that belong together",
-            ));
+            let file = self.labels.display().to_string();
+            let fault = Fault::CountsDiffer { images: count, labels: labels.len(), file };
+            return Err(SourceError::whole(&self.images, fault));
         }
         Ok((images, labels))
     }
@@ -167,6 +158,6 @@ fn unchanged<T>(
     }
     read.map_err(|error| match error {
         IdxError::Read { source, .. } => SourceError::read(path, Place::Row(1), source),
-        other => SourceError::whole(path, other.to_string(), "copy or download it again"),
+        other => SourceError::whole(path, Fault::Damaged(Some(other.to_string()))),
     })
 }

@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    CLASSES_MAX, Cell, IdxImages, ImageShape, NAME_BYTES_MAX, Place, SourceError,
+    CLASSES_MAX, Cell, Fault, IdxImages, ImageShape, NAME_BYTES_MAX, Place, SourceError,
     watched_file::State,
 };
 
@@ -44,32 +44,17 @@ impl ImageFolder {
                 continue;
             }
             if classes.len() == CLASSES_MAX {
-                let what = format!("more than {CLASSES_MAX} folders");
-                return Err(SourceError::whole(
-                    root,
-                    what,
-                    "choose the folder whose folders are the classes",
-                ));
+                return Err(SourceError::whole(root, Fault::TooManyClasses));
             }
             if name.len() > NAME_BYTES_MAX {
-                return Err(SourceError::whole(
-                    &path,
-                    "the name is too long for a class",
-                    "rename the folder",
-                ));
+                return Err(SourceError::whole(&path, Fault::LongClassName));
             }
             for (_, file, is_dir) in entries(&path)? {
                 if is_dir {
-                    let what = "a folder within the folder of a class";
-                    return Err(SourceError::whole(
-                        &file,
-                        what,
-                        "put the pictures of a class into one folder",
-                    ));
+                    return Err(SourceError::whole(&file, Fault::NestedFolder));
                 }
                 if files.len() == PICTURES_MAX {
-                    let what = format!("more than {PICTURES_MAX} pictures");
-                    return Err(SourceError::whole(root, what, "choose fewer"));
+                    return Err(SourceError::whole(root, Fault::TooManyPictures));
                 }
                 files.push((file, classes.len()));
             }
@@ -116,11 +101,8 @@ impl ImageFolder {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for (path, class) in &self.files {
             let picture = Picture::decode(&read(path)?).map_err(|what| {
-                SourceError::whole(
-                    path,
-                    what,
-                    "take the file out of the folder, or save it as PNG or JPEG",
-                )
+                let advice = "take the file out of the folder, or save it as PNG or JPEG";
+                SourceError::whole(path, Fault::unfit(what, advice))
             })?;
             pixels.extend(picture.in_shape(shape));
             labels.push(*class);
@@ -147,7 +129,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>, Sou
         let entry = entry.map_err(&refused)?;
         let name = entry.file_name();
         let Some(name) = name.to_str() else {
-            return Err(SourceError::whole(&entry.path(), "the name is not UTF-8", "rename it"));
+            return Err(SourceError::whole(&entry.path(), Fault::OddName));
         };
         if name.starts_with('.') || BESIDE.contains(&name.to_lowercase().as_str()) {
             continue;
@@ -157,8 +139,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>, Sou
         let is_dir = fs::metadata(&path).map_err(SourceError::open(&path))?.is_dir();
         found.push((name.to_owned(), path, is_dir));
         if found.len() > PICTURES_MAX {
-            let what = format!("more than {PICTURES_MAX} files");
-            return Err(SourceError::whole(folder, what, "choose fewer"));
+            return Err(SourceError::whole(folder, Fault::TooManyPictures));
         }
     }
     found.sort();
@@ -176,8 +157,7 @@ fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
         return Err(SourceError::changed(path));
     }
     if bytes.len() as u64 > PICTURE_BYTES_MAX {
-        let what = format!("longer than {PICTURE_BYTES_MAX} bytes");
-        return Err(SourceError::whole(path, what, "make the picture smaller"));
+        return Err(SourceError::whole(path, Fault::LongPicture));
     }
     Ok(bytes)
 }

@@ -8,11 +8,13 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::{CSV_LINE_BYTES_MAX, Cell, FEATURES_MAX, Place, SourceError, csv_reader::excerpt};
+use crate::{
+    CSV_LINE_BYTES_MAX, Cell, FEATURES_MAX, Fault, Place, SourceError, csv_reader::excerpt,
+};
 
 use super::Visit;
 
-/// Lines whose keys name the columns.
+/// Lines whose keys name the columns; [`Fault::LateKey`] says so.
 const HEAD_LINES: usize = 1_000;
 
 /// Gives each object to `visit`, its values in the order of `columns`; what an object lacks is missing.
@@ -26,28 +28,17 @@ pub(crate) fn scan(
     objects(path, source, |line, object| {
         let place = Place::Line(line);
         if let Some(key) = object.keys().find(|key| !known.contains(key.as_str())) {
-            let what = format!(
-                "the key {:?} is in no object of the first {HEAD_LINES} lines",
-                excerpt(key)
-            );
-            return Err(SourceError::record(
-                path,
-                place,
-                what,
-                "name it in the first object, as null if need be",
-            ));
+            let key = excerpt(key);
+            return Err(SourceError::record(path, place, Fault::LateKey { key }));
         }
         let cells = columns.iter().map(|name| match object.get(name) {
             None | Some(Value::Null) => Ok(Cell::Missing),
             Some(Value::Bool(value)) => Ok(Cell::Boolean(*value)),
             Some(Value::Number(number)) => Ok(number.as_f64().map_or(Cell::Missing, Cell::Number)),
             Some(Value::String(text)) => Ok(Cell::Text(text.trim().into())),
-            Some(Value::Array(_) | Value::Object(_)) => Err(SourceError::value(
-                path,
-                (place.clone(), name),
-                "holds a list or an object",
-                "write each of its values into a column of its own",
-            )),
+            Some(Value::Array(_) | Value::Object(_)) => {
+                Err(SourceError::value(path, (place.clone(), name), Fault::Nested))
+            }
         });
         let cells = cells.collect::<Result<Vec<_>, _>>()?;
         visit.record(&place, &cells)?;
@@ -68,8 +59,7 @@ pub(crate) fn columns(path: &Path, source: impl Read) -> Result<Vec<String>, Sou
         Ok(lines < HEAD_LINES && columns.len() <= FEATURES_MAX)
     })?;
     if columns.len() > FEATURES_MAX {
-        let what = format!("more than {FEATURES_MAX} keys");
-        return Err(SourceError::whole(path, what, "leave out what is not trained on"));
+        return Err(SourceError::whole(path, Fault::TooManyColumns));
     }
     Ok(columns)
 }
@@ -89,8 +79,7 @@ fn objects(
         match read.map_err(|error| SourceError::read(path, place(), error))? {
             0 => break,
             got if got as u64 > CSV_LINE_BYTES_MAX => {
-                let what = format!("the line is longer than {CSV_LINE_BYTES_MAX} bytes");
-                return Err(SourceError::record(path, place(), what, "write one object per line"));
+                return Err(SourceError::record(path, place(), Fault::LongLine));
             }
             _ => {}
         }
@@ -98,9 +87,7 @@ fn objects(
         if text.is_empty() {
             continue;
         }
-        let refused = |what: String| {
-            SourceError::record(path, place(), what, "write one JSON object per line")
-        };
+        let refused = |what: String| SourceError::record(path, place(), Fault::NoJsonObject(what));
         let value = serde_json::from_slice::<Value>(text)
             .map_err(|error| refused(format!("not JSON: {}", excerpt(&error.to_string()))))?;
         let Value::Object(object) = value else {

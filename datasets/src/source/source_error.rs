@@ -2,32 +2,32 @@
 
 use std::{io, path::Path};
 
-use crate::{Place, TableError};
+use crate::{Fault, Place, TableError};
 
 /// Why data cannot be read. Each names the file, where in it, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
     /// The file or folder could not be opened.
-    #[error("cannot open {path}: {advice}")]
+    #[error("cannot open {path}: {fault}; {}", fault.advice())]
     Open {
         /// The path, as given.
         path: String,
-        /// What to do.
-        advice: &'static str,
+        /// What is wrong.
+        fault: Box<Fault>,
         /// Why.
         #[source]
         source: io::Error,
     },
     /// The bytes could not be read, or the archive around them is damaged.
-    #[error("cannot read {path} past {place}: {advice}")]
+    #[error("cannot read {path} past {place}: {fault}; {}", fault.advice())]
     Read {
         /// The path, as given.
         path: String,
         /// How far it could be read.
         place: Place,
-        /// What to do.
-        advice: &'static str,
+        /// What is wrong.
+        fault: Box<Fault>,
         /// Why.
         #[source]
         source: io::Error,
@@ -39,39 +39,33 @@ pub enum SourceError {
         path: String,
     },
     /// It is no format that is read.
-    #[error("{path} is {what}: {advice}")]
+    #[error("{path} is {fault}: {}", fault.advice())]
     Format {
         /// The path, as given.
         path: String,
         /// What it is instead.
-        what: String,
-        /// What to do.
-        advice: String,
+        fault: Box<Fault>,
     },
     /// Something is wrong with the whole of it.
-    #[error("{path}: {what}; {advice}")]
+    #[error("{path}: {fault}; {}", fault.advice())]
     Whole {
         /// The path, as given.
         path: String,
         /// What is wrong.
-        what: String,
-        /// What to do.
-        advice: String,
+        fault: Box<Fault>,
     },
     /// Something is wrong with a record.
-    #[error("{path}, {place}: {what}; {advice}")]
+    #[error("{path}, {place}: {fault}; {}", fault.advice())]
     Record {
         /// The path, as given.
         path: String,
         /// Where.
         place: Place,
         /// What is wrong.
-        what: String,
-        /// What to do.
-        advice: String,
+        fault: Box<Fault>,
     },
     /// Something is wrong with a value.
-    #[error("{path}, {place}, column {column:?}: {what}; {advice}")]
+    #[error("{path}, {place}, column {column:?}: {fault}; {}", fault.advice())]
     Value {
         /// The path, as given.
         path: String,
@@ -80,9 +74,7 @@ pub enum SourceError {
         /// The column, as the file calls it.
         column: String,
         /// What is wrong.
-        what: String,
-        /// What to do.
-        advice: String,
+        fault: Box<Fault>,
     },
     /// What was read makes no table.
     #[error("the rows of {path} do not make a table")]
@@ -95,51 +87,75 @@ pub enum SourceError {
     },
 }
 
+/// Where what is wrong with data stands: what an error says, in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The file or folder, as given.
+    pub path: String,
+    /// Where in it.
+    pub place: Option<Place>,
+    /// In which column, as the file calls it.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
 impl SourceError {
+    /// The same in parts, for programs that have other words than these.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        let (place, column) = match self {
+            Self::Read { place, .. } | Self::Record { place, .. } => (Some(place), None),
+            Self::Value { place, column, .. } => (Some(place), Some(column)),
+            _ => (None, None),
+        };
+        let (path, fault) = match self {
+            Self::Open { path, fault, .. }
+            | Self::Read { path, fault, .. }
+            | Self::Format { path, fault }
+            | Self::Whole { path, fault }
+            | Self::Record { path, fault, .. }
+            | Self::Value { path, fault, .. } => (path, (**fault).clone()),
+            Self::Changed { path } => (path, Fault::Changed),
+            Self::Table { path, source } => {
+                (path, Fault::Unfit { what: source.to_string(), advice: String::new() })
+            }
+        };
+        Refusal { path: path.clone(), place: place.cloned(), column: column.cloned(), fault }
+    }
+
     pub(crate) fn open(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
-        |source| Self::Open { path: shown(path), advice: open_advice(&source), source }
+        |source| Self::Open { path: shown(path), fault: Box::new(open_fault(&source)), source }
     }
 
     pub(crate) fn read(path: &Path, place: Place, source: io::Error) -> Self {
-        let advice = match source.kind() {
-            io::ErrorKind::UnexpectedEof => "the file is cut off; copy or download it again",
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-                "the file is damaged; copy or download it again"
-            }
-            _ => "check the disk, or copy the file to another one",
+        let fault = match source.kind() {
+            io::ErrorKind::UnexpectedEof => Fault::CutOff,
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Fault::Damaged(None),
+            _ => Fault::Disk,
         };
-        Self::Read { path: shown(path), place, advice, source }
+        Self::Read { path: shown(path), place, fault: Box::new(fault), source }
     }
 
     pub(crate) fn changed(path: &Path) -> Self {
         Self::Changed { path: shown(path) }
     }
 
-    pub(crate) fn format(path: &Path, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Format { path: shown(path), what: what.into(), advice: advice.into() }
+    pub(crate) fn format(path: &Path, fault: Fault) -> Self {
+        Self::Format { path: shown(path), fault: Box::new(fault) }
     }
 
-    pub(crate) fn whole(path: &Path, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Whole { path: shown(path), what: what.into(), advice: advice.into() }
+    pub(crate) fn whole(path: &Path, fault: Fault) -> Self {
+        Self::Whole { path: shown(path), fault: Box::new(fault) }
     }
 
-    pub(crate) fn record(
-        path: &Path,
-        place: Place,
-        what: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
-        Self::Record { path: shown(path), place, what: what.into(), advice: advice.into() }
+    pub(crate) fn record(path: &Path, place: Place, fault: Fault) -> Self {
+        Self::Record { path: shown(path), place, fault: Box::new(fault) }
     }
 
-    pub(crate) fn value(
-        path: &Path,
-        (place, column): (Place, &str),
-        what: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
-        let (what, advice) = (what.into(), advice.into());
-        Self::Value { path: shown(path), place, column: column.to_owned(), what, advice }
+    pub(crate) fn value(path: &Path, (place, column): (Place, &str), fault: Fault) -> Self {
+        let (fault, column) = (Box::new(fault), column.to_owned());
+        Self::Value { path: shown(path), place, column, fault }
     }
 }
 
@@ -147,12 +163,12 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn open_advice(error: &io::Error) -> &'static str {
+fn open_fault(error: &io::Error) -> Fault {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file or folder; check the path",
-        io::ErrorKind::PermissionDenied => "you may not read it; ask its owner, or copy it",
-        _ if is_link_loop(error) => "its links lead in a circle; name the file itself",
-        _ => "check the path and the disk",
+        io::ErrorKind::NotFound => Fault::NotThere,
+        io::ErrorKind::PermissionDenied => Fault::Forbidden,
+        _ if is_link_loop(error) => Fault::LinkLoop,
+        _ => Fault::NotOpened,
     }
 }
 

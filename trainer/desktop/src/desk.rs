@@ -14,6 +14,7 @@ pub(crate) use acting::federation_of;
 
 use std::path::PathBuf;
 
+use datasets::Refusal;
 use trainer_conditions::{Preferences, PreferencesError};
 
 use crate::{
@@ -103,6 +104,8 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// The data cannot be read.
+    Unreadable(Box<Refusal>),
     /// The words were not those written down.
     WordsWrong,
     /// What was typed does not confirm it.

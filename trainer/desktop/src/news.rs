@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use datasets::Refusal;
 use serde_json::Value;
 use trainer_conditions::{Condition, Pace};
 
@@ -56,6 +57,8 @@ pub enum News {
     Picked(PathBuf),
     /// A table was read.
     Table(Box<Preview>),
+    /// The data cannot be read.
+    Unreadable(Box<Refusal>),
     /// A line of the trainer.
     Trainer(Value),
     /// The trainer ended.

@@ -22,7 +22,7 @@ use crate::{
     command::Browsed,
     effect::Effect,
     news::{Failure, News},
-    preview::Preview,
+    preview::{Preview, PreviewError},
     seat::Seat,
     sent::Sent,
 };
@@ -92,7 +92,13 @@ impl Runner {
             }
             Effect::Browse(what) => self.browse(what),
             Effect::Preview { path, terms, mapping } => self.slowly(Failure::Table, move |_, _| {
-                Ok(News::Table(Box::new(Preview::read(&path, &terms, mapping)?)))
+                match Preview::read(&path, &terms, mapping) {
+                    Ok(preview) => Ok(News::Table(Box::new(preview))),
+                    Err(PreviewError::Source(error)) => {
+                        Ok(News::Unreadable(Box::new(error.refusal())))
+                    }
+                    Err(error) => Err(error.into()),
+                }
             }),
             Effect::Start(run) => self.start_trainer(&run),
             Effect::Stop => {

@@ -18,6 +18,7 @@ mod parts;
 mod passphrase_ui;
 mod pause_text;
 mod privacy_ui;
+mod refusal_text;
 mod sealed_ui;
 mod seats_ui;
 mod sent_ui;

@@ -165,7 +165,10 @@ fn a_forgotten_passphrase_is_remedied_by_the_words_or_by_an_encrypted_back_up() 
     assert!(fs::read(&again).unwrap().starts_with(b"age"));
     // The back-up, in the clear, from a stick that knows no owners.
     #[cfg(unix)]
-    fs::set_permissions(&backup, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(&backup, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    // That it gives the same key can be seen there, too.
+    let call = ["key", "show", text(&backup), "--passphrase-file", "-"];
+    assert_eq!(out(&run(&call, &format!("{OTHER}\n"))), case.public);
     let third = case.dir.path().join("third");
     let call = ["key", "restore", "--out", text(&third), "--from", text(&backup)];
     let call = [&call[..], &["--passphrase-file", "-"]].concat();

@@ -43,6 +43,26 @@ fn a_key_open_to_others_is_refused_with_the_remedy() {
     }
 }
 
+/// A stick's file system knows no owners: every file on it is everybody's.
+#[cfg(unix)]
+#[test]
+fn a_key_under_a_passphrase_may_be_open_to_others_and_one_in_the_clear_may_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempdir().unwrap();
+    let (path, right) = (dir.path().join("key"), passphrase("five words of a list"));
+    let made = create_key(&path, KeyProtection::Passphrase(&right, work()), &mut rng(1)).unwrap();
+    let opened = || fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+    opened();
+    assert!(is_key_encrypted(&path).unwrap());
+    assert_eq!(*unlock_key(&path, Some(&right)).unwrap(), *made);
+    // Taken out of it, it is everybody's.
+    fs::write(&path, format!("{}\n", hex::encode(*made))).unwrap();
+    opened();
+    for refused in [is_key_encrypted(&path).err(), unlock_key(&path, Some(&right)).err()] {
+        assert!(matches!(refused, Some(KeyFileError::OpenToOthers { mode: 0o777, .. })));
+    }
+}
+
 #[test]
 fn other_contents_are_refused_and_not_repeated() {
     let dir = tempdir().unwrap();

@@ -36,6 +36,10 @@ impl Desk {
                 self.table = Table::Read(preview);
                 self.save()
             }
+            News::Unreadable(refusal) => {
+                (self.table, self.screen) = (Table::None, Screen::Data);
+                self.tell(Notice::Unreadable(refusal))
+            }
             News::Trainer(event) if event["event"] == "terms-changed" => {
                 self.training.apply(&event);
                 self.terms_changed(&event)

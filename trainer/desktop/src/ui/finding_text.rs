@@ -135,7 +135,7 @@ pub(super) fn advice(view: &View<'_>, says: &Says) -> String {
     text.to_owned()
 }
 
-fn place(view: &View<'_>, place: &Place) -> String {
+pub(super) fn place(view: &View<'_>, place: &Place) -> String {
     match place {
         Place::Line(line) => view.fill("place_line", &[("number", &line.to_string())]),
         Place::Row(row) => view.fill("place_row", &[("number", &row.to_string())]),

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Frame, Margin, RichText, Ui};
 
-use super::{style, view::View};
+use super::{refusal_text, style, view::View};
 use crate::{
     command::Command,
     desk::{ERASE_WORD, Notice},
@@ -39,6 +39,7 @@ fn sentence(view: &View<'_>, notice: &Notice) -> (String, bool) {
         Notice::Failed { what, reason } => {
             (format!("{}: {reason}", view.words.text(what.key())), false)
         }
+        Notice::Unreadable(refusal) => (refusal_text::sentence(view, refusal), false),
         Notice::WordsWrong => (view.t("words_wrong").to_owned(), false),
         Notice::EraseUnconfirmed => {
             (view.fill("erase_unconfirmed", &[("word", ERASE_WORD)]), false)

@@ -54,10 +54,26 @@ pub(super) fn rows_ui(ui: &mut Ui, id: &str, rows: &[(&str, String)]) {
     });
 }
 
+/// What is added is known by its name, not by its place: when a line appears before a button, the keyboard stays on it, and a click
+/// that has begun goes to no other one.
+pub(super) fn named_ui<R>(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let id = egui::Id::unique(("named", name));
+    ui.scope_builder(egui::UiBuilder::new().scope_id(id), add).inner
+}
+
 /// A field for text, with a label that screen readers read.
 pub(super) fn field_ui(ui: &mut Ui, label: &str, text: &mut String, hint: &str) -> Response {
+    let field = egui::TextEdit::singleline(text).hint_text(hint);
+    labelled_field_ui(ui, label, field)
+}
+
+/// A field under its label, by which screen readers call it, and by which the window knows it from frame to frame.
+///
+/// By itself egui knows a field by how many parts are drawn before it: a notice that comes while somebody types would make
+/// another field of it, which has no keyboard, and the rest of the sentence would be lost.
+pub(super) fn labelled_field_ui(ui: &mut Ui, label: &str, field: egui::TextEdit<'_>) -> Response {
+    let field = field.id(egui::Id::unique(("field", label))).desired_width(f32::INFINITY);
     let label = ui.label(label);
-    let field = egui::TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY);
     ui.add(field).labelled_by(label.id)
 }
 

@@ -1,10 +1,10 @@
 //! Passphrases: choosing one, unlocking with it, changing it, doing without.
 
-use eframe::egui::{self, RichText, TextEdit, Ui};
+use eframe::egui::{self, RichText, TextEdit, Ui, text_edit::TextEditState};
 
 use super::{
     drafts::{Drafts, PassphraseDrafts},
-    parts::{card_ui, field_ui, main_button},
+    parts::{card_ui, field_ui, labelled_field_ui, main_button},
     style,
     view::View,
 };
@@ -82,9 +82,12 @@ fn new_ui(ui: &mut Ui, view: &View<'_>, new: &mut [String; 2]) -> bool {
 
 /// A field whose text is not shown, with a label that screen readers read.
 pub(super) fn secret_ui(ui: &mut Ui, label: &str, text: &mut String) -> egui::Response {
-    let label = ui.label(label);
-    let field = TextEdit::singleline(text).password(true).desired_width(f32::INFINITY);
-    ui.add(field).labelled_by(label.id)
+    let field = labelled_field_ui(ui, label, TextEdit::singleline(&mut *text).password(true));
+    if text.is_empty() && !field.has_focus() {
+        // It was used or given up: what egui kept of it, to undo typing, goes.
+        ui.data_mut(|data| data.remove::<TextEditState>(field.id));
+    }
+    field
 }
 
 /// The card of a key that is locked.

@@ -6,7 +6,7 @@ use zeroize::Zeroize as _;
 use super::{
     drafts::Drafts,
     figures,
-    parts::{card_ui, field_ui, heading, main_button, rows_ui},
+    parts::{card_ui, field_ui, heading, labelled_field_ui, main_button, rows_ui},
     passphrase_ui::{Chosen, choose_ui, secret_ui, unlock_ui},
     seats_ui::join_another_ui,
     style,
@@ -112,9 +112,8 @@ fn restore_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts, chosen: &Chosen
 }
 
 fn from_words_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts, chosen: &Chosen) {
-    let label = ui.label(view.t("words_field"));
     let field = TextEdit::multiline(&mut drafts.words).desired_rows(3);
-    ui.add(field.desired_width(f32::INFINITY)).labelled_by(label.id);
+    labelled_field_ui(ui, view.t("words_field"), field);
     let count = drafts.words.split_whitespace().count();
     let text = view.fill("words_count", &[("count", &count.to_string())]);
     ui.label(RichText::new(text).weak());

@@ -6,7 +6,7 @@ use trainer_conditions::{Pace, Remedy};
 
 use super::{
     figures,
-    parts::{card_ui, heading, main_button, rows_ui},
+    parts::{card_ui, heading, main_button, named_ui, rows_ui},
     pause_text, seats_ui, style,
     view::View,
 };
@@ -95,29 +95,28 @@ fn pace_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
 }
 
 fn running_buttons_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
+    let main =
+        |ui: &mut Ui, key| named_ui(ui, key, |ui| main_button(ui, true, view.t(key)).clicked());
+    let button = |ui: &mut Ui, key| named_ui(ui, key, |ui| ui.button(view.t(key)).clicked());
     match training.pace {
         Some(Pace::Pause(reason)) => match reason.remedy() {
-            Some(Remedy::Resume) if main_button(ui, true, view.t("training_resume")).clicked() => {
-                view.send(Command::Resume);
-            }
-            Some(Remedy::Anyway) if main_button(ui, true, view.t("training_anyway")).clicked() => {
-                view.send(Command::Anyway);
-            }
+            Some(Remedy::Resume) if main(ui, "training_resume") => view.send(Command::Resume),
+            Some(Remedy::Anyway) if main(ui, "training_anyway") => view.send(Command::Anyway),
             _ => {}
         },
         _ => {
-            if main_button(ui, true, view.t("training_pause")).clicked() {
+            if main(ui, "training_pause") {
                 view.send(Command::Pause(None));
             }
-            if ui.button(view.t("training_pause_hour")).clicked() {
+            if button(ui, "training_pause_hour") {
                 view.send(Command::Pause(Some(HOUR_MS)));
             }
         }
     }
-    if ui.button(view.t("training_stop")).clicked() {
+    if button(ui, "training_stop") {
         view.send(Command::Stop);
     }
-    if ui.button(view.t("nav_settings")).clicked() {
+    if button(ui, "nav_settings") {
         view.send(Command::Show(Screen::Settings));
     }
 }

@@ -100,9 +100,8 @@ impl Window {
     pub(crate) fn hear(&mut self) {
         while let Ok((seat, news)) = self.news.try_recv() {
             let here = self.seats.at() == seat;
-            if here && matches!(news, News::Table(_) | News::Picked(_)) {
-                // The field shows the file that is looked at.
-                self.drafts.path.clone_from(&path_of(&news));
+            if here && let Some(path) = path_of(&news, &self.drafts.path) {
+                self.drafts.path = path;
             }
             let erased = here && matches!(news, News::Erased);
             let to_do = self.seats.apply(seat, news);
@@ -125,7 +124,8 @@ impl Window {
         });
         let frame = Frame::central_panel(ui.style()).inner_margin(Margin::symmetric(24, 18));
         CentralPanel::default().frame(frame).show(ui, |ui| {
-            notice_ui(ui, &view);
+            // A notice that comes or goes makes no other widgets of those below it, which the person may be using.
+            ui.scope(|ui| notice_ui(ui, &view));
             screen_ui(ui, &view, &mut self.drafts);
         });
         for command in view.into_commands() {
@@ -165,11 +165,13 @@ impl eframe::App for Window {
     }
 }
 
-fn path_of(news: &News) -> String {
+/// What the field of the data says from now on: the file that was picked, or that is looked at. What the person is typing stays,
+/// whatever was read meanwhile.
+fn path_of(news: &News, typed: &str) -> Option<String> {
     match news {
-        News::Table(preview) => preview.path().display().to_string(),
-        News::Picked(path) => path.display().to_string(),
-        _ => String::new(),
+        News::Table(preview) if typed.is_empty() => Some(preview.path().display().to_string()),
+        News::Picked(path) => Some(path.display().to_string()),
+        _ => None,
     }
 }
 

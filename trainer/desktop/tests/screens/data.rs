@@ -140,3 +140,39 @@ fn findings_are_told_in_the_persons_language() {
         assert!(!tested.sees(english), "{english:?} is left in English");
     }
 }
+
+/// Files that cannot be read, as they are on disks: each reason is told in Hindi, with the place in the file.
+#[test]
+fn why_data_cannot_be_read_is_told_in_the_persons_language() {
+    let hindi = Words::of(Language::Hindi);
+    let mut settings = ready().desk().settings.clone();
+    settings.language = Language::Hindi;
+    let mut tested = Tested::open(settings);
+    tested.tell(News::Key { member: "ab".to_owned(), words: None });
+    let invitation = "sahakar://join?x".to_owned();
+    tested.tell(News::Terms { invitation, terms: Box::new(terms()) });
+    let dir = tempfile::tempdir().unwrap();
+    let mut why = |bytes: Option<&[u8]>, expected: &str, line: Option<&str>| {
+        let path = dir.path().join("1");
+        bytes.map_or((), |bytes| std::fs::write(&path, bytes).unwrap());
+        let refused = Preview::read(&path, &terms(), Mapping::default()).err().unwrap();
+        let trainer_desktop::PreviewError::Source(refused) = refused else { panic!("{refused}") };
+        tested.tell(News::Unreadable(Box::new(refused.refusal())));
+        let line = line.map(|number| hindi.fill("place_line", &[("number", number)]));
+        let place = line.map(|line| format!(", {line}")).unwrap_or_default();
+        let sentence = format!("{}{place}: {expected}", path.display());
+        tested.assert_sees(&[&sentence]);
+        assert!(matches!(tested.desk().table, trainer_desktop::Table::None));
+    };
+    let text = |key| hindi.text(key);
+    why(None, text("refused_not_there"), None);
+    why(Some(b""), text("refused_empty"), None);
+    why(Some(b"PK\x03\x04 a sheet"), text("refused_zip"), None);
+    why(Some(b"%PDF-1.7"), text("refused_pdf"), None);
+    why(Some(&[0, 159, 146, 150]), text("refused_unknown"), None);
+    why(Some(b"[{\"a\": 1}]"), text("refused_json_array"), None);
+    why(Some(b"{\"a\": 1}\n{\"a\": 2\n"), text("refused_no_json"), Some("2"));
+    let key = hindi.fill("refused_late_key", &[("key", "b")]);
+    let late = ["{\"a\":1}\n".repeat(1_000), "{\"b\":1}\n".to_owned()].concat();
+    why(Some(late.as_bytes()), &key, Some("1001"));
+}

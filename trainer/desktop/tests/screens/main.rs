@@ -10,4 +10,5 @@ mod passphrase;
 mod seats;
 mod start;
 mod training;
+mod typing;
 mod window;

@@ -2,9 +2,7 @@
 
 use std::{io::stdin, path::PathBuf};
 
-use aggregator_network::{
-    KeyProtection, change_key_protection, restore_key, unlock_backup, unlock_key,
-};
+use aggregator_network::{KeyProtection, change_key_protection, restore_key, unlock_key};
 use clap::{Args, builder::RangedU64ValueParser};
 use privacy_identity::{SigningKey, WorkFactor};
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
@@ -97,7 +95,7 @@ impl RestoreArgs {
         let seed = match &self.from {
             Some(backup) => {
                 let passphrase = self.passphrase.passphrase_for(backup)?;
-                Some(unlock_backup(backup, passphrase.as_ref())?)
+                Some(unlock_key(backup, passphrase.as_ref())?)
             }
             None => None,
         };
