@@ -27,6 +27,10 @@ const CLASSES_MAX: usize = 100_000;
 const COHORT_MEMBERS_MAX: usize = 1024;
 /// Most bytes of a coordinate in a party's part of a sum: an element of the field of verified MPC mode.
 const COORDINATE_BYTES_MAX: usize = 8;
+/// What goes with sums in one message: signatures, commitments and texts, and of each contributor key, digest and ticket. As
+/// `aggregator-round` reckons the links of a federation, so that what terms allow fits them.
+const BESIDE_SUMS_BYTES: usize = 1 << 20;
+const BESIDE_SUMS_CONTRIBUTOR_BYTES: usize = 1 << 10;
 /// Most rounds of a federation.
 const ROUNDS_MAX: u32 = 1_000_000;
 
@@ -255,9 +259,10 @@ impl FederationTerms {
             )
         })?;
         let sums = COORDINATE_BYTES_MAX * self.encoding.vector_len() * rule.groups();
-        check("groups", sums <= MESSAGE_BYTES_MAX, || {
+        let beside = BESIDE_SUMS_BYTES + BESIDE_SUMS_CONTRIBUTOR_BYTES * most;
+        check("groups", sums + beside <= MESSAGE_BYTES_MAX, || {
             format!(
-                "the sums of {} groups take {sums} bytes, a message {MESSAGE_BYTES_MAX}",
+                "the sums of {} groups take {sums} bytes and {beside} beside, a message {MESSAGE_BYTES_MAX}",
                 rule.groups()
             )
         })?;

@@ -90,6 +90,8 @@ impl Dao {
                 return DaoReply::Refused(Refusal::AlreadyAnswered);
             }
             None => {
+                let groups = if sum.groups() > 1 { sum.groups() } else { 0 };
+                witness.seen.add("groups opened", groups as u64);
                 self.sums.insert(round, sum.clone());
                 witness.news.measured = Some(round);
             }

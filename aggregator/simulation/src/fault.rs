@@ -72,6 +72,8 @@ pub enum Theft {
     SmallerSet,
     /// To sum one member's update alone.
     OnePerson,
+    /// To sum one group alone, where there are groups.
+    OneGroup,
     /// To sum at once, with all echoes that were ever sent.
     EarlySum,
     /// To answer a second probe that the DAO node signed.

@@ -1,10 +1,12 @@
 //! What holds after every event. Each looks at what the event brought ([`News`](crate::witness::News)) beside
 //! what was known before: what held once and did not change still holds.
 
+mod groups;
+
 use aggregator_protocol::{
     FetchedReceipt, OpenedScalars, Refusal, RoundId, RoundReceipt, SealingTerms,
 };
-use aggregator_round::{Outcome, ReceiptError};
+use aggregator_round::{Grouping, Outcome, ReceiptError};
 use aggregator_strategy::Draw;
 use privacy_identity::{Digest, Encode as _, Signed, Tag};
 use privacy_secagg::QuantizedProbe;
@@ -36,7 +38,7 @@ type Check = Result<(), String>;
 pub(crate) type Invariant = (&'static str, fn(&Simulation) -> Check);
 
 /// All of them.
-pub(crate) const INVARIANTS: [Invariant; 15] = [
+pub(crate) const INVARIANTS: [Invariant; 16] = [
     (
         "invariant_aggregate_is_the_plain_sum_of_the_accepted_set",
         invariant_aggregate_is_the_plain_sum_of_the_accepted_set,
@@ -44,6 +46,10 @@ pub(crate) const INVARIANTS: [Invariant; 15] = [
     (
         "invariant_nothing_is_opened_below_the_minimum_cohort",
         invariant_nothing_is_opened_below_the_minimum_cohort,
+    ),
+    (
+        "invariant_groups_are_disjoint_parts_of_the_set",
+        groups::invariant_groups_are_disjoint_parts_of_the_set,
     ),
     ("invariant_who_takes_part_was_drawn", invariant_who_takes_part_was_drawn),
     ("invariant_no_second_opening_with_another_set", invariant_no_second_opening_with_another_set),
@@ -77,7 +83,7 @@ fn none(found: &[String]) -> Check {
     check(found.is_empty(), || found.join("; "))
 }
 
-/// The opened sum is the integer sum of what exactly the members of its set sealed.
+/// The opened sum, of all groups together, is the integer sum of what exactly the members of its set sealed.
 fn invariant_aggregate_is_the_plain_sum_of_the_accepted_set(simulation: &Simulation) -> Check {
     let Some(round) = simulation.witness.news.measured else { return Ok(()) };
     let sum = &simulation.processes.dao.sums[&round];
@@ -88,12 +94,17 @@ fn invariant_aggregate_is_the_plain_sum_of_the_accepted_set(simulation: &Simulat
         let fact = fact.ok_or_else(|| format!("{member} never sealed {digest} to {round}"))?;
         expected.iter_mut().zip(&fact.values).for_each(|(total, value)| *total += value);
     }
-    check(sum.sum == expected, || format!("round {round}: {:?}, not {expected:?}", sum.sum))
+    let mut opened = vec![0_i64; sum.sum.len()];
+    for (values, _) in sum.sums() {
+        opened.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+    }
+    check(opened == expected, || format!("round {round}: {opened:?}, not {expected:?}"))
 }
 
 /// No party signs a share of a sum over fewer members than were agreed on, and no such sum is published.
 fn invariant_nothing_is_opened_below_the_minimum_cohort(simulation: &Simulation) -> Check {
-    let (news, minimum) = (&simulation.witness.news, simulation.world.minimum);
+    let (news, world) = (&simulation.witness.news, &simulation.world);
+    let minimum = world.minimum * world.groups;
     for (party, commitment) in &news.commitments {
         check(commitment.count as usize >= minimum, || {
             format!("{party:?} opened {} of {minimum} in {}", commitment.count, commitment.round)
@@ -318,7 +329,7 @@ fn invariant_rounds_end_once(simulation: &Simulation) -> Check {
 }
 
 /// What credits are computed from: each scalar is the inner product of what its member sealed with the probe that the DAO
-/// node named, and together they are that of the published sum.
+/// node named for its group, and together they are that of the group's published sum.
 fn invariant_scalars_add_up(simulation: &Simulation) -> Check {
     let (witness, dao) = (&simulation.witness, &simulation.processes.dao);
     let Some(round) = witness.news.ended else { return Ok(()) };
@@ -331,25 +342,29 @@ fn invariant_scalars_add_up(simulation: &Simulation) -> Check {
         format!("{} scalars of {} members", receipt.scalars.len(), contributions.len())
     })?;
     let noisy = simulation.world.terms.sealing.custody().is_some();
-    let sum = &dao.sums[&round].sum;
-    let probes: [(&QuantizedProbe, Read); 3] = [
-        (&order.value, |s| s.value),
-        (&order.innovation, |s| s.innovation),
-        (&order.contrast, |s| s.contrast),
-    ];
-    for (probe, read) in probes {
-        let reading = Reading::of(probe, contributions.len(), noisy)?;
-        let mut total = 0;
-        for ((member, digest), scalars) in contributions.iter().zip(&receipt.scalars) {
-            let values = &witness.sealed[digest].values;
+    let (terms, grant) = (&simulation.world.terms, receipt.grant.unverified_body());
+    let groups = Grouping::of(terms, grant, &receipt.accepted);
+    let groups = groups.map_err(|refusal| format!("round {round} has no groups: {refusal}"))?;
+    for (group, (sum, _)) in dao.sums[&round].sums().enumerate() {
+        let probes = order.probes_of(group).ok_or("a group has no probes")?;
+        let each = contributions.iter().zip(&receipt.scalars).zip(groups.places());
+        let own: Vec<_> =
+            each.filter(|(_, place)| **place == group).map(|(scalars, _)| scalars).collect();
+        let reads: [Read; 3] = [|s| s.value, |s| s.innovation, |s| s.contrast];
+        for (probe, read) in probes.into_iter().zip(reads) {
+            let reading = Reading::of(probe, own.len(), noisy)?;
+            let mut total = 0;
+            for ((member, digest), scalars) in &own {
+                let values = &witness.sealed[digest].values;
+                reading.check(values, read(scalars), 1).map_err(|off| {
+                    format!("round {round}: the scalar of {member} is off by {off}")
+                })?;
+                total += read(scalars);
+            }
             reading
-                .check(values, read(scalars), 1)
-                .map_err(|off| format!("round {round}: the scalar of {member} is off by {off}"))?;
-            total += read(scalars);
+                .check(sum, total, own.len())
+                .map_err(|off| format!("round {round}: all scalars together are off by {off}"))?;
         }
-        reading
-            .check(sum, total, contributions.len())
-            .map_err(|off| format!("round {round}: all scalars together are off by {off}"))?;
     }
     Ok(())
 }

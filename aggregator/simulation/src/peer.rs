@@ -171,6 +171,14 @@ impl Peer {
                 body.share = Digest::of(Tag::PackedShare, share);
                 *commitment = Signed::new(body, Tag::SumShare, self.context.signing());
             }
+            (Some(Mutant::SwapsGroups), AggregatorReply::Sum { commitment, share }) => {
+                let length = share.len() / self.context.terms().group_count();
+                // Entries are of one length: this puts the first behind the second.
+                share.get_mut(..2 * length).into_iter().for_each(|two| two.rotate_left(length));
+                let mut body = commitment.unverified_body().clone();
+                body.share = Digest::of(Tag::PackedShare, share);
+                *commitment = Signed::new(body, Tag::SumShare, self.context.signing());
+            }
             (Some(Mutant::ShiftsTheScalars), AggregatorReply::Scalars(shares)) => {
                 let mut body = shares.unverified_body().clone();
                 // Beyond what rounding hides, from the second member to the first: a shift that nobody's makes up

@@ -38,7 +38,7 @@ const FORGERIES: [Forgery; 9] = [
     Forgery::OtherTicket,
 ];
 
-const THEFTS: [Theft; 7] = [
+const THEFTS: [Theft; 8] = [
     Theft::FewerParts,
     Theft::OtherChallenge,
     Theft::SmallerSet,
@@ -46,6 +46,8 @@ const THEFTS: [Theft; 7] = [
     Theft::EarlySum,
     Theft::OtherProbe,
     Theft::OlderRound,
+    // Where there are groups.
+    Theft::OneGroup,
 ];
 
 /// Longest time that a process stays down, a partition lasts, or a party stays away, in milliseconds:
@@ -60,7 +62,7 @@ const JUMP_MS_MAX: u64 = 2_000;
 
 #[derive(Debug)]
 enum Source {
-    Drawn { seed: u64, odds: Odds, until_ms: u64 },
+    Drawn { seed: u64, odds: Odds, until_ms: u64, thefts: &'static [Theft] },
     Listed(BTreeMap<Site, Vec<Fault>>),
 }
 
@@ -80,8 +82,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// Draws faults with the odds of the scenario.
     pub(crate) fn drawn(seed: u64, scenario: &Scenario) -> Self {
-        let source =
-            Source::Drawn { seed, odds: scenario.odds, until_ms: scenario.faults_until_ms };
+        let in_groups = usize::from(scenario.groups.is_some());
+        let thefts = &THEFTS[..THEFTS.len() - 1 + in_groups];
+        let until_ms = scenario.faults_until_ms;
+        let source = Source::Drawn { seed, odds: scenario.odds, until_ms, thefts };
         let standing = standing(seed, scenario);
         let (crashes, rot) = (BTreeMap::new(), BTreeMap::new());
         Self { source, crashes, rot, standing, fired: Vec::new() }
@@ -120,7 +124,9 @@ impl Plan {
         let faults = match &self.source {
             Source::Listed(sites) => sites.get(&site).cloned().unwrap_or_default(),
             Source::Drawn { until_ms, .. } if now_ms > *until_ms => Vec::new(),
-            Source::Drawn { seed, odds, .. } => drawn_at(*seed, odds, site, nature),
+            Source::Drawn { seed, odds, thefts, .. } => {
+                drawn_at(*seed, (odds, thefts), site, nature)
+            }
         };
         self.fired.extend_from_slice(&faults);
         faults
@@ -249,7 +255,12 @@ impl Plan {
     }
 }
 
-fn drawn_at(seed: u64, odds: &Odds, site: Site, nature: Nature) -> Vec<Fault> {
+fn drawn_at(
+    seed: u64,
+    (odds, thefts): (&Odds, &[Theft]),
+    site: Site,
+    nature: Nature,
+) -> Vec<Fault> {
     let place = [1, site.from.word(), site.to.word(), u64::from(site.nth)];
     let mut draws = Draws::at(seed, &place);
     let mut faults = Vec::new();
@@ -257,7 +268,7 @@ fn drawn_at(seed: u64, odds: &Odds, site: Site, nature: Nature) -> Vec<Fault> {
         faults.push(Fault::Forge(site, FORGERIES[draws.index(FORGERIES.len())]));
     }
     if nature == Nature::Question && draws.happens(odds.steal) {
-        faults.push(Fault::Steal(site, THEFTS[draws.index(THEFTS.len())]));
+        faults.push(Fault::Steal(site, thefts[draws.index(thefts.len())]));
     }
     if draws.happens(odds.loss) {
         faults.push(Fault::Lose(site));

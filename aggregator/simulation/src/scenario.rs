@@ -1,7 +1,7 @@
 //! Who takes part in a run, under which terms and in which weather.
 
 use aggregator_protocol::{CustodyTerms, SealingTerms};
-use aggregator_strategy::{CohortRule, OverSelection, SamplingRate};
+use aggregator_strategy::{CohortRule, GroupRule, OverSelection, SamplingRate};
 
 use crate::random::Draws;
 
@@ -98,6 +98,8 @@ pub enum Mutant {
     TakesGarbageForRefusal,
     /// The coordinator counts refused messages twice.
     CountsTwice,
+    /// Another party answers the sums of the first two groups in each other's place, and signs that.
+    SwapsGroups,
     /// A custodian sums where it should only echo the set.
     SumsWithoutAgreement,
 }
@@ -111,8 +113,10 @@ pub struct Scenario {
     pub aggregators: usize,
     /// Members of the federation.
     pub members: usize,
-    /// Fewest contributions of a sum; in FHE mode at least the number of custodians.
+    /// Fewest contributions of a sum, of each group where there are groups; in FHE mode at least the number of custodians.
     pub minimum: u32,
+    /// Into which groups contributors are dealt, each with a sum of its own, and the rule over them. Not in FHE mode.
+    pub groups: Option<GroupRule>,
     /// How cohorts are chosen.
     pub sampling: CohortRule,
     /// Rounds that the DAO node grants.
@@ -145,6 +149,7 @@ impl Scenario {
             aggregators: if custodians > 0 { 1 } else { 2 },
             members: custodians.max(3),
             minimum: u32::try_from(custodians).unwrap_or(2).max(2),
+            groups: None,
             sampling: CohortRule::Everybody,
             rounds: 3,
             dimension: 4,
@@ -156,6 +161,36 @@ impl Scenario {
             audit: false,
             mutant: None,
         }
+    }
+
+    /// The same, with contributors in groups and members enough for them.
+    #[must_use]
+    pub fn in_groups(self, rule: GroupRule) -> Self {
+        let scenario = Self { groups: Some(rule), ..self };
+        Self { members: scenario.members.max(scenario.contributions_min()), ..scenario }
+    }
+
+    /// Contributions that a round needs: the minimum for each group.
+    #[must_use]
+    pub fn contributions_min(&self) -> usize {
+        self.minimum as usize * self.groups.map_or(1, |rule| rule.groups())
+    }
+
+    /// The federation and the weather of a seed, in groups.
+    ///
+    /// # Panics
+    /// Never: the rules are written here.
+    #[must_use]
+    pub fn draw_in_groups(sealing: SealingTerms, seed: u64) -> Self {
+        let (drawn, mut draws) = (Self::draw(sealing, seed), Draws::at(seed, &[u64::MAX - 1]));
+        let (groups, rule) = RULES[draws.index(RULES.len())];
+        let rule = rule.parse().ok().and_then(|rule| GroupRule::new(groups, rule).ok());
+        let scenario = drawn.in_groups(rule.expect("a rule that its groups carry"));
+        // With none to spare a round of one silent member is given up.
+        let members = scenario.contributions_min() + draws.index(4);
+        let minimum = u32::try_from(scenario.contributions_min()).unwrap_or(u32::MAX);
+        let sampling = sampling(&mut draws, minimum, members);
+        Self { members, sampling, ..scenario }
     }
 
     /// The federation and the weather of a seed.
@@ -185,6 +220,16 @@ impl Scenario {
         }
     }
 }
+
+/// Rules over groups, cheap ones more often: each group has two members or more.
+const RULES: [(u32, &str); 6] = [
+    (3, "median"),
+    (3, "median"),
+    (3, "trimmed-mean:beta=0.34"),
+    (3, "geometric-median"),
+    (4, "median"),
+    (5, "krum:f=1"),
+];
 
 /// Mostly everybody; else a public draw with or without over-selection, or a secret one.
 fn sampling(draws: &mut Draws, minimum: u32, members: usize) -> CohortRule {

@@ -10,7 +10,7 @@ use crate::{
     channel::rests_on_the_channel,
     coordinator::Process,
     dao::Dao,
-    fault::{Fault, Harm, Party, Site},
+    fault::{Fault, Harm, Party, Site, Theft},
     member::{Habits, Member},
     peer::Peer,
     plan::{Nature, Plan, Stake},
@@ -409,9 +409,10 @@ impl Simulation {
     }
 
     /// Sends what somebody with the coordinator's key should not ask.
-    fn steal(&mut self, to: Party, theft: crate::fault::Theft) {
+    fn steal(&mut self, to: Party, theft: Theft) {
         let echoes = &self.witness.echoes;
         let Some(request) = stolen(&self.world, &self.loot, to, theft, echoes) else { return };
+        self.witness.seen.add("asked for one group", u64::from(theft == Theft::OneGroup));
         let delay_ms = 1 + self.events % self.scenario.delay_ms_max;
         let (from, id, reply, garbled) = (Party::Thief, 0, false, false);
         let message = Message { from, to, id, reply, bytes: to_wire(&request), garbled };

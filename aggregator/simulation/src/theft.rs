@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aggregator_protocol::{
     AcceptedSet, AggregatorRequest, ContributorReply, Evidence, RoundId, SetEcho, from_wire,
 };
+use aggregator_round::Grouping;
 use privacy_identity::Signed;
 
 use crate::{
@@ -85,6 +86,12 @@ pub(crate) fn stolen(
         (Theft::OnePerson, AggregatorRequest::Agree { round, set }) => {
             let set = AcceptedSet::new(set.contributions().get(..1)?.to_vec()).ok()?;
             Some(AggregatorRequest::Agree { round, set })
+        }
+        (Theft::OneGroup, AggregatorRequest::Sum { round, set, evidence: honest }) => {
+            let grant = world.grant(round.0);
+            let groups = Grouping::of(&world.terms, grant.unverified_body(), &set).ok()?;
+            let set = groups.sets().get(1)?.clone();
+            Some(AggregatorRequest::Sum { round, set, evidence: evidence(&honest) })
         }
         (Theft::EarlySum, AggregatorRequest::Agree { round, set }) => {
             Some(AggregatorRequest::Sum { round, set, evidence: all() })

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregator_protocol::{
-    AggregatorReply, AggregatorRequest, Refusal, RoundId, ScalarShares, SetEcho, SumCommitment,
+    AcceptedSet, AggregatorReply, AggregatorRequest, Refusal, RoundId, ScalarShares, SetEcho,
+    SumCommitment,
 };
 use aggregator_round::{Outcome, ReceiptError};
 use privacy_identity::{Digest, Signed, VerifyingKey};
@@ -42,11 +43,21 @@ pub(crate) struct Told {
     pub(crate) outcome: Result<Outcome, ReceiptError>,
 }
 
+/// A party's answer to a set: what it signed is among the commitments.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) party: Party,
+    pub(crate) round: RoundId,
+    pub(crate) set: AcceptedSet,
+    pub(crate) share: Vec<u8>,
+}
+
 /// What one event brought. Invariants look at this, and at what was known before.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) promises: Vec<Promise>,
     pub(crate) commitments: Vec<(Party, SumCommitment)>,
+    pub(crate) answered: Vec<Answered>,
     pub(crate) scalars: Vec<(Party, ScalarShares)>,
     pub(crate) echoes: Vec<(Party, SetEcho)>,
     pub(crate) challenges: Vec<(Party, RoundId, Digest)>,
@@ -141,8 +152,12 @@ impl Witness {
                 self.seen.add("parts refused", refused.clone().count() as u64);
                 self.refused_by_peers.extend(refused.map(|part| (round, part.member)));
             }
-            (_, AggregatorReply::Sum { commitment, .. }) => {
+            (request, AggregatorReply::Sum { commitment, share }) => {
                 self.news.commitments.push((party, commitment.unverified_body().clone()));
+                if let AggregatorRequest::Sum { round, set, .. } = request {
+                    let (round, set, share) = (*round, set.clone(), share.clone());
+                    self.news.answered.push(Answered { party, round, set, share });
+                }
             }
             (_, AggregatorReply::Scalars(shares)) => {
                 self.news.scalars.push((party, shares.unverified_body().clone()));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aggregator_protocol::{
     CohortEpoch, CohortTerms, Custodian, CustodyKey, CustodyTerms, EndReason, FederationEnd,
-    FederationTerms, NoiseTerms, ProbeOrder, RoundGrant, RoundId, RoundOrder, SchemaTerms,
-    TrainingTerms,
+    FederationTerms, GroupProbes, NoiseTerms, ProbeOrder, RoundGrant, RoundId, RoundOrder,
+    SchemaTerms, TrainingTerms,
 };
 use aggregator_round::{AggregatorContext, Ordered, RoundSecret, Sealed};
 use aggregator_strategy::{
@@ -41,8 +41,10 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) terms: FederationTerms,
     pub(crate) id: Digest,
-    /// What was agreed on, whatever the parties' terms say.
+    /// What was agreed on, whatever the parties' terms say: fewest contributions of a group, or of all.
     pub(crate) minimum: usize,
+    /// The same of how many groups there are, at least 1.
+    pub(crate) groups: usize,
     /// The same of how cohorts are chosen.
     pub(crate) sampling: CohortRule,
     dao_key: SigningKey,
@@ -71,7 +73,8 @@ fn encoding(scenario: &Scenario, noise: NoiseTerms) -> EncodingParameters {
     let tags = scenario.cohort && scenario.sealing.custody().is_none();
     let tagging = if tags { Tagging::Linear } else { Tagging::Absent };
     let options = EncodingOptions { tagging, ..EncodingOptions::default() };
-    let most = 16;
+    // Thirteen members, and twice as many invited.
+    let most = if scenario.groups.is_some() { 32 } else { 16 };
     let encoding = match noise.plan() {
         Some(plan) => {
             EncodingParameters::valued_with_noise(clip, scenario.dimension, most, options, plan)
@@ -129,7 +132,7 @@ impl World {
                 _ => scenario.sampling,
             },
             buffer: None,
-            groups: None,
+            groups: scenario.groups,
             minimum_cohort: scenario.minimum - lowered,
             round_deadline_ms: ROUND_DEADLINE_MS,
             step_deadline_ms: STEP_DEADLINE_MS,
@@ -144,6 +147,7 @@ impl World {
             id: terms.id(),
             terms,
             minimum: scenario.minimum as usize,
+            groups: scenario.groups.map_or(1, |rule| rule.groups()),
             sampling: scenario.sampling,
             dao_key,
             aggregators,
@@ -184,7 +188,7 @@ impl World {
         }
         let mut draws = Draws::at(self.seed, &[6, round]);
         let mut cohort: Vec<_> = (0..self.members.len()).collect();
-        while cohort.len() > self.minimum && draws.happens(0.2) {
+        while cohort.len() > self.minimum * self.groups && draws.happens(0.2) {
             cohort.remove(draws.index(cohort.len()));
         }
         cohort
@@ -252,7 +256,9 @@ impl World {
             value: probe(),
             innovation: probe(),
             contrast: probe(),
-            others: Vec::new(),
+            others: (1..self.groups)
+                .map(|_| GroupProbes { value: probe(), contrast: probe() })
+                .collect(),
         };
         Signed::new(body, Tag::Probe, &self.dao_key)
     }

@@ -5,6 +5,7 @@ use aggregator_protocol::{CustodyTerms, SealingTerms};
 use aggregator_simulation::{
     Failure, Fault, Mutant, Odds, Party, Scenario, minimised, replay, run,
 };
+use aggregator_strategy::GroupRule;
 
 /// Seeds that are tried until one shows the fault.
 const SEEDS: u64 = 60;
@@ -12,6 +13,13 @@ const SEEDS: u64 = 60;
 fn mpc(odds: Odds) -> Scenario {
     let calm = Scenario::calm(SealingTerms::Mpc);
     Scenario { odds, faults_until_ms: 3_500, rounds: 5, members: 4, ..calm }
+}
+
+/// Seven members in three groups of at least two.
+fn in_groups(odds: Odds) -> Scenario {
+    let Ok(rule) = "median".parse().map(|rule| GroupRule::new(3, rule)) else { panic!("a rule") };
+    let Ok(rule) = rule else { panic!("three groups") };
+    Scenario { members: 7, ..mpc(odds).in_groups(rule) }
 }
 
 /// The first failure of `scenario` with this mutant, which breaks `invariant`; without the mutant nothing fails.
@@ -33,6 +41,35 @@ const CRASHES: Odds = Odds { crash: 0.02, ..Odds::NONE };
 fn invariant_aggregate_is_the_plain_sum_catches_a_share_that_is_shifted() {
     let invariant = "invariant_aggregate_is_the_plain_sum_of_the_accepted_set";
     catches(Mutant::ShiftsTheSum, invariant, &mpc(QUIET));
+}
+
+#[test]
+fn invariant_groups_are_disjoint_parts_catches_sums_in_each_others_place_and_shifted_ones() {
+    let invariant = "invariant_groups_are_disjoint_parts_of_the_set";
+    catches(Mutant::SwapsGroups, invariant, &in_groups(QUIET));
+    catches(Mutant::ShiftsTheSum, invariant, &in_groups(QUIET));
+}
+
+#[test]
+fn invariants_of_a_round_hold_for_groups_and_catch_what_breaks_them() {
+    let odds = Odds { crash: 0.01, steal: 1.0, ..Odds::NONE };
+    let second = "invariant_no_second_opening_with_another_set";
+    let scenario = Scenario { members: 9, rounds: 10, faults_until_ms: 7_000, ..in_groups(odds) };
+    catches(Mutant::ForgetsTheSet, second, &scenario);
+    catches(Mutant::ShiftsTheScalars, "invariant_scalars_add_up", &in_groups(QUIET));
+    let scenario = Scenario { minimum: 3, ..in_groups(QUIET) };
+    let scenario = Scenario { members: 9, ..scenario };
+    let broken = Scenario { mutant: Some(Mutant::LowersTheMinimum), ..scenario.clone() };
+    let silent = || vec![Fault::Silent { member: 0 }];
+    let failure = replay(1, &broken, silent()).unwrap_err();
+    for name in [
+        "invariant_nothing_is_opened_below_the_minimum_cohort",
+        "invariant_groups_are_disjoint_parts_of_the_set",
+    ] {
+        assert!(failure.breaks(name), "{name}: {failure}");
+    }
+    let report = replay(1, &scenario, silent()).unwrap();
+    assert_eq!((report.seen.count("opened"), report.seen.count("aborted")), (0, 5));
 }
 
 #[test]

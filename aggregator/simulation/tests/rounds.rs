@@ -5,6 +5,7 @@ mod support;
 
 use aggregator_protocol::{CustodyTerms, SealingTerms};
 use aggregator_simulation::{Fault, Scenario, replay, run};
+use aggregator_strategy::GroupRule;
 use support::{over_seeds, print};
 
 fn fhe() -> SealingTerms {
@@ -44,10 +45,19 @@ const EVERYWHERE: &[&str] = &[
 ];
 
 fn every_invariant_holds(sealing: SealingTerms, seeds: u64, also: &[&str]) {
+    every_invariant_holds_of(Scenario::draw, sealing, seeds, &[EVERYWHERE, also].concat());
+}
+
+fn every_invariant_holds_of(
+    draw: impl Fn(SealingTerms, u64) -> Scenario + Sync,
+    sealing: SealingTerms,
+    seeds: u64,
+    names: &[&str],
+) {
     let started = support::Stopwatch::start();
-    let seen = over_seeds(0..seeds, |seed| (Scenario::draw(sealing, seed), seed));
+    let seen = over_seeds(0..seeds, |seed| (draw(sealing, seed), seed));
     print(sealing.name(), seeds, &seen, started.seconds());
-    for name in EVERYWHERE.iter().chain(also) {
+    for name in names {
         assert!(seen.count(name) > 0, "{name} never happened in mode {}: {seen:?}", sealing.name());
     }
 }
@@ -56,7 +66,7 @@ fn every_invariant_holds(sealing: SealingTerms, seeds: u64, also: &[&str]) {
 fn every_invariant_holds_in_mpc_mode() {
     every_invariant_holds(
         SealingTerms::Mpc,
-        1_910,
+        1_790,
         &[
             "parts refused",
             "aborted for a lost update",
@@ -78,11 +88,28 @@ fn every_invariant_holds_in_fhe_mode() {
     every_invariant_holds(fhe(), 30, &["echoes", "no-agreement"]);
 }
 
+/// A round in groups has at least six members: dearer, and so there are fewer.
+#[test]
+fn every_invariant_holds_in_groups() {
+    let also = ["parts refused", "members not drawn", "not-drawn", "asked for one group"];
+    let names = [EVERYWHERE, &also].concat();
+    every_invariant_holds_of(Scenario::draw_in_groups, SealingTerms::Mpc, 110, &names);
+}
+
+#[test]
+fn every_invariant_holds_in_groups_in_verified_mode() {
+    let names = ["settled", "aborted", "crashes", "lost", "stolen", "groups opened"];
+    every_invariant_holds_of(Scenario::draw_in_groups, SealingTerms::MpcVerified, 10, &names);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_log_and_its_faults_listed_do_too() {
     for sealing in [SealingTerms::Mpc, SealingTerms::MpcVerified, fhe()] {
         for seed in 5_000..5_004 {
-            let scenario = Scenario::draw(sealing, seed);
+            // The last in groups, where there can be any.
+            let groups = seed == 5_003 && sealing.custody().is_none();
+            let draw = if groups { Scenario::draw_in_groups } else { Scenario::draw };
+            let scenario = draw(sealing, seed);
             let first = run(seed, &scenario).unwrap();
             let second = run(seed, &scenario).unwrap();
             assert_eq!(first, second, "two runs of seed {seed} differ");
@@ -104,6 +131,28 @@ fn where_nothing_goes_wrong_every_round_settles() {
             let report = run(1, &scenario).unwrap_or_else(|failure| panic!("{failure}"));
             assert_eq!(report.seen.count("settled"), 3, "{scenario:?}: {:?}", report.seen);
             assert_eq!(report.faults, []);
+        }
+    }
+}
+
+#[test]
+fn where_nothing_goes_wrong_every_round_in_groups_settles() {
+    for sealing in [SealingTerms::Mpc, SealingTerms::MpcVerified] {
+        for (groups, cohort, noise) in [(3, false, 0.0), (4, true, 0.05)] {
+            let rule = GroupRule::new(groups, "median".parse().unwrap()).unwrap();
+            let audit = sealing == SealingTerms::Mpc;
+            let calm = Scenario::calm(sealing).in_groups(rule);
+            let scenario = Scenario { members: 9, cohort, noise, audit, ..calm };
+            let report = run(1, &scenario).unwrap_or_else(|failure| panic!("{failure}"));
+            let seen = &report.seen;
+            assert_eq!(seen.count("settled"), 3, "{scenario:?}: {seen:?}");
+            assert_eq!(seen.count("groups opened"), 3 * u64::from(groups), "{seen:?}");
+            // One more than there are members for: nothing is opened.
+            let silent = (0..2).map(|member| Fault::Silent { member }).collect();
+            let scenario = Scenario { minimum: 9 / groups, ..scenario };
+            let report = replay(1, &scenario, silent).unwrap_or_else(|failure| panic!("{failure}"));
+            let seen = &report.seen;
+            assert_eq!((seen.count("aborted"), seen.count("opened")), (3, 0), "{seen:?}");
         }
     }
 }

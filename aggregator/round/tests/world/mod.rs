@@ -307,7 +307,7 @@ impl World {
     /// Some are longer than the clip norm, so that clipping is on the way too.
     fn delta(&self, index: usize, round: RoundId, draw: u64) -> Vec<f32> {
         let mut rng = rng_for(&[self.seed, 5, round.0, index as u64, draw]);
-        (0..DIMENSION).map(|_| rng.random_range(-1.5_f32..1.5)).collect()
+        (0..self.terms.encoding.dimension()).map(|_| rng.random_range(-1.5_f32..1.5)).collect()
     }
 }
 
