@@ -243,7 +243,15 @@ fn a_former_key_never_acts_again_nor_becomes_anybodys() {
             ));
         }
     }
-    // An invitation that the old key signed, and handed over before, is worth nothing.
+}
+
+#[test]
+fn an_invitation_that_a_former_key_signed_is_worth_nothing() {
+    let mut world = World::after_one_round();
+    let (all, second, third) = (members(), key(60), key(61));
+    let first = &all[0];
+    world.push(rotated(&world, 0, (first, &second)));
+    world.push(rotated(&world, 0, (&second, &third)));
     let (dao, newcomer) = (world.state.dao_id().unwrap(), key(70));
     let invitation = Invitation {
         dao,
@@ -543,55 +551,9 @@ impl Side {
     fn take(&mut self, step: &Step) -> bool {
         self.world.tick();
         match *step {
-            Step::Rotate(of) => {
-                if self.rotating {
-                    let new = key(self.fresh);
-                    self.fresh += 1;
-                    let rotated = rotated(&self.world, of, (&self.signer(of), &new));
-                    self.world.push(rotated);
-                }
-                // What fell due came before the rotation: in both.
-                self.world.tick();
-                true
-            }
-            Step::RotateByVote(of) => {
-                // The other world waits and votes as long.
-                let new = key(self.fresh);
-                let action =
-                    if self.rotating { by_vote(&self.world, of, &new) } else { Action::Text };
-                let content = self.world.content(0, vec![action]);
-                let id = content.id();
-                let made = ProposalMade { signature: content.sign(&self.signer(0)), content };
-                if self.world.try_push(made).is_err() {
-                    return false;
-                }
-                self.world.now_ms += 11;
-                for voter in 0..4 {
-                    let ballot = ballot_by(&self.world, voter, id, &self.signer(voter));
-                    let _counted = self.world.try_push(ballot);
-                }
-                // Until it is over: two of them at once would both be about the key that is in force now.
-                for _ in 0..12 {
-                    self.world.now_ms += 100;
-                    self.world.tick();
-                }
-                self.fresh += 1;
-                true
-            }
-            Step::Delegate(from, to) => {
-                let delegator = member(from);
-                let delegation = Delegation {
-                    dao: self.world.state.dao_id().unwrap(),
-                    delegator,
-                    delegate: Some(member(to)),
-                    until_ms: self.world.now_ms + 500,
-                    nonce: self.world.now_ms,
-                    expires_ms: u64::MAX,
-                };
-                let signature = delegation.sign(&self.signer(from));
-                self.world.now_ms += 1;
-                self.world.try_push(VoteDelegated { delegation, signature }).is_ok()
-            }
+            Step::Rotate(of) => self.rotate(of),
+            Step::RotateByVote(of) => self.rotate_by_vote(of),
+            Step::Delegate(from, to) => self.delegate(from, to),
             Step::Propose(by) => {
                 let content = self.world.content(by, vec![Action::Text]);
                 let made = ProposalMade { signature: content.sign(&self.signer(by)), content };
@@ -606,28 +568,81 @@ impl Side {
                 let signature = ballot.sign(&self.signer(by));
                 self.world.try_push(BallotCast { ballot, signature }).is_ok()
             }
-            Step::Round(best, value) => {
-                if self.round >= 4 {
-                    return false;
-                }
-                self.consent_all();
-                self.round += 1;
-                self.world.open_round(self.round);
-                // In the middle of a round, too.
-                let other = (best + 1) % 4;
-                let taken = self.take(&Step::Rotate(best));
-                let mut scalars = [(best, value, 10), (other, 5, 10)];
-                scalars.sort_unstable();
-                let settlement = self.world.settlement(self.round, &scalars);
-                self.world.push(settlement);
-                taken
-            }
+            Step::Round(best, value) => self.settle_round(best, value),
             Step::Wait(ms) => {
                 self.world.now_ms += ms;
                 self.world.tick();
                 true
             }
         }
+    }
+
+    fn rotate(&mut self, of: usize) -> bool {
+        if self.rotating {
+            let new = key(self.fresh);
+            self.fresh += 1;
+            let rotated = rotated(&self.world, of, (&self.signer(of), &new));
+            self.world.push(rotated);
+        }
+        // What fell due came before the rotation: in both.
+        self.world.tick();
+        true
+    }
+
+    fn rotate_by_vote(&mut self, of: usize) -> bool {
+        // The other world waits and votes as long.
+        let new = key(self.fresh);
+        let action = if self.rotating { by_vote(&self.world, of, &new) } else { Action::Text };
+        let content = self.world.content(0, vec![action]);
+        let id = content.id();
+        let made = ProposalMade { signature: content.sign(&self.signer(0)), content };
+        if self.world.try_push(made).is_err() {
+            return false;
+        }
+        self.world.now_ms += 11;
+        for voter in 0..4 {
+            let ballot = ballot_by(&self.world, voter, id, &self.signer(voter));
+            let _counted = self.world.try_push(ballot);
+        }
+        // Until it is over: two of them at once would both be about the key that is in force now.
+        for _ in 0..12 {
+            self.world.now_ms += 100;
+            self.world.tick();
+        }
+        self.fresh += 1;
+        true
+    }
+
+    fn delegate(&mut self, from: usize, to: usize) -> bool {
+        let delegator = member(from);
+        let delegation = Delegation {
+            dao: self.world.state.dao_id().unwrap(),
+            delegator,
+            delegate: Some(member(to)),
+            until_ms: self.world.now_ms + 500,
+            nonce: self.world.now_ms,
+            expires_ms: u64::MAX,
+        };
+        let signature = delegation.sign(&self.signer(from));
+        self.world.now_ms += 1;
+        self.world.try_push(VoteDelegated { delegation, signature }).is_ok()
+    }
+
+    fn settle_round(&mut self, best: usize, value: i64) -> bool {
+        if self.round >= 4 {
+            return false;
+        }
+        self.consent_all();
+        self.round += 1;
+        self.world.open_round(self.round);
+        // In the middle of a round, too.
+        let other = (best + 1) % 4;
+        let taken = self.take(&Step::Rotate(best));
+        let mut scalars = [(best, value, 10), (other, 5, 10)];
+        scalars.sort_unstable();
+        let settlement = self.world.settlement(self.round, &scalars);
+        self.world.push(settlement);
+        taken
     }
 
     /// What members have and decided, by name.
