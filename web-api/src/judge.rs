@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use data_dao_journal::{Dispute, FaultProven};
-use privacy_identity::Signature;
+use privacy_identity::{Signature, VerifyingKey};
 use tokio::sync::Semaphore;
 
 /// Most disclosures that are taken in or judged at a time: each takes memory for a part of an update.
@@ -22,8 +22,10 @@ pub enum JudgeError {
     Unable(String),
 }
 
-/// What decides: an objection with its signature, and what the member shows.
-type Decide = dyn Fn(Dispute, Signature, &[u8]) -> Result<FaultProven, JudgeError> + Send + Sync;
+/// What decides: an objection with its signature, every key that its complainant has or had, and what it shows.
+type Decide = dyn Fn((Dispute, Signature), &[VerifyingKey], &[u8]) -> Result<FaultProven, JudgeError>
+    + Send
+    + Sync;
 
 /// A judge of disclosures.
 #[derive(Clone)]
@@ -37,7 +39,7 @@ impl Judge {
     /// A judge that takes disclosures of at most `bytes_max` bytes.
     pub fn new(
         bytes_max: usize,
-        decide: impl Fn(Dispute, Signature, &[u8]) -> Result<FaultProven, JudgeError>
+        decide: impl Fn((Dispute, Signature), &[VerifyingKey], &[u8]) -> Result<FaultProven, JudgeError>
         + Send
         + Sync
         + 'static,
@@ -53,11 +55,11 @@ impl Judge {
     /// Decides; takes as long as reading a part of an update and the answers about it.
     pub(crate) fn decide(
         &self,
-        dispute: Dispute,
-        signature: Signature,
+        objection: (Dispute, Signature),
+        keys: &[VerifyingKey],
         disclosure: &[u8],
     ) -> Result<FaultProven, JudgeError> {
-        (self.decide)(dispute, signature, disclosure)
+        (self.decide)(objection, keys, disclosure)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) const fn problem_from_refusal(refusal: &Refusal) -> ProblemKind {
         Refusal::NotAMemberOfTheDao { .. } | Refusal::NotAMember { .. } => {
             const { K::of("not-a-member") }
         }
+        Refusal::KeyOfAMember { .. } => const { K::of("key-of-a-member") },
+        Refusal::KeyTaken { .. } => const { K::of("key-taken") },
         Refusal::TooManyProposals { .. } => const { K::of("too-many-proposals") },
         Refusal::Governance(error) => problem_from_governance(error),
         Refusal::Ledger(error) => problem_from_ledger(error),

@@ -117,6 +117,7 @@ fn governance() -> OpenApiRouter<ApiState> {
         .routes(routes!(assembly::accept))
         .routes(routes!(membership::list, membership::join))
         .routes(routes!(membership::leave))
+        .routes(routes!(membership::rotate))
         .routes(routes!(names::erase))
         .routes(routes!(membership::consent))
 }

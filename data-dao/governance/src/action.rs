@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use privacy_identity::{Digest, Tag, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{Accused, GovernanceError, Licence, Parameter, PricePolicy, Role, optional_text, text};
+use crate::{
+    Accused, ClaimedKey, GovernanceError, Licence, Parameter, PricePolicy, Role, optional_text,
+    text,
+};
 
 /// Most actions of one proposal.
 pub const ACTIONS_MAX: usize = 16;
@@ -182,6 +185,14 @@ pub enum Action {
         #[serde(with = "text")]
         member: VerifyingKey,
     },
+    /// Gives a member whose key was lost or stolen the key that its owner claims. Roles, votes, money and what others entrusted to
+    /// it stay; devices have to consent anew.
+    RotateKey {
+        /// Whose key, which one instead, and the proof that somebody holds it.
+        claimed: Box<ClaimedKey>,
+        /// What happened to the old one, and how members know who claims the new one.
+        reason: String,
+    },
     /// Takes credits away, and the votes that they are: as many as the member still has of them.
     SlashCredit {
         /// Whose.
@@ -265,7 +276,7 @@ impl Action {
     /// How hard a proposal with this action is to pass.
     ///
     /// Critical: privacy, treasury, rules, and what takes rights from somebody: a bare majority
-    /// must not suspend or slash a minority to win the next vote.
+    /// must not suspend or slash a minority to win the next vote, and above all not take its place by a key of its own.
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
@@ -288,6 +299,7 @@ impl Action {
             | Self::SetPrivacyPolicy { .. }
             | Self::SuspendMember { .. }
             | Self::ReinstateMember { .. }
+            | Self::RotateKey { .. }
             | Self::SlashCredit { .. }
             | Self::SetWitness { .. }
             | Self::RemoveWitness { .. }
@@ -302,6 +314,7 @@ impl Action {
     /// can be checked before the first is carried out.
     fn target(&self) -> Option<String> {
         Some(match self {
+            Self::RotateKey { claimed, .. } => format!("key of {}", claimed.claim.member),
             // Payments add up, and text changes nothing.
             Self::Text | Self::TreasuryTransfer { .. } => return None,
             Self::SetPredictionPrice { model, .. } | Self::SetPricePolicy { model, .. } => {
@@ -334,6 +347,18 @@ impl Action {
                 format!("pay of round {round} of {federation}")
             }
         })
+    }
+
+    /// A key that becomes somebody's by this action, and how: no other action may give away the key of a rotation.
+    ///
+    /// Threat: a new key that is free when each action is checked, and both a member's and somebody else's when both are done.
+    fn key_given(&self) -> Option<(VerifyingKey, &'static str)> {
+        match self {
+            Self::RotateKey { claimed, .. } => Some((claimed.claim.new, "rotation")),
+            Self::AdmitMember { member, .. } => Some((*member, "membership")),
+            Self::SetGuardian { guardian, .. } => Some(((*guardian)?, "guardian")),
+            _ => None,
+        }
     }
 
     /// Checks lengths and what an action says about itself.
@@ -371,9 +396,9 @@ impl Action {
                 length("label", label.len(), TEXT_BYTES_MAX)?;
                 Role::check(roles)
             }
-            Self::SuspendMember { reason, .. } | Self::SlashCredit { reason, .. } => {
-                length("reason", reason.len(), REASON_BYTES_MAX)
-            }
+            Self::SuspendMember { reason, .. }
+            | Self::RotateKey { reason, .. }
+            | Self::SlashCredit { reason, .. } => length("reason", reason.len(), REASON_BYTES_MAX),
             Self::Text
             | Self::SetParameter { .. }
             | Self::TreasuryTransfer { .. }
@@ -397,5 +422,19 @@ pub(crate) fn checked_class(actions: &[Action]) -> Result<Class, GovernanceError
             return Err(GovernanceError::SameTarget { target });
         }
     }
+    check_keys_given(actions)?;
     Ok(actions.iter().map(Action::class).max().unwrap_or(Class::Ordinary))
+}
+
+/// No key becomes a member's by rotation, and somebody's in another way.
+fn check_keys_given(actions: &[Action]) -> Result<(), GovernanceError> {
+    let given: Vec<_> = actions.iter().filter_map(Action::key_given).collect();
+    for (place, (key, way)) in given.iter().enumerate() {
+        let again =
+            given.iter().enumerate().any(|(other, (same, _))| other != place && same == key);
+        if *way == "rotation" && again {
+            return Err(GovernanceError::SameTarget { target: format!("holder of {key}") });
+        }
+    }
+    Ok(())
 }

@@ -82,12 +82,12 @@ impl ProposalContent {
         key.sign(Tag::Proposal, &self.to_bytes())
     }
 
-    /// Checks that the proposer signed.
+    /// Checks that the proposer signed, by `key`: the one that signs for it now ([`crate::Keyring::current`]).
     ///
     /// # Errors
     /// [`KeyError::BadSignature`].
-    pub fn verify(&self, signature: &Signature) -> Result<(), KeyError> {
-        self.proposer.verify(Tag::Proposal, &self.to_bytes(), signature)
+    pub fn verify_by(&self, key: &VerifyingKey, signature: &Signature) -> Result<(), KeyError> {
+        key.verify(Tag::Proposal, &self.to_bytes(), signature)
     }
 
     fn check_lengths(&self) -> Result<(), GovernanceError> {

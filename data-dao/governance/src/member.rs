@@ -103,12 +103,12 @@ impl Invitation {
         key.sign(Tag::MemberRequest, &self.to_bytes())
     }
 
-    /// Checks that the inviter signed.
+    /// Checks that the inviter signed, by `key`: the one that signs for it now ([`crate::Keyring::current`]).
     ///
     /// # Errors
     /// [`KeyError::BadSignature`].
-    pub fn verify(&self, signature: &Signature) -> Result<(), KeyError> {
-        self.inviter.verify(Tag::MemberRequest, &self.to_bytes(), signature)
+    pub fn verify_by(&self, key: &VerifyingKey, signature: &Signature) -> Result<(), KeyError> {
+        key.verify(Tag::MemberRequest, &self.to_bytes(), signature)
     }
 }
 

@@ -32,12 +32,20 @@ pub trait Request: Encode {
         key.sign(Self::TAG, &self.to_bytes())
     }
 
-    /// Checks that the signer signed.
+    /// Checks that the signer signed, by the key that it is named after.
     ///
     /// # Errors
     /// [`KeyError::BadSignature`].
     fn verify(&self, signature: &Signature) -> Result<(), KeyError> {
-        self.signer().verify(Self::TAG, &self.to_bytes(), signature)
+        self.verify_by(&self.signer(), signature)
+    }
+
+    /// Checks that `key` signed: the one that signs for the signer now ([`crate::Keyring::current`]).
+    ///
+    /// # Errors
+    /// [`KeyError::BadSignature`].
+    fn verify_by(&self, key: &VerifyingKey, signature: &Signature) -> Result<(), KeyError> {
+        key.verify(Self::TAG, &self.to_bytes(), signature)
     }
 }
 

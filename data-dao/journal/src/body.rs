@@ -19,7 +19,9 @@ pub use access::{Administered, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, Key
 pub use fault::FaultProven;
 pub use founding::{BoundsKind, FederationOpened, Genesis, MemberAdmitted, NamesKind};
 pub use licensing::LicenceSet;
-pub use membership::{ConsentGiven, Founder, MemberJoined, MemberLeft, MembersFounded};
+pub use membership::{
+    ConsentGiven, Founder, MemberJoined, MemberKeyRotated, MemberLeft, MembersFounded,
+};
 pub(crate) use payments::PAYMENT_PREFIX;
 pub use payments::{PaymentRefunded, PaymentReinstated};
 pub use plans::{CallsRefunded, LicenceBought, MonthBought, MonthEnded, PricePolicySet, Withdrawn};
@@ -118,6 +120,8 @@ pub enum Body {
     MemberLeft(MemberLeft),
     /// A device agreed to a federation's present policy.
     ConsentGiven(ConsentGiven),
+    /// Another key signs for a member.
+    MemberKeyRotated(MemberKeyRotated),
     /// Somebody did something at the node.
     Administered(Administered),
     /// A buyer gets an API key with scopes and limits.
@@ -190,6 +194,7 @@ impl Body {
             Self::MembersFounded(_) => "members_founded",
             Self::MemberJoined(_) => "member_joined",
             Self::MemberLeft(_) => "member_left",
+            Self::MemberKeyRotated(_) => "member_key_rotated",
             Self::ConsentGiven(_) => "consent_given",
             Self::Administered(_) => "administered",
             Self::KeyGranted(_) => "key_granted",
@@ -257,6 +262,7 @@ body_from!(
     MembersFounded,
     MemberJoined,
     MemberLeft,
+    MemberKeyRotated,
     ConsentGiven,
     Administered,
     KeyGranted,

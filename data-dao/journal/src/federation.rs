@@ -183,6 +183,8 @@ pub struct Federation {
     pub(crate) weakened: u64,
     /// The entry with which each member last agreed to the policy: admission or consent.
     pub(crate) consents: BTreeMap<VerifyingKey, u64>,
+    /// Consents that ended with the key that gave them while a round was open: they still count for that round.
+    pub(crate) lapsed: BTreeMap<VerifyingKey, u64>,
 }
 
 impl Federation {
@@ -205,6 +207,7 @@ impl Federation {
             opened_before_terms: 0,
             weakened: index,
             consents: BTreeMap::new(),
+            lapsed: BTreeMap::new(),
             opened,
             index,
             members: BTreeMap::new(),
@@ -311,11 +314,24 @@ impl Federation {
     /// Whether the member's device agreed to the present policy, or to one that protects no more.
     #[must_use]
     pub fn consents(&self, member: &VerifyingKey) -> bool {
-        self.consented_since(member, self.weakened)
+        self.consents.get(member).is_some_and(|consent| *consent >= self.weakened)
     }
 
-    pub(crate) fn consented_since(&self, member: &VerifyingKey, index: u64) -> bool {
-        self.consents.get(member).is_some_and(|consent| *consent >= index)
+    /// Whether the member's device had agreed to the policy when the round was opened, or did since: whoever got another key
+    /// meanwhile is paid, as its update is in the sum.
+    pub(crate) fn consented_for(&self, member: &VerifyingKey, open: &OpenRound) -> bool {
+        let given = self.consents.get(member).max(self.lapsed.get(member));
+        given.is_some_and(|consent| *consent >= open.consent_from)
+    }
+
+    /// Ends what a member's device agreed to, as another key signs for it now (promise 7): the new device has agreed to nothing.
+    pub(crate) fn end_consent(&mut self, member: &VerifyingKey) {
+        if let Some(consent) = self.consents.remove(member)
+            && self.open_round.is_some()
+        {
+            // The first of several rotations: later ones end what no round was opened with.
+            self.lapsed.entry(*member).or_insert(consent);
+        }
     }
 
     /// Puts another policy in force. What weakens the one before needs consent anew.

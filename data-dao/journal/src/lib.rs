@@ -39,11 +39,12 @@ pub use body::{
 pub use body::{
     BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, BufferSet, ConsentGiven, Deposited,
     FaultProven, FederationOpened, Founder, Genesis, GuardianAccepted, KeyIssued, MemberAdmitted,
-    MemberJoined, MemberLeft, MembersFounded, ModelReleased, NamesKind, Participation, PollOpened,
-    Predicted, PredictionReserved, PredictionVoided, PriceSet, ProposalCanceled, ProposalExecuted,
-    ProposalMade, ProposalQueued, ProposalVetoed, Purchased, RefusalCount, RevenueLine,
-    RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled, RoundSettling,
-    RoundsEnded, SafeguardsSet, SettledPart, ValidationRevealed, ValueWeight, VoteDelegated,
+    MemberJoined, MemberKeyRotated, MemberLeft, MembersFounded, ModelReleased, NamesKind,
+    Participation, PollOpened, Predicted, PredictionReserved, PredictionVoided, PriceSet,
+    ProposalCanceled, ProposalExecuted, ProposalMade, ProposalQueued, ProposalVetoed, Purchased,
+    RefusalCount, RevenueLine, RoundAborted, RoundDisputed, RoundOpened, RoundPosted, RoundSettled,
+    RoundSettling, RoundsEnded, SafeguardsSet, SettledPart, ValidationRevealed, ValueWeight,
+    VoteDelegated,
 };
 pub use challenge::{Challenge, OpenDispute, Pay};
 pub use contrasts::{CONTRASTS, Contrasts};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use data_dao_governance::{Delegations, Guardianship, Nonces, ProposalId, Role, Votes};
+use data_dao_governance::{Delegations, Guardianship, Keyring, Nonces, ProposalId, Role, Votes};
 use data_dao_ledger::{Name, Shared};
 use privacy_identity::VerifyingKey;
 
@@ -73,6 +73,8 @@ pub(crate) struct Assembly {
     pub(crate) votes: Shared<Votes>,
     pub(crate) delegations: Shared<Delegations>,
     pub(crate) nonces: Shared<Nonces>,
+    /// Which key signs for whom: everything else stands under members' first keys.
+    pub(crate) keyring: Shared<Keyring>,
     pub(crate) guardianship: Guardianship,
     pub(crate) witnesses: Shared<Witnesses>,
     pub(crate) members: Shared<BTreeMap<VerifyingKey, Membership>>,

@@ -410,6 +410,24 @@ pub enum Refusal {
         /// The key.
         key: VerifyingKey,
     },
+    /// The key belongs to a member under another name: to the key with which it joined.
+    #[error("{key} is or was the key of member {member}: name the member by that")]
+    KeyOfAMember {
+        /// The key.
+        key: VerifyingKey,
+        /// Whose it is.
+        member: VerifyingKey,
+    },
+    /// The key cannot become a member's: it is somebody's already, or has an office.
+    #[error("{key} cannot become the key of {member}: it is {holder}")]
+    KeyTaken {
+        /// The key.
+        key: VerifyingKey,
+        /// Who was to get it.
+        member: VerifyingKey,
+        /// What it is.
+        holder: &'static str,
+    },
     /// The federation's protection was weakened, and the member's device did not agree (promise 7).
     #[error("{member} did not agree to the present policy of {federation}: its device has to sign")]
     NoConsent {

@@ -6,6 +6,7 @@ mod challenge;
 mod faults;
 mod founding;
 mod governing;
+mod keys;
 mod licensing;
 mod membership;
 mod parts;
@@ -230,6 +231,7 @@ impl State {
             Body::MemberJoined(body) => self.join_member(body, now_ms),
             Body::MemberLeft(body) => self.leave_member(body, now_ms),
             Body::ConsentGiven(body) => self.give_consent(body, now_ms),
+            Body::MemberKeyRotated(body) => self.rotate_member_key(body, now_ms),
             body => unreachable!("{} is no decision: the caller saw to it", body.kind()),
         }
     }

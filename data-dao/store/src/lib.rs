@@ -18,6 +18,7 @@ mod personal;
 mod proof;
 mod seen;
 mod store;
+mod tile_folder;
 mod tile_path;
 mod tiles;
 

@@ -4,7 +4,8 @@ mod append;
 pub(crate) mod replay;
 
 use std::{
-    path::Path,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
@@ -66,7 +67,7 @@ struct Inner {
     /// What the log only commits to.
     names: Names,
     /// Tiles are exported one at a time.
-    exports: Mutex<()>,
+    exports: Mutex<BTreeSet<PathBuf>>,
     /// Of a ledger in a directory.
     _lock: Option<DirectoryLock>,
 }
@@ -134,7 +135,7 @@ impl Store {
             vkey,
             writer: Mutex::new(replayed),
             published: RwLock::new(published),
-            exports: Mutex::new(()),
+            exports: Mutex::default(),
             _lock: lock,
         })))
     }
@@ -338,7 +339,7 @@ impl Store {
     }
 
     /// Whose turn it is to export tiles.
-    pub(crate) fn exports(&self) -> &Mutex<()> {
+    pub(crate) fn exports(&self) -> &Mutex<BTreeSet<PathBuf>> {
         &self.0.exports
     }
 

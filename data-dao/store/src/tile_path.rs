@@ -49,6 +49,11 @@ impl TilePath {
         self.level.is_some()
     }
 
+    /// The tile with the hashes of a bundle's entries; none for a tile of hashes.
+    pub(crate) fn hashes_of_entries(&self) -> Option<Self> {
+        self.level.is_none().then_some(Self { level: Some(0), ..*self })
+    }
+
     /// How many hashes or entries it holds, 1 to 256.
     #[must_use]
     pub const fn width(&self) -> u16 {

@@ -11,6 +11,7 @@ use privacy_identity::MerkleTree;
 use thiserror::Error;
 use tlog_tiles::{Hash, HashReader, Tile};
 
+use crate::tile_folder::{TileFolder, is_bundle_of};
 use crate::{CheckpointError, SeenError, Store, StoreError, TilePath, checkpoint_head};
 
 /// Height of a tile: 256 hashes or entries.
@@ -97,8 +98,9 @@ impl Store {
     /// Writes the log as tiles into `dir`: `tile/<level>/<n>`, `tile/entries/<n>` (each with
     /// `.p/<width>` if partial), `checkpoint` and `log.vkey`.
     ///
-    /// Only what changed since the last export is written; the checkpoint comes last, so that what
-    /// it covers is there.
+    /// Only what changed since the last export is written, one file after the other; the checkpoint comes last, when all that it
+    /// covers is on disk. A folder that this process did not write before is looked at first, file by file: what a power loss left
+    /// empty or cut is written again.
     ///
     /// # Errors
     /// [`TilesError`]; the checkpoint is then still the old one.
@@ -107,33 +109,91 @@ impl Store {
     /// If the task that writes the files panics, which would be a bug.
     pub async fn export_tiles(&self, dir: &Path) -> Result<(), TilesError> {
         // One at a time, so that a checkpoint is never replaced by an older one.
-        let _turn = self.exports().lock().await;
+        let mut known = self.exports().lock().await;
         let from = exported_head(dir, self.vkey())?;
         // What witnesses have cosigned, if somebody waits for that.
         let cosigned = self.cosigned();
-        let (size, hashes, checkpoint) = self.snapshot(|tree, newest| {
+        let (from, size, checkpoint) = self.snapshot(|tree, newest| {
             let checkpoint = cosigned.as_ref().unwrap_or(newest);
             let from = continued_size(tree, from.as_ref())?;
-            let size = checkpoint.head().size;
-            Ok::<_, TilesError>((size, hash_tiles(tree, from, size), checkpoint.to_string()))
+            Ok::<_, TilesError>((from, checkpoint.head().size, checkpoint.to_string()))
         })?;
-        if from.is_some_and(|head| head.size > size) {
+        let mut folder = TileFolder::new(dir);
+        if !known.contains(dir) {
+            folder = self.mend_tiles(folder, from).await?;
+        }
+        if from > size {
             // The newest checkpoint stands there already, from before anybody asked for witnesses.
+            known.insert(dir.to_owned());
             return Ok(());
         }
-        let mut files = hashes;
-        let mut bundle = from.map_or(0, |head| head.size) / TILE_WIDTH;
-        while let Some(path) = TilePath::of_entries(bundle, size) {
-            let bytes = self.tile(&path).await?.unwrap_or_default();
-            files.push((path.to_string(), bytes));
-            bundle += 1;
+        for path in tile_paths(from, size) {
+            folder = self.write_tile(folder, path).await?;
         }
-        files.push((VKEY_FILE.to_owned(), format!("{}\n", self.vkey()).into_bytes()));
-        files.push((CHECKPOINT_FILE.to_owned(), checkpoint.into_bytes()));
-        let dir = dir.to_owned();
-        let write = move || files.iter().try_for_each(|(path, b)| write_whole(&dir.join(path), b));
-        tokio::task::spawn_blocking(write).await.expect("writing neither panics nor is aborted")
+        let vkey = format!("{}\n", self.vkey());
+        blocking(move || {
+            folder.write(VKEY_FILE, vkey.as_bytes())?;
+            // Threat: a checkpoint that is on disk while what it covers is not.
+            folder.sync()?;
+            folder.write(CHECKPOINT_FILE, checkpoint.as_bytes())?;
+            folder.sync()
+        })
+        .await?;
+        known.insert(dir.to_owned());
+        Ok(())
     }
+
+    /// Writes again what is not as it should be of the tiles of a log of `size` entries.
+    async fn mend_tiles(
+        &self,
+        mut folder: TileFolder,
+        size: u64,
+    ) -> Result<TileFolder, TilesError> {
+        for path in tile_paths(0, size) {
+            // A bundle is held against the hashes of its entries, so that the database need not be asked.
+            let hashes = if path.is_hashes() { Some(path) } else { path.hashes_of_entries() };
+            let expected = hashes.and_then(|path| self.snapshot(|tree, _| path.hashes(tree)));
+            let (back, whole) = blocking(move || {
+                let found = folder.read(&path.to_string())?;
+                let whole = match (found, expected) {
+                    (Some(found), Some(hashes)) if path.is_hashes() => found == hashes,
+                    (Some(found), Some(hashes)) => is_bundle_of(&found, &hashes),
+                    _ => false,
+                };
+                Ok((folder, whole))
+            })
+            .await?;
+            folder = if whole { back } else { self.write_tile(back, path).await? };
+        }
+        Ok(folder)
+    }
+
+    async fn write_tile(
+        &self,
+        mut folder: TileFolder,
+        path: TilePath,
+    ) -> Result<TileFolder, TilesError> {
+        let bytes = self.tile(&path).await?.ok_or(TilesError::Bundle { index: path.first() })?;
+        blocking(move || folder.write(&path.to_string(), &bytes).map(|()| folder)).await
+    }
+}
+
+/// Runs what waits for a disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TilesError> + Send + 'static,
+) -> Result<T, TilesError> {
+    tokio::task::spawn_blocking(work).await.expect("writing neither panics nor is aborted")
+}
+
+/// The tiles of a log of `size` entries that it did not have with `from`: names, which are few bytes each.
+fn tile_paths(from: u64, size: u64) -> Vec<TilePath> {
+    if from >= size {
+        return Vec::new();
+    }
+    let tiles = Tile::new_tiles(TILE_HEIGHT, from, size);
+    let hashes = tiles.iter().filter_map(|t| TilePath::of_hashes(t.level(), t.level_index(), size));
+    let bundles = (from / TILE_WIDTH..).map_while(|bundle| TilePath::of_entries(bundle, size));
+    hashes.chain(bundles).collect()
 }
 
 /// The bytes of an entry bundle: each entry after its length in two bytes.
@@ -176,25 +236,6 @@ impl HashReader for Stored<'_> {
         };
         indexes.iter().map(at).collect()
     }
-}
-
-/// The hash tiles of a tree of `size` leaves that changed since it had `from`.
-fn hash_tiles(tree: &MerkleTree, from: u64, size: u64) -> Vec<(String, Vec<u8>)> {
-    let tiles = Tile::new_tiles(TILE_HEIGHT, from, size);
-    let paths = tiles.iter().filter_map(|t| TilePath::of_hashes(t.level(), t.level_index(), size));
-    paths.filter_map(|path| Some((path.to_string(), path.hashes(tree)?))).collect()
-}
-
-/// Writes a file so that it is never seen half written.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TilesError> {
-    let failed = |source| TilesError::File { path: path.to_owned(), source };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    fs::write(&temporary, bytes).map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)
 }
 
 impl TilesError {

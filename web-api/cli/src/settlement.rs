@@ -3,12 +3,14 @@
 //! Neither context knows the other; this module translates (ARCHITECTURE.md, journey of a credit).
 
 use aggregator_protocol::{
-    CustodyTerms, DriftTerms, FederationTerms, LocalWork, PersonalTerms, RoundReceipt,
+    CustodyTerms, DriftTerms, FederationTerms, LocalWork, OpenedScalars, PersonalTerms,
+    RoundReceipt,
 };
 use anyhow::{Context as _, bail};
+use data_dao_governance::Keyring;
 use data_dao_journal::{Participation, RefusalCount, RoundSettled, State};
 use data_dao_ledger::Name;
-use privacy_identity::{Digest, Encode as _, Signed, Tag};
+use privacy_identity::{Digest, Encode as _, Signed, Tag, VerifyingKey};
 use serde_json::{Value, json};
 use trainer_model::Evaluation;
 
@@ -28,25 +30,27 @@ pub fn round_settled(
 ) -> anyhow::Result<RoundSettled> {
     let body = receipt.unverified_body();
     check_binding(state, federation, body)?;
-    let contributions = body.accepted.contributions();
+    let contributions = members_of(state.keyring(), body);
     let scalars: Vec<_> = contributions
         .iter()
-        .zip(&body.scalars)
-        .map(|((member, _), scalars)| (*member, scalars.value, scalars.innovation))
+        .map(|(member, _, scalars)| (*member, scalars.value, scalars.innovation))
         .collect();
     let credits = state.round_credits(federation, &scalars)?;
-    let participants = contributions.iter().zip(&body.scalars).zip(credits);
-    let participation = |(((member, update), scalars), credits): (
-        (&(privacy_identity::VerifyingKey, Digest), &aggregator_protocol::OpenedScalars),
-        u128,
-    )| Participation {
-        member: *member,
-        value: scalars.value,
-        innovation: scalars.innovation,
-        contrast: Some(scalars.contrast),
-        credits,
-        update: *update,
-    };
+    let participants = contributions.iter().zip(credits);
+    let participation =
+        |((member, update, scalars), credits): (&(VerifyingKey, Digest, OpenedScalars), u128)| {
+            Participation {
+                member: *member,
+                value: scalars.value,
+                innovation: scalars.innovation,
+                contrast: Some(scalars.contrast),
+                credits,
+                update: *update,
+            }
+        };
+    let mut dropped: Vec<_> =
+        body.dropped.iter().map(|key| state.keyring().member_of(key)).collect();
+    dropped.sort_unstable();
     let refused = body
         .refused
         .iter()
@@ -61,8 +65,24 @@ pub fn round_settled(
         test_loss_micro: u64::from(millionths(test.loss)),
         participants: participants.map(participation).collect(),
         refused: refused.collect(),
-        dropped: body.dropped.clone(),
+        dropped,
     })
+}
+
+/// What a receipt says of each device, as of the member whose it is: in the order of members. A key is one member's for ever, so
+/// that this is the same whenever it is asked, and whoever got another key while the round was under way is paid.
+#[must_use]
+pub fn members_of(
+    keyring: &Keyring,
+    receipt: &RoundReceipt,
+) -> Vec<(VerifyingKey, Digest, OpenedScalars)> {
+    let contributions = receipt.accepted.contributions().iter().zip(&receipt.scalars);
+    let of_member = |((device, update), scalars): (&(VerifyingKey, Digest), &OpenedScalars)| {
+        (keyring.member_of(device), *update, *scalars)
+    };
+    let mut members: Vec<_> = contributions.map(of_member).collect();
+    members.sort_by_key(|(member, ..)| *member);
+    members
 }
 
 // What the ledger sums contrasts by is what the DAO node measured along.

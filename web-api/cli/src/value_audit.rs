@@ -33,6 +33,7 @@ use aggregator_protocol::{FederationTerms, ProbeOrder, RoundReceipt};
 use aggregator_round::{OpenedGroups, PAST_UPDATES_MAX, SumProducts, check_values};
 use aggregator_strategy::{OptimizerState, Positive};
 use anyhow::{Context as _, bail, ensure};
+use data_dao_governance::Keyring;
 use data_dao_journal::{FederationOpened, RoundSettled, RoundsEnded};
 use datasets::{Schema, Standardiser, read_csv};
 use privacy_identity::{Decode, Digest, Encode as _, Tag};
@@ -44,6 +45,7 @@ use self::{
     log::{Log, Round},
     terms_at_hand::TermsAtHand,
 };
+use crate::settlement::members_of;
 use crate::{
     carried::{optimizer_under, past_under, stopping_under},
     measure::{Evaluator, Measured},
@@ -148,6 +150,8 @@ fn record<T: Decode>(path: &Path) -> anyhow::Result<T> {
 struct Setting<'a> {
     terms: &'a FederationTerms,
     evaluator: Evaluator,
+    /// Receipts name devices, the ledger members.
+    keyring: Keyring,
 }
 
 impl<'a> Setting<'a> {
@@ -158,7 +162,8 @@ impl<'a> Setting<'a> {
             got == expected,
             "they allow rounds of models that are {expected:?} versions old, the ledger {got:?}"
         );
-        Ok(Self { terms, evaluator: evaluator(terms, &log.opened, validation)? })
+        let evaluator = evaluator(terms, &log.opened, validation)?;
+        Ok(Self { terms, evaluator, keyring: log.keyring.clone() })
     }
 }
 
@@ -227,10 +232,10 @@ impl<'a> Replay<'a> {
         settled: &RoundSettled,
         tolerance: f64,
     ) -> anyhow::Result<f64> {
-        let Setting { terms, evaluator } = setting;
+        let Setting { terms, evaluator, keyring } = setting;
         let path = self.node.join("rounds").join(format!("{}.bin", settled.round));
         let record: SettledRecord = record(&path)?;
-        let receipt = checked(terms, &record, settled)?;
+        let receipt = checked((terms, keyring), &record, settled)?;
         let order = record.values.probes.unverified_body();
         let sum = record.sum.unverified_body();
         let rotation = terms.encoding.rotation(&terms.id(), settled.round);
@@ -336,7 +341,7 @@ fn largest_distance(
 /// Checks that the record is the one that the ledger names, that it is of the terms in force when the round was opened, and
 /// that its values follow from the parties' answers.
 fn checked<'r>(
-    terms: &FederationTerms,
+    (terms, keyring): (&FederationTerms, &Keyring),
     record: &'r SettledRecord,
     settled: &RoundSettled,
 ) -> anyhow::Result<&'r RoundReceipt> {
@@ -359,12 +364,11 @@ fn checked<'r>(
     let products = SumProducts::of(terms, grant, sum.unverified_body(), order)
         .context("its sums and probes are of other groups than the terms deal")?;
     check_values(terms, receipt, values, &products)?;
-    let contributions = receipt.accepted.contributions();
+    let contributions = members_of(keyring, receipt);
     if contributions.len() != settled.participants.len() {
         bail!("the ledger lists another number of contributors than the receipt");
     }
-    let each = contributions.iter().zip(&receipt.scalars).zip(&settled.participants);
-    for (((member, update), scalars), logged) in each {
+    for ((member, update, scalars), logged) in contributions.iter().zip(&settled.participants) {
         let same = (logged.member, logged.update) == (*member, *update)
             && (logged.value, logged.innovation) == (scalars.value, scalars.innovation)
             && logged.contrast == Some(scalars.contrast);

@@ -1,6 +1,6 @@
 //! What a proposal would do, in one sentence each.
 
-use data_dao_governance::{Action, Class, Evidence, Licence, PrivacyPolicy};
+use data_dao_governance::{Action, Class, Evidence, KeyClaim, Licence, PrivacyPolicy};
 use data_dao_ledger::Name;
 use maud::{Markup, html};
 
@@ -117,6 +117,14 @@ fn people(ledger: &Reading<'_>, action: &Action, currency: &str) -> Option<Marku
         }
         Action::ReinstateMember { member: key } => {
             html! { (member(ledger, key)) " has its rights back." }
+        }
+        Action::RotateKey { claimed, reason } => {
+            let KeyClaim { member: who, old, new, .. } = &claimed.claim;
+            html! {
+                "Another key signs for " (member(ledger, who)) ": " code class="hash" { (new) } " in place of "
+                code class="hash" { (old) } ". Whoever holds the new key gets this member's vote, money and roles, and the old key nothing: "
+                strong { "be sure that it is the same person" } ". Reason given: " (reason)
+            }
         }
         Action::SlashCredit {
             member: key,

@@ -22,6 +22,8 @@ pub(super) async fn page(
 ) -> Result<Response, PageError> {
     let missing = || PageError::not_found("member", &text);
     let key: VerifyingKey = text.parse().map_err(|_source| missing())?;
+    // Found by any key that it has or had.
+    let key = read(&state, |ledger| ledger.keyring().member_of(&key));
     let masthead = Masthead::of(&state);
     let now_ms = state.now_ms();
     let content = read(&state, |ledger| {
@@ -53,6 +55,8 @@ fn content(ledger: &Reading<'_>, key: &VerifyingKey, now_ms: u64) -> Markup {
             h2 { "Facts" }
             dl class="facts one" {
                 div { dt { "Key" } dd { code class="hash" { (key) } } }
+                @let signing = ledger.keyring().current(key);
+                @if signing != *key { div { dt { "Signs with" } dd { code class="hash" { (signing) } } } }
                 @if let Some((delegate, _)) = delegate { div { dt { "Votes through" } dd { (member(ledger, &delegate)) } } }
                 @if !entrusting.is_empty() {
                     div { dt { "Also votes for" } dd { @for (index, (from, _, _)) in entrusting.iter().enumerate() { @if index > 0 { ", " } (member(ledger, from)) } } }

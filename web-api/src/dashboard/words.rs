@@ -277,6 +277,10 @@ fn founding(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
                 (money(body.paid_out, &currency)) "."
             }
         }
+        Body::MemberKeyRotated(body) => html! {
+            (member(ledger, &body.rotation.claimed.claim.member)) " signs with another key from now on: "
+            code { (short(&body.rotation.claimed.claim.new.to_string())) } "."
+        },
         Body::ConsentGiven(body) => html! {
             "The device of " (member(ledger, &body.consent.member)) " agreed to the privacy policy "
             (short(&body.consent.policy.to_string())) "."

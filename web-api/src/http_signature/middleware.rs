@@ -44,10 +44,17 @@ async fn checked(state: &ApiState, request: Request) -> Result<Request, ApiError
     let key = VerifyingKey::from_bytes(checked.key)
         .map_err(|_source| refused(super::SignatureError::KeyId))?;
     // A stranger's request can do nothing, replayed or not; its nonces would only fill the table.
-    let is_known = state.store().view(|ledger| {
-        ledger.members().contains_key(&key)
-            || ledger.genesis().is_some_and(|genesis| genesis.operator == key)
+    let (holder, is_known) = state.store().view(|ledger| {
+        let holder = ledger.keyring().holder(&key);
+        let is_member = holder.is_some_and(|member| ledger.members().contains_key(&member));
+        (holder, is_member || ledger.genesis().is_some_and(|genesis| genesis.operator == key))
     });
+    // Threat: a stolen key that was replaced and goes on acting for its member.
+    if holder.is_none() {
+        return Err(ApiError::Unauthorized(
+            "the key was replaced: sign with the new one".to_owned(),
+        ));
+    }
     if is_known {
         state.nonces().take(&key, &checked.nonce, now_s).map_err(refused)?;
     }

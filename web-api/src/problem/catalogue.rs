@@ -46,6 +46,8 @@ pub(crate) const KNOWN: &[Known] = &[
     known(S::PAYMENT_REQUIRED, "insufficient-balance", "The balance does not suffice", "Pay in, buy less, or give back calls that you do not need."),
     known(S::INTERNAL_SERVER_ERROR, "internal", "Internal error", "Tell the operator the x-request-id of the answer: the node's log has the cause."),
     known(S::UNPROCESSABLE_ENTITY, "invalid", "Invalid request", "The detail names the field; the interface is described at /openapi.json."),
+    known(S::CONFLICT, "key-of-a-member", "A member is named by its first key", "Name the member by the key in the detail, and sign with the key that it has now."),
+    known(S::CONFLICT, "key-taken", "The key cannot become a member's", "Make a new key that nobody has used (sahakar key new)."),
     known(S::CONFLICT, "licence-needs-vote", "A set licence is changed by vote", "Make a proposal."),
     known(S::BAD_REQUEST, "malformed", "Malformed request", "The detail says where the request cannot be read."),
     known(S::UNSUPPORTED_MEDIA_TYPE, "media-type", "Unsupported media type", "Send the body as the description says, with its Content-Type."),

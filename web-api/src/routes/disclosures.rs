@@ -76,14 +76,22 @@ pub(crate) async fn disclose(
     let bytes = to_bytes(body, limit).await.map_err(|_source| ApiError::TooLarge)?;
     let (request, at) = objection(&bytes)?;
     let (dispute, signature) = request.into_parts();
-    dispute.verify(&signature).map_err(|error| ApiError::Invalid(error.to_string()))?;
+    // What was sealed was sealed by the key in force then: the receipt names that one.
+    let (key, keys) = state.store().view(|ledger| {
+        let keyring = ledger.keyring();
+        let later = keyring.later(&dispute.complainant).iter().map(|held| held.key);
+        let keys: Vec<_> = std::iter::once(dispute.complainant).chain(later).collect();
+        (ledger.signing_key(&dispute.complainant), keys)
+    });
+    let key = key.map_err(|refusal| ApiError::Refused(Box::new(refusal)))?;
+    dispute.verify_by(&key, &signature).map_err(|error| ApiError::Invalid(error.to_string()))?;
     let judging = tokio::task::spawn_blocking(move || {
         let disclosure = &bytes[at..];
         if Digest::of(Tag::Dispute, disclosure) != dispute.evidence {
             let text = "the objection's evidence is not the digest of what is shown";
             return Err(ApiError::Invalid(text.to_owned()));
         }
-        let judged = judge.decide(dispute, signature, disclosure);
+        let judged = judge.decide((dispute, signature), &keys, disclosure);
         drop(turn);
         judged.map_err(|error| match error {
             JudgeError::Unfounded(text) => ApiError::Invalid(text),

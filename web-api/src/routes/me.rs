@@ -36,7 +36,7 @@ pub(crate) async fn show(
     let view = store.view(|ledger| MeView {
         key: key.to_string(),
         is_operator: ledger.genesis().is_some_and(|genesis| genesis.operator == key),
-        member: view((ledger, store), &key, now_ms),
+        member: view((ledger, store), &ledger.keyring().member_of(&key), now_ms),
     });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)))
 }

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// A member.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MemberView {
-    /// The member's pseudonym: an Ed25519 public key.
+    /// The member's pseudonym: the Ed25519 public key with which it joined.
     member: String,
     /// Credits over all federations that are final; once they have matured, they are votes.
     credits: String,
@@ -50,7 +50,7 @@ pub(crate) struct MembershipView {
 
 /// A member
 #[utoipa::path(get, path = "/v1/members/{key}", tag = "federations",
-    params(("key" = String, Path, description = "The member's public key in hexadecimal")),
+    params(("key" = String, Path, description = "A public key of the member in hexadecimal: the one with which it joined, or a later one")),
     responses((status = 200, body = MemberView), (status = 404, body = Problem)))]
 pub(crate) async fn show(
     State(state): State<ApiState>,
@@ -58,8 +58,11 @@ pub(crate) async fn show(
 ) -> Result<Json<MemberView>, ApiError> {
     let member = key.parse().ok();
     let now_ms = state.now_ms();
-    let view = member.and_then(|member| {
-        state.store().view(|ledger| view((ledger, state.store()), &member, now_ms))
+    // Found by any key that it has or had.
+    let view = member.and_then(|key| {
+        state
+            .store()
+            .view(|ledger| view((ledger, state.store()), &ledger.keyring().member_of(&key), now_ms))
     });
     view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
 }

@@ -1,8 +1,10 @@
 //! Joining, leaving, consent.
 
 use axum::{Json, extract::State, http::StatusCode};
-use data_dao_governance::{Consent, Departure, Invitation, Joining, Role, text};
-use data_dao_journal::{Body, ConsentGiven, MemberJoined, MemberLeft, Membership, State as Ledger};
+use data_dao_governance::{Consent, Departure, Invitation, Joining, Role, Rotation, text};
+use data_dao_journal::{
+    Body, ConsentGiven, MemberJoined, MemberKeyRotated, MemberLeft, Membership, State as Ledger,
+};
 use data_dao_store::Store;
 use privacy_identity::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -25,8 +27,12 @@ pub(crate) struct MembershipList {
 /// A member of the DAO.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DaoMemberView {
-    /// The member's pseudonym.
+    /// The member's pseudonym: the key with which it joined.
     member: String,
+    /// The key that signs for it now.
+    signing_key: String,
+    /// How many times its key was replaced.
+    rotations: u32,
     /// What the member is called; the first digits of its key, if nobody knows.
     label: String,
     /// As what it was taken in.
@@ -91,6 +97,20 @@ pub(crate) struct DepartureView {
     paid_out: String,
 }
 
+/// Another key for a member.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotationRequest {
+    /// `claimed` (`claim`: `dao`, `member`, `old`, `new`, `rotations`; `possession`: the new key's signature over the claim), `nonce`,
+    /// `expires_ms`.
+    #[schema(value_type = Object)]
+    rotation: Rotation,
+    /// The old key's Ed25519 signature over its canonical bytes under the tag `sahakar/member-request/v1`, in hexadecimal.
+    #[serde(with = "text")]
+    #[schema(value_type = String)]
+    signature: Signature,
+}
+
 /// A device's consent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +144,8 @@ pub(super) fn view(
 ) -> DaoMemberView {
     DaoMemberView {
         member: key.to_string(),
+        signing_key: ledger.keyring().current(key).to_string(),
+        rotations: ledger.keyring().rotations(key),
         label: names::shown(store, key, &member.label),
         roles: member.roles.clone(),
         state: member.state.as_str(),
@@ -189,6 +211,29 @@ pub(crate) async fn leave(
     state.append(vec![MemberLeft { departure, signature, paid_out }.into()]).await?;
     let paid_out = amount::text(paid_out);
     Ok(Json(DepartureView { member: shown(&state, &member)?, paid_out }))
+}
+
+/// Sign with another key from now on
+#[utoipa::path(post, path = "/v1/members/{key}/rotation", tag = "governance",
+    params(("key" = String, Path, description = "The member: the key with which it joined, in hexadecimal")),
+    request_body = RotationRequest,
+    responses((status = 200, body = DaoMemberView), (status = 400, body = Problem),
+        (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
+pub(crate) async fn rotate(
+    State(state): State<ApiState>,
+    PathPart(key): PathPart<String>,
+    JsonBody(RotationRequest { rotation, signature }): JsonBody<RotationRequest>,
+) -> Result<Json<DaoMemberView>, ApiError> {
+    let member = rotation.claimed.claim.member;
+    if key != member.to_string() {
+        return Err(ApiError::Invalid(format!(
+            "the signed member is {member}, the path says {key}"
+        )));
+    }
+    state.append(vec![MemberKeyRotated { rotation, signature }.into()]).await?;
+    Ok(Json(shown(&state, &member)?))
 }
 
 /// Agree to a federation's present policy, as a device

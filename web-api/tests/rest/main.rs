@@ -18,6 +18,7 @@ mod names;
 mod node;
 mod pages;
 mod plans;
+mod rotation;
 mod sale;
 mod server;
 mod serving;

@@ -66,6 +66,7 @@ const ROUTES: &[&str] = &[
     "get /v1/usage/focus.csv",
     "post /v1/members",
     "post /v1/members/{key}/departure",
+    "post /v1/members/{key}/rotation",
     "post /v1/prices",
     "post /v1/proposals",
     "post /v1/proposals/{id}/ballots",

@@ -55,6 +55,10 @@ impl Encode for Action {
                 evidence.encode(writer);
                 writer.text(reason);
             }
+            Self::RotateKey { claimed, reason } => {
+                claimed.encode(writer);
+                writer.text(reason);
+            }
             Self::SetWitness { name, vkey } => {
                 writer.text(name);
                 writer.text(vkey);
@@ -118,6 +122,7 @@ impl Action {
             Self::SetRevealBy { .. } => 34,
             Self::SetPricePolicy { .. } => 40,
             Self::SetLicence { .. } => 41,
+            Self::RotateKey { .. } => 42,
         }
     }
 }

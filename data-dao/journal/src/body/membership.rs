@@ -1,6 +1,8 @@
 //! Who belongs to the co-operative.
 
-use data_dao_governance::{Consent, Departure, Invitation, Joining, Role, optional_text, text};
+use data_dao_governance::{
+    Consent, Departure, Invitation, Joining, Role, Rotation, optional_text, text,
+};
 use privacy_identity::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +69,17 @@ pub struct ConsentGiven {
     /// What the device signed.
     pub consent: Consent,
     /// Its signature over it under `Tag::MemberRequest`.
+    #[serde(with = "text")]
+    pub signature: Signature,
+}
+
+/// Another key signs for a member from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberKeyRotated {
+    /// What the member's old key signed, the new key's proof in it.
+    pub rotation: Rotation,
+    /// The old key's signature over it under `Tag::MemberRequest`.
     #[serde(with = "text")]
     pub signature: Signature,
 }

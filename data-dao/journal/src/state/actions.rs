@@ -108,7 +108,9 @@ impl State {
             Action::SetWitness { .. }
             | Action::RemoveWitness { .. }
             | Action::SetWitnessQuorum { .. } => self.check_witnesses(action),
+            Action::RotateKey { claimed, .. } => self.check_claim(claimed),
             Action::SetGuardian { guardian, term_ms } => {
+                guardian.map_or(Ok(()), |key| self.check_name_of(&key))?;
                 let longest = self.dao().charter.parameters().guardian_term_ms_max;
                 let (low, high) = if guardian.is_some() { (1, longest) } else { (0, 0) };
                 within("term_ms", *term_ms, low, high.into())
@@ -248,6 +250,7 @@ impl State {
                 Action::AdmitMember { .. }
                 | Action::SuspendMember { .. }
                 | Action::ReinstateMember { .. }
+                | Action::RotateKey { .. }
                 | Action::SlashCredit { .. } => self.carry_out_on_member(action, now_ms),
                 action => self.carry_out_on_rules(action),
             }
@@ -265,6 +268,7 @@ impl State {
                 self.set_member(member, MembershipState::Suspended { index });
             }
             Action::ReinstateMember { member } => self.set_member(member, MembershipState::Active),
+            Action::RotateKey { claimed, .. } => self.put_key(&claimed.claim),
             Action::SlashCredit { member, credits, .. } => {
                 self.assembly.votes.take(*member, *credits, now_ms);
             }

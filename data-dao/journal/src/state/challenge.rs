@@ -119,7 +119,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let dispute = &body.dispute;
         same("dao", &self.dao().id, &dispute.dao)?;
-        dispute.verify(&body.signature)?;
+        dispute.verify_by(&self.signing_key(&dispute.complainant)?, &body.signature)?;
         text_within("reason", &dispute.reason, LABEL_BYTES_MAX)?;
         let federation = self.federation_ref(&dispute.federation)?;
         let name = || dispute.federation.to_string();

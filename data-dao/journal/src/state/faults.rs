@@ -24,7 +24,7 @@ impl State {
         same("dao", &dao.id, &dispute.dao)?;
         same("accused", &Accused::Round, &dispute.accused)?;
         text_within("reason", &dispute.reason, LABEL_BYTES_MAX)?;
-        dispute.verify(&body.signature)?;
+        dispute.verify_by(&self.signing_key(&dispute.complainant)?, &body.signature)?;
         body.verify_judgement(&dao.genesis.dao_node)?;
         let (name, round, complainant) = (&dispute.federation, dispute.round, dispute.complainant);
         let federation = self.federation_ref(name)?;

@@ -60,6 +60,7 @@ impl State {
 
     pub(super) fn admit_member(&mut self, body: &MemberAdmitted) -> Result<(), Refusal> {
         self.check_name("label", &body.label)?;
+        self.check_name_of(&body.member)?;
         let index = self.entries;
         let known = self.membership(&body.member).map(|member| member.state);
         if let Some(state @ MembershipState::Suspended { .. }) = known {

@@ -63,7 +63,8 @@ impl State {
     pub(super) fn join_member(&mut self, body: &MemberJoined, now_ms: u64) -> Result<(), Refusal> {
         let (invitation, joining) = (&body.invitation, &body.joining);
         same("dao", &self.dao().id, &invitation.dao)?;
-        invitation.verify(&body.invitation_signature)?;
+        let inviter = self.signing_key(&invitation.inviter)?;
+        invitation.verify_by(&inviter, &body.invitation_signature)?;
         invitation.check(now_ms)?;
         same("member", &invitation.member, &joining.member)?;
         self.check_request(joining, &body.signature, now_ms)?;
@@ -81,6 +82,7 @@ impl State {
 
     /// Refuses who is a member already, or may not come back without a vote.
     pub(super) fn check_newcomer(&self, key: &VerifyingKey) -> Result<(), Refusal> {
+        self.check_name_of(key)?;
         match self.membership(key).map(|member| member.state) {
             None | Some(MembershipState::Left { .. }) => Ok(()),
             Some(MembershipState::Active) => Err(Refusal::exists("member", key)),
@@ -209,7 +211,7 @@ impl State {
                 Some(_) => {}
                 None => return Err(Refusal::NotAMemberOfTheDao { key: member }),
             }
-            if !federation.consented_since(&member, open.consent_from) {
+            if !federation.consented_for(&member, open) {
                 let federation = body.federation.to_string();
                 return Err(Refusal::NoConsent { member, federation });
             }

@@ -41,6 +41,7 @@ impl State {
             federation.first_model = Some(body.model);
         }
         federation.noiseless |= body.epsilon_micro.is_none();
+        federation.lapsed.clear();
         federation.open_round = Some(OpenRound {
             round: body.round,
             model: body.model,

@@ -21,7 +21,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let content = &body.content;
         same("dao", &self.dao().id, &content.dao)?;
-        content.verify(&body.signature)?;
+        content.verify_by(&self.signing_key(&content.proposer)?, &body.signature)?;
         let draft = Draft::new(content.clone())?;
         let (id, proposer) = (draft.id(), content.proposer);
         if self.proposals.contains_key(&id) {
@@ -70,7 +70,7 @@ impl State {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         same("dao", &self.dao().id, &request.dao())?;
-        request.verify(signature)?;
+        request.verify_by(&self.signing_key(&request.signer())?, signature)?;
         Ok(self.assembly.nonces.check(request, now_ms)?)
     }
 
@@ -99,7 +99,7 @@ impl State {
     ) -> Result<(), Refusal> {
         let ballot = &body.opening.ballot;
         same("dao", &self.dao().id, &ballot.dao)?;
-        ballot.verify(&body.opening.signature)?;
+        self.check_opening(&body.opening)?;
         self.proposal_mut(ballot.proposal)?.reveal(&body.opening, now_ms)?;
         self.counts.ballots += 1;
         Ok(())

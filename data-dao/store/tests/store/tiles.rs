@@ -6,7 +6,7 @@ use data_dao_journal::Difference;
 use data_dao_store::{Store, TilesError, audit_tiles, log_vkey, read_tiles};
 use tempfile::tempdir;
 
-use crate::world::{ORIGIN, aborted_round, admitted, founded, key, node_key};
+use crate::world::{ORIGIN, aborted_round, admitted, founded, key, node_key, open};
 
 async fn grow(store: &Store, rounds: std::ops::Range<u64>) {
     let bodies = rounds.flat_map(aborted_round).collect();
@@ -146,5 +146,53 @@ async fn tiles_of_another_log_are_not_overwritten() {
     grow(&fork, 0..10).await;
     let longer = fork.export_tiles(tiles.path()).await.unwrap_err();
     assert!(matches!(longer, TilesError::OtherLog { size: 22, got: 6 }), "{longer:?}");
+    assert_eq!(audit_tiles(tiles.path(), None).unwrap().root, store.root());
+}
+
+#[tokio::test]
+async fn a_tile_that_a_power_loss_left_cut_or_empty_is_written_again() {
+    let (dir, tiles) = (tempdir().unwrap(), tempdir().unwrap());
+    let store = founded(dir.path()).await;
+    grow(&store, 0..150).await;
+    store.export_tiles(tiles.path()).await.unwrap();
+    let whole = files(tiles.path());
+    drop(store);
+    let damaged = |name: &str| tiles.path().join(name);
+    let bundle = &whole["tile/entries/000"];
+    fs::write(damaged("tile/entries/000"), b"").unwrap();
+    fs::write(damaged("tile/entries/001.p/50"), vec![0; whole["tile/entries/001.p/50"].len()])
+        .unwrap();
+    fs::write(damaged("tile/0/000"), &whole["tile/0/000"][..4_096]).unwrap();
+    fs::remove_file(damaged("tile/1/000.p/1")).unwrap();
+    assert!(read_tiles(tiles.path(), None).is_err(), "under a checkpoint that covers them");
+    let store = open(dir.path()).await;
+    store.export_tiles(tiles.path()).await.unwrap();
+    assert_eq!(files(tiles.path()), whole);
+    drop(store);
+    // Cut in an entry, with the log longer meanwhile: the bundle is full, and no export would come to it again.
+    fs::write(damaged("tile/entries/000"), &bundle[..bundle.len() / 2]).unwrap();
+    let store = open(dir.path()).await;
+    grow(&store, 150..300).await;
+    store.export_tiles(tiles.path()).await.unwrap();
+    assert_eq!(&files(tiles.path())["tile/entries/000"], bundle);
+    assert_eq!(audit_tiles(tiles.path(), None).unwrap().root, store.root());
+}
+
+#[tokio::test]
+async fn a_checkpoint_waits_until_all_that_it_covers_is_written() {
+    let (dir, tiles) = (tempdir().unwrap(), tempdir().unwrap());
+    let store = founded(dir.path()).await;
+    store.export_tiles(tiles.path()).await.unwrap();
+    let before = files(tiles.path());
+    grow(&store, 0..150).await;
+    // The last bundle cannot be written: a folder has its name.
+    let in_the_way = tiles.path().join("tile/entries/001.p/50");
+    fs::create_dir_all(in_the_way.join("x")).unwrap();
+    assert!(matches!(store.export_tiles(tiles.path()).await, Err(TilesError::File { .. })));
+    let after = files(tiles.path());
+    assert_eq!(after["checkpoint"], before["checkpoint"]);
+    assert!(after.contains_key("tile/entries/000"), "what came before it is there");
+    fs::remove_dir_all(in_the_way).unwrap();
+    store.export_tiles(tiles.path()).await.unwrap();
     assert_eq!(audit_tiles(tiles.path(), None).unwrap().root, store.root());
 }

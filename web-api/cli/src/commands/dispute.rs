@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::NodeArgs;
 use super::key::read_key_file;
 use super::output::{print, print_json, short, typed};
-use super::signing::dao_id;
+use super::signing::{dao_id, member_of};
 use crate::rest::Rest;
 
 /// `sahakar dispute`.
@@ -79,7 +79,7 @@ impl DisputeArgs {
             federation: self.federation,
             round: self.round,
             accused: self.accused,
-            complainant: key.verifying_key(),
+            complainant: member_of(&rest, &key.verifying_key()),
             evidence: Digest::of(Tag::Dispute, &evidence),
             reason: self.reason,
         };

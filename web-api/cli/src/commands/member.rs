@@ -1,9 +1,12 @@
 //! Members, as the node shows them, and what they do about their membership.
 
 mod acts;
+mod keys;
 
 pub(crate) use acts::policy_of;
 pub use acts::{InvitationFile, accept_guardian, consent, invite, join, leave};
+pub(crate) use keys::read_claim;
+pub use keys::{claim_key, rotate_key};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -32,6 +35,10 @@ pub enum MemberCommand {
     Leave(acts::LeaveArgs),
     /// Agree to a federation's present policy, after a vote changed it
     Consent(acts::ConsentArgs),
+    /// Sign with another key from now on: as the same member, with the same votes and money
+    Rotate(keys::RotateArgs),
+    /// Claim the place of a lost key: writes a file that members vote on (`proposal new --rotate`)
+    Claim(keys::ClaimArgs),
     /// Accept the office of guardian
     AcceptGuardian(acts::GuardianArgs),
 }
@@ -97,6 +104,8 @@ impl MemberCommand {
             Self::Join(args) => args.run(),
             Self::Leave(args) => args.run(),
             Self::Consent(args) => args.run(),
+            Self::Rotate(args) => args.run(),
+            Self::Claim(args) => args.run(),
             Self::AcceptGuardian(args) => args.run(),
         }
     }

@@ -19,7 +19,7 @@ use super::NodeArgs;
 use super::key::read_key_file;
 use super::name::{name_json, salted};
 use super::output::{print, print_json, print_table, short, typed};
-use super::signing::{Stamp, dao_id, stamp};
+use super::signing::{Stamp, dao_id, member_of, stamp};
 use crate::rest::Rest;
 pub use new::{Motion, NewArgs};
 pub use price_policy::ModelPrices;
@@ -162,7 +162,8 @@ impl ProposalCommand {
 /// # Errors
 /// What the node refuses.
 pub fn create(rest: &Rest, key: &SigningKey, motion: Motion) -> anyhow::Result<Value> {
-    send(rest, key, Concealed::from(motion.content(dao_id(rest)?, key.verifying_key())))
+    let proposer = member_of(rest, &key.verifying_key());
+    send(rest, key, Concealed::from(motion.content(dao_id(rest)?, proposer)))
 }
 
 /// What is proposed, with nobody's name in it, and the names beside it: what a node takes, but for the signature, and what is

@@ -20,12 +20,24 @@ pub(super) struct Stamp {
 
 /// A stamp for the next message of `key`'s owner.
 pub(super) fn stamp(rest: &Rest, key: &SigningKey) -> anyhow::Result<Stamp> {
-    let (dao, member) = (dao_id(rest)?, key.verifying_key());
+    let (dao, key) = (dao_id(rest)?, key.verifying_key());
     // Unknown members have used none: what they may sign is for the node to say.
-    let shown = rest.get(&format!("/v1/members/{member}")).unwrap_or_default();
+    let shown = rest.get(&format!("/v1/members/{key}")).unwrap_or_default();
+    let member = named(&shown).unwrap_or(key);
     let last = shown["membership"]["last_nonce"].as_u64();
     let nonce = now_ms().max(last.map_or(0, |last| last.saturating_add(1)));
     Ok(Stamp { dao, member, nonce, expires_ms: now_ms().saturating_add(VALID_MS) })
+}
+
+/// The member for whom `key` signs: the key with which it joined, or `key` itself if the node knows none. A node that names another
+/// one gets a signature that nobody takes: it is checked by that member's key.
+pub(crate) fn member_of(rest: &Rest, key: &VerifyingKey) -> VerifyingKey {
+    let shown = rest.get(&format!("/v1/members/{key}")).unwrap_or_default();
+    named(&shown).unwrap_or(*key)
+}
+
+fn named(shown: &serde_json::Value) -> Option<VerifyingKey> {
+    shown["member"].as_str()?.parse().ok()
 }
 
 /// The id of the node's DAO: what members' signatures are bound to.

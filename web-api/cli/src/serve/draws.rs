@@ -3,6 +3,7 @@
 use aggregator_protocol::FederationTerms;
 use aggregator_strategy::{CohortRule, Draw, VrfPublicKey};
 use anyhow::Context as _;
+use data_dao_governance::Keyring;
 use data_dao_journal::Federation;
 use privacy_identity::{
     Decode, DecodeError, Encode, Reader, VerifyingKey, Writer, list_from_reader, list_to_writer,
@@ -79,7 +80,7 @@ pub(crate) fn keep(
 /// the terms, so that everybody may be in it who joined: there is no draw before it to have been fair to.
 pub(crate) fn eligible(
     terms: &FederationTerms,
-    federation: &Federation,
+    federation: (&Federation, &Keyring),
     members: &[VerifyingKey],
 ) -> Vec<VerifyingKey> {
     // Groups are dealt by the same draw.
@@ -90,16 +91,20 @@ pub(crate) fn eligible(
     }
 }
 
-/// Those of `members` who were admitted before the newest model was known; all of them before the first round settled.
+/// Those of `members`, by their devices' keys, who were admitted and had these before the newest model was known; all of them before the first round settled.
 pub(crate) fn admitted_before_the_model(
-    federation: &Federation,
+    (federation, keyring): (&Federation, &Keyring),
     members: &[VerifyingKey],
 ) -> Vec<VerifyingKey> {
     let Some(known) = federation.settled().last().map(|round| round.index) else {
         return members.to_vec();
     };
-    let before = |member: &VerifyingKey| {
-        federation.members().get(member).is_some_and(|member| member.index < known)
+    // With the key that it has: it could else get a new one, with new tickets, for each model.
+    let before = |device: &VerifyingKey| {
+        let member = keyring.member_of(device);
+        let since = keyring.later(&member).last().map_or(0, |held| held.index);
+        let admitted = federation.members().get(&member);
+        since < known && admitted.is_some_and(|member| member.index < known)
     };
     members.iter().copied().filter(before).collect()
 }

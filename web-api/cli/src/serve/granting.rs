@@ -58,7 +58,8 @@ impl RoundService {
             Some(_) => self.start_of_done(&invited)?,
         };
         let Some(start) = start else { return Ok(WAIT) };
-        let of_before = self.federation(|f| draws::admitted_before_the_model(f, &start.cohort))?;
+        let of_before = self
+            .federation_and_keys(|known| draws::admitted_before_the_model(known, &start.cohort))?;
         let (of_round, members) = ((next, &start.model), (&*start.cohort, &*of_before));
         let custodians = custodians::drawn(&self.vault, terms, of_round, members)?;
         let cohort_size = u32::try_from(start.cohort.len()).context("cohort")?;
@@ -110,7 +111,8 @@ impl RoundService {
         let wire = self.current_wire()?;
         let model = Digest::of(Tag::Model, &wire);
         let draw = Draw { federation: terms.id(), round: next, beacon: model };
-        let eligible = self.federation(|f| draws::eligible(terms, f, &invited.cohort))?;
+        let eligible =
+            self.federation_and_keys(|known| draws::eligible(terms, known, &invited.cohort))?;
         let (cohort, draw_keys) = draws::invited(&self.vault, terms, &draw, &eligible)?;
         if !self.is_enough(cohort.len())? {
             self.say_who_is_late((eligible.len(), invited.cohort.len()));

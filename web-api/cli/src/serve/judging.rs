@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aggregator_protocol::{FederationTerms, MESSAGE_BYTES_MAX};
 use aggregator_round::{Verdict, message_bytes_max};
 use data_dao_journal::{Dispute, FaultProven};
-use privacy_identity::{Signature, SigningKey};
+use privacy_identity::{Signature, SigningKey, VerifyingKey};
 use web_api::{Judge, JudgeError};
 
 use crate::commands::value::judge::{Judgement, judgement};
@@ -16,21 +16,23 @@ use crate::commands::value::judge::{Judgement, judgement};
 #[must_use]
 pub fn disclosure_judge(state_dir: PathBuf, key: SigningKey, terms: &FederationTerms) -> Judge {
     let bytes_max = message_bytes_max(terms).min(MESSAGE_BYTES_MAX);
-    Judge::new(bytes_max, move |dispute, signature, disclosure| {
+    Judge::new(bytes_max, move |objection, keys, disclosure| {
         let judged = judgement(&state_dir, disclosure)
             .map_err(|error| JudgeError::Unfounded(format!("{error:#}")))?;
-        proven((dispute, signature), &judged, &key)
+        proven(objection, keys, &judged, &key)
     })
 }
 
 fn proven(
     (dispute, signature): (Dispute, Signature),
+    keys: &[VerifyingKey],
     judged: &Judgement,
     key: &SigningKey,
 ) -> Result<FaultProven, JudgeError> {
     let unfounded = |text: String| Err(JudgeError::Unfounded(text));
-    let place = (dispute.federation.as_str(), dispute.round, dispute.complainant);
-    if place != (judged.federation.as_str(), judged.round, judged.member) {
+    let place = (dispute.federation.as_str(), dispute.round);
+    // A round names the key that the member had then.
+    if place != (judged.federation.as_str(), judged.round) || !keys.contains(&judged.member) {
         return unfounded("what is shown is of another federation, round or member".to_owned());
     }
     let Some(party) = judged.accused else {

@@ -12,7 +12,7 @@ use aggregator_protocol::{
 };
 use aggregator_round::{Admission, SumProducts, check_values};
 use anyhow::Context as _;
-use data_dao_governance::MEMBER_LABEL_BYTES_MAX;
+use data_dao_governance::{Keyring, MEMBER_LABEL_BYTES_MAX};
 use data_dao_journal::{Body, Federation, MemberAdmitted, RoundAborted, settlement_bodies};
 use data_dao_ledger::Name;
 use data_dao_store::{AppendError, Store};
@@ -163,9 +163,27 @@ impl RoundService {
         found.context("the federation is in the ledger since the node was founded")
     }
 
-    /// Who may take part: admitted, neither suspended nor gone, and agreed to the policy in force.
+    /// The federation, and which keys members' devices have.
+    pub(super) fn federation_and_keys<T>(
+        &self,
+        look: impl FnOnce((&Federation, &Keyring)) -> T,
+    ) -> anyhow::Result<T> {
+        let found = self.store.view(|state| {
+            state.federation(&self.name).map(|federation| look((federation, state.keyring())))
+        });
+        found.context("the federation is in the ledger since the node was founded")
+    }
+
+    /// Who may take part: admitted, neither suspended nor gone, and agreed to the policy in force. Each by the key that its device
+    /// has now, in increasing order: rounds know devices, the ledger knows members.
     pub(super) fn members(&self) -> Vec<VerifyingKey> {
-        self.store.view(|state| state.contributors(&self.name))
+        self.store.view(|state| {
+            let keyring = state.keyring();
+            let members = state.contributors(&self.name).into_iter();
+            let mut devices: Vec<_> = members.map(|member| keyring.current(&member)).collect();
+            devices.sort_unstable();
+            devices
+        })
     }
 
     /// Whether what members decided lets no round begin now: the federation is stopped, its validation set is overdue, other
@@ -184,8 +202,12 @@ impl RoundService {
         let Ok(verified) = request.verify(Tag::Join) else {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         };
-        let (member, body) = (*verified.signer(), verified.body());
-        let Some(label) = self.admitted(&member, body) else {
+        let (device, body) = (*verified.signer(), verified.body());
+        // A key that was replaced is nobody's any more.
+        let Some(member) = self.store.view(|state| state.keyring().holder(&device)) else {
+            return Ok(DaoReply::Refused(Refusal::NotInvited));
+        };
+        let Some(label) = self.admitted(&device, body) else {
             return Ok(DaoReply::Refused(Refusal::NotInvited));
         };
         if body.federation != self.terms.unverified_body().id() {
@@ -193,7 +215,7 @@ impl RoundService {
         }
         let (known, count) =
             self.federation(|f| (f.members().contains_key(&member), f.members().len()))?;
-        let custodian = Custodian { member, key: body.custody.clone() };
+        let custodian = Custodian { member: device, key: body.custody.clone() };
         if custodian.sealing(&body.federation).is_none() {
             return Ok(DaoReply::Refused(Refusal::BadSignature));
         }
@@ -206,10 +228,16 @@ impl RoundService {
         }
         // Kept before the ledger names the member, so that a crash in between loses no key; of nobody else, or whoever has
         // the invitation's token could fill the lists with keys that nobody admits.
-        let (draw, is_member) = (body.draw, self.federation(|f| f.members().clone())?);
-        let is_member = |key: &VerifyingKey| is_member.contains_key(key);
+        let draw = body.draw;
+        let is_member = |key: &VerifyingKey| {
+            self.store.view(|state| {
+                let federation = state.federation(&self.name);
+                let member = state.keyring().holder(key);
+                federation.zip(member).is_some_and(|(f, member)| f.members().contains_key(&member))
+            })
+        };
         custodians::keep(&self.vault, custodian, is_member)?;
-        if !draws::keep(&self.vault, (member, draw), is_member)? {
+        if !draws::keep(&self.vault, (device, draw), is_member)? {
             return Ok(DaoReply::Refused(Refusal::AlreadyAnswered));
         }
         if known {

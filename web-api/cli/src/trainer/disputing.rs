@@ -12,7 +12,10 @@ use privacy_identity::{Decode as _, Digest, Passphrase, Signed, SigningKey, Tag}
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{dispute, signing::dao_id},
+    commands::{
+        dispute,
+        signing::{dao_id, member_of},
+    },
     process::Events,
     rest::Rest,
 };
@@ -66,7 +69,7 @@ fn file(
         federation: Name::new(terms.unverified_body().name.clone())?,
         round,
         accused: Accused::Round,
-        complainant: key.verifying_key(),
+        complainant: member_of(&rest, &key.verifying_key()),
         evidence: Digest::of(Tag::Dispute, &disclosure),
         reason: reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned(),
     };

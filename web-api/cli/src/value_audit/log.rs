@@ -1,6 +1,7 @@
 //! What a log says of its federation: which rounds were settled, and under which terms each was opened.
 
 use anyhow::Context as _;
+use data_dao_governance::Keyring;
 use data_dao_journal::{
     Body, BufferSet, FederationOpened, Replay, RoundSettled, RoundsEnded, settlement_of,
 };
@@ -19,6 +20,7 @@ pub(super) struct Log {
     pub(super) rounds: Vec<Round>,
     pub(super) ended: Option<RoundsEnded>,
     pub(super) buffer: Option<BufferSet>,
+    pub(super) keyring: Keyring,
 }
 
 /// What is collected while the leaves are read.
@@ -54,7 +56,8 @@ impl Log {
             Ok(Round { settled, terms })
         });
         let rounds = rounds.collect::<anyhow::Result<_>>()?;
-        Ok(Self { dao_node, opened, rounds, ended, buffer })
+        let keyring = replay.state().keyring().clone();
+        Ok(Self { dao_node, opened, rounds, ended, buffer, keyring })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::commands::NodeArgs;
 use crate::commands::key::read_key_file;
 use crate::commands::name::{name_json, salted};
 use crate::commands::output::{print, print_json, print_table, short, typed};
-use crate::commands::signing::{Stamp, dao_id, stamp};
+use crate::commands::signing::{Stamp, dao_id, member_of, stamp};
 use crate::process::now_ms;
 use crate::rest::Rest;
 
@@ -171,7 +171,7 @@ pub fn invite(
 ) -> anyhow::Result<InvitationFile> {
     roles.sort_unstable();
     roles.dedup();
-    let (dao, inviter) = (dao_id(rest)?, key.verifying_key());
+    let (dao, inviter) = (dao_id(rest)?, member_of(rest, &key.verifying_key()));
     let invitation = Invitation { dao, inviter, member, roles, expires_ms };
     let invitation_signature = invitation.sign(key);
     Ok(InvitationFile { invitation, invitation_signature })
@@ -348,7 +348,7 @@ pub(super) fn roll(node: &NodeArgs) -> anyhow::Result<()> {
     print_table(&header, 5, list.members.iter().map(row).collect())
 }
 
-fn show(node: &NodeArgs, answer: &Value, did: &str) -> anyhow::Result<()> {
+pub(super) fn show(node: &NodeArgs, answer: &Value, did: &str) -> anyhow::Result<()> {
     if node.json {
         return print_json(answer);
     }

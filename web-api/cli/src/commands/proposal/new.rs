@@ -15,12 +15,13 @@ use serde_json::json;
 use super::{Concealed, ModelPrices, print_answer, send};
 use crate::commands::NodeArgs;
 use crate::commands::key::read_key_file;
+use crate::commands::member::read_claim;
 use crate::commands::output::{print, print_json};
-use crate::commands::signing::dao_id;
+use crate::commands::signing::{dao_id, member_of};
 use crate::licence::spdx_licence;
 
 /// The flags that a draft has instead.
-const WHAT_IS_PROPOSED: [&str; 19] = [
+const WHAT_IS_PROPOSED: [&str; 20] = [
     "title",
     "description",
     "set_price",
@@ -37,6 +38,7 @@ const WHAT_IS_PROPOSED: [&str; 19] = [
     "admit",
     "suspend",
     "reinstate",
+    "rotate",
     "guardian",
     "action",
     "sealed",
@@ -107,6 +109,9 @@ pub struct NewArgs {
     /// Give a suspended member its rights back
     #[arg(long, value_name = "KEY")]
     pub reinstate: Vec<VerifyingKey>,
+    /// Give a member that lost its key the one that it claims (`sahakar member claim` writes the file), and say why
+    #[arg(long, value_name = "FILE=REASON", value_parser = pair::<PathBuf, String>)]
+    pub rotate: Vec<(PathBuf, String)>,
     /// Nominate a guardian, for so many milliseconds
     #[arg(long, value_name = "KEY=TERM_MS", value_parser = pair::<VerifyingKey, u64>)]
     pub guardian: Option<(VerifyingKey, u64)>,
@@ -167,14 +172,14 @@ impl Motion {
 impl NewArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (node, rest, key) = (self.node.clone(), self.node.rest(), read_key_file(&self.key)?);
-        let draft_to = self.draft.clone();
+        let (draft_to, owner) = (self.draft.clone(), member_of(&rest, &key.verifying_key()));
         let proposed = match &self.from {
             Some(file) => read_draft(file)?,
-            None => self.motion()?.content(dao_id(&rest)?, key.verifying_key()).into(),
+            None => self.motion()?.content(dao_id(&rest)?, owner).into(),
         };
         let content = &proposed.content;
-        if content.proposer != key.verifying_key() {
-            let (proposer, owner) = (content.proposer, key.verifying_key());
+        if content.proposer != owner {
+            let proposer = content.proposer;
             bail!("the draft is of {proposer}, this key is {owner}");
         }
         match draft_to {
@@ -187,10 +192,10 @@ impl NewArgs {
         let ballots = if self.sealed { BallotSecrecy::Sealed } else { BallotSecrecy::Open };
         let title = self.title.clone().context("--title is needed")?;
         let description = self.description.clone().context("--description is needed")?;
-        Ok(Motion { title, description, actions: self.actions(), ballots })
+        Ok(Motion { title, description, actions: self.actions()?, ballots })
     }
 
-    fn actions(self) -> Vec<Action> {
+    fn actions(self) -> anyhow::Result<Vec<Action>> {
         let mut actions = Vec::new();
         let prices = self.set_price.into_iter();
         actions.extend(prices.map(|(model, price)| Action::SetPredictionPrice { model, price }));
@@ -231,6 +236,10 @@ impl NewArgs {
         actions.extend(suspended.map(|(member, reason)| Action::SuspendMember { member, reason }));
         let back = self.reinstate.into_iter();
         actions.extend(back.map(|member| Action::ReinstateMember { member }));
+        for (file, reason) in self.rotate {
+            let claimed = Box::new(read_claim(&file)?);
+            actions.push(Action::RotateKey { claimed, reason });
+        }
         actions.extend(
             self.guardian.map(|(guardian, term_ms)| Action::SetGuardian {
                 guardian: Some(guardian),
@@ -241,7 +250,7 @@ impl NewArgs {
         if actions.is_empty() {
             actions.push(Action::Text);
         }
-        actions
+        Ok(actions)
     }
 }
 
