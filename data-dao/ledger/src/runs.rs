@@ -7,6 +7,18 @@ use crate::SharedMap;
 /// Entries that are sorted into a run at once: few enough to be cheap, enough to make runs rare.
 const RECENT_MAX: usize = 4_096;
 
+/// Entries of one chunk of the newest: keys that are digests fall into another chunk each, which is copied once per snapshot.
+/// Sixteen are less than a kilobyte, which an allocator has at hand; a snapshot counts up 512 chunks at most.
+const RECENT_CHUNK: usize = 16;
+
+/// Address space that a run takes at least, whatever of it is used: what is never written is no memory.
+///
+/// glibc maps what is larger than a threshold by itself, and gives it back as a whole; but the threshold follows what is
+/// freed, up to 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`). Runs are merged and freed for ever, each larger than those before, so
+/// it would follow them, and what merges leave would stay in the heaps as holes into which no later run fits: measured, some
+/// 100 bytes per prediction (benches/serving/RESULTS.md). What is larger than 32 MiB is mapped always.
+const RUN_BYTES_MIN: usize = (32 << 20) + (64 << 10);
+
 /// A map from which nothing is removed and in which nothing is changed: the newest entries in chunks,
 /// all others in sorted runs, each more than twice as long as the next.
 ///
@@ -16,7 +28,7 @@ const RECENT_MAX: usize = 4_096;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runs<K, V> {
     runs: Vec<Arc<Vec<(K, V)>>>,
-    recent: SharedMap<K, V>,
+    recent: SharedMap<K, V, RECENT_CHUNK>,
 }
 
 impl<K, V> Default for Runs<K, V> {
@@ -38,7 +50,8 @@ impl<K: Ord + Copy, V: Copy> Runs<K, V> {
         self.recent.insert(key, value);
         if self.recent.len() >= RECENT_MAX {
             let recent = std::mem::take(&mut self.recent);
-            let mut run: Vec<(K, V)> = recent.iter().map(|(key, value)| (*key, *value)).collect();
+            let mut run = mapped(recent.len());
+            run.extend(recent.iter().map(|(key, value)| (*key, *value)));
             while let Some(before) = self.runs.pop_if(|before| before.len() <= 2 * run.len()) {
                 run = merged(&before, &run);
             }
@@ -80,9 +93,14 @@ impl<K: Ord + Copy, V: Copy> Runs<K, V> {
     }
 }
 
-/// Two sorted runs without a common key as one, without memory to spare.
+/// Room for `len` entries that the allocator takes from the system, and gives back to it.
+fn mapped<T>(len: usize) -> Vec<T> {
+    Vec::with_capacity(len.max(RUN_BYTES_MIN / size_of::<T>().max(1)))
+}
+
+/// Two sorted runs without a common key as one.
 fn merged<K: Ord + Copy, V: Copy>(a: &[(K, V)], b: &[(K, V)]) -> Vec<(K, V)> {
-    let mut run = Vec::with_capacity(a.len() + b.len());
+    let mut run = mapped(a.len() + b.len());
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     while let (Some(left), Some(right)) = (a.peek(), b.peek()) {
         let next = if left.0 < right.0 { a.next() } else { b.next() };
@@ -117,8 +135,11 @@ mod tests {
         assert!((0..count).all(|number| runs.get(&scattered(number)) == Some(number)));
         assert_eq!(runs.get(&scattered(count)), None);
         assert!(runs.runs.len() <= 5, "{} runs", runs.runs.len());
-        let spare = |run: &Arc<Vec<(u64, u64)>>| run.capacity() > run.len();
-        assert!(!runs.runs.iter().skip(1).any(spare));
+        // All of them are mapped by themselves, and none has room beyond that.
+        let is_mapped = |run: &Arc<Vec<(u64, u64)>>| {
+            run.capacity() == run.len().max(RUN_BYTES_MIN / size_of::<(u64, u64)>())
+        };
+        assert!(runs.runs.iter().all(is_mapped));
     }
 
     #[test]

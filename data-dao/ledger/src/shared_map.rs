@@ -6,37 +6,39 @@ use std::sync::Arc;
 /// smaller, as a clone counts up once per chunk.
 const CHUNK_MAX: usize = 64;
 
-/// A map in chunks of neighbours. A clone takes one counter per chunk (1/64 of the entries, or 1/32); a change after it
-/// copies the chunk that it touches, once.
+/// A map in chunks of neighbours. A clone takes one counter per chunk (with chunks of 64, for 1/64 of the entries, or 1/32);
+/// a change after it copies the chunk that it touches, once.
+///
+/// * `CHUNK` — most entries of one chunk, above 1.
 #[derive(Debug)]
-pub struct SharedMap<K, V> {
+pub struct SharedMap<K, V, const CHUNK: usize = CHUNK_MAX> {
     /// Ascending; none is empty.
     chunks: Vec<Arc<Vec<(K, V)>>>,
     len: usize,
 }
 
-impl<K, V> Clone for SharedMap<K, V> {
+impl<K, V, const CHUNK: usize> Clone for SharedMap<K, V, CHUNK> {
     fn clone(&self) -> Self {
         Self { chunks: self.chunks.clone(), len: self.len }
     }
 }
 
-impl<K, V> Default for SharedMap<K, V> {
+impl<K, V, const CHUNK: usize> Default for SharedMap<K, V, CHUNK> {
     fn default() -> Self {
         Self { chunks: Vec::new(), len: 0 }
     }
 }
 
 /// By what is in them: how it is cut into chunks depends on what happened.
-impl<K: PartialEq, V: PartialEq> PartialEq for SharedMap<K, V> {
+impl<K: PartialEq, V: PartialEq, const CHUNK: usize> PartialEq for SharedMap<K, V, CHUNK> {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && self.iter().eq(other.iter())
     }
 }
 
-impl<K: Eq, V: Eq> Eq for SharedMap<K, V> {}
+impl<K: Eq, V: Eq, const CHUNK: usize> Eq for SharedMap<K, V, CHUNK> {}
 
-impl<K, V> SharedMap<K, V> {
+impl<K, V, const CHUNK: usize> SharedMap<K, V, CHUNK> {
     /// How many entries there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -65,7 +67,7 @@ impl<K, V> SharedMap<K, V> {
     }
 }
 
-impl<K: Ord, V> SharedMap<K, V> {
+impl<K: Ord, V, const CHUNK: usize> SharedMap<K, V, CHUNK> {
     /// The chunk in which `key` is or would be: the first that ends at it or after, or else the last.
     fn chunk_of(&self, key: &K) -> usize {
         let before = |chunk: &Arc<Vec<(K, V)>>| chunk.last().is_some_and(|(last, _)| last < key);
@@ -114,7 +116,7 @@ impl<K: Ord, V> SharedMap<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
+impl<K: Ord + Clone, V: Clone, const CHUNK: usize> SharedMap<K, V, CHUNK> {
     /// The value of a key, to be changed: its chunk is copied if a clone shares it.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let (chunk, place) = self.find(key)?;
@@ -136,9 +138,9 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         };
         chunk.insert(place, (key, value));
         self.len += 1;
-        if chunk.len() > CHUNK_MAX {
+        if chunk.len() > CHUNK {
             // What comes in ascending order leaves full chunks behind.
-            let from = if place == CHUNK_MAX { CHUNK_MAX } else { CHUNK_MAX / 2 };
+            let from = if place == CHUNK { CHUNK } else { CHUNK / 2 };
             let rest = chunk.split_off(from);
             self.chunks.insert(at + 1, Arc::new(rest));
         }
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn ascending_keys_fill_their_chunks() {
-        let mut map = SharedMap::default();
+        let mut map = SharedMap::<u16, u32>::default();
         map.extend((0..640_u16).map(|key| (key, u32::from(key))));
         assert_eq!(map.chunks.len(), 10);
     }
@@ -194,7 +196,7 @@ mod tests {
             asked in proptest::collection::vec(0_u16..700, 1..50),
             cloned_at in 0_usize..1_500,
         ) {
-            let (mut shared, mut map) = (SharedMap::default(), BTreeMap::new());
+            let (mut shared, mut map) = (SharedMap::<u16, u32>::default(), BTreeMap::new());
             let mut clones = None;
             for (number, (key, step)) in (0_u32..).zip(steps) {
                 if number as usize == cloned_at {

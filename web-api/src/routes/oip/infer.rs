@@ -119,7 +119,8 @@ async fn answer(
     (name, version): (&str, Option<&str>),
     request: Request,
 ) -> Result<Response, ApiError> {
-    let headers = request.headers().clone();
+    let (parts, body) = request.into_parts();
+    let (headers, request) = (parts.headers, Request::new(body));
     // The only way to fail is a body that is too long, or breaks off.
     let bytes = Bytes::from_request(request, &()).await.map_err(|_source| ApiError::TooLarge)?;
     let body = Body::read(&headers, bytes).await?;
