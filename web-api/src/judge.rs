@@ -1,7 +1,13 @@
 //! Whoever decides whether a party lied about a member's update: put in by the composition root, as this crate knows no
 //! aggregation.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use data_dao_journal::{Dispute, FaultProven};
 use privacy_identity::{Signature, VerifyingKey};
@@ -27,10 +33,10 @@ type Decide = dyn Fn((Dispute, Signature), &[VerifyingKey], &[u8]) -> Result<Fau
     + Send
     + Sync;
 
-/// A judge of disclosures.
+/// A judge of disclosures. Clones are the same.
 #[derive(Clone)]
 pub struct Judge {
-    bytes_max: usize,
+    bytes_max: Arc<AtomicUsize>,
     decide: Arc<Decide>,
     pub(crate) turns: Arc<Semaphore>,
 }
@@ -45,11 +51,17 @@ impl Judge {
         + 'static,
     ) -> Self {
         let turns = Arc::new(Semaphore::new(DISCLOSURES_MAX));
-        Self { bytes_max, decide: Arc::new(decide), turns }
+        Self { bytes_max: Arc::new(bytes_max.into()), decide: Arc::new(decide), turns }
     }
 
-    pub(crate) const fn bytes_max(&self) -> usize {
-        self.bytes_max
+    /// Takes disclosures of up to `bytes_max` bytes from now on. A bound that was higher stays: who objects to a round under former
+    /// terms shows what was long under these.
+    pub fn take_up_to(&self, bytes_max: usize) {
+        self.bytes_max.fetch_max(bytes_max, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max.load(Ordering::Relaxed)
     }
 
     /// Decides; takes as long as reading a part of an update and the answers about it.
@@ -66,5 +78,20 @@ impl Judge {
 impl fmt::Debug for Judge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Judge").field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_follows_longer_terms_and_keeps_that_of_former_ones() {
+        let judge = Judge::new(10, |_, _, _| Err(JudgeError::Unable("asleep".to_owned())));
+        let served = judge.clone();
+        for (bytes_max, expected) in [(20, 20), (5, 20)] {
+            judge.take_up_to(bytes_max);
+            assert_eq!(served.bytes_max(), expected);
+        }
     }
 }

@@ -17,6 +17,7 @@ mod batcher;
 mod calendar;
 mod call_name;
 mod chart;
+mod courses;
 mod cursor;
 mod dashboard;
 mod extract;

@@ -183,6 +183,7 @@ impl ApiState {
         let shelf = self.shelf().figures();
         let in_flight = self.metrics().in_flight.load(Ordering::Relaxed);
         let waiting = self.batcher().waiting() as u64;
+        let explained = self.courses().replayed();
         let ready = u64::from(self.is_ready());
         for (name, kind, help, value) in [
             ("http_requests_in_flight", "gauge", "Requests being answered.", in_flight),
@@ -192,6 +193,12 @@ impl ApiState {
             ("model_cache_hits_total", "counter", "Models found in memory.", shelf.hits),
             ("model_cache_loads_total", "counter", "Models read from disk.", shelf.loads),
             ("model_cache_evictions_total", "counter", "Models let go.", shelf.evictions),
+            (
+                "explained_steps_total",
+                "counter",
+                "Settlements replayed for explanations.",
+                explained,
+            ),
             ("ledger_entries", "gauge", "Entries in the ledger.", self.store().size()),
             ("ready", "gauge", "Whether the node can serve.", ready),
         ] {

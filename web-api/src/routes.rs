@@ -40,7 +40,7 @@ mod usage;
 use axum::{extract::DefaultBodyLimit, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use explanations::{ExplainedRound, explained, take_step};
+pub(crate) use explanations::{ExplainedRound, ROUNDS_EXPLAINED_MAX, explained, take_step};
 pub(crate) use federations::{ended, value_unit};
 
 use crate::ApiState;

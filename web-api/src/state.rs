@@ -19,6 +19,7 @@ use trainer_model::ComputeDevice;
 use crate::api_error::ApiError;
 use crate::appender::Appender;
 use crate::batcher::Batcher;
+use crate::courses::Courses;
 use crate::http_policy::HttpPolicy;
 use crate::http_signature::Nonces;
 use crate::inference::EXPLANATIONS_MAX;
@@ -85,6 +86,7 @@ struct Inner {
     signer: OnceLock<ModelSigner>,
     judge: OnceLock<Judge>,
     standstill: Standstill,
+    courses: Courses,
     failed: watch::Sender<bool>,
     /// Entries that the tiles have; held while they are written.
     exported: Mutex<u64>,
@@ -120,6 +122,7 @@ impl ApiState {
             signer: OnceLock::new(),
             judge: OnceLock::new(),
             standstill: Standstill::default(),
+            courses: Courses::default(),
             failed: watch::Sender::new(false),
             exported: Mutex::new(0),
         }))
@@ -224,6 +227,10 @@ impl ApiState {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    pub(crate) fn courses(&self) -> &Courses {
+        &self.0.courses
     }
 
     pub(crate) fn batcher(&self) -> &Batcher {

@@ -43,7 +43,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde_json::json;
 use tokio::net::TcpListener;
 use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Parameters};
-use web_api::{ApiParts, ApiState, Clock, ConnectionLimits, Tls, secret_hash};
+use web_api::{ApiParts, ApiState, Clock, ConnectionLimits, Judge, Tls, secret_hash};
 
 pub use config::{
     AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, FounderConfig, ListenConfig,
@@ -173,7 +173,7 @@ impl Node {
             device,
         };
         let api = ApiState::with_policy(parts, policy);
-        equip(&api, &config.state_dir, &key, terms.unverified_body())?;
+        let judge = equip(&api, &config.state_dir, &key, terms.unverified_body())?;
         let link = if args.rest_only {
             None
         } else {
@@ -206,6 +206,7 @@ impl Node {
             released: false.into(),
             buffer: std::sync::Mutex::default(),
             still: api.standstill().clone(),
+            judge,
             tried: None,
         };
         if args.rest_only {
@@ -254,12 +255,13 @@ fn equip(
     state_dir: &Path,
     key: &SigningKey,
     terms: &FederationTerms,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Judge> {
     // The state is new: there is neither yet.
     let _first = api.sign_models_with(models::signer(state_dir)?);
     let own = SigningKey::from_seed(&key.seed());
-    let _first = api.judge_with(disclosure_judge(state_dir.to_owned(), own, terms));
-    Ok(())
+    let judge = disclosure_judge(state_dir.to_owned(), own, terms);
+    let _first = api.judge_with(judge.clone());
+    Ok(judge)
 }
 
 /// The text of all figures of this node.

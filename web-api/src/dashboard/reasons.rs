@@ -51,7 +51,7 @@ impl Reasons {
         let fresh = || Replayed { course: Course::newest_only(), steps: 0 };
         let mut replayed = known.map_or_else(fresh, |known| (*known).clone());
         for step in &steps {
-            take_step(state, &mut replayed.course, step).await?;
+            replayed.course = take_step(state, replayed.course, step).await?;
             replayed.steps += 1;
         }
         let replayed = Arc::new(replayed);

@@ -1,7 +1,7 @@
 //! Why a contributor earned what it did, round for round: recomputed from the log.
 
 use axum::{Json, extract::State};
-use data_dao_journal::{Body, Course, ExplainedStep, Explanation, Federation, VALUE_METHOD};
+use data_dao_journal::{Body, Course, ExplainedStep, Explanation, VALUE_METHOD};
 use data_dao_ledger::Name;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
@@ -11,11 +11,12 @@ use super::federations::value_unit;
 use crate::ApiState;
 use crate::amount::{in_units, text};
 use crate::api_error::ApiError;
+use crate::courses::Courses;
 use crate::extract::PathPart;
 use crate::problem::Problem;
 
-/// Most rounds that a request replays; of a federation with more, the log itself tells (`sahakar audit`).
-const ROUNDS_EXPLAINED_MAX: usize = 1_000;
+/// Most rounds that are explained; of a federation with more, the log itself tells (`sahakar audit`).
+pub(crate) const ROUNDS_EXPLAINED_MAX: usize = 1_000;
 
 /// What a contributor earned in a federation, and why.
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,26 +123,6 @@ pub(crate) struct ExplainedRound {
     pub(crate) index: u64,
 }
 
-/// What replaying takes of a federation.
-struct Replayed {
-    unit: f64,
-    /// Settlements of its first rounds, and pay of theirs that was voided.
-    steps: Vec<ExplainedStep>,
-    rounds: usize,
-}
-
-impl Replayed {
-    /// None if the key is no member's.
-    fn of(federation: &Federation, member: &VerifyingKey) -> Option<Self> {
-        federation.members().get(member)?;
-        Some(Self {
-            unit: value_unit(federation),
-            steps: federation.explained_steps(ROUNDS_EXPLAINED_MAX),
-            rounds: federation.settled().len().min(ROUNDS_EXPLAINED_MAX),
-        })
-    }
-}
-
 /// Why a contributor earned what it did
 #[utoipa::path(get, path = "/v1/federations/{name}/contributors/{key}/rounds", tag = "federations",
     params(("name" = String, Path, description = "The federation's name"),
@@ -167,34 +148,37 @@ pub(crate) async fn list(
     }))
 }
 
-/// Replays a federation's rounds for one contributor; nothing if it is no member of it.
+/// A federation's rounds, explained for one contributor; nothing if it is no member of it.
 pub(crate) async fn explained(
     state: &ApiState,
     federation: &Name,
     member: &VerifyingKey,
 ) -> Result<Option<Explained>, ApiError> {
-    let replayed = state.store().view(|state| Replayed::of(state.federation(federation)?, member));
-    let Some(replayed) = replayed else { return Ok(None) };
-    let mut course = Course::default();
-    for step in &replayed.steps {
-        take_step(state, &mut course, step).await?;
-    }
-    let own = course.of(member).iter().cloned();
-    let rounds =
-        own.map(|own| ExplainedRound { explanation: own.explanation, index: own.index }).collect();
-    let looked_at = crate::amount::count(replayed.rounds);
-    Ok(Some(Explained { rounds, looked_at, unit: replayed.unit }))
+    let found = state.store().view(|state| {
+        let federation = state.federation(federation)?;
+        federation.members().get(member)?;
+        Some((value_unit(federation), federation.settled().len().min(ROUNDS_EXPLAINED_MAX)))
+    });
+    let Some((unit, rounds)) = found else { return Ok(None) };
+    let Some(replayed) = Courses::of(state, federation).await? else { return Ok(None) };
+    let own = replayed.course.of(member).iter().cloned();
+    let explained = |own: data_dao_journal::Explained| ExplainedRound {
+        explanation: own.explanation,
+        index: own.index,
+    };
+    let looked_at = crate::amount::count(rounds);
+    Ok(Some(Explained { rounds: own.map(explained).collect(), looked_at, unit }))
 }
 
 /// Takes the next step of a federation's course, whose entries are read from the database.
 ///
 /// # Errors
-/// The database fails.
+/// The database fails; the course is lost then.
 pub(crate) async fn take_step(
     state: &ApiState,
-    course: &mut Course,
+    mut course: Course,
     step: &ExplainedStep,
-) -> Result<(), ApiError> {
+) -> Result<Course, ApiError> {
     let mut bodies: Vec<Option<Body>> = Vec::new();
     let first = match step {
         ExplainedStep::Settled { first_index, index, .. } => {
@@ -205,8 +189,13 @@ pub(crate) async fn take_step(
         }
         ExplainedStep::Voided(voided) => voided.index,
     };
-    course.take(step, |index| {
-        bodies.get_mut(usize::try_from(index - first).ok()?).and_then(Option::take)
+    let step = *step;
+    // Each compares every two contributors.
+    let taking = tokio::task::spawn_blocking(move || {
+        course.take(&step, |index| {
+            bodies.get_mut(usize::try_from(index - first).ok()?).and_then(Option::take)
+        });
+        course
     });
-    Ok(())
+    taking.await.map_err(ApiError::internal)
 }

@@ -1,6 +1,8 @@
 //! Federations, members, models.
 
-use super::support::Node;
+use privacy_identity::Digest;
+
+use super::support::{Node, name, settle};
 
 #[tokio::test]
 async fn a_federation_shows_its_terms_rounds_and_contributors() {
@@ -30,6 +32,36 @@ async fn a_member_shows_what_it_earned_where() {
     assert_eq!(member["credits"], "500");
     assert_eq!(member["earnings"], "0");
     assert_eq!(member["federations"][0]["label"], "Winery 2 & Sons");
+}
+
+#[tokio::test]
+async fn a_settlement_is_replayed_once_however_often_it_is_explained() {
+    let node = Node::new().await;
+    let replayed = || {
+        let text = node.state.metrics_text();
+        let value =
+            text.lines().find_map(|line| line.strip_prefix("sahakar_explained_steps_total "));
+        value.map(str::to_owned).unwrap()
+    };
+    let explained = async |rounds: u64| {
+        for member in &node.members {
+            let path =
+                format!("/v1/federations/wine/contributors/{}/rounds", member.verifying_key());
+            let (one, other) = tokio::join!(node.get(&path), node.get(&path));
+            for answer in [one.json(), other.json()] {
+                assert_eq!(answer["rounds_explained"], rounds);
+                assert_eq!(answer["rounds"].as_array().unwrap().len() as u64, rounds);
+            }
+        }
+    };
+    explained(1).await;
+    assert_eq!(replayed(), "1");
+    let before =
+        node.state.store().view(|ledger| ledger.federation(&name("wine"))?.model()).unwrap();
+    settle(node.state.store(), &node.members, (1, before, Digest([9; 32]))).await;
+    // What is kept is not stale, and goes on from where it was.
+    explained(2).await;
+    assert_eq!(replayed(), "2");
 }
 
 #[tokio::test]

@@ -9,11 +9,11 @@
 //! The terms themselves come from the configuration, as at the start: members vote on their digest, and nothing but the terms
 //! with this digest is signed. So an operator puts the file in place before the vote is over, or after.
 
-use std::{path::Path, time::SystemTime};
+use std::path::Path;
 
 use aggregator_protocol::{DaoReply, Refusal};
 use anyhow::{Context as _, ensure};
-use privacy_identity::Digest;
+use privacy_identity::{Digest, Tag};
 use serde_json::json;
 
 use super::{
@@ -24,8 +24,8 @@ use crate::vote_evidence::VoteEvidence;
 /// Voted terms that the configuration did not make.
 #[derive(Debug, Clone)]
 pub(crate) struct Tried {
-    /// Which, and when the configuration had been written.
-    what: (Digest, Option<SystemTime>),
+    /// Which, and what the configuration was.
+    what: (Digest, Option<Digest>),
     /// Why not.
     pub(super) reason: String,
 }
@@ -49,12 +49,12 @@ impl RoundService {
     }
 
     /// Goes over to the terms that members voted for, if there are others than those served and no round is open. A
-    /// configuration that does not make them ends nothing: it is told, and tried again when the file changes.
+    /// configuration that does not make them ends nothing: it is told, and tried again when the file has other content.
     pub(super) fn change_terms(&mut self) -> anyhow::Result<()> {
         let served = self.terms.unverified_body().id();
         let agreed = self.federation(|f| f.open_round().is_none().then(|| f.policy().terms))?;
         let Some(agreed) = agreed.filter(|agreed| *agreed != served) else { return Ok(()) };
-        let what = (agreed, written(&self.source));
+        let what = (agreed, content(&self.source));
         if self.tried.as_ref().is_some_and(|tried| tried.what == what) {
             return Ok(());
         }
@@ -116,6 +116,7 @@ impl RoundService {
         founding::replace_terms(&self.vault, &former, &terms)?;
         self.evaluator = evaluator;
         self.config.federation = config.federation;
+        self.judge.take_up_to(super::judging::disclosure_bytes_max(terms.unverified_body()));
         self.terms = terms;
         // What members had trained was under the former terms.
         self.buffer = std::sync::Mutex::default();
@@ -123,7 +124,33 @@ impl RoundService {
     }
 }
 
-/// When the configuration was written, where the system says so.
-fn written(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|file| file.modified()).ok()
+/// What is in the configuration; none if it cannot be read. Not when it was written: two versions may have one time, by a copy
+/// that keeps it or a clock that was set back.
+fn content(path: &Path) -> Option<Digest> {
+    std::fs::read(path).ok().map(|bytes| Digest::of(Tag::Terms, &bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, time::SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn another_configuration_of_the_same_time_and_length_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        let write = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            content(&path)
+        };
+        let first = write("rounds = 10");
+        assert!(first.is_some());
+        assert_ne!(write("rounds = 11"), first);
+        assert_eq!(write("rounds = 10"), first);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(content(&path), None);
+    }
 }

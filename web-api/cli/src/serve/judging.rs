@@ -15,12 +15,16 @@ use crate::commands::value::judge::{Judgement, judgement};
 /// * `terms` — those in force: no part of an update is longer than their longest message.
 #[must_use]
 pub fn disclosure_judge(state_dir: PathBuf, key: SigningKey, terms: &FederationTerms) -> Judge {
-    let bytes_max = message_bytes_max(terms).min(MESSAGE_BYTES_MAX);
-    Judge::new(bytes_max, move |objection, keys, disclosure| {
+    Judge::new(disclosure_bytes_max(terms), move |objection, keys, disclosure| {
         let judged = judgement(&state_dir, disclosure)
             .map_err(|error| JudgeError::Unfounded(format!("{error:#}")))?;
         proven(objection, keys, &judged, &key)
     })
+}
+
+/// The longest disclosure about a round under these terms.
+pub(super) fn disclosure_bytes_max(terms: &FederationTerms) -> usize {
+    message_bytes_max(terms).min(MESSAGE_BYTES_MAX)
 }
 
 fn proven(

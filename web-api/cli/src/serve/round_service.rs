@@ -68,6 +68,8 @@ pub(crate) struct RoundService {
     pub(crate) released: std::sync::atomic::AtomicBool,
     /// Where it is said why no round starts.
     pub(crate) still: web_api::Standstill,
+    /// Who judges what members disclose: has to take what is long under the terms served.
+    pub(crate) judge: web_api::Judge,
     /// Who waits with what it trained, where members train at their own pace.
     pub(crate) buffer: std::sync::Mutex<super::buffer::Buffer>,
     /// The voted terms that the configuration did not make, and what file that was.
