@@ -53,7 +53,7 @@ pub use settings::{
     HOLD_OUT_PERCENT_MAX, Language, Look, Place, Settings, SettingsError, Shade, VERSION,
 };
 pub use terms::{Noise, OwnPace, Terms};
-pub use training::{End, Phase, Round, Running, Steps, Training};
+pub use training::{End, Phase, Round, Running, Steps, Training, Tried};
 pub use turns::Turns;
 pub use ui::Window;
 pub use words::Words;

@@ -92,13 +92,7 @@ impl Runner {
             }
             Effect::Browse(what) => self.browse(what),
             Effect::Preview { path, terms, mapping } => self.slowly(Failure::Table, move |_, _| {
-                match Preview::read(&path, &terms, mapping) {
-                    Ok(preview) => Ok(News::Table(Box::new(preview))),
-                    Err(PreviewError::Source(error)) => {
-                        Ok(News::Unreadable(Box::new(error.refusal())))
-                    }
-                    Err(error) => Err(error.into()),
-                }
+                looked_at(Preview::read(&path, &terms, mapping))
             }),
             Effect::Start(run) => self.start_trainer(&run),
             Effect::Stop => {
@@ -264,5 +258,14 @@ impl Runner {
             }
             Err(error) => self.teller.failed(Failure::Erase, &error),
         }
+    }
+}
+
+/// Why data cannot be read is told in parts: the window has its own words for it.
+fn looked_at(read: Result<Preview, PreviewError>) -> anyhow::Result<News> {
+    match read {
+        Ok(preview) => Ok(News::Table(Box::new(preview))),
+        Err(PreviewError::Source(error)) => Ok(News::Unreadable(Box::new(error.refusal()))),
+        Err(error) => Err(error.into()),
     }
 }

@@ -109,6 +109,15 @@ pub struct Steps {
     pub left_seconds: Option<f64>,
 }
 
+/// The model that came last, tried on the rows that are kept from training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tried {
+    /// Share of the rows that it tells right, from 0 to 1.
+    pub accuracy: f64,
+    /// How many rows these are.
+    pub rows: u64,
+}
+
 /// Training as it goes.
 #[derive(Debug, Clone, Default)]
 pub struct Training {
@@ -122,6 +131,8 @@ pub struct Training {
     pub steps: Steps,
     /// Loss over all steps so far: (step, loss).
     pub losses: Vec<[f64; 2]>,
+    /// The newest model on rows that were kept from training; none where no row is kept.
+    pub tried: Option<Tried>,
     /// Rounds that ended, oldest first.
     pub rounds: VecDeque<Round>,
     /// What it computes on.
@@ -163,6 +174,10 @@ impl Training {
                 self.round = round;
                 self.steps = Steps::default();
                 self.began = None;
+            }
+            "held_out" => {
+                let rows = number("rows").unwrap_or_default();
+                self.tried = event["accuracy"].as_f64().map(|accuracy| Tried { accuracy, rows });
             }
             "training" => self.step(event),
             "trained" => {

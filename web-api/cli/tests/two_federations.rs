@@ -1,6 +1,6 @@
 //! Two federations of one window that train at once: two real co-operatives, one desk with two seats, and real trainers that
 //! take turns within what the person allows this computer.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
     collections::BTreeMap,

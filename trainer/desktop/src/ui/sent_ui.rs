@@ -58,7 +58,7 @@ fn table_ui(ui: &mut Ui, view: &View<'_>, lines: &[SentLine], height: f32) {
     let columns = [
         (view.t("sent_time"), 165.0),
         (view.t("sent_whom"), 70.0),
-        (view.t("sent_kind"), 55.0),
+        (view.t("sent_kind"), 72.0),
         (view.t("sent_bytes"), 60.0),
         (view.t("sent_sealed"), 115.0),
         (view.t("sent_digest"), 104.0),

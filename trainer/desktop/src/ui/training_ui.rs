@@ -134,6 +134,14 @@ fn now_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
             view.fill("training_speed_value", &[("speed", &format!("{speed:.0}"))])
         });
         let loss = training.losses.last().map_or_else(dash, |[_, loss]| format!("{loss:.4}"));
+        let accuracy = training.tried.map_or_else(
+            || view.t("training_accuracy_none").to_owned(),
+            |tried| {
+                let (percent, rows) =
+                    (format!("{:.1}", tried.accuracy * 100.0), tried.rows.to_string());
+                view.fill("training_accuracy_of", &[("percent", &percent), ("rows", &rows)])
+            },
+        );
         rows_ui(
             ui,
             "now",
@@ -141,6 +149,7 @@ fn now_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
                 (view.t("training_round"), round),
                 (view.t("training_phase"), view.words.text(training.phase.key()).to_owned()),
                 (view.t("training_loss"), loss),
+                (view.t("training_accuracy"), accuracy),
                 (view.t("training_speed"), speed),
                 (view.t("training_left"), steps.left_seconds.map_or_else(dash, figures::span)),
                 (view.t("training_device"), training.device.clone().unwrap_or_else(dash)),

@@ -154,7 +154,9 @@ fn why_data_cannot_be_read_is_told_in_the_persons_language() {
     let dir = tempfile::tempdir().unwrap();
     let mut why = |bytes: Option<&[u8]>, expected: &str, line: Option<&str>| {
         let path = dir.path().join("1");
-        bytes.map_or((), |bytes| std::fs::write(&path, bytes).unwrap());
+        if let Some(bytes) = bytes {
+            std::fs::write(&path, bytes).unwrap();
+        }
         let refused = Preview::read(&path, &terms(), Mapping::default()).err().unwrap();
         let trainer_desktop::PreviewError::Source(refused) = refused else { panic!("{refused}") };
         tested.tell(News::Unreadable(Box::new(refused.refusal())));

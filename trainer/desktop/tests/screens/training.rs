@@ -14,11 +14,13 @@ fn training_shows_round_loss_speed_and_how_rounds_ended() {
         json!({"event": "ready", "samples": 100, "device": "CPU, 8 threads"}),
         json!({"event": "joined"}),
         json!({"event": "ordered", "round": 2}),
+        json!({"event": "held_out", "round": 2, "accuracy": 0.775, "loss": 0.5, "rows": 40}),
         json!({"event": "training", "round": 2, "step": 5, "steps": 20, "examples": 160, "loss": 0.9, "at_ms": 1_000}),
         json!({"event": "training", "round": 2, "step": 10, "steps": 20, "examples": 320, "loss": 0.8, "at_ms": 2_000}),
     ] {
         tested.tell(News::Trainer(event));
     }
+    tested.assert_sees(&["77.5 % of 40 rows that were kept from training"]);
     tested.assert_sees(&["3 of 15", "0.8000", "160 examples each second", "2 s", "CPU, 8 threads"]);
     for event in [
         json!({"event": "trained", "round": 2, "loss": 0.75, "seconds": 3.0, "steps": 20}),
