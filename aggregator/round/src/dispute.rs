@@ -22,8 +22,8 @@ pub enum Finding {
     /// The sum is not the coordinator's for this round.
     #[error("the sum is not the coordinator's for this round")]
     NotOurs,
-    /// The coordinator does not show the sum. It keeps the last rounds', so that this is an excuse only
-    /// for a member that was away for longer; silence must not be a way around the check.
+    /// The coordinator does not show the sum, and does not prove either that it is too old to be kept
+    /// ([`crate::sum_may_be_forgotten`]): silence must not be a way around the check.
     #[error("the coordinator does not show the sum, so that it could not be checked")]
     Withheld,
     /// Another sum than the one that the receipt names.

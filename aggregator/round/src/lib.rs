@@ -83,7 +83,9 @@ pub use privacy_loss::{privacy_loss, round_loss_micro};
 pub use round_secret::RoundSecret;
 pub use share_disclosure::{ShareDisclosure, Verdict};
 pub use shared_work::{BatchError, SharedWork, SharedWorkError};
-pub use sum_check::{CheckedSum, check_model, check_sum};
+pub use sum_check::{
+    CheckedSum, check_model, check_sum, check_sum_without_secret, sum_may_be_forgotten,
+};
 pub use sum_products::SumProducts;
 pub use terms_change::{Bearing, TermsChange, TermsChangeError, TermsDifference};
 pub use update_store::{KeptUpdate, MemoryUpdates, PartFault, UpdateId, UpdateStore};

@@ -5,11 +5,13 @@
 //! tags, any member of the cohort finds the first three (`privacy_secagg::TagKey`); with the model from
 //! which it trained, each finds the last.
 
-use aggregator_protocol::{AcceptedSet, FederationTerms, Refusal, RoundId, RoundReceipt, RoundSum};
+use aggregator_protocol::{
+    AcceptedSet, FederationTerms, FetchedReceipt, Refusal, RoundId, RoundReceipt, RoundSum,
+};
 use privacy_identity::{Digest, Signed, Tag, VerifyingKey};
 use privacy_secagg::{LinearTag, Tagging};
 
-use crate::{Dispute, Finding, Grouping, RoundSecret, StepError, step_of};
+use crate::{Dispute, Finding, Grouping, RoundSecret, StepError, coordinator::SUMS_MAX, step_of};
 
 /// A sum that was checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,15 +37,73 @@ pub fn check_sum(
     secret: Option<&RoundSecret>,
 ) -> Result<CheckedSum, Box<Dispute>> {
     sum.ok_or(Finding::Withheld)
-        .and_then(|sum| found(terms, receipt, sum, secret))
+        .and_then(|sum| found(terms, receipt, sum, &Key::Held(secret)))
         .map_err(|finding| Box::new(Dispute::over(terms, receipt, *finder, finding)))
+}
+
+/// As [`check_sum`], all but the tags: by a member that no longer has the secret of the round. What passes is the sum that the
+/// receipt names; that it is the sum of what the members sealed was **not** checked, and must not be told as if it were.
+///
+/// # Errors
+/// [`Dispute`].
+pub fn check_sum_without_secret(
+    terms: &FederationTerms,
+    finder: &VerifyingKey,
+    receipt: &RoundReceipt,
+    sum: &Signed<RoundSum>,
+) -> Result<CheckedSum, Box<Dispute>> {
+    found(terms, receipt, sum, &Key::Gone)
+        .map_err(|finding| Box::new(Dispute::over(terms, receipt, *finder, finding)))
+}
+
+/// Whether the coordinator may have forgotten the sum of `round`: it keeps those of the newest [`SUMS_MAX`] rounds that ended,
+/// and proves here that so many ended after this one.
+///
+/// * `later` — what it says of the round [`SUMS_MAX`] later.
+///
+/// Threat: a coordinator that withholds a sum and says that it is too old. It has to show a later round that the DAO node granted,
+/// and its own signature on how that ended; an abort that never was is a signed lie, which the ledger refutes.
+#[must_use]
+pub fn sum_may_be_forgotten(
+    terms: &FederationTerms,
+    round: RoundId,
+    later: &FetchedReceipt,
+) -> bool {
+    let (federation, coordinator) = (terms.id(), &terms.coordinator().verifying);
+    let Some(number) = round.0.checked_add(SUMS_MAX as u64) else { return false };
+    match later {
+        FetchedReceipt::Settled { receipt, .. } => {
+            let Ok(receipt) = receipt.clone().verify_by(Tag::RoundReceipt, coordinator) else {
+                return false;
+            };
+            let grant = receipt.body().grant.clone().verify_by(Tag::RoundGrant, &terms.dao_node);
+            grant.is_ok_and(|grant| {
+                grant.body().federation == federation && grant.body().round.0 == number
+            })
+        }
+        FetchedReceipt::Aborted(abort) => {
+            let abort = abort.as_ref().clone().verify_by(Tag::RoundAbort, coordinator);
+            abort.is_ok_and(|abort| {
+                abort.body().federation == federation && abort.body().round.0 == number
+            })
+        }
+        FetchedReceipt::Pending | FetchedReceipt::Unknown => false,
+    }
+}
+
+/// What a member has of the key of the tags.
+enum Key<'a> {
+    /// The cohort's secret of the round, where there is a cohort.
+    Held(Option<&'a RoundSecret>),
+    /// It was deleted, or never reached this process.
+    Gone,
 }
 
 fn found(
     terms: &FederationTerms,
     receipt: &RoundReceipt,
     sum: &Signed<RoundSum>,
-    secret: Option<&RoundSecret>,
+    key: &Key<'_>,
 ) -> Result<CheckedSum, Finding> {
     let verified = sum.clone().verify_by(Tag::RoundSum, &terms.coordinator().verifying);
     let verified = verified.map_err(|_source| Finding::NotOurs)?;
@@ -65,13 +125,22 @@ fn found(
         return Err(Finding::Step(StepError::Groups(Refusal::BadSet)));
     }
     for (set, sum) in grouping.sets().iter().zip(body.sums()) {
-        check_tags(terms, body.round, set, sum, secret)?;
+        match key {
+            Key::Held(secret) => check_tags(terms, body.round, set, sum, *secret)?,
+            Key::Gone => check_form(terms, sum.1)?,
+        }
     }
     match step_of(terms, grant, body) {
         Ok(mean) => Ok(CheckedSum { mean }),
         Err(StepError::Decode(error)) => Err(Finding::Undecodable(error)),
         Err(other) => Err(Finding::Step(other)),
     }
+}
+
+/// There is a tag where the terms ask for one.
+fn check_form(terms: &FederationTerms, tag: Option<[u64; 2]>) -> Result<(), Finding> {
+    let tagged = terms.encoding.options().tagging == Tagging::Linear;
+    if tagged == tag.is_some() { Ok(()) } else { Err(Finding::Untagged) }
 }
 
 fn check_tags(

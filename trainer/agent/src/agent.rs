@@ -67,6 +67,8 @@ pub struct Summary {
     pub refused: u64,
     /// Rounds for which the coordinator broke its promise.
     pub disputed: u64,
+    /// Of the counted rounds, those whose record could not be checked in full ([`AgentEvent::Unchecked`]).
+    pub unchecked: u64,
     /// The values of the counted rounds, added up, in units of the validation loss.
     pub value: f64,
 }

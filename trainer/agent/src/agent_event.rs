@@ -129,6 +129,13 @@ pub enum AgentEvent {
         /// How many updates the sum has.
         participants: usize,
     },
+    /// The update is proven to be in the set of the sum, as [`Self::Counted`] tells next; the record was not checked in full.
+    Unchecked {
+        /// The round.
+        round: RoundId,
+        /// What was not checked, and why.
+        reason: String,
+    },
     /// The round was given up; nothing was opened.
     Aborted {
         /// The round.
@@ -218,6 +225,7 @@ impl AgentEvent {
                 "event": "counted", "round": round.0,
                 "value": value, "participants": participants,
             }),
+            Self::Unchecked { round, reason } => with_reason("unchecked", *round, reason),
             Self::Aborted { round, reason } => with_reason("aborted", *round, reason),
             Self::Refused { round, reason } => with_reason("refused", *round, reason),
             Self::Disputed { round, reason } => with_reason("disputed", *round, reason),
@@ -302,6 +310,10 @@ mod tests {
         check(
             &AgentEvent::Refused { round, reason: reason() },
             r#"{"event":"refused","round":3,"reason":"late"}"#,
+        );
+        check(
+            &AgentEvent::Unchecked { round, reason: reason() },
+            r#"{"event":"unchecked","round":3,"reason":"late"}"#,
         );
         check(
             &AgentEvent::Aborted { round, reason: reason() },

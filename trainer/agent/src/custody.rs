@@ -6,7 +6,9 @@
 
 use std::sync::Mutex;
 
-use aggregator_protocol::{AggregatorReply, AggregatorRequest, FederationTerms, MESSAGE_BYTES_MAX};
+use aggregator_protocol::{
+    AggregatorReply, AggregatorRequest, FederationTerms, MESSAGE_BYTES_MAX, Refusal, RoundId,
+};
 use aggregator_round::{AggregatorContext, MemoryUpdates, PeerAggregator, PeerInput};
 use privacy_identity::{Decode, DecodeError, Encode, Reader, SealingKey, SigningKey, Writer};
 
@@ -25,6 +27,24 @@ pub(crate) struct StoredCustody {
 }
 
 impl StoredCustody {
+    /// What was stored after one answer.
+    #[cfg(test)]
+    pub(crate) fn of(input: PeerInput) -> Self {
+        Self { inputs: vec![input], updates: MemoryUpdates::default() }
+    }
+
+    /// The newest round of which something was answered.
+    pub(crate) fn round(&self) -> Option<RoundId> {
+        let of = |input: &PeerInput| match input {
+            PeerInput::Prepared { order, .. } => {
+                order.unverified_body().grant.unverified_body().round
+            }
+            PeerInput::Agreed { round, .. } | PeerInput::Summed { round, .. } => *round,
+            PeerInput::Scored(probes) => probes.unverified_body().round,
+        };
+        self.inputs.iter().map(of).max()
+    }
+
     fn push(&mut self, input: PeerInput) {
         match self.inputs.pop() {
             None => self.inputs.push(input),
@@ -60,6 +80,8 @@ impl Decode for StoredCustody {
 pub(crate) struct Custody {
     context: AggregatorContext,
     state: Mutex<(PeerAggregator, StoredCustody)>,
+    /// Nothing at or below it is answered: it was, under terms that its owner left.
+    floor: Option<RoundId>,
 }
 
 impl Custody {
@@ -79,7 +101,8 @@ impl Custody {
             taken.map_err(state.custody_damaged())?;
             machine = next;
         }
-        Ok(Self { context, state: Mutex::new((machine, stored)) })
+        let floor = state.answered_before()?;
+        Ok(Self { context, state: Mutex::new((machine, stored)), floor })
     }
 
     /// Answers one request; stored before this returns. Needs as long as opening all its shares does.
@@ -93,6 +116,10 @@ impl Custody {
     ) -> Result<AggregatorReply, AgentError> {
         let mut guard = self.state.lock().expect("no call panics while it holds the lock");
         let round = request.round();
+        if self.floor.is_some_and(|floor| round <= floor) {
+            let refusal = Refusal::AlreadyAnswered;
+            return Ok(AggregatorReply::Refused { round: Some(round), refusal });
+        }
         let (machine, mut stored) = std::mem::take(&mut *guard);
         let (machine, result) = machine.handle(&self.context, &stored.updates, request);
         let step = match result {

@@ -31,7 +31,7 @@ use crate::{
     stored_round::StoredRound,
 };
 use claim::{Claim, value_of};
-use cohort::Cohort;
+use cohort::{Cohort, Record};
 
 /// Bytes of a parameter in the plain vector.
 const PARAMETER_BYTES: usize = size_of::<f32>();
@@ -107,6 +107,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
             aborted: 0,
             refused: 0,
             disputed: 0,
+            unchecked: 0,
             value: 0.0,
         };
         Ok(Self {
@@ -433,7 +434,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
                 Ok(Outcome::Counted(receipt)) => {
                     self.contributor.count_control(round)?;
                     match self.check_record(&receipt, fetched).await? {
-                        Ok(()) => self.counted(round, &receipt),
+                        Ok(record) => self.counted(round, &receipt, record),
                         Err(dispute) => self.disputed(round, dispute.to_string()),
                     }
                     return self.end(round);
@@ -468,7 +469,8 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         }
     }
 
-    fn counted(&mut self, round: RoundId, receipt: &RoundReceipt) {
+    fn counted(&mut self, round: RoundId, receipt: &RoundReceipt, record: Record) {
+        self.note(round, record);
         let member = self.contributor.key.verifying_key();
         let value = value_of(&member, receipt, &self.contributor.terms);
         let participants = receipt.accepted.contributions().len();

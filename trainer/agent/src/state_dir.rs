@@ -8,6 +8,7 @@
 //!   terms/<digest>/  what belonged to terms that the owner left for others
 //!   round.bin    how far the last round got
 //!   custody.bin  what this member answered as a custodian in the newest such round
+//!   answered.bin  the newest round that it answered as a custodian under terms that it left
 //!   cohort.bin   this member's state in its cohort, encrypted
 //!   tag.bin      the cohort's secret of the round under way, until its sum was checked
 //!   shares.bin   the parts of one's own update of the round under way, until its values were checked
@@ -32,6 +33,7 @@ use std::{
 };
 
 use aggregator_network::{forget_unfinished_change, unlock_or_create_key};
+use aggregator_protocol::RoundId;
 use privacy_identity::{Decode, Encode, Passphrase};
 use zeroize::Zeroizing;
 
@@ -49,6 +51,7 @@ const LOCK: &str = "lock";
 const KEY: &str = "key";
 const ROUND: &str = "round.bin";
 const CUSTODY: &str = "custody.bin";
+const ANSWERED: &str = "answered.bin";
 const COHORT: &str = "cohort.bin";
 const PERSONAL: &str = "personal.safetensors";
 const PERSONAL_BEFORE: &str = "personal-before.safetensors";
@@ -123,9 +126,24 @@ impl StateDir {
         self.store(CUSTODY, custody)
     }
 
+    /// The newest round that it answered as a custodian under terms that it left: nothing at or below it is answered again, as terms
+    /// that are voted out and in again have the same digest.
+    pub(crate) fn answered_before(&self) -> Result<Option<RoundId>, AgentError> {
+        self.load(ANSWERED)
+    }
+
+    /// Remembers the newest round that is answered, before what says so is set aside. May happen again.
+    fn remember_answered(&self) -> Result<(), AgentError> {
+        let newest = self.custody()?.and_then(|custody| custody.round());
+        match newest.max(self.answered_before()?) {
+            Some(round) => self.store(ANSWERED, &round),
+            None => Ok(()),
+        }
+    }
+
     /// This member's state in its cohort, encrypted.
     pub(crate) fn cohort(&self) -> Result<Option<Vec<u8>>, AgentError> {
-        self.bytes(COHORT)
+        Ok(self.bytes(COHORT)?.map(|bytes| bytes.to_vec()))
     }
 
     /// Stores this member's state in its cohort, before anything that it justifies leaves.
@@ -159,7 +177,7 @@ impl StateDir {
     }
 
     fn load<T: Decode>(&self, name: &str) -> Result<Option<T>, AgentError> {
-        let decode = |bytes: Vec<u8>| {
+        let decode = |bytes: Zeroizing<Vec<u8>>| {
             T::from_bytes(&bytes).map_err(AgentError::damaged(&self.path.join(name)))
         };
         self.bytes(name)?.map(decode).transpose()
@@ -175,10 +193,11 @@ impl StateDir {
         }
     }
 
-    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, AgentError> {
+    /// What is in a file: zeroised on drop, as it may be a secret.
+    fn bytes(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, AgentError> {
         let path = self.path.join(name);
         match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
+            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(AgentError::state(&path)(error)),
         }

@@ -10,8 +10,8 @@ use aggregator_protocol::{
     RoundGrant, RoundId, RoundReceipt, RoundSum,
 };
 use aggregator_round::{
-    ContributorReceipt, Dispute, Membership, MembershipError, Now, Ordered, RoundSecret,
-    check_model, check_sum,
+    ContributorReceipt, Dispute, Membership, MembershipError, Now, Ordered, RoundSecret, SUMS_MAX,
+    check_model, check_sum, check_sum_without_secret, sum_may_be_forgotten,
 };
 use privacy_identity::{Digest, Signed};
 use trainer_model::Parameters;
@@ -264,45 +264,75 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         &mut self,
         receipt: &RoundReceipt,
         fetched: FetchedReceipt,
-    ) -> Result<Result<(), Box<Dispute>>, AgentError> {
+    ) -> Result<Result<Record, Box<Dispute>>, AgentError> {
         let round = receipt.round;
         if self.cohort.is_none() {
-            return Ok(Ok(()));
+            return Ok(Ok(Record::Checked));
         }
         let request = ContributorRequest::Sum { round };
         let sum = match self.ask(Question::Sum, &request).await? {
             ContributorReply::Sum(sum) => sum.map(|sum| *sum),
             other => return Err(Question::Sum.unanswered(&other)),
         };
-        let mut checked = self.judge(receipt, sum.as_ref())?;
-        if let (Ok(()), Some(sum)) = (&checked, &sum) {
-            checked = self.check_values(receipt, sum).await?;
+        let mut checked = if sum.is_none() && self.may_be_forgotten(round).await? {
+            Ok(Record::Unchecked(FORGOTTEN))
+        } else {
+            self.judge(receipt, sum.as_ref())?
+        };
+        if let (Ok(record), Some(sum)) = (&checked, &sum) {
+            let record = *record;
+            checked = self.check_values(receipt, sum).await?.map(|values| record.and(values));
         }
         self.keep_record(receipt, fetched, sum)?;
         Ok(checked)
+    }
+
+    /// Tells what was not checked of a round that counts.
+    pub(super) fn note(&mut self, round: RoundId, record: Record) {
+        let Record::Unchecked(reason) = record else { return };
+        self.summary.unchecked += 1;
+        tracing::warn!(round.id = %round, reason, "round {round} counts unchecked: {reason}");
+        (self.events)(AgentEvent::Unchecked { round, reason: reason.to_owned() });
+    }
+
+    /// Whether the coordinator proves that what it kept of `round` is too old: whoever was away for so long accuses nobody.
+    pub(super) async fn may_be_forgotten(&mut self, round: RoundId) -> Result<bool, AgentError> {
+        let later = RoundId(round.0.saturating_add(SUMS_MAX as u64));
+        let request = ContributorRequest::Receipt { round: later };
+        let later = match self.ask(Question::Receipt, &request).await? {
+            ContributorReply::Receipt(fetched) => fetched,
+            other => return Err(Question::Receipt.unanswered(&other)),
+        };
+        Ok(sum_may_be_forgotten(&self.contributor.terms, round, &later))
     }
 
     fn judge(
         &self,
         receipt: &RoundReceipt,
         sum: Option<&Signed<RoundSum>>,
-    ) -> Result<Result<(), Box<Dispute>>, AgentError> {
+    ) -> Result<Result<Record, Box<Dispute>>, AgentError> {
         let Contributor { terms, key, state, learner, .. } = &*self.contributor;
         let (me, round) = (key.verifying_key(), receipt.round);
         let secret = state.round_secret(round)?;
         let tagged = terms.encoding.options().tagging == privacy_secagg::Tagging::Linear;
-        if tagged && secret.is_none() && sum.is_some() {
-            tracing::warn!("the secret of round {round} is gone: its sum was not checked");
-            return Ok(Ok(()));
-        }
-        let checked = match check_sum(terms, &me, receipt, sum, secret.as_ref()) {
+        let (checked, record) = match sum.filter(|_| tagged && secret.is_none()) {
+            Some(sum) => {
+                let checked = check_sum_without_secret(terms, &me, receipt, sum);
+                (checked, Record::Unchecked(SECRET_GONE))
+            }
+            None => (check_sum(terms, &me, receipt, sum, secret.as_ref()), Record::Checked),
+        };
+        let checked = match checked {
             Ok(checked) => checked,
             Err(dispute) => return Ok(Err(dispute)),
         };
         let before = self.cohort.as_ref().and_then(|cohort| cohort.before.as_ref());
-        let Some((_, before)) = before.filter(|(of, _)| *of == round) else { return Ok(Ok(())) };
+        let Some((_, before)) = before.filter(|(of, _)| *of == round) else {
+            return Ok(Ok(record));
+        };
         let got: Option<Digest> = learner.digest_after(before, &checked.mean);
-        Ok(got.map_or(Ok(()), |got| check_model(terms, &me, receipt, got)))
+        let model = got.map_or(Ok(()), |got| check_model(terms, &me, receipt, got));
+        Ok(model.map(|()| record))
     }
 
     fn keep_record(
@@ -322,6 +352,31 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         let (federation, update) = (terms.id(), *update);
         let kept = ContributorReceipt { federation, member, update, receipt: *signed, proof, sum };
         state.store_receipt(receipt.round, &kept)
+    }
+}
+
+/// Why a record was not checked.
+const FORGOTTEN: &str =
+    "the coordinator no longer keeps the round's sum: this device was away for too many rounds";
+const SECRET_GONE: &str =
+    "the secret of the round's tags is gone: that the sum is the sum was not checked";
+
+/// How far the record of a counted round was checked; what is false in it is a dispute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Record {
+    /// As far as the terms let a member check it.
+    Checked,
+    /// Not all of it, and why.
+    Unchecked(&'static str),
+}
+
+impl Record {
+    /// Of two parts of a record.
+    const fn and(self, other: Self) -> Self {
+        match self {
+            Self::Checked => other,
+            Self::Unchecked(_) => self,
+        }
     }
 }
 

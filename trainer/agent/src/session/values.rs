@@ -8,12 +8,17 @@ use aggregator_protocol::{
 use aggregator_round::{Dispute, Finding, OwnShares, SumProducts, ValueFault, check_values};
 use privacy_identity::Signed;
 
-use super::Session;
+use super::{Session, cohort::Record};
 use crate::{
     AgentError, AgentEvent,
     caller::Question,
     contributor::{Contributor, blocking},
 };
+
+/// Why values were not checked.
+const FORGOTTEN: &str = "the coordinator no longer keeps what the round's values follow from";
+const PARTS_GONE: &str =
+    "the parts of the update are gone: what was answered of it was not checked";
 
 impl<F: Fn(AgentEvent) + Send> Session<F> {
     /// Asks what the values of a round were opened from and checks it: the scalars of all add up to what the
@@ -24,19 +29,21 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         &mut self,
         receipt: &RoundReceipt,
         sum: &Signed<RoundSum>,
-    ) -> Result<Result<(), Box<Dispute>>, AgentError> {
+    ) -> Result<Result<Record, Box<Dispute>>, AgentError> {
         let round = receipt.round;
         let request = ContributorRequest::Values { round };
         let record = match self.ask(Question::Values, &request).await? {
             ContributorReply::Values(record) => record,
             other => return Err(Question::Values.unanswered(&other)),
         };
+        // A round may have ended since the sum was shown.
+        if record.is_none() && self.may_be_forgotten(round).await? {
+            return Ok(Ok(Record::Unchecked(FORGOTTEN)));
+        }
         let Contributor { key, state, .. } = &*self.contributor;
         let me = key.verifying_key();
         let own = state.own_shares(round)?;
-        if own.is_none() {
-            tracing::warn!("the parts of round {round} are gone: one's own value was not checked");
-        }
+        let record_is = if own.is_none() { Record::Unchecked(PARTS_GONE) } else { Record::Checked };
         let (contributor, receipt, sum) =
             (Arc::clone(&self.contributor), receipt.clone(), sum.clone());
         let judged = move || {
@@ -55,7 +62,7 @@ impl<F: Fn(AgentEvent) + Send> Session<F> {
         if judged.is_err() && self.contributor.state.own_shares(round)?.is_some() {
             self.contributor.state.keep_disputed_shares(round)?;
         }
-        Ok(judged)
+        Ok(judged.map(|()| record_is))
     }
 
     /// Keeps what the DAO node has to see to judge the party at `place`; the owner hands it over.

@@ -54,6 +54,7 @@ impl StateDir {
         if let Some(agreed) = self.agreed_terms()?
             && agreed.unverified_body().id() != next.id()
         {
+            self.remember_answered()?;
             self.forget_round()?;
             self.forget_trained()?;
             let agreed = agreed.unverified_body();

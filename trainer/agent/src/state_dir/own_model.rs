@@ -19,7 +19,7 @@ impl StateDir {
     ) -> Result<Option<Parameters>, AgentError> {
         let again = self.load(PERSONAL_ROUND)? == Some(round);
         let name = if again { PERSONAL_BEFORE } else { PERSONAL };
-        let read = |bytes: Vec<u8>| {
+        let read = |bytes: Zeroizing<Vec<u8>>| {
             let path = self.path.join(name);
             Parameters::from_safetensors(layout, &bytes).map_err(AgentError::damaged(&path))
         };
@@ -61,7 +61,7 @@ impl StateDir {
 
     /// What was trained and waits for its round.
     pub(crate) fn trained(&self) -> Result<Option<Trained>, AgentError> {
-        let read = |bytes: Vec<u8>| {
+        let read = |bytes: Zeroizing<Vec<u8>>| {
             let bytes = Zeroizing::new(bytes);
             Trained::from_disk(&bytes).map_err(AgentError::damaged(&self.path.join(TRAINED)))
         };

@@ -20,7 +20,7 @@ const RECEIPTS: &str = "receipts";
 impl StateDir {
     /// The cohort's secret of `round`, if it is the one that is kept.
     pub(crate) fn round_secret(&self, round: RoundId) -> Result<Option<RoundSecret>, AgentError> {
-        let bytes = self.bytes(TAG)?.map(Zeroizing::new);
+        let bytes = self.bytes(TAG)?;
         let Some((number, secret)) = bytes.as_ref().and_then(|bytes| bytes.split_first_chunk())
         else {
             return Ok(None);

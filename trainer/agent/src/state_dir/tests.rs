@@ -109,3 +109,35 @@ fn a_directory_that_cannot_be_made_is_named() {
     let refused = StateDir::open(&file.join("state")).err().unwrap().to_string();
     assert!(refused.starts_with("cannot use "), "{refused}");
 }
+
+/// Terms that are voted out and in again have the same digest: what was answered under them stays answered.
+#[test]
+fn the_newest_round_that_was_answered_as_a_custodian_outlives_the_terms() {
+    use aggregator_protocol::AcceptedSet;
+    use aggregator_round::PeerInput;
+    use privacy_identity::{Digest, SigningKey};
+    let dir = tempdir().unwrap();
+    let state = StateDir::open(dir.path()).unwrap();
+    state.remember_answered().unwrap();
+    assert_eq!(state.answered_before().unwrap(), None);
+    let member = SigningKey::from_seed(&[1; 32]).verifying_key();
+    let set = AcceptedSet::new(vec![(member, Digest([2; 32]))]).unwrap();
+    for (round, newest) in [(7, 7), (3, 7), (9, 9)] {
+        let input = PeerInput::Agreed { round: RoundId(round), set: set.clone() };
+        state.store_custody(&StoredCustody::of(input)).unwrap();
+        state.remember_answered().unwrap();
+        fs::remove_file(dir.path().join(CUSTODY)).unwrap();
+        state.remember_answered().unwrap();
+        assert_eq!(state.answered_before().unwrap(), Some(RoundId(newest)));
+    }
+}
+
+/// By its type: what is read of a secret is zeroised on drop.
+#[test]
+fn what_is_read_of_a_file_is_zeroised_on_drop() {
+    let dir = tempdir().unwrap();
+    let state = StateDir::open(dir.path()).unwrap();
+    fs::write(dir.path().join("shares.bin"), [1, 2]).unwrap();
+    let read: Option<Zeroizing<Vec<u8>>> = state.bytes("shares.bin").unwrap();
+    assert_eq!(*read.unwrap(), [1, 2]);
+}
