@@ -42,7 +42,8 @@ fn a_false_electorate_is_found_under_a_signed_root() {
     let world = World::whole_life();
     let (_, fewer) = falsified(&world, "poll_opened", ("\"holders\":2", "\"holders\":1"));
     assert!(matches!(fewer, Refusal::DueFirst { .. }), "{fewer}");
-    let (_, lighter) = falsified(&world, "poll_opened", ("\"supply\":\"1000\"", "\"supply\":\"10\""));
+    let (_, lighter) =
+        falsified(&world, "poll_opened", ("\"supply\":\"1000\"", "\"supply\":\"10\""));
     assert!(matches!(lighter, Refusal::DueFirst { .. }), "{lighter}");
 }
 

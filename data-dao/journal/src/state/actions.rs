@@ -344,15 +344,7 @@ impl State {
                 witnesses.keys.retain(|known, _| known.as_str() != name);
             }
             Action::SetWitnessQuorum { quorum } => witnesses.quorum = *quorum,
-            Action::UpgradeRules { rules } => {
-                if let Some(dao) = &mut self.dao {
-                    dao.rules = *rules;
-                    // Rules that this program does not have let it read nothing more, whatever the charter.
-                    if let Ok(rules) = Rules::of(*rules) {
-                        dao.charter = dao.charter.recounted(rules.counting());
-                    }
-                }
-            }
+            Action::UpgradeRules { rules } => self.set_rules(*rules),
             Action::SetGuardian { guardian, term_ms } => {
                 let guardianship = self.assembly.guardianship;
                 self.assembly.guardianship = match guardian {
@@ -361,6 +353,16 @@ impl State {
                 };
             }
             _ => {}
+        }
+    }
+
+    fn set_rules(&mut self, digest: Digest) {
+        if let Some(dao) = &mut self.dao {
+            dao.rules = digest;
+            // Rules that this program does not have let it read nothing more, whatever the charter.
+            if let Ok(rules) = Rules::of(digest) {
+                dao.charter = dao.charter.recounted(rules.counting());
+            }
         }
     }
 
