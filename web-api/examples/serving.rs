@@ -50,6 +50,7 @@ fn wine() -> Result<Name, Failure> {
 fn genesis(node: &SigningKey) -> Result<Genesis, Failure> {
     Ok(Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Bench".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::DEMONSTRATION,

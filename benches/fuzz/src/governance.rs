@@ -41,6 +41,7 @@ fn dao() -> &'static State {
 fn founding() -> [Body; 2] {
     let genesis = Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Fuzz".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::DEMONSTRATION,

@@ -47,6 +47,7 @@ fn members() -> [VerifyingKey; 2] {
 fn genesis() -> Genesis {
     Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Growers".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::STANDARD,

@@ -180,6 +180,7 @@ fn founding(node: &SigningKey, members: &[SigningKey]) -> anyhow::Result<Vec<Bod
     let wine = name("wine")?;
     let genesis = Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Winegrowers".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters {

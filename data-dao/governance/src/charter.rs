@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CharterError, Class, Parameter};
+use crate::{CharterError, Class, Counting, MINIMUM_VOTERS_MAX, Parameter};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -28,12 +28,14 @@ pub struct CharterParameters {
     pub voting_period_ms: u64,
     /// For and Abstain together reach this part of all weight, in parts per hundred: 1 to 100.
     pub quorum_percent: u8,
-    /// Fewest members with weight who vote For or Abstain. Standard: at least 3.
+    /// Fewest members with weight who vote For or Abstain: at most 100, and all of them where there are fewer
+    /// ([`Counting::Reachable`]). Standard: at least 3.
     pub minimum_voters: u32,
     /// The same as a part of all members with weight, in parts per thousand, rounded up: 0 to
     /// 1000. The larger of the two counts.
     pub minimum_voters_per_mille: u16,
-    /// Weight that may propose, in parts per thousand of all weight: 0 to 100.
+    /// Weight that may propose, in parts per thousand of all weight, or what a member has on average if that is less
+    /// ([`Counting::Reachable`]): 0 to 100.
     pub proposal_threshold_per_mille: u16,
     /// From the queue to execution. Standard: 48 h to 30 d.
     pub timelock_ms: u64,
@@ -156,10 +158,11 @@ fn narrow<T: TryFrom<u64>>(parameter: Parameter, got: u64) -> Result<T, CharterE
 pub struct Charter {
     parameters: CharterParameters,
     bounds: Bounds,
+    counting: Counting,
 }
 
 impl Charter {
-    /// Checks `parameters` against `bounds`.
+    /// Checks `parameters` against `bounds`, with demands that are [`Counting::Reachable`].
     ///
     /// # Errors
     /// [`CharterError::OutOfBounds`], naming the first parameter outside.
@@ -168,7 +171,19 @@ impl Charter {
     /// period) and Compound's timelock (2 to 30 days), so that no vote can brick the DAO or rush
     /// a decision.
     pub fn new(parameters: CharterParameters, bounds: Bounds) -> Result<Self, CharterError> {
-        for (parameter, got, (low, high)) in limits(&parameters, bounds) {
+        Self::counted(parameters, bounds, Counting::Reachable)
+    }
+
+    /// [`Self::new`] with the counting of the log's rules.
+    ///
+    /// # Errors
+    /// As [`Charter::new`].
+    pub fn counted(
+        parameters: CharterParameters,
+        bounds: Bounds,
+        counting: Counting,
+    ) -> Result<Self, CharterError> {
+        for (parameter, got, (low, high)) in limits(&parameters, bounds, counting) {
             if !(low..=high).contains(&got) {
                 return Err(CharterError::OutOfBounds {
                     parameter: parameter.as_str(),
@@ -178,7 +193,32 @@ impl Charter {
                 });
             }
         }
-        Ok(Self { parameters, bounds })
+        Ok(Self { parameters, bounds, counting })
+    }
+
+    /// The charter under other rules: demands that they do not know are brought to the nearest that they do.
+    #[must_use]
+    pub fn recounted(mut self, counting: Counting) -> Self {
+        let most = minimum_voters_max(counting);
+        self.counting = counting;
+        self.parameters.minimum_voters = self.parameters.minimum_voters.min(most);
+        self
+    }
+
+    /// How demands are counted.
+    #[must_use]
+    pub const fn counting(&self) -> Counting {
+        self.counting
+    }
+
+    /// The charter with the quorum of `other`, where that is the higher one.
+    pub(crate) fn at_least(mut self, other: &Self) -> Self {
+        let (own, other) = (&mut self.parameters, &other.parameters);
+        own.quorum_percent = own.quorum_percent.max(other.quorum_percent);
+        own.minimum_voters = own.minimum_voters.max(other.minimum_voters);
+        own.minimum_voters_per_mille =
+            own.minimum_voters_per_mille.max(other.minimum_voters_per_mille);
+        self
     }
 
     /// The charter with one parameter changed, within the same bounds.
@@ -186,7 +226,7 @@ impl Charter {
     /// # Errors
     /// As [`Charter::new`].
     pub fn with(&self, parameter: Parameter, value: u64) -> Result<Self, CharterError> {
-        Self::new(self.parameters.with(parameter, value)?, self.bounds)
+        Self::counted(self.parameters.with(parameter, value)?, self.bounds, self.counting)
     }
 
     /// The parameters.
@@ -208,7 +248,11 @@ impl Charter {
         // At most `holders`, as the part is at most 1000 per mille.
         let part =
             u64::try_from(part_rounded_up(u128::from(holders), part, 1000)).unwrap_or(holders);
-        part.max(u64::from(self.parameters.minimum_voters))
+        let fewest = u64::from(self.parameters.minimum_voters);
+        part.max(match self.counting {
+            Counting::Fixed => fewest,
+            Counting::Reachable => fewest.min(holders.max(voters_least(self.bounds))),
+        })
     }
 
     /// The weight For that ends a vote early, if any does.
@@ -218,11 +262,19 @@ impl Charter {
         (percent > 0).then(|| part_rounded_up(supply, u128::from(percent), 100))
     }
 
-    /// The least weight of `supply` that may propose: above zero.
+    /// The least weight of `supply`, which `holders` have together, that may propose: above zero.
+    ///
+    /// Among more than 200 equal members nobody has 0.5 % of all weight. Somebody always has the average.
     #[must_use]
-    pub fn proposal_threshold(&self, supply: u128) -> u128 {
+    pub fn proposal_threshold(&self, supply: u128, holders: u64) -> u128 {
         let part = u128::from(self.parameters.proposal_threshold_per_mille);
-        part_rounded_up(supply, part, 1000).max(1)
+        let part = part_rounded_up(supply, part, 1000);
+        let average = supply / u128::from(holders.max(1));
+        let needed = match self.counting {
+            Counting::Fixed => part,
+            Counting::Reachable => part.min(average),
+        };
+        needed.max(1)
     }
 
     /// From the queue to execution.
@@ -238,12 +290,13 @@ impl Charter {
 type Limit = (Parameter, u64, (u64, u64));
 
 /// Every parameter with its value and what it may be.
-fn limits(p: &CharterParameters, bounds: Bounds) -> [Limit; 18] {
+fn limits(p: &CharterParameters, bounds: Bounds, counting: Counting) -> [Limit; 18] {
     let standard = bounds == Bounds::Standard;
     let least = |least: u64| if standard { least } else { 1 };
     let from_zero = |least: u64| if standard { least } else { 0 };
     let period = p.voting_period_ms;
     let quorum = u64::from(p.quorum_percent);
+    let voters = (voters_least(bounds), minimum_voters_max(counting).into());
     let super_quorum = match (p.super_quorum_percent, bounds) {
         (0, _) | (_, Bounds::Standard) => (0, 0),
         (_, Bounds::Demonstration) => (quorum, 100),
@@ -252,7 +305,7 @@ fn limits(p: &CharterParameters, bounds: Bounds) -> [Limit; 18] {
         (Parameter::VotingDelayMs, p.voting_delay_ms, (least(HOUR_MS), 7 * DAY_MS)),
         (Parameter::VotingPeriodMs, period, (least(DAY_MS), 30 * DAY_MS)),
         (Parameter::QuorumPercent, quorum, (1, 100)),
-        (Parameter::MinimumVoters, p.minimum_voters.into(), (least(3), u32::MAX.into())),
+        (Parameter::MinimumVoters, p.minimum_voters.into(), voters),
         (Parameter::MinimumVotersPerMille, p.minimum_voters_per_mille.into(), (0, 1000)),
         (Parameter::ProposalThresholdPerMille, p.proposal_threshold_per_mille.into(), (0, 100)),
         (Parameter::TimelockMs, p.timelock_ms, (least(2 * DAY_MS), 30 * DAY_MS)),
@@ -268,6 +321,21 @@ fn limits(p: &CharterParameters, bounds: Bounds) -> [Limit; 18] {
         (Parameter::RevealPeriodMs, p.reveal_period_ms, (least(DAY_MS), 7 * DAY_MS)),
         (Parameter::GuardianTermMsMax, p.guardian_term_ms_max, (least(DAY_MS), 365 * DAY_MS)),
     ]
+}
+
+/// Fewest voters that a charter may be content with, whoever is there.
+const fn voters_least(bounds: Bounds) -> u64 {
+    match bounds {
+        Bounds::Standard => 3,
+        Bounds::Demonstration => 1,
+    }
+}
+
+const fn minimum_voters_max(counting: Counting) -> u32 {
+    match counting {
+        Counting::Fixed => u32::MAX,
+        Counting::Reachable => MINIMUM_VOTERS_MAX,
+    }
 }
 
 /// ⌈whole · parts / of⌉ for `parts ≤ of`, without overflow. Rounded up: never in favour.

@@ -16,6 +16,7 @@ mod action;
 mod ballot;
 mod charter;
 mod content;
+mod counting;
 mod decay;
 mod delegation;
 mod electorate;
@@ -42,6 +43,7 @@ pub use content::{
     BallotSecrecy, Cancellation, DESCRIPTION_BYTES_MAX, Draft, ProposalContent, ProposalId,
     TITLE_BYTES_MAX,
 };
+pub use counting::{Counting, MINIMUM_VOTERS_MAX};
 pub use decay::Decay;
 pub use delegation::{Delegation, Delegations};
 pub use electorate::{Electorate, LogPosition};

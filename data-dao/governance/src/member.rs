@@ -10,7 +10,13 @@ use crate::{GovernanceError, request::request_of, text};
 /// Longest label of a member, in bytes.
 pub const MEMBER_LABEL_BYTES_MAX: usize = 200;
 
-/// What a member does in the co-operative.
+/// What a member does in the co-operative, as members agreed to call it: a public label, which grants nothing.
+///
+/// Deliberately so. What somebody may do follows from what it has and signed, not from what it is called: to vote, from
+/// credits earned; to train, from being admitted to a federation and consenting to its policy; to buy, from an API key;
+/// to be a custodian, from a draw that everybody can recompute. A role that was asked for as
+/// well would be a second register of the same rights, and one that a vote or an invitation could set wrong: a custodian
+/// by role could be invited by whoever wants to have the shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -22,7 +28,9 @@ pub enum Role {
     Custodian,
     /// Buys predictions.
     Buyer,
-    /// Adds up updates that it cannot read. Only a vote or the founding makes one.
+    /// Adds up updates that it cannot read. Which keys do so is in the genesis entry and in the terms that every device
+    /// signs up to; the label makes no key one of them. It is given by a vote or at the founding only, since people would
+    /// trust who bears it, and one member's word must not lend that trust.
     Aggregator,
 }
 

@@ -13,7 +13,7 @@ use privacy_identity::{Digest, VerifyingKey};
 
 use crate::{
     Action, Ballot, BallotSecrecy, Capacity, Charter, Class, Draft, Electorate, GovernanceError,
-    Guardian, Poll, ProposalContent, ProposalId, Tally, VETO_REASON_BYTES_MAX, Veto,
+    Guardian, Poll, ProposalContent, ProposalId, Tally, VETO_REASON_BYTES_MAX, Veto, Weights,
 };
 
 /// Where a proposal stands.
@@ -106,20 +106,18 @@ impl Proposal {
     /// Takes a draft in, under `charter` as it is at `now_ms`: later changes do not touch it.
     /// The signature is the caller's to check.
     ///
-    /// * `weight` — the proposer's now; `supply` — everybody's.
+    /// * `weights` — everybody's now, those above zero.
     ///
     /// # Errors
     /// [`GovernanceError::BelowThreshold`], or [`GovernanceError::TimeOverflow`].
     pub fn submit(
         draft: Draft,
-        (weight, supply): (u128, u128),
+        weights: &Weights,
         charter: Charter,
         now_ms: u64,
     ) -> Result<Self, GovernanceError> {
-        let needed = charter.proposal_threshold(supply);
-        if weight < needed {
-            return Err(GovernanceError::BelowThreshold { got: weight, needed });
-        }
+        check_threshold(draft.content().proposer, weights, &charter)?;
+        let charter = charter.raised_by(&draft.content().actions);
         let parameters = charter.parameters();
         let snapshot_ms = after(now_ms, parameters.voting_delay_ms)?;
         let deadline_ms = after(snapshot_ms, parameters.voting_period_ms)?;
@@ -200,7 +198,7 @@ impl Proposal {
             let (step, needed) = ("the snapshot", "the voting delay to be over, once");
             return Err(GovernanceError::WrongState { step, needed, state });
         }
-        let needed = self.charter.proposal_threshold(electorate.supply());
+        let needed = self.charter.proposal_threshold(electorate.supply(), electorate.holders());
         if electorate.own(&self.content.proposer) < needed {
             self.progress = Progress::Canceled;
         }
@@ -409,6 +407,19 @@ impl Proposal {
         let objection_ms = if self.objection { objection_ms } else { 0 };
         self.ballots_end_ms().saturating_add(objection_ms)
     }
+}
+
+fn check_threshold(
+    proposer: VerifyingKey,
+    weights: &Weights,
+    charter: &Charter,
+) -> Result<(), GovernanceError> {
+    // What was issued fits 128 bits together.
+    let supply = weights.values().copied().fold(0, u128::saturating_add);
+    let holders = u64::try_from(weights.len()).unwrap_or(u64::MAX);
+    let needed = charter.proposal_threshold(supply, holders);
+    let got = weights.get(&proposer).copied().unwrap_or(0);
+    if got < needed { Err(GovernanceError::BelowThreshold { got, needed }) } else { Ok(()) }
 }
 
 fn after(start_ms: u64, length_ms: u64) -> Result<u64, GovernanceError> {

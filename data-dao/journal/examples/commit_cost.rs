@@ -72,6 +72,7 @@ impl Node {
         let federation = || name("wine");
         self.push(Genesis {
             names: data_dao_journal::NamesKind::InTheClear,
+            rules: data_dao_journal::Rules::NEWEST,
             dao_name: "Commits".into(),
             bounds: BoundsKind::Demonstration,
             charter: CharterParameters::STANDARD,

@@ -73,6 +73,7 @@ impl Author {
         let node = self.members[0];
         self.push(Genesis {
             names: data_dao_journal::NamesKind::InTheClear,
+            rules: data_dao_journal::Rules::NEWEST,
             dao_name: "Throughput".into(),
             bounds: BoundsKind::Demonstration,
             charter: CharterParameters::STANDARD,

@@ -133,6 +133,14 @@ pub enum Refusal {
         /// Digest of the rules' name.
         rules: Digest,
     },
+    /// Votes do not go back to older rules: what they allowed could not be undone.
+    #[error("the rules {asked} are older than {present}, by which the log is read")]
+    OlderRules {
+        /// The rules asked for.
+        asked: &'static str,
+        /// The rules in force.
+        present: &'static str,
+    },
     /// A number or length is out of its bounds.
     #[error("{what} is {got}, allowed are {low} to {high}")]
     OutOfBounds {

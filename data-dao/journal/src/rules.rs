@@ -9,28 +9,53 @@
 //! for the entries before the vote. What a program has never decides what the log says: an upgrade that nobody's program has is
 //! executed all the same, and stops every log keeper until one is written. That is why it is critical, and can be vetoed.
 
+use data_dao_governance::Counting;
 use privacy_identity::{Digest, Tag};
+use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
 
-/// Rules that this program has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Rules that this program has, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rules {
-    /// Those of every log so far.
+    /// Those of every log whose first entry names none.
+    #[default]
     V1,
+    /// What a charter asks for is never more than those who are there can give ([`Counting::Reachable`]), and votes do not
+    /// go back to older rules.
+    V2,
 }
 
 impl Rules {
     /// All of them, oldest first.
-    pub const ALL: &[Self] = &[Self::V1];
+    pub const ALL: &[Self] = &[Self::V1, Self::V2];
+
+    /// Those by which a DAO is founded now.
+    pub const NEWEST: Self = Self::V2;
 
     /// What a vote is about, for people.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::V1 => "sahakar/rules/v1",
+            Self::V2 => "sahakar/rules/v2",
         }
+    }
+
+    /// How a charter's demands are counted.
+    #[must_use]
+    pub const fn counting(self) -> Counting {
+        match self {
+            Self::V1 => Counting::Fixed,
+            Self::V2 => Counting::Reachable,
+        }
+    }
+
+    /// Leaves of before there was a choice keep their bytes.
+    pub(crate) const fn is_first(&self) -> bool {
+        matches!(self, Self::V1)
     }
 
     /// What stands in a proposal: the digest of the name.

@@ -329,7 +329,7 @@ fn a_sale_under_way_keeps_its_split_when_another_is_executed_before_it_is_booked
 fn rules_that_this_program_does_not_have_stop_it_and_are_in_the_log() {
     let mut world = World::after_one_round();
     let upgrade = |rules| vec![Action::UpgradeRules { rules }];
-    let same = refused(&mut world, upgrade(Rules::V1.digest()));
+    let same = refused(&mut world, upgrade(Rules::NEWEST.digest()));
     assert!(matches!(same, Refusal::Exists { .. }));
     let content = world.content(0, upgrade(digest(9)));
     assert_eq!(data_dao_governance::Draft::new(content).unwrap().class(), Class::Critical);

@@ -82,11 +82,15 @@ fn a_vote_cannot_take_somebody_in_under_a_name_in_the_clear() {
 
 #[test]
 fn a_ledger_of_before_keeps_its_bytes_and_its_names() {
-    let entry = Entry { time_ms: 1, body: genesis().into() };
+    let entry = Entry {
+        time_ms: 1,
+        body: Genesis { rules: data_dao_journal::Rules::V1, ..genesis() }.into(),
+    };
     let leaf = String::from_utf8(entry.to_leaf().unwrap()).unwrap();
     assert!(!leaf.contains("names"), "{leaf}");
     assert_eq!(Entry::from_leaf(leaf.as_bytes()).unwrap(), entry);
-    let salted = Genesis { names: NamesKind::Salted, ..genesis() };
+    let salted =
+        Genesis { names: NamesKind::Salted, rules: data_dao_journal::Rules::V1, ..genesis() };
     let leaf = Entry { time_ms: 1, body: salted.into() }.to_leaf().unwrap();
     assert!(String::from_utf8(leaf).unwrap().ends_with(r#","names":"salted"}}}"#));
     let mut world = founded(NamesKind::InTheClear);

@@ -45,6 +45,7 @@ fn open(members: &[VerifyingKey]) -> State {
     let mut state = State::default();
     let genesis = Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Many".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::STANDARD,

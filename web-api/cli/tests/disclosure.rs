@@ -128,6 +128,7 @@ struct Node {
 fn founding(world: &World) -> Vec<Body> {
     let genesis = Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Judges".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::DEMONSTRATION,

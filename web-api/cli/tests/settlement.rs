@@ -50,6 +50,7 @@ fn two_pools(dao_name: &str) -> State {
         &mut state,
         Genesis {
             names: data_dao_journal::NamesKind::InTheClear,
+            rules: data_dao_journal::Rules::NEWEST,
             dao_name: dao_name.into(),
             bounds: BoundsKind::Demonstration,
             charter: CharterParameters::STANDARD,

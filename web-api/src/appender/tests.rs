@@ -13,6 +13,7 @@ const ORIGIN: &str = "sahakar.test/group";
 fn genesis(node_key: &SigningKey) -> Body {
     Body::Genesis(Genesis {
         names: NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Groups".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters::DEMONSTRATION,

@@ -112,6 +112,7 @@ pub(crate) fn model_with(values: Vec<f32>) -> ShelvedModel {
 fn genesis(node_key: &SigningKey) -> Genesis {
     Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Test <DAO>".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters {

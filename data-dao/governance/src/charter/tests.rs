@@ -25,6 +25,7 @@ fn vector_11_each_parameter_outside_its_bounds_is_refused_by_name() {
         ("quorum_percent", 101),
         ("quorum_percent", 256),
         ("minimum_voters", 2),
+        ("minimum_voters", 101),
         ("minimum_voters", 1 << 32),
         ("minimum_voters_per_mille", 1001),
         ("proposal_threshold_per_mille", 101),
@@ -49,10 +50,57 @@ fn vector_11_each_parameter_outside_its_bounds_is_refused_by_name() {
             charter.with(parameter, value).unwrap_err();
         assert_eq!((parameter, got), (name, value));
     }
-    // Every parameter is bounded: none takes both 0 and the greatest number.
-    for parameter in Parameter::ALL {
-        let taken = [0, u64::MAX].map(|value| charter.with(*parameter, value).is_ok());
-        assert!(taken.contains(&false), "{parameter}");
+}
+
+/// The greatest number that the parameter's field can hold.
+fn greatest(parameter: Parameter) -> u64 {
+    [u64::from(u8::MAX), u16::MAX.into(), u32::MAX.into(), u64::MAX]
+        .into_iter()
+        .rev()
+        .find(|value| BASE.with(parameter, *value).is_ok())
+        .unwrap()
+}
+
+#[test]
+fn every_parameter_is_bounded_by_more_than_the_width_of_its_field() {
+    for bounds in [Bounds::Standard, Bounds::Demonstration] {
+        let charter = Charter::new(BASE, bounds).unwrap();
+        for parameter in Parameter::ALL {
+            let most = greatest(*parameter);
+            let CharterError::OutOfBounds { high, got, .. } =
+                charter.with(*parameter, most).expect_err(parameter.as_str());
+            assert_eq!(got, most);
+            // Nothing above a year (or a hundred parts, or ten years of half-lives) is ever meant.
+            assert!(high <= 366 * DAY_MS && high < most, "{parameter}: up to {high} of {most}");
+        }
+    }
+}
+
+#[test]
+fn old_logs_keep_the_voters_that_they_asked_for() {
+    let many = CharterParameters { minimum_voters: u32::MAX, ..BASE };
+    assert_eq!(refused(many, Bounds::Standard), "minimum_voters");
+    let old = Charter::counted(many, Bounds::Standard, Counting::Fixed).unwrap();
+    assert_eq!(old.quorum_voters(5), u64::from(u32::MAX));
+    let average = Charter::counted(BASE, Bounds::Standard, Counting::Fixed).unwrap();
+    assert_eq!(average.proposal_threshold(100_000, 1_000), 500);
+    let now = old.recounted(Counting::Reachable);
+    assert_eq!((now.parameters().minimum_voters, now.quorum_voters(5)), (100, 5));
+    assert_eq!(now.quorum_voters(2), 3, "three, whoever is left");
+    assert_eq!(now.quorum_voters(10_001), 101, "one in a hundred of many");
+}
+
+#[test]
+fn the_average_member_may_propose_however_many_there_are() {
+    let charter = Charter::new(BASE, Bounds::Standard).unwrap();
+    for (supply, holders, needed) in [
+        (100_000, 10, 500),
+        (100_000, 200, 500),
+        (100_000, 201, 497),
+        (100_000, 1_000, 100),
+        (0, 0, 1),
+    ] {
+        assert_eq!(charter.proposal_threshold(supply, holders), needed, "{holders}");
     }
 }
 

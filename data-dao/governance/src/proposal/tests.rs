@@ -2,6 +2,7 @@
 
 mod adversarial;
 mod properties;
+mod reachable;
 mod sealed;
 mod vectors;
 
@@ -81,7 +82,7 @@ fn electorate(weights: Weights, delegations: &[(u8, u8)]) -> Electorate {
 
 fn submitted(content: ProposalContent, parameters: CharterParameters) -> Proposal {
     let draft = Draft::new(content).unwrap();
-    Proposal::submit(draft, (10, 100), charter(parameters), 0).unwrap()
+    Proposal::submit(draft, &weights(&[10], 100), charter(parameters), 0).unwrap()
 }
 
 /// Proposed at 0, opened at 5.

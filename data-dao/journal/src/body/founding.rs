@@ -5,6 +5,8 @@ use data_dao_ledger::{Currency, Name};
 use privacy_identity::{Digest, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
+use crate::Rules;
+
 /// How far the charter may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +71,9 @@ pub struct Genesis {
     /// How people are named in later entries.
     #[serde(default, skip_serializing_if = "NamesKind::is_in_the_clear")]
     pub names: NamesKind,
+    /// By which rules the log is read until a vote changes them.
+    #[serde(default, skip_serializing_if = "Rules::is_first")]
+    pub rules: Rules,
 }
 
 /// A federation starts.

@@ -2,12 +2,12 @@
 
 use data_dao_governance::{Action, Charter, Evidence, ProposalId, Role};
 use data_dao_ledger::{AccountId, Amount, Cause, Code, Name, Transfer, TransferId};
-use privacy_identity::{Encode as _, VerifyingKey, Writer};
+use privacy_identity::{Digest, Encode as _, VerifyingKey, Writer};
 
 use super::{State, sales::check_price};
 use crate::pay::NOVELTY_PERCENT_MAX;
 use crate::refusal::within;
-use crate::{Membership, MembershipState, Refusal};
+use crate::{Membership, MembershipState, Refusal, Rules};
 
 /// Most witnesses: a checkpoint carries a signature of each.
 const WITNESSES_MAX: usize = 64;
@@ -122,11 +122,21 @@ impl State {
             | Action::SetPrivacyPolicy { .. }
             | Action::UpholdDispute { .. }
             | Action::Text => Ok(()),
-            Action::UpgradeRules { rules } if *rules == self.rules() => {
-                Err(Refusal::exists("rules", rules))
+            Action::UpgradeRules { rules } => self.check_upgrade(*rules),
+        }
+    }
+
+    /// Not whether this program has them: what it has must not decide what the log says. Whoever reads a log by rules has
+    /// those before them, too, so that all agree about what is older.
+    fn check_upgrade(&self, rules: Digest) -> Result<(), Refusal> {
+        if rules == self.rules() {
+            return Err(Refusal::exists("rules", rules));
+        }
+        match (Rules::of(rules), Rules::of(self.rules())) {
+            (Ok(asked), Ok(present)) if asked < present => {
+                Err(Refusal::OlderRules { asked: asked.name(), present: present.name() })
             }
-            // Not whether this program has them: what it has must not decide what the log says.
-            Action::UpgradeRules { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -338,11 +348,7 @@ impl State {
                 witnesses.keys.retain(|known, _| known.as_str() != name);
             }
             Action::SetWitnessQuorum { quorum } => witnesses.quorum = *quorum,
-            Action::UpgradeRules { rules } => {
-                if let Some(dao) = &mut self.dao {
-                    dao.rules = *rules;
-                }
-            }
+            Action::UpgradeRules { rules } => self.set_rules(*rules),
             Action::SetGuardian { guardian, term_ms } => {
                 let guardianship = self.assembly.guardianship;
                 self.assembly.guardianship = match guardian {
@@ -351,6 +357,16 @@ impl State {
                 };
             }
             _ => {}
+        }
+    }
+
+    fn set_rules(&mut self, digest: Digest) {
+        if let Some(dao) = &mut self.dao {
+            dao.rules = digest;
+            // Rules that this program does not have let it read nothing more, whatever the charter.
+            if let Ok(rules) = Rules::of(digest) {
+                dao.charter = dao.charter.recounted(rules.counting());
+            }
         }
     }
 

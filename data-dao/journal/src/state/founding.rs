@@ -8,7 +8,7 @@ use crate::pay::{NOVELTY_PERCENT_MAX, ROUNDS_MAX};
 use crate::refusal::{text_within, within};
 use crate::{
     Federation, FederationOpened, Genesis, Member, MemberAdmitted, Membership, MembershipState,
-    NamesKind, Refusal, Rules,
+    NamesKind, Refusal,
 };
 
 /// How a salted commitment begins.
@@ -24,10 +24,11 @@ impl State {
         }
         text_within("dao_name", &body.dao_name, LABEL_BYTES_MAX)?;
         within("treasury_percent", body.treasury_percent, 0, 100)?;
-        let charter = Charter::new(body.charter, body.bounds.into())?;
+        let rules = body.rules;
+        let charter = Charter::counted(body.charter, body.bounds.into(), rules.counting())?;
         let (genesis, treasury_percent) = (body.clone(), body.treasury_percent);
         self.dao =
-            Some(Dao { id, genesis, charter, treasury_percent, rules: Rules::V1.digest() }.into());
+            Some(Dao { id, genesis, charter, treasury_percent, rules: rules.digest() }.into());
         Ok(())
     }
 

@@ -29,8 +29,8 @@ impl State {
         }
         self.check_live(proposer)?;
         self.plan(id, &content.actions)?;
-        let weights = (self.vote_weight(&proposer, now_ms), self.vote_supply(now_ms));
-        let proposal = Proposal::submit(draft, weights, self.dao().charter, now_ms)?;
+        let weights = self.vote_weights_at(now_ms);
+        let proposal = Proposal::submit(draft, &weights, self.dao().charter, now_ms)?;
         self.proposals.insert(id, proposal.into());
         self.assembly.live.insert(id);
         self.counts.proposals += 1;
@@ -55,11 +55,6 @@ impl State {
             let ageing = Ageing::new(dao.charter.parameters());
             self.assembly.votes.weight(member, at_ms, &ageing)
         })
-    }
-
-    fn vote_supply(&self, at_ms: u64) -> u128 {
-        // What was issued fits 128 bits together.
-        self.vote_weights_at(at_ms).values().copied().fold(0, u128::saturating_add)
     }
 
     /// Checks what a member signed: for this DAO, by its signer, in time, and not before.

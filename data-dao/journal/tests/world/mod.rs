@@ -46,6 +46,7 @@ pub(crate) fn digest(number: u8) -> Digest {
 pub(crate) fn genesis() -> Genesis {
     Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Winegrowers".into(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters {

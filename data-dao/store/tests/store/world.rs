@@ -33,6 +33,7 @@ pub(crate) fn wine() -> Name {
 pub(crate) fn genesis() -> Body {
     Body::from(Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Winegrowers".into(),
         bounds: BoundsKind::Standard,
         charter: CharterParameters::STANDARD,

@@ -304,6 +304,7 @@ fn genesis(config: &ServeConfig, node: VerifyingKey) -> anyhow::Result<Genesis> 
     let keys = aggregators(&config.federation)?;
     Ok(Genesis {
         names: data_dao_journal::NamesKind::Salted,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: dao.name.clone(),
         bounds: if dao.demonstration { BoundsKind::Demonstration } else { BoundsKind::Standard },
         charter: dao.charter,

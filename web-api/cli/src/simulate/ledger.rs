@@ -49,6 +49,7 @@ impl SimulatedLedger {
     ) -> anyhow::Result<Self> {
         let genesis = Genesis {
             names: data_dao_journal::NamesKind::InTheClear,
+            rules: data_dao_journal::Rules::NEWEST,
             dao_name: "simulation".to_owned(),
             bounds: BoundsKind::Demonstration,
             charter: CharterParameters::DEMONSTRATION,

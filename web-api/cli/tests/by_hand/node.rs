@@ -72,6 +72,7 @@ fn founding(node: &SigningKey, member: &SigningKey) -> Vec<Body> {
     };
     let genesis = Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "By hand".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter,

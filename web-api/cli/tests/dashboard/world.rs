@@ -70,6 +70,7 @@ fn model() -> ShelvedModel {
 fn founding(node: &SigningKey, members: &[SigningKey]) -> Vec<Body> {
     let genesis = Genesis {
         names: data_dao_journal::NamesKind::InTheClear,
+        rules: data_dao_journal::Rules::NEWEST,
         dao_name: "Wine <Co-operative>".to_owned(),
         bounds: BoundsKind::Demonstration,
         charter: CharterParameters {

@@ -138,14 +138,16 @@ fn a_proposer_that_lost_its_weight_is_canceled_at_the_snapshot() {
 #[test]
 fn who_has_too_little_weight_cannot_propose() {
     let charter = charter(CharterParameters { proposal_threshold_per_mille: 5, ..parameters(1) });
-    let with =
-        |weight| Proposal::submit(Draft::new(content()).unwrap(), (weight, 1000), charter, 0);
+    let submit = |weight, supply, charter, now| {
+        Proposal::submit(Draft::new(content()).unwrap(), &weights(&[weight], supply), charter, now)
+    };
+    let with = |weight| submit(weight, 1000, charter, 0);
     assert!(with(5).is_ok());
     assert_eq!(with(4), Err(GovernanceError::BelowThreshold { got: 4, needed: 5 }));
     let charter = self::charter(parameters(1));
-    let nobody = Proposal::submit(Draft::new(content()).unwrap(), (0, 1000), charter, 0);
+    let nobody = submit(0, 1000, charter, 0);
     assert_eq!(nobody, Err(GovernanceError::BelowThreshold { got: 0, needed: 1 }));
-    let late = Proposal::submit(Draft::new(content()).unwrap(), (1, 1), charter, u64::MAX - 5);
+    let late = submit(1, 1, charter, u64::MAX - 5);
     assert_eq!(late, Err(GovernanceError::TimeOverflow));
 }
 

@@ -241,9 +241,18 @@ fn vector_10_delegating_to_each_other_swaps_weights() {
 
 #[test]
 fn vector_11_a_changed_quorum_does_not_touch_earlier_proposals() {
-    let (mut earlier, mut later) = (base(7), base(8));
-    vote(&mut earlier, 2, For);
-    vote(&mut later, 2, For);
+    // The journal's `a_parameter_changes_for_later_proposals_and_only_within_its_bounds` changes it by a vote.
+    let founded = charter(parameters(7));
+    let changed = founded.with(Parameter::QuorumPercent, 8).unwrap();
+    let submitted = |charter| {
+        let draft = Draft::new(content()).unwrap();
+        Proposal::submit(draft, &weights(&[10], 100), charter, 0).unwrap()
+    };
+    let (mut earlier, mut later) = (submitted(founded), submitted(changed));
+    for p in [&mut earlier, &mut later] {
+        p.open(electorate(weights(&[10, 7, 5, 2], 100), &[]), 5).unwrap();
+        vote(p, 2, For);
+    }
     assert_eq!((earlier.state(21), later.state(21)), (Succeeded, Defeated));
 }
 
