@@ -83,6 +83,10 @@ pub enum Command {
     System(SystemSettings),
     /// How the window looks.
     Look(Look),
+    /// Compute on this device from the next start of the trainer on: one of [`DEVICES`](crate::DEVICES).
+    Device(String),
+    /// Find out which device learns fastest.
+    CompareDevices,
     /// In which language it speaks.
     Speak(Language),
     /// The name that others see.

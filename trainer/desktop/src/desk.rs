@@ -19,6 +19,7 @@ use trainer_conditions::{Preferences, PreferencesError};
 
 use crate::{
     co_operative::CoOperative,
+    devices::Devices,
     effect::Effect,
     news::{Checked, Failure},
     preview::Preview,
@@ -161,6 +162,8 @@ pub struct Desk {
     pub checked: Option<Checked>,
     /// Whether a consent to changed terms is being signed.
     pub consenting: bool,
+    /// How fast this machine's devices are.
+    pub devices: Devices,
     /// What is told at the top.
     pub notice: Option<Notice>,
 }

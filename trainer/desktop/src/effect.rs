@@ -122,6 +122,8 @@ pub enum Effect {
         /// What was paid, as it was shown.
         claims: Vec<Claim>,
     },
+    /// Let each device of this machine learn for a few seconds.
+    CompareDevices,
     /// Write the settings.
     Save(Box<Settings>),
     /// Erase everything that is kept.

@@ -8,6 +8,7 @@ use trainer_conditions::{Condition, Pace};
 
 use crate::{
     co_operative::CoOperative,
+    devices::Compared,
     log_check::Seen,
     preview::Preview,
     seat::Seat,
@@ -96,6 +97,8 @@ pub enum News {
     Delegated,
     /// What was earned was checked against the ledger.
     Checked(Box<Checked>),
+    /// How fast the devices learn.
+    Devices(Compared),
     /// Everything was erased.
     Erased,
     /// Something was not done.
@@ -144,6 +147,8 @@ pub enum Failure {
     Vote,
     /// Entrusting a vote, or taking it back.
     Delegation,
+    /// Comparing the devices.
+    Devices,
     /// Writing the settings.
     Settings,
     /// Erasing.
@@ -166,6 +171,7 @@ impl Failure {
             Self::Check => "failed_check",
             Self::Vote => "failed_vote",
             Self::Delegation => "failed_delegation",
+            Self::Devices => "failed_devices",
             Self::Settings => "failed_settings",
             Self::Erase => "failed_erase",
         }

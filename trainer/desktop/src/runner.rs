@@ -126,6 +126,9 @@ impl Runner {
             | Effect::Vote { .. }
             | Effect::Delegate { .. }
             | Effect::Check { .. } => self.turn_to_node(effect),
+            Effect::CompareDevices => self.slowly(Failure::Devices, |home, program| {
+                Ok(News::Devices(program.compare_devices(home)?))
+            }),
             Effect::Save(settings) => {
                 if let Err(error) = self.home.save(&settings) {
                     self.teller.failed(Failure::Settings, &error);

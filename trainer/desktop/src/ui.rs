@@ -6,6 +6,7 @@ mod check_ui;
 mod consent_ui;
 mod data_ui;
 mod delegation_ui;
+mod device_ui;
 mod drafts;
 mod earnings_ui;
 mod figures;

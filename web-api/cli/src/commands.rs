@@ -4,6 +4,7 @@ pub mod audit;
 pub mod buy;
 pub mod data;
 pub mod delegate;
+pub mod device;
 pub mod dispute;
 pub mod federation;
 pub mod init;
@@ -72,6 +73,8 @@ pub enum Command {
     /// Look at your data before you train on them
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Compare the devices of this machine: which one learns fastest
+    Device(device::DeviceArgs),
     /// Show federations, and invite to them
     #[command(subcommand)]
     Federation(federation::FederationCommand),
@@ -122,6 +125,7 @@ impl Command {
             Self::Init(args) => args.run(),
             Self::Key(command) => command.run(),
             Self::Data(command) => command.run(),
+            Self::Device(args) => args.run(),
             Self::Federation(command) => command.run(),
             Self::Member(command) => command.run(),
             Self::Proposal(command) => command.run(),

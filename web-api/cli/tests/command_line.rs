@@ -257,3 +257,21 @@ fn preferences_that_make_no_sense_are_refused_by_name() {
         assert!(error.contains("preferences.toml") && error.contains(words), "{error}");
     }
 }
+
+#[test]
+fn the_devices_of_this_machine_are_compared() {
+    let output = sahakar(&["device", "--seconds", "1", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let devices = said["devices"].as_array().unwrap();
+    assert!(
+        devices.iter().all(|device| device["examples_per_second"].as_f64() > Some(0.0)),
+        "{said}"
+    );
+    assert_eq!(devices[0]["device"], "cpu");
+    assert!(devices.iter().any(|device| device["device"] == said["fastest"]), "{said}");
+    // Either there is a graphics adapter, or it is said why there is none.
+    assert_eq!(devices.len() == 2, said["refused"].is_null(), "{said}");
+    check(&["device", "--terms", "nowhere.bin"], 1, "nowhere.bin");
+    check(&["device", "--seconds", "0"], 2, "--seconds");
+}

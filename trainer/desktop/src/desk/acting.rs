@@ -9,6 +9,7 @@ use super::{Desk, ERASE_WORD, Key, Notice, Offer, Table};
 use crate::{
     co_operative::Earned,
     command::{Backup, Command},
+    devices::{DEVICES, Devices},
     effect::{Effect, Run},
     log_check::Claim,
     screen::Screen,
@@ -63,6 +64,11 @@ impl Desk {
                 self.settings.look = look;
                 self.save()
             }
+            Command::Device(device) => self.compute_on(device),
+            Command::CompareDevices => {
+                self.devices = Devices::Comparing;
+                vec![Effect::CompareDevices]
+            }
             Command::Speak(language) => {
                 self.settings.language = language;
                 self.save()
@@ -92,6 +98,15 @@ impl Desk {
                 Vec::new()
             }
         }
+    }
+
+    /// What is none of the devices is not remembered: the trainer would not start.
+    fn compute_on(&mut self, device: String) -> Vec<Effect> {
+        if !DEVICES.contains(&&*device) {
+            return Vec::new();
+        }
+        self.settings.device = device;
+        self.save()
     }
 
     fn live_with(&mut self, system: crate::os::SystemSettings) -> Vec<Effect> {

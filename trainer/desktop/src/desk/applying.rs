@@ -3,6 +3,7 @@
 use super::{Desk, Key, Notice, Offer, Table};
 use crate::{
     changed_terms::ChangedTerms,
+    devices::Devices,
     effect::Effect,
     news::{Failure, News},
     screen::Screen,
@@ -58,6 +59,10 @@ impl Desk {
             }
             News::Sealed(sealed) => {
                 self.sealed = Some(*sealed);
+                Vec::new()
+            }
+            News::Devices(compared) => {
+                self.devices = Devices::Compared(compared);
                 Vec::new()
             }
             News::Exported(path) => self.tell(Notice::Exported(path)),
@@ -215,6 +220,7 @@ impl Desk {
             Failure::Trainer => self.training = Training::default(),
             Failure::Consent => self.consenting = false,
             Failure::Check => self.checked = None,
+            Failure::Devices => self.devices = Devices::Unknown,
             Failure::Settings
             | Failure::Sent
             | Failure::Vote

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::home::Home;
 use crate::{
     command::{Backup, Choice},
+    devices::Compared,
     secret::Secret,
     sent::Sealed,
     terms::Terms,
@@ -180,6 +181,18 @@ impl Program {
         let answer = self.answer(ask, &input)?;
         serde_json::from_str(&answer)
             .context("the terms are in a form that this window does not know")
+    }
+
+    /// How fast this machine's devices learn: the federation's model, once it was joined.
+    pub(super) fn compare_devices(&self, home: &Home) -> anyhow::Result<Compared> {
+        let mut compare = self.command();
+        compare.args(["device", "--json"]);
+        let terms = home.trainer().join("terms.bin");
+        if terms.exists() {
+            compare.arg("--terms").arg(terms);
+        }
+        serde_json::from_str(&self.answer(compare, "")?)
+            .context("the devices are told in a form that this window does not know")
     }
 
     /// A sealed message as it left.

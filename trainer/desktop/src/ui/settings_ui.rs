@@ -4,6 +4,7 @@ use eframe::egui::{self, DragValue, RichText, Slider, Ui};
 use trainer_conditions::PreferencesForm;
 
 use super::{
+    device_ui::device_ui,
     drafts::Drafts,
     parts::{card_ui, field_ui, heading, main_button},
     passphrase_ui::protection_ui,
@@ -55,6 +56,7 @@ pub(super) fn settings_ui(ui: &mut Ui, view: &View<'_>, drafts: &mut Drafts) {
         }
     });
     ui.add_space(8.0);
+    device_ui(ui, view);
     protection_ui(ui, view, drafts);
     look_ui(ui, view, drafts);
     system_ui(ui, view);

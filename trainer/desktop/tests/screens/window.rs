@@ -1,7 +1,9 @@
 //! Settings, languages, leaving, and every screen when there is nothing yet.
 
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use trainer_desktop::{Effect, Language, Look, News, Screen, Settings, Shade};
+use trainer_desktop::{
+    Compared, DeviceSpeed, Effect, Failure, Language, Look, News, Screen, Settings, Shade,
+};
 
 use crate::harness::{Tested, ready};
 
@@ -19,6 +21,32 @@ fn settings_out_of_range_are_refused_with_the_range() {
     let effects = tested.effects();
     assert!(matches!(&effects[..], [Effect::Save(_), Effect::Prefer(preferences)]
         if preferences.form().on_battery));
+}
+
+#[test]
+fn devices_are_compared_and_the_fastest_is_taken_with_one_click() {
+    let mut tested = ready();
+    tested.click("Settings");
+    tested.click("Compare for 5 seconds");
+    assert!(matches!(tested.effects()[..], [Effect::CompareDevices]));
+    tested.assert_sees(&["Each device learns for a moment"]);
+    let of = |device: &str, description: &str, examples_per_second| DeviceSpeed {
+        device: device.to_owned(),
+        description: description.to_owned(),
+        examples_per_second,
+    };
+    let devices = vec![of("cpu", "CPU", 900.4), of("wgpu", "Fast Card", 52_000.0)];
+    tested.tell(News::Devices(Compared { devices, fastest: "wgpu".to_owned(), refused: None }));
+    tested.assert_sees(&["900 examples a second", "Fast Card", "52000 examples a second"]);
+    tested.click("Take the fastest");
+    assert!(matches!(&tested.effects()[..], [Effect::Save(settings)] if settings.device == "wgpu"));
+    assert!(!tested.sees("Take the fastest"), "it is taken");
+    tested.click("Processor");
+    assert!(matches!(&tested.effects()[..], [Effect::Save(settings)] if settings.device == "cpu"));
+    tested.click("Compare for 5 seconds");
+    let reason = "it is not there".to_owned();
+    tested.tell(News::Failed { what: Failure::Devices, reason });
+    tested.assert_sees(&["The devices could not be compared", "Compare for 5 seconds"]);
 }
 
 #[test]
