@@ -278,12 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_form_is_pinned() {
-        let round = RoundId(3);
-        let member = SigningKey::from_seed(&[1; 32]).verifying_key();
-        let started = format!(r#"{{"event":"started","member":"{member}"}}"#);
-        check(&AgentEvent::Started { member }, &started);
-        check(&AgentEvent::Joined, r#"{"event":"joined"}"#);
+    fn the_json_form_of_an_absence_is_pinned() {
         let unreachable = AgentEvent::Unreachable {
             asked: "terms",
             reason: "no way".to_owned(),
@@ -294,6 +289,15 @@ mod tests {
         let expected = r#"{"event":"unreachable","asked":"terms","reason":"no way","seconds":20.5,"next_seconds":1.5,"advice":"look"}"#;
         check(&unreachable, expected);
         check(&AgentEvent::Reached { seconds: 0.5 }, r#"{"event":"reached","seconds":0.5}"#);
+    }
+
+    #[test]
+    fn the_json_form_is_pinned() {
+        let round = RoundId(3);
+        let member = SigningKey::from_seed(&[1; 32]).verifying_key();
+        let started = format!(r#"{{"event":"started","member":"{member}"}}"#);
+        check(&AgentEvent::Started { member }, &started);
+        check(&AgentEvent::Joined, r#"{"event":"joined"}"#);
         let cohort = r#"{"event":"cohort","epoch":2,"members":8}"#;
         check(&AgentEvent::Cohort { epoch: 2, members: 8 }, cohort);
         for (event, name) in [

@@ -104,7 +104,7 @@ async fn when_all_contributors_die_in_a_round_it_ends_and_the_next_ones_are_run_
     }
     world::until(&mut cooperative, DAO, "released", &mut seen).await;
     let report = world::audit(&cooperative).await;
-    assert_eq!(report.rounds_settled as usize, said(&seen, COORDINATOR, "round-settled").len());
+    assert_eq!(report.rounds_settled, said(&seen, COORDINATOR, "round-settled").len() as u64);
     assert!(report.rounds_settled >= 2, "{report:?}");
     cooperative.end_all().await;
 }
@@ -192,7 +192,8 @@ fn free_port() -> u16 {
 /// What `name` is in Prometheus' text form.
 fn figure(text: &str, name: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} in {text}")).parse().unwrap()
+    assert!(line.is_some(), "{name} in {text}");
+    line.unwrap().parse().unwrap()
 }
 
 async fn fetch(port: u16) -> String {
@@ -225,7 +226,8 @@ async fn coordinator_and_trainer_serve_figures_for_prometheus_that_agree_with_th
     let text = fetch(coordinator).await;
     let settled = figure(&text, "sahakar_rounds_total{end=\"settled\"}");
     assert!(settled >= 2.0, "{text}");
-    assert_eq!(figure(&text, "sahakar_round_participants_total"), 3.0 * settled);
+    let participants = figure(&text, "sahakar_round_participants_total");
+    assert!((participants - 3.0 * settled).abs() < 0.5, "{text}");
     assert!(figure(&text, "sahakar_rounds_total{end=\"aborted\"}") >= 0.0);
     for step in ["collect", "open", "settle"] {
         let label = |what| format!("sahakar_round_step_seconds_{what}{{step=\"{step}\"}}");
