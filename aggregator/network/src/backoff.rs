@@ -54,4 +54,13 @@ mod tests {
         backoff.reset();
         assert!(backoff.pause() <= PAUSE_MIN);
     }
+
+    /// Of 64 draws some lie in each half of the range; by chance alone all would lie in one once in 2^63.
+    #[test]
+    fn many_who_lost_the_same_peer_do_not_return_at_once() {
+        let full = Duration::from_secs(1);
+        let pauses: Vec<Duration> = (0..64).map(|_| jittered(full)).collect();
+        let early = pauses.iter().filter(|pause| **pause < full * 3 / 4).count();
+        assert!((1..64).contains(&early), "{pauses:?}");
+    }
 }

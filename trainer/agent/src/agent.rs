@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     AgentError, AgentEvent, Behaviour, Brake, Invitation, OwnData,
+    absence::Listener,
     brake::Gate,
     caller::Caller,
     contributor::{Contributor, blocking},
@@ -80,8 +81,8 @@ pub struct Agent;
 impl Agent {
     /// Contributes to a federation until all its rounds were run.
     ///
-    /// A coordinator that cannot be reached is tried for ever, with pauses of up to two seconds: the
-    /// owner ends that, and everything else, by dropping the future. That is safe at any point: what
+    /// A coordinator that cannot be reached is tried for ever, with pauses of up to two seconds, and the owner is told
+    /// ([`AgentEvent::Unreachable`]); the owner ends that, and everything else, by dropping the future. That is safe at any point: what
     /// was promised or could have been sent is on disk before, and the next run on the same
     /// directory goes on from there with the same bytes. A thread that is training or sealing ends by
     /// itself, and the directory stays locked until it did.
@@ -100,7 +101,7 @@ impl Agent {
         events: F,
     ) -> Result<Summary, AgentError>
     where
-        F: Fn(AgentEvent) + Send,
+        F: Fn(AgentEvent) + Send + Sync + 'static,
     {
         check(&config)?;
         let state = StateDir::open(&config.state_dir)?;
@@ -109,15 +110,15 @@ impl Agent {
         let (state, seed) = unlocked(state, config.passphrase.clone()).await?;
         let key = SigningKey::from_seed(&seed);
         let ways = Ways::to(&config.invitation)?;
-        let mut caller =
-            Caller::start(seed.clone(), ways, linked, state.sent_log(config.sent_bytes_max)?)
-                .await?;
+        let events: Listener = Arc::new(events);
+        let (sent, listener) = (state.sent_log(config.sent_bytes_max)?, Arc::clone(&events));
+        let mut caller = Caller::start(seed.clone(), ways, linked, sent, Some(listener)).await?;
         events(AgentEvent::Started { member: key.verifying_key() });
 
         let agreed_before = state.agreed_terms()?.is_some();
         let terms = invited_terms(&state, &mut caller, &config.invitation).await?;
         if agreed_before && let Some(change) = changed_terms(&mut caller, terms.body()).await? {
-            return Err(stopped_by(change, &events));
+            return Err(stopped_by(change, &*events));
         }
         let (gate, progress) = Gate::new(config.brake.clone());
         let learner = prepare(&terms, &config, gate).await?;
@@ -136,12 +137,16 @@ impl Agent {
         let custody = Custody::open(&terms, &key, &state)?;
         let contributor = Contributor { terms, key, state, custody, learner, randomness };
         let pacing = Pacing { brake: config.brake, progress };
-        Session::new(Arc::new(contributor), caller, pacing, events)?.run().await
+        let telling = move |event| events(event);
+        Session::new(Arc::new(contributor), caller, pacing, telling)?.run().await
     }
 }
 
 /// Tells that the terms changed, and why the agent stops.
-pub(crate) fn stopped_by(change: TermsChange, events: &impl Fn(AgentEvent)) -> AgentError {
+pub(crate) fn stopped_by(
+    change: TermsChange,
+    events: &(impl Fn(AgentEvent) + ?Sized),
+) -> AgentError {
     events(AgentEvent::TermsChanged {
         agreed: change.agreed().id(),
         offered: change.digest(),

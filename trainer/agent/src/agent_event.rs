@@ -25,6 +25,25 @@ pub enum AgentEvent {
     },
     /// The coordinator admitted this contributor.
     Joined,
+    /// The coordinator does not answer; it is asked again and again. Told at the first try that fails, and then ever more rarely,
+    /// at least hourly.
+    Unreachable {
+        /// What it was asked for.
+        asked: &'static str,
+        /// What the try ended with.
+        reason: String,
+        /// How long it has been away, in seconds.
+        seconds: f64,
+        /// In how many seconds the next try is made.
+        next_seconds: f64,
+        /// What a person can look at.
+        advice: &'static str,
+    },
+    /// The coordinator answers again.
+    Reached {
+        /// How long it was away, in seconds.
+        seconds: f64,
+    },
     /// The cohort is in a new state, and this contributor is in it.
     Cohort {
         /// How many changes the cohort has seen.
@@ -187,6 +206,11 @@ impl AgentEvent {
                 "samples": samples, "device": device,
             }),
             Self::Joined => json!({"event": "joined"}),
+            Self::Unreachable { asked, reason, seconds, next_seconds, advice } => json!({
+                "event": "unreachable", "asked": asked, "reason": reason,
+                "seconds": seconds, "next_seconds": next_seconds, "advice": advice,
+            }),
+            Self::Reached { seconds } => json!({"event": "reached", "seconds": seconds}),
             Self::Cohort { epoch, members } => {
                 json!({"event": "cohort", "epoch": epoch, "members": members})
             }
@@ -259,6 +283,20 @@ mod tests {
 
     fn check(event: &AgentEvent, expected: &str) {
         assert_eq!(event.to_json(), serde_json::from_str::<Value>(expected).unwrap());
+    }
+
+    #[test]
+    fn the_json_form_of_an_absence_is_pinned() {
+        let unreachable = AgentEvent::Unreachable {
+            asked: "terms",
+            reason: "no way".to_owned(),
+            seconds: 20.5,
+            next_seconds: 1.5,
+            advice: "look",
+        };
+        let expected = r#"{"event":"unreachable","asked":"terms","reason":"no way","seconds":20.5,"next_seconds":1.5,"advice":"look"}"#;
+        check(&unreachable, expected);
+        check(&AgentEvent::Reached { seconds: 0.5 }, r#"{"event":"reached","seconds":0.5}"#);
     }
 
     #[test]

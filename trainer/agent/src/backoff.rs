@@ -48,7 +48,8 @@ impl Backoff {
         tokio::time::sleep(self.delay()).await;
     }
 
-    fn delay(&mut self) -> Duration {
+    /// How long to wait, and longer the next time.
+    pub(crate) fn delay(&mut self) -> Duration {
         let full = self.next_ms;
         self.next_ms = full.saturating_mul(2).min(self.max_ms);
         Duration::from_millis(rand::random_range(full / 2..=full))
@@ -79,6 +80,18 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.delay() <= Duration::from_millis(100));
+    }
+
+    /// Of 64 draws some lie in each half of the range; by chance alone all would lie in one once in 2^63.
+    #[test]
+    fn many_who_lost_the_same_coordinator_do_not_return_at_once() {
+        let late = |pauses: Vec<Duration>, middle_ms| {
+            let late = pauses.iter().filter(|pause| **pause > Duration::from_millis(middle_ms));
+            assert!((1..64).contains(&late.count()), "{pauses:?}");
+        };
+        late((0..64).map(|_| Backoff::for_connection().delay()).collect(), 75);
+        // Those whom the coordinator asked to come back are spread over a quarter more.
+        late((0..64).map(|_| wait_delay(1_000)).collect(), 1_125);
     }
 
     #[test]

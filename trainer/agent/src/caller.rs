@@ -10,7 +10,14 @@ use aggregator_round::message_bytes_max;
 use privacy_identity::Digest;
 use zeroize::Zeroizing;
 
-use crate::{AgentError, backoff, backoff::Backoff, sent_log::SentLog, ways::Ways};
+use crate::{
+    AgentError,
+    absence::{Absence, Listener},
+    backoff,
+    backoff::Backoff,
+    sent_log::SentLog,
+    ways::Ways,
+};
 
 /// Longest message before the terms are known, in bytes. The longest terms have 15 MB; a model of
 /// four million parameters fits as well, and more is allowed only to terms that name one.
@@ -19,6 +26,9 @@ const MESSAGE_BYTES: usize = 16 << 20;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The slowest line on which an exchange is waited for, in bytes a second.
 const BYTES_PER_SECOND_MIN: usize = 128 << 10;
+
+/// What the owner is told of a coordinator that answers nothing but that.
+const NOT_READY: &str = "it answers that it is not ready for this question";
 
 /// What is asked of the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,20 +96,33 @@ pub(crate) struct Caller {
     reached: bool,
     /// Whether it was away since somebody asked: it may have come back with something else.
     interrupted: bool,
+    /// What the owner is told of that.
+    absence: Absence,
 }
 
 impl Caller {
     /// Starts a link that only asks. Needs a runtime; connects with the first question.
+    ///
+    /// * `listener` — is told when the coordinator does not answer, and when it does again; without one the log is.
     pub(crate) async fn start(
         secret: Zeroizing<[u8; 32]>,
         ways: Ways,
         linked: impl Fn(Link) + Send + Sync + 'static,
         sent: SentLog,
+        listener: Option<Listener>,
     ) -> Result<Self, AgentError> {
         let link = start_link(secret, MESSAGE_BYTES).await?;
         ways.teach(&link).await;
         linked(link.clone());
-        Ok(Self { link, ways, linked: Box::new(linked), sent, reached: false, interrupted: false })
+        Ok(Self {
+            link,
+            ways,
+            linked: Box::new(linked),
+            sent,
+            reached: false,
+            interrupted: false,
+            absence: Absence::new(listener),
+        })
     }
 
     /// Whether the coordinator was away since this was asked last.
@@ -150,13 +173,19 @@ impl Caller {
                 ContributorReply::Wait { retry_ms }
                     if !matches!(question, Question::Fetch | Question::Model) =>
                 {
+                    self.absence.ended();
                     backoff::wait(retry_ms).await;
                 }
                 // A coordinator that is just starting, or between two states.
                 ContributorReply::Refused(Refusal::Unexpected) if question != Question::Submit => {
-                    backoff.pause().await;
+                    let pause = backoff.delay();
+                    self.absence.missed(question.name(), NOT_READY, pause);
+                    tokio::time::sleep(pause).await;
                 }
-                reply => return Ok(reply),
+                reply => {
+                    self.absence.ended();
+                    return Ok(reply);
+                }
             }
         }
     }
@@ -190,7 +219,9 @@ impl Caller {
                     // The next attempt is another message, unless this one never left.
                     noted = stayed_here(&error);
                     self.interrupted = true;
-                    backoff.pause().await;
+                    let pause = backoff.delay();
+                    self.absence.missed(asked, &said(&error), pause);
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
@@ -219,6 +250,12 @@ const fn is_final(error: &RequestError, reached: bool) -> bool {
         RequestError::WrongPeer { .. } => !reached,
         error => error.is_final(),
     }
+}
+
+/// The error with its causes, for the owner. The address in it is the invitation's own, and what the owner has to look at.
+fn said(error: &RequestError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Whether the message certainly did not leave.

@@ -14,7 +14,7 @@ impl Agent {
     /// Asks whether the terms with the digest `terms` are offered in the place of those agreed to; nothing if they were agreed
     /// to already. Agrees to nothing.
     ///
-    /// A coordinator that cannot be reached is tried for ever: the owner ends that by dropping the future.
+    /// A coordinator that cannot be reached is tried for ever, which the log tells: the owner ends that by dropping the future.
     ///
     /// # Errors
     /// [`AgentError::ConsentOther`] if other terms are offered, or none; [`AgentError`].
@@ -42,7 +42,7 @@ impl Agent {
         }
         let ways = Ways::to(invitation)?;
         let mut caller =
-            Caller::start(state.key(passphrase)?, ways, drop, state.sent_log(0)?).await?;
+            Caller::start(state.key(passphrase)?, ways, drop, state.sent_log(0)?, None).await?;
         let change = changed_terms(&mut caller, agreed).await?;
         match change {
             Some(change) if change.digest() == terms => Ok(Some(change)),

@@ -13,6 +13,7 @@
 //! A shell: what may be trained for and which receipt is believed is decided in `aggregator-round`.
 //! Only a sealed update leaves the machine, and all that leaves it is noted in `sent.jsonl`.
 
+mod absence;
 mod agent;
 mod agent_error;
 mod agent_event;

@@ -13,7 +13,7 @@ use crate::{
 impl Agent {
     /// Asks for the terms that `invitation` names; agrees to nothing, joins nothing.
     ///
-    /// A coordinator that cannot be reached is tried for ever: the owner ends that by dropping the future.
+    /// A coordinator that cannot be reached is tried for ever, which the log tells: the owner ends that by dropping the future.
     ///
     /// * `state_dir` — as for [`Agent::run`]: the question is noted there before it leaves, and terms that were
     ///   agreed to earlier are not asked for again.
@@ -32,7 +32,7 @@ impl Agent {
         let state = StateDir::open(state_dir)?;
         let ways = Ways::to(invitation)?;
         let mut caller =
-            Caller::start(state.key(passphrase)?, ways, drop, state.sent_log(0)?).await?;
+            Caller::start(state.key(passphrase)?, ways, drop, state.sent_log(0)?, None).await?;
         let terms = invited_terms(&state, &mut caller, invitation).await?;
         Ok(terms.body().clone())
     }

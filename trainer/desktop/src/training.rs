@@ -145,6 +145,8 @@ pub struct Training {
     pub pace: Option<Pace>,
     /// For which other federation's training it waits.
     pub waits_for: Option<Seat>,
+    /// Whether the coordinator does not answer.
+    pub away: bool,
     /// What the pacer cannot see on this machine.
     pub unwatched: Vec<Condition>,
     /// Lines for whoever asks for help; nothing secret is in them.
@@ -168,6 +170,8 @@ impl Training {
                 self.samples = number("samples");
             }
             "joined" => self.phase = Phase::Waiting,
+            "unreachable" => self.away = true,
+            "reached" => self.away = false,
             "cohort" => self.cohort = number("members"),
             "ordered" => {
                 self.phase = Phase::Learning;
@@ -210,6 +214,7 @@ impl Training {
     pub fn start(&mut self) {
         self.running = Running::On;
         self.phase = Phase::Connecting;
+        self.away = false;
     }
 
     fn step(&mut self, event: &Value) {
@@ -308,6 +313,18 @@ mod tests {
         assert_eq!(training.rounds, [round]);
         assert_eq!(training.losses.last(), Some(&[50.0, 0.7]));
         assert_eq!(training.phase, Phase::Waiting);
+    }
+
+    #[test]
+    fn a_coordinator_that_is_away_is_shown_until_it_is_back_or_the_trainer_starts_anew() {
+        let mut training = Training::default();
+        for (event, away) in [("unreachable", true), ("cohort", true), ("reached", false)] {
+            training.apply(&json!({"event": event}));
+            assert_eq!(training.away, away, "{event}");
+        }
+        training.apply(&json!({"event": "unreachable"}));
+        training.start();
+        assert!(!training.away);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aggregator_network::{Address, ListenAddress, load_or_create_key};
-use aggregator_node::{DatabaseUrl, FollowMode, Following, NodeConfig, WorkerConfig};
+use aggregator_node::{DatabaseUrl, FollowMode, Following, NodeConfig, NodeEvent, WorkerConfig};
 use aggregator_protocol::FederationTerms;
 use anyhow::Context as _;
 use clap::Args;
@@ -19,7 +19,8 @@ use tokio::sync::watch;
 
 use crate::{
     link_metrics::{self, CurrentLink},
-    process::{Events, stop_signal},
+    process::{Events, running_ms, stop_signal},
+    round_figures::RoundFigures,
     vote_evidence::VoteEvidence,
     witness::{self, WitnessDuty},
 };
@@ -85,7 +86,7 @@ pub struct AggregatorArgs {
     /// given several times
     #[arg(long, value_name = "DIGEST")]
     pub agree: Vec<Digest>,
-    /// Serve figures of the link for Prometheus at `http://ADDRESS/metrics`
+    /// Serve figures of the link and of rounds for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
     /// Serve as a witness of the logs given with `--log` at this address, with the aggregator's own key
@@ -138,27 +139,55 @@ pub async fn run(args: AggregatorArgs) -> anyhow::Result<()> {
     };
     let following = Following { mode: args.follow, agreed: args.agree, check: Arc::new(check) };
     let (link, linked) = watch::channel(None);
+    let figures = RoundFigures::default();
+    let heard = figures.clone();
+    let telling = move |event: NodeEvent| {
+        heard.hear(&event, running_ms());
+        events.emit(event.to_json());
+    };
+    let shown: CurrentLink = linked.clone();
+    let text = move || shown.borrow().as_ref().map(|link| format!("{}{figures}", link.metrics()));
     let node = pin!(aggregator_node::run(
         config,
         Some(following),
         move |running| drop(link.send(Some(running))),
-        move |event| events.emit(event.to_json()),
+        telling,
     ));
-    tokio::select! {
-        result = node => result,
-        result = link_metrics::serve(args.metrics, linked.clone()) => result,
-        result = serve_witness(&state, &duty, witness, events) => result,
-        () = stopped(args.with_parent, linked) => Ok(()),
-    }
+    let serving = async {
+        tokio::select! {
+            result = node => result,
+            result = link_metrics::serve_text(args.metrics, text) => result,
+            result = serve_witness(&state, &duty, witness, events) => result,
+        }
+    };
+    until_told(serving, args.with_parent, linked).await
 }
 
-/// Waits until the process is told to stop and what it had begun is finished.
-async fn stopped(with_parent: bool, link: CurrentLink) {
-    stop_signal(with_parent).await;
-    let link = link.borrow().clone();
-    if let Some(link) = link {
-        link.shutdown_within(STOP_GRACE).await;
+/// Serves until the process is told to stop and what it had begun is finished. The node ends when its link does, which is no
+/// failure then.
+async fn until_told(
+    serving: impl Future<Output = anyhow::Result<()>>,
+    with_parent: bool,
+    link: CurrentLink,
+) -> anyhow::Result<()> {
+    let mut serving = pin!(serving);
+    tokio::select! {
+        result = &mut serving => return result,
+        () = stop_signal(with_parent) => {}
     }
+    let Some(link) = link.borrow().clone() else { return Ok(()) };
+    let mut ending = pin!(link.shutdown_within(STOP_GRACE));
+    tokio::select! {
+        () = &mut ending => {}
+        ended = serving => {
+            if let Err(error) = ended {
+                tracing::debug!("while it was stopped: {error:#}");
+            }
+            // Answers that are on their way still are.
+            ending.await;
+        }
+    }
+    Ok(())
 }
 
 /// Witnesses for as long as the process runs; without an address, nothing, for ever.

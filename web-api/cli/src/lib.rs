@@ -17,6 +17,7 @@ pub mod pacing;
 pub mod passphrases;
 pub mod process;
 pub mod rest;
+pub mod round_figures;
 pub mod serve;
 pub mod settlement;
 pub mod simulate;

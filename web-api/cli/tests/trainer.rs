@@ -309,6 +309,64 @@ async fn a_trainer_with_only_a_file_takes_part_and_tells_what_the_page_says() {
     cooperative.end_all().await;
 }
 
+/// A trainer whose coordinator is not there, by a file with `lines` more; it is ended once `enough` of the lines of one of its
+/// outputs were read, which are returned.
+fn told_without_a_coordinator(
+    lines: &str,
+    output: impl FnOnce(&mut Child) -> Box<dyn std::io::Read>,
+    enough: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("data.csv"), "a,b\n1,2\n").unwrap();
+    let config = dir.path().join("trainer.toml");
+    let (state, data) = (dir.path().join("state"), dir.path().join("data.csv"));
+    let invitation = dir.path().join("invitation");
+    fs::write(&invitation, text_of_invitation()).unwrap();
+    let join = format!("[join]\nfile = {invitation:?}\n[data]\npath = {data:?}\n");
+    fs::write(&config, format!("state_dir = {state:?}\n{lines}\n{join}")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sahakar"));
+    command.args(["trainer", "--config"]).arg(&config).env_remove("RUST_LOG");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = Vec::new();
+    for line in BufReader::new(output(&mut child)).lines() {
+        told.push(line.unwrap());
+        if enough(told.last().unwrap()) {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    told
+}
+
+#[test]
+fn a_coordinator_that_is_away_is_told_of_at_once_in_each_form() {
+    let events =
+        |child: &mut Child| Box::new(child.stdout.take().unwrap()) as Box<dyn std::io::Read>;
+    let log = |child: &mut Child| Box::new(child.stderr.take().unwrap()) as Box<dyn std::io::Read>;
+    let away = |line: &str| line.contains("unreachable");
+    let told = told_without_a_coordinator("json = true", events, away);
+    let told: Vec<Value> = told.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    told.iter().for_each(check_documented);
+    assert_eq!((&told[0]["event"], &told[1]["event"]), (&"started".into(), &"unreachable".into()));
+    assert_eq!(told[1]["asked"], "terms");
+    assert!(told[1]["seconds"].as_f64().unwrap() < 10.0, "{told:?}");
+
+    let text = told_without_a_coordinator("", log, away);
+    let line = text.last().unwrap();
+    assert!(line.contains("no connection") && line.contains("on the network"), "{line}");
+
+    // Each line of the log in its other form is an object with a time, a level and a message.
+    let lines = told_without_a_coordinator("[log]\nform = \"json\"", log, away);
+    for line in &lines {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
+    }
+    let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!(last["level"], "INFO");
+    assert!(last["message"].as_str().unwrap().starts_with("unreachable"), "{last}");
+}
+
 #[test]
 fn a_trainer_that_is_told_to_stop_says_so_last_and_ends_well() {
     let dir = tempfile::tempdir().unwrap();

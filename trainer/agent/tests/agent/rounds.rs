@@ -101,6 +101,10 @@ async fn an_update_whose_acknowledgement_was_lost_is_counted_all_the_same() {
     coordinator.rewrite(|script| script.submit = OnSubmit::Refuse(Refusal::Late));
     let summary = agent.await.unwrap().unwrap();
     assert_eq!((summary.counted, summary.refused), (1, 0));
+    // The owner saw that there was no answer, and that there was one again: each once.
+    let told = names(&machine.events.lock().unwrap());
+    let about = told.iter().filter(|name| ["unreachable", "reached"].contains(&name.as_str()));
+    assert_eq!(about.collect::<Vec<_>>(), ["unreachable", "reached"], "{told:?}");
 }
 
 async fn check_end(script: Script, expected: AgentEvent) {

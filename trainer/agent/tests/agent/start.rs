@@ -187,7 +187,7 @@ async fn a_coordinator_behind_a_router_is_reached_by_the_relay_of_the_invitation
 }
 
 #[tokio::test]
-async fn a_coordinator_that_is_not_there_yet_is_waited_for() {
+async fn a_coordinator_that_is_not_there_yet_is_waited_for_and_the_owner_is_told() {
     let coordinator = Coordinator::start(Script::default()).await;
     let machine = Machine::with_data(GOOD_CSV);
     let mut config = machine.config(&coordinator);
@@ -195,13 +195,22 @@ async fn a_coordinator_that_is_not_there_yet_is_waited_for() {
     config.invitation.coordinator = vec![dead_address(&coordinator)];
     let agent = machine.start(config);
     tokio::time::timeout(crate::support::TEST_TIMEOUT, async {
-        while machine.events.lock().unwrap().is_empty() {
+        while machine.events.lock().unwrap().len() < 2 {
             tokio::task::yield_now().await;
         }
     })
     .await
     .unwrap();
     assert!(!agent.is_finished());
+    let told = machine.events.lock().unwrap()[1].to_json();
+    assert_eq!((&told["event"], &told["asked"]), (&"unreachable".into(), &"terms".into()));
+    let reason = told["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("no connection to /ip4/127.0.0.1/tcp/1/") && reason.contains("refused"),
+        "{reason}"
+    );
+    assert!(told["next_seconds"].as_f64().unwrap() <= 0.1, "{told}");
+    assert!(told["advice"].as_str().unwrap().contains("addresses of the invitation"));
     agent.abort();
     assert!(agent.await.unwrap_err().is_cancelled());
 }

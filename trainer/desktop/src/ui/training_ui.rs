@@ -83,6 +83,9 @@ fn pace_ui(ui: &mut Ui, view: &View<'_>, training: &Training) {
             ui.label(RichText::new(text).strong().size(16.0).color(style::good(dark)));
         }
     }
+    if training.away {
+        ui.add(egui::Label::new(RichText::new(view.t("coordinator_away")).strong()).wrap());
+    }
     if !training.unwatched.is_empty() {
         let names: Vec<&str> = training
             .unwatched

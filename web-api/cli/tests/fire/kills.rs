@@ -87,13 +87,13 @@ async fn killed_again_and_again(mode: SealingMode, roles: &[Role], by_default: u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promise_6_in_mode_mpc_any_process_may_be_killed_in_any_phase() {
+async fn promise_6_in_mode_mpc_rounds_outlive_kills_of_roles_in_phases_that_a_seed_draws() {
     let roles = [Role::Coordinator, Role::Aggregator, Role::Dao, Role::Contributor];
     killed_again_and_again(SealingMode::Mpc, &roles, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promise_6_in_mode_fhe_any_process_may_be_killed_in_any_phase() {
+async fn promise_6_in_mode_fhe_rounds_outlive_kills_of_roles_in_phases_that_a_seed_draws() {
     let roles = [Role::Coordinator, Role::Dao, Role::Contributor];
     killed_again_and_again(SealingMode::Fhe, &roles, 2).await;
 }
