@@ -19,7 +19,7 @@ async fn visit(node: &Node, path: &str) -> Reply {
     node.send(request.body(HttpBody::empty()).unwrap()).await
 }
 
-async fn text(node: &Node, path: &str) -> String {
+pub(crate) async fn text(node: &Node, path: &str) -> String {
     let reply = visit(node, path).await;
     assert_eq!(reply.status, 200, "{path}: {}", reply.text());
     reply.text()
@@ -235,7 +235,7 @@ async fn propose(node: &Node, actions: Vec<Action>, names: serde_json::Value) ->
 }
 
 /// Lets all members vote for these actions, and time pass until they are carried out.
-async fn pass(node: &Node, actions: Vec<Action>) {
+pub(crate) async fn pass(node: &Node, actions: Vec<Action>) {
     let content = propose(node, actions, json!([])).await;
     node.pass_time(START_MS + 11).await;
     for key in &node.members {
