@@ -1,4 +1,5 @@
 //! The node itself: health, description, and what every route refuses alike.
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use std::collections::BTreeSet;
 
