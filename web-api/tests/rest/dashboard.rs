@@ -123,6 +123,17 @@ async fn a_model_without_a_price_says_so() {
 }
 
 #[tokio::test]
+async fn a_model_s_page_leads_to_its_files_and_the_card_is_everybody_s() {
+    let (node, _) = Node::with_calls(1).await;
+    let page = text(&node, "/models/wine").await;
+    for (file, status) in [("README.md", 200), ("model.safetensors", 401), ("model.onnx", 401)] {
+        let path = format!("/v1/models/wine/versions/1/files/{file}");
+        assert!(page.contains(&format!("href=\"{path}\"")), "{file}: {page}");
+        assert_eq!(node.get(&path).await.status, status, "{file}");
+    }
+}
+
+#[tokio::test]
 async fn missing_pages_are_pages_for_people_and_problems_for_programs() {
     let node = Node::new().await;
     for path in [

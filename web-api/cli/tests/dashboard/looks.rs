@@ -1,8 +1,6 @@
 //! What pages look like: in light and dark, what can be read, and what is drawn. Pictures of every page are kept in
 //! `CARGO_TARGET_TMPDIR/dashboard`.
 
-#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
-
 use std::{fs, path::Path};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};

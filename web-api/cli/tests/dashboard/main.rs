@@ -290,17 +290,17 @@ fn run(command: &str, cwd: &Path) -> String {
 /// Goes on with the tab key until the focus is where the page says, as who has no mouse does.
 #[track_caller]
 fn tab_to(browser: &Browser, there: &str) {
-    for _ in 0..80 {
-        if browser.value(&format!("document.activeElement.matches({})", serde_json::json!(there)))
-            == true
-        {
-            let outline = browser.value("getComputedStyle(document.activeElement).outlineStyle");
-            assert_eq!(outline, "solid", "{there}: the focus is seen");
-            return;
+    let is_there = format!("document.activeElement.matches({})", serde_json::json!(there));
+    let arrived = (0..80).any(|_| {
+        let arrived = browser.value(&is_there) == true;
+        if !arrived {
+            browser.press(TAB);
         }
-        browser.press(TAB);
-    }
-    panic!("the tab key does not get to {there}");
+        arrived
+    });
+    assert!(arrived, "the tab key does not get to {there}");
+    let outline = browser.value("getComputedStyle(document.activeElement).outlineStyle");
+    assert_eq!(outline, "solid", "{there}: the focus is seen");
 }
 
 #[tokio::test(flavor = "multi_thread")]
