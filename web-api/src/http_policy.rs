@@ -4,9 +4,12 @@ use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
     str::FromStr,
+    time::Duration,
 };
 
 use thiserror::Error;
+
+use crate::REQUEST_SECONDS_MAX;
 
 /// How often somebody may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub struct Quota {
 
 /// What the operator decides about the interface. The default lets everybody ask as often as they like, lets no page of
 /// another site read answers, and believes no proxy.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct HttpPolicy {
     /// How often one address may ask; for IPv6 one network of 64 bits, which one customer has. Not counted for the
     /// machine itself.
@@ -35,6 +38,22 @@ pub struct HttpPolicy {
     pub authorities: Vec<String>,
     /// What payment providers sign with: none, and no webhook is taken; several while one is replaced.
     pub webhook_secrets: Vec<WebhookSecret>,
+    /// How long a request may take, its body included: [`crate::REQUEST_SECONDS_MAX`].
+    pub request_time: Duration,
+}
+
+impl Default for HttpPolicy {
+    fn default() -> Self {
+        Self {
+            per_address: None,
+            per_key: None,
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            authorities: Vec::new(),
+            webhook_secrets: Vec::new(),
+            request_time: Duration::from_secs(REQUEST_SECONDS_MAX),
+        }
+    }
 }
 
 /// What a payment provider signs with, `whsec_…`.

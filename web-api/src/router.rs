@@ -4,7 +4,7 @@ use std::{any::Any, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
@@ -57,7 +57,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(middleware::from_fn(in_the_protocols_form))
         .layer(CatchPanicLayer::custom(response_from_panic))
         .layer(middleware::from_fn_with_state(state.clone(), limited))
-        .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn_with_state(state.clone(), within_time))
         .layer(middleware::from_fn_with_state(state.clone(), signed))
         .layer(middleware::from_fn(named))
         .layer(middleware::from_fn(validated))
@@ -104,11 +104,11 @@ fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Frame::openapi()).merge(routes::all())
 }
 
-async fn within_time(request: Request, next: Next) -> Response {
-    let limit = Duration::from_secs(REQUEST_SECONDS_MAX);
+async fn within_time(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let limit = state.policy().request_time;
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => ApiError::TimedOut { seconds: REQUEST_SECONDS_MAX }.into_response(),
+        Err(_) => ApiError::TimedOut { seconds: limit.as_secs() }.into_response(),
     }
 }
 

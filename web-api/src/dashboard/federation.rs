@@ -120,22 +120,28 @@ fn figures(federation: &Federation, terms: &Value) -> Markup {
             (tile("Accuracy", last.map_or_else(|| "–".to_owned(), |round| percent_or_dash(round.test_accuracy_ppm)), gain))
             (tile("Loss", last.map_or_else(|| "–".to_owned(), |round| format!("{:.4}", millionths(round.test_loss_micro))), "on the test set"))
             (tile("In the last round", present, format!("of {} members; {} missing in all rounds", counted(federation.members().len()), grouped(dropped))))
-            (tile("Sent by each in a round", vector.map_or_else(|| "–".to_owned(), |(sealed, _)| bytes(sealed)), vector.map_or_else(String::new, |(sealed, plain)| ratio(sealed, plain))))
+            (tile("Sealed numbers of each", vector.map_or_else(|| "–".to_owned(), |(sealed, _)| bytes(sealed)), vector.map_or_else(String::new, |(sealed, plain)| ratio(sealed, plain))))
             (tile("Credits of a round", grouped(federation.round_budget()), match federation.aborted() { 0 => "no round was given up".to_owned(), n => format!("{} rounds were given up", grouped(n)) }))
         }
     }
 }
 
-/// Bytes of the explicit vector that a contributor seals, and of the same as 32-bit floats; the envelopes' constant is not
-/// in it. Only where the terms say how many bits a parameter has.
+/// Bytes of the explicit vector that a contributor seals by additive shares, and of the same as 32-bit floats. Envelopes,
+/// seeds, signatures and proofs come on top, and a ciphertext of FHE mode is not measured in the ring's bits: of that the
+/// ledger does not tell, and nothing is said here.
 fn vector_bytes(terms: &Value) -> Option<(u64, u64)> {
-    let (parameters, bits) = (terms["parameters"].as_u64()?, terms["ring_bits"].as_u64()?);
+    let shared = terms["seal"].as_str().is_none_or(|seal| seal != "fhe");
+    let (parameters, bits) =
+        (terms["parameters"].as_u64().filter(|_| shared)?, terms["ring_bits"].as_u64()?);
     Some(((parameters.checked_mul(bits)?).div_ceil(8), parameters.checked_mul(F32_BITS)? / 8))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 fn ratio(sealed: u64, plain: u64) -> String {
-    format!("sealed, {:.2} × the plain numbers", sealed as f64 / plain.max(1) as f64)
+    format!(
+        "a round, {:.2} × the plain ones; keys and proofs come on top",
+        sealed as f64 / plain.max(1) as f64
+    )
 }
 
 /// One field of the settled rounds.

@@ -95,6 +95,9 @@ fn card(ledger: &Reading<'_>, model: &Model, shelved: Option<&Arc<ShelvedModel>>
             div { dt { "Licence" } dd {
                 @match model.licence(latest.version) { Some(named) => { (licence(named)) } None => { "none was named" } }
             } }
+            @if shelved.is_some() {
+                div { dt { "Files" } dd { (files(&format!("/v1/models/{}/versions/{}/files", latest.model, latest.version))) } }
+            }
             div { dt { "Versions" } dd { (counted(model.releases().len())) } }
             div { dt { "Interface" } dd { "Open Inference Protocol 2, " code { "/v2/models" } } }
             @if let Some(percent) = ledger.treasury_percent() {
@@ -102,6 +105,14 @@ fn card(ledger: &Reading<'_>, model: &Model, shelved: Option<&Arc<ShelvedModel>>
             }
         }
         p class="soft" { "All of this is in the ledger; nothing on this card was written by hand." }
+    }
+}
+
+/// What can be downloaded: the card by everybody, the parameters by who bought a licence, with the key that did.
+fn files(folder: &str) -> Markup {
+    html! {
+        a href={(folder) "/README.md"} { "card" } ", " a href={(folder) "/model.safetensors"} { "safetensors" } ", "
+        a href={(folder) "/model.onnx"} { "ONNX" } ", the last two under licence"
     }
 }
 

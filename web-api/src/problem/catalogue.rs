@@ -132,4 +132,25 @@ mod tests {
             assert!(known.kind.status.as_u16() >= 400 && known.advice.ends_with('.'), "{known:?}");
         }
     }
+
+    /// Programs branch on them: one that was published is neither renamed nor answered with another status. New ones are
+    /// added here, too.
+    const PUBLISHED: &str = "about-the-guardian=409 already-booked=409 already-voted=409 amount=422 challenge=409 \
+        content-encoding=415 contention=409 delisted=409 differs=422 exists=409 forbidden=403 \
+        idempotency-in-progress=409 idempotency-key-missing=400 idempotency-key-reused=422 in-debt=402 \
+        insufficient-balance=402 internal=500 invalid=422 licence-needs-vote=409 malformed=400 \
+        media-type=415 member-state=409 method-not-allowed=405 model-not-loaded=503 no-calls-left=402 \
+        no-licence=402 no-price=409 no-route=404 nonce-used=409 not-a-member=422 not-for-sale=409 \
+        not-found=404 not-founded=503 not-the-guardian=422 not-the-proposer=422 not-this-ballot=409 \
+        out-of-bounds=422 prediction-resolved=409 price-above-maximum=409 price-needs-vote=409 proposal=422 \
+        purchase=422 refund-exceeds-payment=422 refused=409 request-expired=409 signature=422 \
+        spending-limit=403 timed-out=503 too-large=413 too-long=422 too-many-proposals=409 \
+        too-many-requests=429 transfer=409 unauthorized=401 unavailable=503 weight=422 wrong-state=409";
+
+    #[test]
+    fn a_published_slug_and_its_status_never_change() {
+        let known =
+            KNOWN.iter().map(|known| format!("{}={}", known.kind.slug, known.kind.status.as_u16()));
+        assert_eq!(known.collect::<Vec<_>>().join(" "), PUBLISHED);
+    }
 }

@@ -12,6 +12,7 @@ use data_dao_journal::{
     DAY_MS, KeyAmended, KeyGrant, KeyRevoked, KeyRotated, Refusal, Scope, State as Ledger,
 };
 use data_dao_ledger::Name;
+use data_dao_store::is_commitment;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -355,13 +356,14 @@ pub(crate) async fn erase_buyer(
     let key_id = Name::new(id.as_str()).map_err(|_source| missing())?;
     let named = |ledger: &Ledger| ledger.key(&key_id).map(|key| key.buyer().to_owned());
     let commitment = state.store().view(named).ok_or_else(missing)?;
-    if state.store().erase(&commitment).await? {
-        state.append_act(&by, ("erase-buyer", &id), Vec::new()).await?;
-        info!(key.id = %key_id, "erased what the buyer of {key_id} is called");
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(missing())
+    if !is_commitment(&commitment) || state.store().reveal(&commitment).is_none() {
+        return Err(missing());
     }
+    // The record first: if the process dies in between, the act is repeated and stands there twice, rather than not at all.
+    state.append_act(&by, ("erase-buyer", &id), Vec::new()).await?;
+    state.store().erase(&commitment).await?;
+    info!(key.id = %key_id, "erased what the buyer of {key_id} is called");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a key may reach without the scope `keys`.

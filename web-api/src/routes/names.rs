@@ -82,21 +82,25 @@ pub(crate) async fn keep(store: &Store, names: &[SaltedName]) -> Result<(), ApiE
     params(("key" = String, Path, description = "The member's public key in hexadecimal")),
     security(("operator" = [])),
     responses((status = 204, description = "Erased"), (status = 401, body = Problem),
+        (status = 403, body = Problem),
         (status = 404, body = Problem, description = "No such member, or erased before"),
         (status = 503, body = Problem)))]
 pub(crate) async fn erase(
     State(state): State<ApiState>,
-    _operator: Operator,
+    Operator { by }: Operator,
     PathPart(key): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
     let missing = || ApiError::not_found("name", &key);
     let member = key.parse().map_err(|_source| missing())?;
-    let mut erased = false;
-    for label in labels(state.store(), &member).await? {
-        erased |= state.store().erase(&label).await?;
-    }
-    if !erased {
+    let mut labels = labels(state.store(), &member).await?;
+    labels.retain(|label| is_commitment(label) && state.store().reveal(label).is_some());
+    if labels.is_empty() {
         return Err(missing());
+    }
+    // The record first: if the process dies in between, the act is repeated and stands there twice, rather than not at all.
+    state.append_act(&by, ("erase-member", &key), Vec::new()).await?;
+    for label in labels {
+        state.store().erase(&label).await?;
     }
     info!(member = %key, "erased what the member {key} is called");
     Ok(StatusCode::NO_CONTENT)

@@ -146,6 +146,21 @@ async fn a_spending_limit_holds_to_the_unit_under_requests_at_once() {
 }
 
 #[tokio::test]
+async fn a_limit_in_all_holds_for_ever() {
+    let (node, owner) = Node::with_buyer("10000").await;
+    let grant = json!({"scopes": ["infer"], "limit_total": "749", "pay_as_you_go": true});
+    let (id, caller) = issue(&node, &owner, grant).await;
+    for day in 0..4 {
+        node.set_time(START_MS + day * 86_400_000);
+        let reply = node.infer(&caller, &two_rows()).await;
+        assert_eq!(reply.status, if day < 2 { 200 } else { 403 }, "{day}: {}", reply.text());
+    }
+    node.infer(&caller, &two_rows()).await.assert_oip_error(403, "749 per lifetime");
+    assert_eq!(node.get_as(&owner, &format!("/v1/keys/{id}")).await.json()["spent_total"], "500");
+    assert_eq!(node.get_as(&owner, "/v1/balance").await.json()["balance"], "9500");
+}
+
+#[tokio::test]
 async fn every_administrative_act_is_in_the_log_with_who_did_it() {
     let (node, owner) = Node::with_calls(1).await;
     let (admin_id, admin) = issue(&node, OPERATOR, json!({"scopes": ["admin"]})).await;

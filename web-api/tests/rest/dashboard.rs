@@ -19,7 +19,7 @@ async fn visit(node: &Node, path: &str) -> Reply {
     node.send(request.body(HttpBody::empty()).unwrap()).await
 }
 
-async fn text(node: &Node, path: &str) -> String {
+pub(crate) async fn text(node: &Node, path: &str) -> String {
     let reply = visit(node, path).await;
     assert_eq!(reply.status, 200, "{path}: {}", reply.text());
     reply.text()
@@ -120,6 +120,17 @@ async fn a_model_without_a_price_says_so() {
         page.contains("0.025") && page.contains("acidity") && page.contains("0.5 to 1.5"),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn a_model_s_page_leads_to_its_files_and_the_card_is_everybody_s() {
+    let (node, _) = Node::with_calls(1).await;
+    let page = text(&node, "/models/wine").await;
+    for (file, status) in [("README.md", 200), ("model.safetensors", 401), ("model.onnx", 401)] {
+        let path = format!("/v1/models/wine/versions/1/files/{file}");
+        assert!(page.contains(&format!("href=\"{path}\"")), "{file}: {page}");
+        assert_eq!(node.get(&path).await.status, status, "{file}");
+    }
 }
 
 #[tokio::test]
@@ -235,7 +246,7 @@ async fn propose(node: &Node, actions: Vec<Action>, names: serde_json::Value) ->
 }
 
 /// Lets all members vote for these actions, and time pass until they are carried out.
-async fn pass(node: &Node, actions: Vec<Action>) {
+pub(crate) async fn pass(node: &Node, actions: Vec<Action>) {
     let content = propose(node, actions, json!([])).await;
     node.pass_time(START_MS + 11).await;
     for key in &node.members {

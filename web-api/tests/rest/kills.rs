@@ -145,6 +145,55 @@ async fn a_node_that_dies_at_any_step_of_what_moves_money_did_it_once_or_not_at_
     check_money(&child, &key).await;
 }
 
+/// Each step has a buyer of its own: a licence is bought once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_and_a_licence_are_paid_once_or_not_at_all_whenever_the_node_dies() {
+    let dir = TempDir::new().unwrap();
+    let mut child = Child::start(dir.path(), None);
+    for (plan, price, kind) in
+        [("month", 160, "month_bought"), ("download", 1_000, "licence_bought")]
+    {
+        let mut deaths = 0;
+        for step in 0..STEPS_MAX {
+            let order = json!({"buyer": "Cellar", "deposit": "5000"});
+            let buyer = post(OPERATOR, "/v1/keys", &format!("{plan}-{step}"), order);
+            let (status, key) = child.ask(&buyer).await.unwrap();
+            assert_eq!(status, 201, "{key}");
+            let key = key["api_key"].as_str().unwrap();
+            let before = count(&child, kind).await;
+            let request = json!({"model": "wine", "plan": plan});
+            let request = post(key, "/v1/purchases", "once", request);
+            child.tell(&format!("die {step}"));
+            let answered = child.ask(&request).await;
+            if answered.is_some() {
+                child.tell("die -1");
+            } else {
+                deaths += 1;
+                child = child.again();
+                child.tell(&format!("time {START_MS}"));
+            }
+            for _ in 0..2 {
+                let (status, answer) = child.ask(&request).await.unwrap();
+                assert_eq!(
+                    (status, &answer["total"]),
+                    (201, &json!(price.to_string())),
+                    "{plan} {step}"
+                );
+            }
+            assert_eq!(count(&child, kind).await, before + 1, "{plan} {step}");
+            let (path, token) = ("/v1/balance".to_owned(), key.to_owned());
+            let asked =
+                Asked { method: "GET", path, token, name: None, body: None, signature: None };
+            let balance = child.ask(&asked).await.unwrap().1;
+            assert_eq!(balance["balance"], (5_000 - price).to_string(), "{plan} {step}");
+            if answered.is_some() {
+                break;
+            }
+        }
+        assert!(deaths >= 2, "{plan}: it reads the clock when it is asked and when it books");
+    }
+}
+
 /// Every call and every amount is somewhere: calls left, calls made, money left, money spent.
 async fn check_money(child: &Child, key: &str) {
     let (path, token) = ("/v1/balance".to_owned(), key.to_owned());

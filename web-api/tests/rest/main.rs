@@ -2,6 +2,7 @@
 //! refusal.
 
 mod access;
+mod acts;
 mod artefacts;
 mod catalogue;
 mod child;
@@ -18,9 +19,11 @@ mod names;
 mod node;
 mod pages;
 mod plans;
+mod privacy;
 mod rotation;
 mod sale;
 mod server;
 mod serving;
 mod support;
+mod unlucky;
 mod webhooks;

@@ -57,8 +57,8 @@ async fn a_members_name_is_shown_but_not_in_the_log_and_can_be_erased() {
     assert!(is_in_the_log(&node, &label).await && !is_in_the_log(&node, name).await);
 
     let store = node.state.store();
-    let (checkpoint, index) = (store.checkpoint(), store.size() - 1);
-    let proof = store.prove(index).unwrap();
+    let (head, index) = (TreeHead { size: store.size(), root: store.root() }, store.size() - 1);
+    let (proof, before) = (store.prove(index).unwrap(), leaves(&node).await);
     erase(&node, "somebody").await.assert_problem(401, "unauthorized");
     assert_eq!(erase(&node, OPERATOR).await.status, 204);
     erase(&node, OPERATOR).await.assert_problem(404, "not-found");
@@ -66,10 +66,12 @@ async fn a_members_name_is_shown_but_not_in_the_log_and_can_be_erased() {
     let key = newcomer().verifying_key();
     let shown = node.get(&format!("/v1/members/{key}")).await.json();
     assert_eq!(shown["membership"]["label"], key.short());
-    assert_eq!(store.checkpoint(), checkpoint);
-    let head = TreeHead { size: store.size(), root: store.root() };
+    // One entry more, of who erased it; those before, their root and every proof are as they were.
     let leaves = leaves(&node).await;
+    assert_eq!((leaves.len(), &leaves[..before.len()]), (before.len() + 1, &before[..]));
+    assert!(String::from_utf8_lossy(&leaves[before.len()]).contains("erase-member"));
     proof.inclusion.verify(&leaves[usize::try_from(index).unwrap()], &head.root).unwrap();
+    let head = TreeHead { size: store.size(), root: store.root() };
     audit(&leaves, Some(&head)).unwrap();
 }
 

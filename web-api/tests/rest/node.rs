@@ -1,9 +1,11 @@
 //! The node itself: health, description, and what every route refuses alike.
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use std::collections::BTreeSet;
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
+use web_api::HttpPolicy;
 
 use super::support::{Node, OPERATOR, two_rows};
 
@@ -170,6 +172,45 @@ async fn no_origin_is_allowed_by_default() {
     let request = Request::get("/v1/health").header("origin", "https://elsewhere.example");
     let reply = node.send(request.body(Body::empty()).unwrap()).await;
     assert!(!reply.headers.contains_key("access-control-allow-origin"));
+}
+
+/// What a page of `origin` is answered, when it asks and before it posts.
+async fn asked_from(node: &Node, origin: &str) -> [super::support::Reply; 2] {
+    let get = Request::get("/v1/health").header("origin", origin).body(Body::empty());
+    let preflight = Request::options("/v1/purchases")
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,idempotency-key,content-type")
+        .body(Body::empty());
+    [node.send(get.unwrap()).await, node.send(preflight.unwrap()).await]
+}
+
+#[tokio::test]
+async fn pages_of_the_origins_that_were_named_may_read_answers_and_no_others() {
+    let (shop, elsewhere) = ("https://shop.example", "https://elsewhere.example");
+    let under = |origins: &[&str]| {
+        let cors_origins = origins.iter().map(ToString::to_string).collect();
+        Node::with_policy(HttpPolicy { cors_origins, ..HttpPolicy::default() })
+    };
+    const ALLOWED: &str = "access-control-allow-origin";
+    let (node, _) = under(&[shop]).await;
+    let [answer, preflight] = asked_from(&node, shop).await;
+    assert_eq!((answer.status, &answer.headers[ALLOWED]), (200, &shop.parse().unwrap()));
+    let exposed = answer.headers["access-control-expose-headers"].to_str().unwrap();
+    assert!(exposed.contains("sahakar-receipt") && exposed.contains("retry-after"), "{exposed}");
+    assert_eq!((preflight.status, &preflight.headers[ALLOWED]), (200, &shop.parse().unwrap()));
+    let headers = preflight.headers["access-control-allow-headers"].to_str().unwrap();
+    assert!(headers.contains("authorization") && headers.contains("idempotency-key"), "{headers}");
+    assert_eq!(preflight.headers["access-control-max-age"], "600");
+    // There are no cookies, and none may be sent along.
+    assert!(!preflight.headers.contains_key("access-control-allow-credentials"));
+    for reply in asked_from(&node, elsewhere).await {
+        assert!(!reply.headers.contains_key(ALLOWED), "{:?}", reply.headers);
+    }
+    let (node, _) = under(&["*"]).await;
+    for reply in asked_from(&node, elsewhere).await {
+        assert_eq!((reply.status, &reply.headers[ALLOWED]), (200, &"*".parse().unwrap()));
+    }
 }
 
 #[tokio::test]

@@ -248,6 +248,54 @@ async fn a_stopped_server_takes_nobody_new_and_ends() {
 }
 
 #[tokio::test]
+async fn a_request_in_progress_when_the_server_stops_is_answered() {
+    let (node, key) = Node::with_calls(1).await;
+    let served = served(node, limits(8, 8, 60_000), None).await;
+    let body = two_rows().to_string();
+    let head = format!(
+        "POST /v2/models/wine/infer HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut asking = served.connect().await;
+    asking.write_all(head.as_bytes()).await.unwrap();
+    // The node has begun with it when it counts it.
+    let metrics = || served.node.state.metrics_text();
+    while !metrics().contains("sahakar_http_requests_in_flight 1") {
+        tokio::task::yield_now().await;
+    }
+    served.stop.send(()).unwrap();
+    while TcpStream::connect(served.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!served.task.is_finished());
+    let answer = exchanged(asking, body.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"model_version\""), "{answer}");
+    served.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_in_time_is_given_up_and_books_nothing() {
+    let policy = HttpPolicy { request_time: Duration::from_millis(300), ..HttpPolicy::default() };
+    let (node, key) = Node::with_policy(policy).await;
+    let size = node.state.store().size();
+    let served = served(node, limits(8, 8, 60_000), None).await;
+    let head = format!(
+        "POST /v1/purchases HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\nidempotency-key: slow\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{\"model\":"
+    );
+    let answer = tokio::time::timeout(Duration::from_secs(60), served.ask(head.as_bytes()));
+    let answer = answer.await.expect("the connection is closed");
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("/problems/timed-out"),
+        "{answer}"
+    );
+    assert_eq!(served.node.state.store().size(), size);
+    assert!(served.ask(HEALTH.as_bytes()).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn too_many_requests_are_told_when_to_come_again() {
     let quota = Quota { requests: 2, window_s: 60 };
     let policy = HttpPolicy { per_key: Some(quota), ..HttpPolicy::default() };

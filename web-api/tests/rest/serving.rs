@@ -1,8 +1,11 @@
 //! Many predictions at once, a model that is replaced under load, figures, and the end.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -50,25 +53,32 @@ async fn predictions_that_are_batched_are_each_their_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_new_version_takes_over_without_a_failed_request() {
-    let (node, key) = Node::with_buyer("100000").await;
-    buy(&node, &key, 400).await;
-    let (node, over) = (Arc::new(node), Arc::new(AtomicBool::new(false)));
+    let (node, key) = Node::with_buyer("1000000").await;
+    // The buyers' and two more.
+    buy(&node, &key, 2_002).await;
+    let (node, answered) = (Arc::new(node), Arc::new(AtomicUsize::new(0)));
     let buyers: Vec<_> = (0..4)
         .map(|_| {
-            let (node, key, over) = (Arc::clone(&node), key.clone(), Arc::clone(&over));
+            let (node, key, answered) = (Arc::clone(&node), key.clone(), Arc::clone(&answered));
             tokio::spawn(async move {
-                let mut versions = Vec::new();
-                while !over.load(Ordering::SeqCst) && versions.len() < 90 {
+                let (mut versions, mut of_new) = (Vec::new(), 0);
+                // Until the new one has answered for a while; then each has asked on both sides of the change.
+                while of_new < 5 && versions.len() < 500 {
                     let reply = node.infer(&key, &two_rows()).await;
                     assert_eq!(reply.status, 200, "{}", reply.text());
                     let body = reply.json();
                     let data = body["outputs"][0]["data"].clone();
+                    of_new += usize::from(body["model_version"] == "2");
                     versions.push((body["model_version"].clone(), data));
+                    answered.fetch_add(1, Ordering::SeqCst);
                 }
                 versions
             })
         })
         .collect();
+    while answered.load(Ordering::SeqCst) < 20 {
+        tokio::task::yield_now().await;
+    }
     let store = node.state.store();
     let old = store.view(|s| s.model(&name("wine")).unwrap().latest().digest);
     let new = node.state.shelf().put(model_with(vec![-1.0, 1.0, 0.5, -0.5, 0.3, 0.0])).unwrap();
@@ -79,13 +89,16 @@ async fn a_new_version_takes_over_without_a_failed_request() {
     // The old one can still be asked for by its number, until it is taken off.
     let version = node.post_as(&key, "/v2/models/wine/versions/1/infer", &two_rows()).await;
     assert_eq!(version.status, 200);
-    over.store(true, Ordering::SeqCst);
+    let mut of_version = BTreeMap::new();
     for buyer in buyers {
         for (version, data) in buyer.await.unwrap() {
             let same = data == after["outputs"][0]["data"];
             assert_eq!(same, version == "2", "an answer is of the version that it names");
+            *of_version.entry(version.as_str().unwrap().to_owned()).or_insert(0) += 1;
         }
     }
+    println!("answers of each version: {of_version:?}");
+    assert!(of_version["1"] >= 20 && of_version["2"] == 4 * 5, "{of_version:?}");
     let metadata = node.get("/v2/models/wine").await.json();
     assert_eq!(metadata["versions"], json!(["1", "2"]));
 }

@@ -12,10 +12,10 @@ use axum::{
     body::Body as HttpBody,
     http::{HeaderMap, Request},
 };
-use data_dao_governance::CharterParameters;
+use data_dao_governance::{CharterParameters, MonthTerms, PricePolicy};
 use data_dao_journal::{
     Body, BoundsKind, FederationOpened, Genesis, MemberAdmitted, ModelReleased, Participation,
-    PriceSet, RoundOpened, RoundSettled,
+    PricePolicySet, RoundOpened, RoundSettled,
 };
 use data_dao_ledger::Name;
 use data_dao_store::Store;
@@ -33,6 +33,8 @@ use web_api::{
 pub(crate) const OPERATOR: &str = "operator-token";
 pub(crate) const WEBHOOK: &str = "whsec_0123456789abcdef";
 pub(crate) const START_MS: u64 = 1_000_000;
+/// At this time the clock panics: a bug in whatever reads it.
+pub(crate) const BROKEN_CLOCK: u64 = u64::MAX;
 const ORIGIN: &str = "test.example/ledger";
 
 /// A response, read to its end.
@@ -86,7 +88,7 @@ pub(crate) struct Node {
     clock: Arc<AtomicU64>,
     /// Orders of keys so far.
     orders: AtomicU64,
-    _dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 pub(crate) fn name(text: &str) -> Name {
@@ -264,8 +266,17 @@ impl Node {
         if store.size() == 0 {
             let members: Vec<_> = (1..=3).map(|n| SigningKey::from_seed(&[n; 32])).collect();
             found(&store, &node_key, &members, model).await;
-            let price = PriceSet { model: name("wine"), price: 250 };
-            store.append(START_MS, vec![price.into()]).await.unwrap();
+            let policy = PricePolicy {
+                low: 250,
+                high: 250,
+                calls_low: 0,
+                calls_high: 0,
+                window_ms: 3_600_000,
+                month: Some(MonthTerms { calls: 4, price: 40 }),
+                download: Some(1_000),
+            };
+            let set = PricePolicySet { model: name("wine"), policy };
+            store.append(START_MS, vec![set.into()]).await.unwrap();
         }
         let parts = ApiParts {
             store,
@@ -298,7 +309,11 @@ impl Node {
         let time = Arc::clone(&clock);
         let parts = ApiParts {
             store,
-            clock: Clock::new(move || time.load(Ordering::SeqCst)),
+            clock: Clock::new(move || {
+                let now_ms = time.load(Ordering::SeqCst);
+                assert_ne!(now_ms, BROKEN_CLOCK, "a bug, for the test of what becomes of it");
+                now_ms
+            }),
             operator: secret_hash(OPERATOR),
             shelf,
             tiles_dir: dir.path().join("tiles"),
@@ -306,7 +321,7 @@ impl Node {
         };
         let state = ApiState::with_policy(parts, policy);
         let router = router(state.clone());
-        Self { state, members, dao, router, clock, orders: AtomicU64::new(0), _dir: dir }
+        Self { state, members, dao, router, clock, orders: AtomicU64::new(0), dir }
     }
 
     /// As [`Node::new`], with a price and a buyer who has `deposit`. Returns the API key, too.

@@ -78,6 +78,7 @@ impl HttpConfig {
             authorities: self.authorities.iter().map(|name| name.to_ascii_lowercase()).collect(),
             webhook_secrets: webhook_secrets
                 .context("secrets.payment_webhooks: at least 16 characters each")?,
+            ..HttpPolicy::default()
         })
     }
 

@@ -178,6 +178,23 @@ impl Browser {
         self.post("/goog/cdp/execute", &command);
     }
 
+    /// Looks at pages as who prefers them `light` or `dark`.
+    #[track_caller]
+    pub(crate) fn prefer(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        let command =
+            json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}});
+        self.post("/goog/cdp/execute", &command);
+    }
+
+    /// A picture of the whole page, PNG in base64.
+    #[track_caller]
+    pub(crate) fn picture(&self) -> String {
+        let params = json!({"format": "png", "captureBeyondViewport": true});
+        let command = json!({"cmd": "Page.captureScreenshot", "params": params});
+        self.post("/goog/cdp/execute", &command)["data"].as_str().unwrap().to_owned()
+    }
+
     /// What the console complained about since the last call.
     #[track_caller]
     pub(crate) fn complaints(&self) -> Vec<String> {

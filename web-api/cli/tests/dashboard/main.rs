@@ -4,6 +4,7 @@
 
 mod browser;
 mod buying;
+mod looks;
 mod world;
 
 use std::{path::Path, process::Command};
@@ -16,6 +17,7 @@ use world::{RUDE_LABEL, World};
 const PHONE: u32 = 360;
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
+const BACKSPACE: char = '\u{e003}';
 
 /// Runs what a person does in a browser, beside the node.
 async fn in_browser<T: Send + 'static>(
@@ -285,8 +287,58 @@ fn run(command: &str, cwd: &Path) -> String {
     out.into_owned()
 }
 
+/// Goes on with the tab key until the focus is where the page says, as who has no mouse does.
+#[track_caller]
+fn tab_to(browser: &Browser, there: &str) {
+    let is_there = format!("document.activeElement.matches({})", serde_json::json!(there));
+    let arrived = (0..80).any(|_| {
+        let arrived = browser.value(&is_there) == true;
+        if !arrived {
+            browser.press(TAB);
+        }
+        arrived
+    });
+    assert!(arrived, "the tab key does not get to {there}");
+    let outline = browser.value("getComputedStyle(document.activeElement).outlineStyle");
+    assert_eq!(outline, "solid", "{there}: the focus is seen");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_keyboard_alone_gets_everywhere() {
+async fn the_keyboard_alone_buys_and_predicts() {
+    let world = World::start().await;
+    let (url, api_key) = (world.url.clone(), world.api_key.clone());
+    let bought = in_browser(move |browser| {
+        let write = |text: &str| text.chars().for_each(|key| browser.press(key));
+        browser.open(&url);
+        tab_to(browser, "nav a[href='/models']");
+        browser.press(ENTER);
+        browser.until("location.pathname === '/models'");
+        tab_to(browser, "main a[href='/models/wine']");
+        browser.press(ENTER);
+        browser.until("location.pathname === '/models/wine'");
+        tab_to(browser, "#key");
+        write(&api_key);
+        browser.press(ENTER);
+        browser.until("!document.getElementById('buy').hidden");
+        tab_to(browser, "#calls");
+        for _ in 0..4 {
+            browser.press(BACKSPACE);
+        }
+        write("3");
+        browser.press(ENTER);
+        browser.until("document.getElementById('left').textContent.includes('3 paid calls')");
+        tab_to(browser, "#ask button");
+        browser.press(ENTER);
+        browser.until("document.getElementById('answer').textContent.includes('Who earns what')");
+        assert_eq!(browser.complaints(), Vec::<String>::new());
+    });
+    if bought.await.is_some() {
+        assert_eq!(world.api.store().view(|state| state.counts().predictions), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_skip_link_gets_past_the_frame() {
     let world = World::start().await;
     let url = world.url.clone();
     in_browser(move |browser| {

@@ -8,11 +8,40 @@ use data_dao_journal::{
     Body, Entry, LIST_MAX, ModelReleased, Predicted, PredictionReserved, RevenueLine,
 };
 use data_dao_ledger::split;
-use data_dao_log::{Policy, TlogProof};
+use data_dao_log::{Policy, TlogProof, Verifier};
 use data_dao_market::Recipient;
 use serde_json::Value;
 
 use super::{VerifyArgs, print};
+
+/// The fields of a receipt that are checked, or told of as not checked.
+const KNOWN: &[&str] = &[
+    "id",
+    "time_ms",
+    "key_id",
+    "model",
+    "input",
+    "currency",
+    "lines",
+    "output",
+    "price",
+    "ledger_index",
+    "leaf",
+    "proof",
+    "evidence",
+];
+/// The same of its model.
+const KNOWN_OF_MODEL: &[&str] = &[
+    "name",
+    "version",
+    "digest",
+    "federation",
+    "rounds",
+    "contributors",
+    "licence",
+    "test_accuracy",
+    "epsilon",
+];
 
 /// Whether a file is one of these.
 pub(super) fn is_sale(path: &Path) -> bool {
@@ -30,20 +59,13 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
             Policy::of_log(vkey.context("say whom to believe: --vkey or --policy")?)
         }
     };
-    let entry = |what: &str, proof: &Value| -> anyhow::Result<Body> {
-        let text = proof["tlog_proof"].as_str();
-        let text = text.with_context(|| format!("the receipt has no proof of {what}"))?;
-        let proof = TlogProof::parse(text).with_context(|| format!("the proof of {what}"))?;
-        policy.check(&proof.checkpoint, args.vkey.as_ref())?;
-        let leaf = proof.verify(None).with_context(|| format!("the proof of {what}"))?;
-        print(format!("ok      {what} is entry {} of the log", proof.inclusion.index))?;
-        Ok(Entry::from_leaf(leaf)?.body)
-    };
+    let entry = |what: &str, proof: &Value| proven(&policy, args.vkey.as_ref(), (what, proof));
     let made = entry("the prediction", &receipt["proof"])?;
     let reserved = entry("its reservation", &receipt["evidence"]["reserved"])?;
     let released = entry("the model's release", &receipt["evidence"]["released"])?;
+    check_proof_words(&receipt, &made)?;
     let (Body::Predicted(made), Body::PredictionReserved(reserved), Body::ModelReleased(released)) =
-        (made, reserved, released)
+        (made.entry.body, reserved.entry.body, released.entry.body)
     else {
         bail!("the receipt does not hold: its proofs are of other entries");
     };
@@ -68,9 +90,63 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         made.price,
         receipt["currency"].as_str().unwrap_or_default(),
     ))?;
+    say_what_was_not_checked(&receipt)
+}
+
+/// An entry of the log, as a proof has it.
+struct Proven {
+    index: u64,
+    leaf: Vec<u8>,
+    entry: Entry,
+}
+
+/// Checks one proof. What stands beside it, its size, path and checkpoint for programs that read no `tlog-proof`, has to be the same.
+fn proven(
+    policy: &Policy,
+    vkey: Option<&Verifier>,
+    (what, said): (&str, &Value),
+) -> anyhow::Result<Proven> {
+    let text = said["tlog_proof"].as_str();
+    let text = text.with_context(|| format!("the receipt has no proof of {what}"))?;
+    let proof = TlogProof::parse(text).with_context(|| format!("the proof of {what}"))?;
+    policy.check(&proof.checkpoint, vkey)?;
+    let leaf = proof.verify(None).with_context(|| format!("the proof of {what}"))?;
+    let path: Vec<_> = proof.inclusion.path.iter().map(ToString::to_string).collect();
+    let same = said["size"].as_u64() == Some(proof.inclusion.size)
+        && said["path"] == Value::from(path)
+        && said["checkpoint"].as_str() == Some(&proof.checkpoint.to_string());
+    ensure!(same, "the receipt does not hold: beside the proof of {what} stands another");
+    print(format!("ok      {what} is entry {} of the log", proof.inclusion.index))?;
+    Ok(Proven { index: proof.inclusion.index, leaf: leaf.to_vec(), entry: Entry::from_leaf(leaf)? })
+}
+
+/// Where and when the receipt says that the prediction stands in the log.
+fn check_proof_words(receipt: &Value, made: &Proven) -> anyhow::Result<()> {
+    let checks = [
+        ("entry", receipt["ledger_index"].as_u64() == Some(made.index)),
+        ("time", receipt["time_ms"].as_u64() == Some(made.entry.time_ms)),
+        ("leaf", receipt["leaf"].as_str().map(str::as_bytes) == Some(&made.leaf)),
+    ];
+    for (what, same) in checks {
+        ensure!(same, "the receipt does not hold: it names another {what} than its proof");
+    }
+    Ok(())
+}
+
+/// What the three entries do not say. A field that this program does not know is among it.
+fn say_what_was_not_checked(receipt: &Value) -> anyhow::Result<()> {
     print(
-        "not checked: the currency, ε, names and the test accuracy (`sahakar audit` recomputes the log they follow from)",
+        "not checked: the currency, the licence, ε and what contributors are called (`sahakar audit` recomputes the log they follow from)",
     )?;
+    let unknown: Vec<&str> = [(receipt, KNOWN), (&receipt["model"], KNOWN_OF_MODEL)]
+        .into_iter()
+        .filter_map(|(value, known)| Some((value.as_object()?, known)))
+        .flat_map(|(fields, known)| fields.keys().filter(move |key| !known.contains(&key.as_str())))
+        .map(String::as_str)
+        .collect();
+    if !unknown.is_empty() {
+        print(format!("not checked: {}, which this program does not know", unknown.join(", ")))?;
+    }
     print(
         "not checked: that the model computes this output from this input (whoever has the model can: both digests are here)",
     )
@@ -153,6 +229,26 @@ fn check_words(
         model["rounds"].as_u64() == Some(released.rounds)
             && model["version"].as_u64() == Some(u64::from(reserved.version)),
         "the receipt does not hold: rounds or version are not those of its entries"
+    );
+    let accuracy = released.test_accuracy_ppm.map(|millionths| f64::from(millionths) / 1e6);
+    ensure!(
+        model["test_accuracy"].as_f64() == accuracy,
+        "the receipt does not hold: the test accuracy is not that of the model's release"
+    );
+    check_contributors(model, released)
+}
+
+/// How many earn from the model: as many as its release names, which leaves them out if they are too many.
+fn check_contributors(model: &Value, released: &ModelReleased) -> anyhow::Result<()> {
+    let said = model["contributors"].as_u64();
+    if released.weights.is_empty() && said.is_some_and(|said| said > 0) {
+        return print(
+            "not checked: the number of contributors (more than a release lists: `sahakar audit` recomputes it)",
+        );
+    }
+    ensure!(
+        said == u64::try_from(released.weights.len()).ok(),
+        "the receipt does not hold: the number of contributors is not that of the model's release"
     );
     Ok(())
 }
