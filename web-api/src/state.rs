@@ -83,6 +83,8 @@ struct Inner {
     appender: Appender,
     /// Whether the node is about to stop.
     stopping: AtomicBool,
+    /// Whether the database did not answer when it was asked last.
+    out_of_reach: AtomicBool,
     signer: OnceLock<ModelSigner>,
     judge: OnceLock<Judge>,
     standstill: Standstill,
@@ -119,6 +121,7 @@ impl ApiState {
             batcher,
             appender,
             stopping: AtomicBool::new(false),
+            out_of_reach: AtomicBool::new(false),
             signer: OnceLock::new(),
             judge: OnceLock::new(),
             standstill: Standstill::default(),
@@ -177,6 +180,10 @@ impl ApiState {
     /// As [`Store::append`].
     pub async fn keep_time(&self) -> Result<(), AppendError> {
         let now_ms = self.now_ms();
+        // Nobody who heeds that the node is not ready asks it for anything, so that nothing else would find the database again.
+        if self.0.out_of_reach.load(Ordering::Relaxed) && self.store().follow().await.is_ok() {
+            self.0.out_of_reach.store(false, Ordering::Relaxed);
+        }
         if self.store().view(|state| state.due(now_ms).is_some()) {
             self.append(Vec::new()).await?;
         }
@@ -215,12 +222,13 @@ impl ApiState {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the node can serve: the DAO is founded, the ledger takes entries, predictions are computed, and it is not
+    /// Whether the node can serve: the DAO is founded, the ledger takes entries, its database answers, predictions are computed, and it is not
     /// about to stop.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.storage_has_failed()
             && !self.0.stopping.load(Ordering::Relaxed)
+            && !self.0.out_of_reach.load(Ordering::Relaxed)
             && self.0.batcher.is_alive()
             && self.store().view(|state| state.dao_id().is_some())
     }
@@ -285,8 +293,11 @@ impl ApiState {
     /// Appends entries now.
     pub(crate) async fn append(&self, bodies: Vec<Body>) -> Result<Appended, AppendError> {
         let appended = self.0.appender.append(bodies).await;
-        if let Err(AppendError::Storage(_)) = &appended {
-            self.0.failed.send_replace(true);
+        match &appended {
+            Err(AppendError::Storage(_)) => drop(self.0.failed.send_replace(true)),
+            Err(AppendError::Unavailable(_)) => self.0.out_of_reach.store(true, Ordering::Relaxed),
+            Ok(_) => self.0.out_of_reach.store(false, Ordering::Relaxed),
+            Err(_) => {}
         }
         appended
     }

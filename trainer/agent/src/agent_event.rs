@@ -345,18 +345,13 @@ mod tests {
             r#"{"event":"personal","round":3,"rows":8,"accuracy":0.75,"shared_accuracy":0.5}"#,
         );
         let reason = || "late".to_owned();
-        check(
-            &AgentEvent::Refused { round, reason: reason() },
-            r#"{"event":"refused","round":3,"reason":"late"}"#,
-        );
-        check(
-            &AgentEvent::Unchecked { round, reason: reason() },
-            r#"{"event":"unchecked","round":3,"reason":"late"}"#,
-        );
-        check(
-            &AgentEvent::Aborted { round, reason: reason() },
-            r#"{"event":"aborted","round":3,"reason":"late"}"#,
-        );
+        for (event, name) in [
+            (AgentEvent::Refused { round, reason: reason() }, "refused"),
+            (AgentEvent::Unchecked { round, reason: reason() }, "unchecked"),
+            (AgentEvent::Aborted { round, reason: reason() }, "aborted"),
+        ] {
+            check(&event, &format!(r#"{{"event":"{name}","round":3,"reason":"late"}}"#));
+        }
         let difference = TermsDifference {
             part: "rounds",
             agreed: "3".to_owned(),

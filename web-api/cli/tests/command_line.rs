@@ -170,16 +170,6 @@ invitation_token = "i"
 }
 
 #[test]
-fn the_sample_configuration_of_the_readme_is_understood() {
-    let readme = include_str!("../../../README.md");
-    let from = readme.find("```toml\n").unwrap() + "```toml\n".len();
-    let sample = &readme[from..from + readme[from..].find("```").unwrap()];
-    let config: sahakar::serve::ServeConfig = toml::from_str(sample).unwrap();
-    assert_eq!(config.federation.name, "wine");
-    assert_eq!(config.federation.aggregators.len(), 2);
-}
-
-#[test]
 fn the_environment_overrides_the_file_and_a_secret_of_digits_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let path = serve_config(dir.path(), 8080);

@@ -138,7 +138,8 @@ mod tests {
     const PUBLISHED: &str = "about-the-guardian=409 already-booked=409 already-voted=409 amount=422 challenge=409 \
         content-encoding=415 contention=409 delisted=409 differs=422 exists=409 forbidden=403 \
         idempotency-in-progress=409 idempotency-key-missing=400 idempotency-key-reused=422 in-debt=402 \
-        insufficient-balance=402 internal=500 invalid=422 licence-needs-vote=409 malformed=400 \
+        insufficient-balance=402 internal=500 invalid=422 key-of-a-member=409 key-taken=409 \
+        licence-needs-vote=409 malformed=400 \
         media-type=415 member-state=409 method-not-allowed=405 model-not-loaded=503 no-calls-left=402 \
         no-licence=402 no-price=409 no-route=404 nonce-used=409 not-a-member=422 not-for-sale=409 \
         not-found=404 not-founded=503 not-the-guardian=422 not-the-proposer=422 not-this-ballot=409 \

@@ -84,6 +84,8 @@ async fn a_node_whose_database_is_lost_sells_nothing() {
     for _ in 0..2 {
         node.infer(&key, &two_rows()).await.assert_oip_error(503, "");
     }
+    let ready = node.get("/v2/health/ready").await;
+    assert_eq!((ready.status, ready.json()["ready"].as_bool()), (503, Some(false)));
     let predictions = node.state.store().view(|state| state.counts().predictions);
     assert_eq!((node.state.store().size(), predictions), (size, 0));
     let balance = node.get_as(&key, "/v1/balance").await.json();

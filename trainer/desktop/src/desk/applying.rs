@@ -14,6 +14,12 @@ use crate::{
 };
 
 impl Desk {
+    /// The co-operative took it: what it says is other now.
+    fn counted(&mut self, notice: Notice) -> Vec<Effect> {
+        self.notice = Some(notice);
+        self.refresh()
+    }
+
     /// Applies what happened. Returns what has to be done next.
     pub fn apply(&mut self, news: News) -> Vec<Effect> {
         match news {
@@ -70,14 +76,8 @@ impl Desk {
                 self.co_operative = Some(*said);
                 Vec::new()
             }
-            News::Voted { .. } => {
-                self.notice = Some(Notice::Voted);
-                self.refresh()
-            }
-            News::Delegated => {
-                self.notice = Some(Notice::Delegated);
-                self.refresh()
-            }
+            News::Voted { .. } => self.counted(Notice::Voted),
+            News::Delegated => self.counted(Notice::Delegated),
             News::Checked(checked) => {
                 // From now on this log, and no other that the address may lead to.
                 self.settings.log_key = Some(checked.seen.log.clone());

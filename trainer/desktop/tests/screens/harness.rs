@@ -21,7 +21,7 @@ impl Tested {
         let (news, hears) = sync_channel(64);
         let (does, effects) = sync_channel(64);
         let mut parts = Some((settings, hears, does));
-        let harness = Harness::builder().with_size([1_040.0, 1_400.0]).build_ui_state(
+        let harness = Harness::builder().with_size([1_040.0, 1_800.0]).build_ui_state(
             move |ui, window: &mut Option<Window>| {
                 let window = window.get_or_insert_with(|| {
                     let (settings, hears, does) = parts.take().unwrap();

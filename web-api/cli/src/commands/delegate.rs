@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::NodeArgs;
 use super::key::read_key_file;
-use super::output::{print_json, print_table, short, typed};
+use super::output::{moment, print_json, print_table, short, typed};
 use super::signing::{Stamp, stamp};
 use crate::process::now_ms;
 use crate::rest::Rest;
@@ -82,10 +82,10 @@ impl DelegateArgs {
         }
         let list: List = typed(&answer)?;
         let row = |view: &View| {
-            let until = view.until_ms.to_string();
+            let until = moment(view.until_ms);
             vec![short(&view.delegator), short(&view.delegate), until, view.weight.clone()]
         };
-        let header = ["from", "to", "until (ms since 1970)", "weight"];
+        let header = ["from", "to", "until", "weight"];
         print_table(&header, 2, list.delegations.iter().map(row).collect())
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::NodeArgs;
 use super::key::read_key_file;
-use super::output::{print, print_json, short, typed};
+use super::output::{moment, print, print_json, short, typed};
 use super::signing::{dao_id, member_of};
 use crate::rest::Rest;
 
@@ -107,7 +107,9 @@ fn print_challenge(pay: &Challenge) -> anyhow::Result<()> {
     let accused: Vec<_> = accused.iter().map(whom).collect();
     print(format!("objected to is the pay of: {}", accused.join(", ")))?;
     print(format!(
-        "objections are taken until {ends_at_ms}; what the members do not void is paid from {due_at_ms} (ms since 1970)"
+        "objections are taken until {}; what the members do not void is paid from {}",
+        moment(*ends_at_ms),
+        moment(*due_at_ms)
     ))
 }
 

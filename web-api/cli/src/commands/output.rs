@@ -15,6 +15,15 @@ pub(super) fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     }
 }
 
+/// A moment of ledger time for people, in UTC.
+pub(super) fn moment(ms: u64) -> String {
+    let moment = i64::try_from(ms).ok().and_then(chrono::DateTime::from_timestamp_millis);
+    moment.map_or_else(
+        || format!("{ms} ms after 1970"),
+        |moment| moment.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
 /// Prints JSON for programs.
 pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(serde_json::to_string_pretty(value).context("writing JSON")?)

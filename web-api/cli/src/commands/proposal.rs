@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::NodeArgs;
 use super::key::read_key_file;
 use super::name::{name_json, salted};
-use super::output::{print, print_json, print_table, short, typed};
+use super::output::{moment, print, print_json, print_table, short, typed};
 use super::signing::{Stamp, dao_id, member_of, stamp};
 use crate::rest::Rest;
 pub use new::{Motion, NewArgs};
@@ -272,17 +272,19 @@ fn print_view(view: &View) -> anyhow::Result<()> {
         print(format!("action: {action}"))?;
     }
     let (starts, ends) = (view.voting_starts_ms, view.voting_ends_ms);
-    print(format!("votes are taken after {starts} until {ends} (ms since 1970)"))?;
+    print(format!("votes are taken after {} until {}", moment(starts), moment(ends)))?;
     let times = [
         ("sealed ballots are opened until", view.reveal_ends_ms),
         ("votes against are taken until", view.objection_ends_ms),
         ("is executed by itself from", view.executable_ms),
-        ("was executed by entry", view.executed_by),
     ];
-    for (what, number) in times {
-        if let Some(number) = number {
-            print(format!("{what} {number}"))?;
+    for (what, ms) in times {
+        if let Some(ms) = ms {
+            print(format!("{what} {}", moment(ms)))?;
         }
+    }
+    if let Some(entry) = view.executed_by {
+        print(format!("was executed by entry {entry}"))?;
     }
     if let Some(reason) = &view.veto_reason {
         print(format!("stopped by the guardian: {reason}"))?;
