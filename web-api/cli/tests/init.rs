@@ -136,6 +136,10 @@ async fn what_init_says_is_all_that_it_takes_to_train_and_audit() {
     let invite: Vec<&str> = commands["federation"][0].iter().map(String::as_str).collect();
     let invitation = String::from_utf8(sahakar(&invite).stdout).unwrap();
     assert!(invitation.starts_with("sahakar://join?"), "{invitation}");
+    let mut with_token = Command::new(PROGRAM);
+    with_token.args(&invite).env("SAHAKAR_INVITATION_TOKEN", "another");
+    let with_token = String::from_utf8(with_token.output().unwrap().stdout).unwrap();
+    assert!(with_token.trim().ends_with("token=another"), "{with_token}");
     let join: Vec<String> = commands["trainer"][0].clone();
     for winery in &vintage.wineries {
         let own = |word: &String| match &**word {

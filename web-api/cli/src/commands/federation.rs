@@ -33,7 +33,7 @@ pub enum FederationCommand {
 #[derive(Debug, Args)]
 pub struct InviteArgs {
     /// The DAO node's configuration: it has the token, and the node's folder the federation's id once it was started
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["federation", "token"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "federation")]
     pub config: Option<PathBuf>,
     /// The federation's id, as the DAO node says it when it starts
     #[arg(long, value_name = "DIGEST", required_unless_present = "config")]
@@ -57,9 +57,10 @@ pub struct InviteArgs {
 impl InviteArgs {
     fn run(self) -> anyhow::Result<()> {
         let (federation, token) = match (self.config, self.federation, self.token) {
-            (Some(path), ..) => {
+            (Some(path), _, token) => {
                 let config = ServeConfig::load(&path)?;
-                (opened_federation(&config)?, config.secrets.invitation_token)
+                // One that is given wins over the file, as everywhere: it may stand in the environment.
+                (opened_federation(&config)?, token.unwrap_or(config.secrets.invitation_token))
             }
             (None, Some(federation), Some(token)) => (federation, token),
             (None, ..) => bail!("--federation and --token, or --config"),
