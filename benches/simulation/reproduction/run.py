@@ -151,9 +151,26 @@ def order(rows, seeds):
     return first + [(row, seed) for seed in seeds for row in rows if row.table != "strategies"]
 
 
-def cells(row, runs, seeds):
+def written(text):
+    """Rows of an earlier report by table, title and name: reports of runs are large and do not outlive their machine."""
+    found, table = {}, None
+    for line in text.splitlines():
+        if line.startswith("## "):
+            table = next((name for name, title in TITLES.items() if line == f"## {title}"), None)
+        elif table and line.startswith("| ") and not line.startswith("| rows"):
+            line = [cell.strip() for cell in line.strip("|").split(" | ")]
+            found[table, line[0], line[1]] = line
+    return found
+
+
+AGREES = {"agrees": True, "**does not**": False}
+
+
+def cells(row, runs, seeds, before):
     """A row of the report, and whether it agrees; none if nothing can be said yet."""
     found = [accuracy for accuracy in (runs.accuracy(row, seed) for seed in seeds) if accuracy is not None]
+    if before and len(found) < int(before[4]):
+        return before, AGREES.get(before[6])  # what more seeds said stays
     theirs = f"{row.mean:.3f} ± {row.deviation:.3f}"
     if not found:
         return [row.title(), row.name, theirs, "–", "0", "–", "not run"], None
@@ -167,12 +184,15 @@ def cells(row, runs, seeds):
 
 def write(rows, runs, options):
     """REPRODUCTION.md: what people wrote above the mark stays."""
+    file = FILE if options.rounds == published.ROUNDS else options.folder / FILE.name  # a trial changes nothing
+    old = file.read_text() if file.exists() else OPENING
+    before = written(old)
     blocks = [f"{date.today()}, seeds {' '.join(map(str, options.seeds))}; {options.rounds} rounds."]
     counts = {True: 0, False: 0, None: 0}
     for table, title in TITLES.items():
         lines = ["| rows | strategy or rule | published | here | seeds | off by, in its sd | |", "|---|---|---:|---:|---:|---:|---|"]
         for row in (row for row in rows if row.table == table):
-            line, agrees = cells(row, runs, options.seeds)
+            line, agrees = cells(row, runs, options.seeds, before.get((table, row.title(), row.name)))
             counts[agrees] += 1
             lines.append("| " + " | ".join(line) + " |")
         blocks += [f"## {title}", "\n".join(lines)]
@@ -183,8 +203,6 @@ def write(rows, runs, options):
     blocks.append("\n".join(f"- {text}" for flag, text in published.DEVIATIONS if not flag or flag not in passed))
     if passed:
         blocks.append(f"Passed on besides: `{passed}`.")
-    file = FILE if options.rounds == published.ROUNDS else options.folder / FILE.name  # a trial changes nothing
-    old = file.read_text() if file.exists() else OPENING
     file.write_text(old.split(MARK)[0] + MARK + "\n\n" + "\n\n".join(blocks) + "\n")
     print(f"{counts[True]} rows agree, {counts[False]} do not, {counts[None]} are open; see {file}", flush=True)
 
