@@ -53,8 +53,11 @@ impl Way {
                 Transport::Quic => 0,
                 Transport::Tcp => 1,
             },
-            // Its bytes are another's cost.
-            Self::Relayed { .. } => 2,
+            // Its bytes are another's cost. By QUIC there is a way out of it (`punching.rs`).
+            Self::Relayed { relay, .. } => match relay.transport() {
+                Transport::Quic => 2,
+                Transport::Tcp => 3,
+            },
         }
     }
 }

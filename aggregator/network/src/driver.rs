@@ -1,6 +1,7 @@
 //! The task that owns the swarm.
 
 mod asking;
+mod circuits;
 mod relaying;
 mod serving;
 
@@ -29,6 +30,7 @@ use tracing::{debug, warn};
 
 pub(crate) use asking::Outbound;
 use asking::{Pending, Target};
+use circuits::Circuit;
 use relaying::RelayPlace;
 pub(crate) use serving::{Exchange, Work};
 
@@ -102,6 +104,10 @@ pub(crate) struct Driver {
     dials: BTreeMap<ConnectionId, Way>,
     /// Relays at which this process wants a place.
     places: BTreeMap<PeerKey, RelayPlace>,
+    /// Relays that this process was told of.
+    relays: BTreeSet<PeerKey>,
+    /// Peers that are asked by a relay.
+    circuits: BTreeMap<PeerKey, Circuit>,
     pending: BTreeMap<OutboundRequestId, Pending>,
     uploads: Uploads,
     held: HeldAnswers,
@@ -138,6 +144,8 @@ impl Driver {
             targets: BTreeMap::new(),
             dials: BTreeMap::new(),
             places: BTreeMap::new(),
+            relays: BTreeSet::new(),
+            circuits: BTreeMap::new(),
             pending: BTreeMap::new(),
             uploads: Uploads::new(limits),
             held: HeldAnswers::new(limits),
@@ -191,7 +199,7 @@ impl Driver {
                 Some(work) = self.work_in.recv() => self.on_work(work),
                 command = commands.recv() => match command {
                     Some(Command::Ask(outbound)) => self.ask(outbound),
-                    Some(Command::Learn(way)) => self.target(way.peer()).dialer.learn(way),
+                    Some(Command::Learn(way)) => self.learn(way),
                     Some(Command::ListenBy(relay, done)) => self.listen_by(relay, done),
                     Some(Command::Stop(deadline, done)) => self.stop(deadline, done),
                     None => break,
@@ -257,20 +265,28 @@ impl Driver {
         self.tally.transfer_bytes_held.set(self.uploads.bytes() + self.held.bytes() + downloads);
         self.check_pulses(now);
         self.check_places(now);
+        self.close_circuits();
     }
 
     fn on_swarm(&mut self, event: SwarmEvent<LinkBehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(LinkBehaviourEvent::Exchange(event)) => self.on_exchange(event),
+            SwarmEvent::Behaviour(LinkBehaviourEvent::Identify(event)) => self.on_identity(event),
+            SwarmEvent::Behaviour(LinkBehaviourEvent::Punching(event)) => self.on_punch(event),
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 self.on_dial_error(connection_id, error);
             }
             SwarmEvent::ConnectionEstablished {
-                peer_id, connection_id, num_established, ..
+                peer_id,
+                connection_id,
+                num_established,
+                endpoint,
+                ..
             } => {
                 self.tally.connections_opened.add_one();
                 self.tally.connections.add_one();
-                self.on_connected(peer_id, connection_id, num_established.get());
+                let count = num_established.get();
+                self.on_connected(peer_id, connection_id, endpoint.is_relayed(), count);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
                 self.on_closed(peer_id, connection_id);

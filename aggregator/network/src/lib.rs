@@ -38,6 +38,7 @@ mod metrics;
 mod payload;
 mod peer;
 mod pulse;
+mod punching;
 mod request;
 mod swarm;
 mod transfer;

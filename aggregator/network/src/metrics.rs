@@ -22,6 +22,10 @@ pub struct LinkMetrics {
     pub dials_failed: u64,
     /// Connections opened to a peer that was connected before.
     pub reconnects: u64,
+    /// Circuits by a relay that a direct connection replaced.
+    pub circuits_replaced: u64,
+    /// Peers to which no direct connection came about, so that they are reached by the relay.
+    pub punches_failed: u64,
     /// Exchanges that ended with each side telling the other which versions it speaks.
     pub versions_differing: u64,
     /// Chunks received and verified.
@@ -52,7 +56,7 @@ impl LinkMetrics {
         self.declined[reason.index()]
     }
 
-    fn totals(&self) -> [(&'static str, &'static str, u64); 21] {
+    fn totals(&self) -> [(&'static str, &'static str, u64); 23] {
         let counters = &self.counters;
         [
             ("received_bytes", "Bytes of frames received.", counters.bytes_in),
@@ -69,6 +73,12 @@ impl LinkMetrics {
             ("connections_silent", "Connections given up as silent.", self.connections_silent),
             ("dials_failed", "Addresses that could not be reached.", self.dials_failed),
             ("reconnects", "Connections to a peer known before.", self.reconnects),
+            (
+                "circuits_replaced",
+                "Circuits replaced by direct connections.",
+                self.circuits_replaced,
+            ),
+            ("punches_failed", "Peers that stay behind a relay.", self.punches_failed),
             ("versions_differing", "Exchanges of two versions.", self.versions_differing),
             ("chunks_received", "Chunks received and verified.", self.chunks_in),
             ("chunks_sent", "Chunks sent.", self.chunks_out),

@@ -3,7 +3,9 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use libp2p::{
-    PeerId, Swarm, SwarmBuilder, connection_limits, noise, relay,
+    PeerId, Swarm, SwarmBuilder, connection_limits, identify,
+    identity::PublicKey,
+    noise, relay,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     tcp, yamux,
 };
@@ -14,6 +16,7 @@ use crate::{
     counters::Tally,
     exchange::ExchangeBehaviour,
     peer,
+    punching::Punching,
 };
 
 /// A connection over which nothing is asked is closed after so long.
@@ -37,6 +40,10 @@ pub(crate) struct LinkBehaviour {
     relayed: relay::client::Behaviour,
     /// Is a relay, where that is allowed.
     relay: Toggle<relay::Behaviour>,
+    /// Tells each peer where it is seen from, and hears the same from it.
+    identify: identify::Behaviour,
+    /// Replaces circuits by direct connections.
+    pub(crate) punching: Punching,
 }
 
 /// A reservation is renewed well before it ends, and gone an hour after its holder at the latest.
@@ -45,6 +52,10 @@ const RESERVATION: Duration = Duration::from_secs(60 * 60);
 /// two messages of 128 MiB at 64 KiB/s would take an hour, so that a slow one is cut twice or thrice.
 const CIRCUIT: Duration = Duration::from_secs(20 * 60);
 const CIRCUIT_BYTES_MAX: u64 = 256 << 20;
+/// Name of protocol and program in libp2p's identify; versions are told elsewhere (`version.rs`).
+const IDENTITY: &str = "sahakar";
+/// Once a connection is enough: where it is seen from does not change while it lives.
+const IDENTITY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Circuits of one peer at a time.
 const CIRCUITS_PER_PEER_MAX: usize = 4;
 
@@ -70,9 +81,7 @@ pub(crate) fn build(
             quic
         })
         .with_relay_client(noise::Config::new, yamux)?
-        .with_behaviour(|key, relayed| {
-            behaviour(limits, key.public().to_peer_id(), relayed, budgets, tally)
-        })
+        .with_behaviour(|key, relayed| behaviour(limits, key.public(), relayed, budgets, tally))
         .unwrap_or_else(|never: Infallible| match never {})
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT))
         .with_connection_timeout(config.limits.request_timeout)
@@ -91,11 +100,12 @@ const OUTBOUND_CONNECTIONS: u32 = 64;
 
 fn behaviour(
     limits: &Limits,
-    peer: PeerId,
+    key: PublicKey,
     relayed: relay::client::Behaviour,
     budgets: Arc<Budgets>,
     tally: Arc<Tally>,
 ) -> LinkBehaviour {
+    let peer = key.to_peer_id();
     let connection_limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.connections_max))
         .with_max_pending_outgoing(Some(limits.connections_max))
@@ -108,7 +118,19 @@ fn behaviour(
         exchange: ExchangeBehaviour::new(limits, streams_max(limits), budgets, tally),
         relayed,
         relay: relay(limits, peer).into(),
+        identify: identify::Behaviour::new(identity(key)),
+        punching: Punching::new(peer),
     }
+}
+
+/// What a peer is told: where it is seen from, and no address of this process. What it says of its own
+/// is not kept.
+fn identity(key: PublicKey) -> identify::Config {
+    identify::Config::new(IDENTITY.to_owned(), key)
+        .with_agent_version(IDENTITY.to_owned())
+        .with_hide_listen_addrs(true)
+        .with_cache_size(0)
+        .with_interval(IDENTITY_INTERVAL)
 }
 
 /// A relay with limits; its rates per peer and address are libp2p's own.

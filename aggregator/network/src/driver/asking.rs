@@ -59,7 +59,21 @@ pub(crate) struct Target {
     own: Option<ConnectionId>,
 }
 
+impl Pending {
+    pub(super) const fn peer(&self) -> PeerKey {
+        self.peer
+    }
+}
+
 impl Driver {
+    /// Learns a way to a peer.
+    pub(super) fn learn(&mut self, way: Way) {
+        if let Way::Relayed { relay, .. } = way {
+            self.relays.insert(relay.peer());
+        }
+        self.target(way.peer()).dialer.learn(way);
+    }
+
     pub(super) fn target(&mut self, peer: PeerKey) -> &mut Target {
         self.targets.entry(peer).or_insert_with(|| Target {
             dialer: Dialer::default(),
@@ -165,11 +179,18 @@ impl Driver {
         }
     }
 
-    pub(super) fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, count: u32) {
+    pub(super) fn on_connected(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        is_relayed: bool,
+        count: u32,
+    ) {
         let dialled = self.dials.remove(&connection);
         let Ok(peer_key) = PeerKey::from_peer_id(peer) else { return };
+        let is_better = !is_relayed && self.is_by_circuit(peer_key);
         let Some(target) = self.targets.get_mut(&peer_key) else { return };
-        if dialled.is_some() && target.own.is_some() {
+        if dialled.is_some() && target.own.is_some() && !is_better {
             // Two addresses answered: the first one is in use already. One that the peer opened is
             // no reason, as it may think the same of ours.
             target.dialer.superseded();
@@ -182,18 +203,23 @@ impl Driver {
             }
             target.pulse.reset(Instant::now());
         }
-        target.own = target.own.or(dialled.map(|_| connection));
+        if is_better || target.own.is_none() && dialled.is_some() {
+            target.own = Some(connection);
+        }
         target.was_connected = true;
         target.dial_error = None;
         target.dialer.connected(dialled);
-        for outbound in std::mem::take(&mut target.waiting) {
+        let waiting = std::mem::take(&mut target.waiting);
+        self.on_way(peer_key, connection, is_relayed);
+        for outbound in waiting {
             self.send(outbound);
         }
     }
 
     pub(super) fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
-        if let Ok(peer) = PeerKey::from_peer_id(peer)
-            && let Some(target) = self.targets.get_mut(&peer)
+        let Ok(peer) = PeerKey::from_peer_id(peer) else { return };
+        self.on_way_closed(peer, connection);
+        if let Some(target) = self.targets.get_mut(&peer)
             && target.own == Some(connection)
         {
             target.own = None;

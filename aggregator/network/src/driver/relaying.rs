@@ -23,6 +23,7 @@ pub(crate) struct RelayPlace {
 impl Driver {
     pub(super) fn listen_by(&mut self, relay: Address, done: oneshot::Sender<()>) {
         let now = Instant::now();
+        self.relays.insert(relay.peer());
         let place = self.places.entry(relay.peer()).or_insert_with(|| RelayPlace {
             relay,
             listener: None,

@@ -1,7 +1,10 @@
-//! Peers that cannot be dialled.
+//! Peers that cannot be dialled: relays, and the way past them.
 
 #![expect(clippy::unwrap_used, reason = "a test says what failed by where it failed")]
 
+#[cfg(target_os = "linux")]
+mod punching;
+#[path = "../support/mod.rs"]
 mod support;
 
 use aggregator_network::{Address, Inbox, Limits, Link, ListenAddress, RequestError, Transport};
