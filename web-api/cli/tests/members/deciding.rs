@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::assembly::{Assembly, done};
 
 /// A proposal by `key` to set the credits of a round, and its id.
-fn proposed(assembly: &Assembly<'_'>, key: &str, title: &str, budget: &str) -> String {
+fn proposed(assembly: &Assembly<'_>, key: &str, title: &str, budget: &str) -> String {
     let action = format!("wine={budget}");
     let words = ["proposal", "new", "--title", title, "--description", "Why.", "--key", key];
     let made = assembly.asked(&[&words[..], &["--set-budget", &action]].concat());
@@ -18,7 +18,7 @@ fn proposed(assembly: &Assembly<'_'>, key: &str, title: &str, budget: &str) -> S
 }
 
 /// For, against and abstaining, as REST has it.
-fn tally(assembly: &Assembly<'_'>, proposal: &str) -> [u128; 3] {
+fn tally(assembly: &Assembly<'_>, proposal: &str) -> [u128; 3] {
     let shown = assembly.get(&format!("/v1/proposals/{proposal}"));
     ["for", "against", "abstain"]
         .map(|side| shown["tally"][side].as_str().unwrap().parse().unwrap())
@@ -30,12 +30,12 @@ fn vote<'a>(proposal: &'a str, what: &[&'a str], key: &'a str) -> Vec<&'a str> {
 }
 
 /// Who votes for whom, as REST has it.
-fn delegations(assembly: &Assembly<'_'>) -> Value {
+fn delegations(assembly: &Assembly<'_>) -> Value {
     assembly.get("/v1/delegations")["delegations"].take()
 }
 
 /// The middle voter entrusts its vote to the one with the fewest, takes it back in one proposal, and altogether at the end.
-pub(crate) fn a_delegate_votes_and_is_overridden(assembly: &Assembly<'_'>) {
+pub(crate) fn a_delegate_votes_and_is_overridden(assembly: &Assembly<'_>) {
     let [delegate, delegator, third] = &assembly.voters[..3] else { panic!("three voters") };
     let list = ["delegate", "--list"];
     let entrust = |to: &str, days: &str| {
@@ -93,7 +93,7 @@ pub(crate) fn a_delegate_votes_and_is_overridden(assembly: &Assembly<'_'>) {
 }
 
 /// A proposal that its proposer takes back, and nobody else.
-fn withdrawn(assembly: &Assembly<'_'>) {
+fn withdrawn(assembly: &Assembly<'_>) {
     let [first, second, ..] = &assembly.voters[..] else { panic!("voters") };
     let id = proposed(assembly, &first.file, "Never mind", "6000");
     let by_other = ["proposal", "cancel", &id, "--key", &second.file];
@@ -106,7 +106,7 @@ fn withdrawn(assembly: &Assembly<'_'>) {
 }
 
 /// A ballot of which a part is for and a part against; before it, those that spend too much or come too late.
-fn split(assembly: &Assembly<'_'>, id: &str, (weight, key): (u128, &str)) {
+fn split(assembly: &Assembly<'_>, id: &str, (weight, key): (u128, &str)) {
     let [in_favour, against, abstain] = tally(assembly, id);
     let parts =
         |against: u128, in_favour: u128, abstain: u128| format!("{against},{in_favour},{abstain}");
@@ -126,7 +126,7 @@ fn split(assembly: &Assembly<'_'>, id: &str, (weight, key): (u128, &str)) {
 }
 
 /// Of nobody, of a member without votes, for a proposal that is none.
-fn ballots_that_do_not_count(assembly: &Assembly<'_'>, id: &str) {
+fn ballots_that_do_not_count(assembly: &Assembly<'_>, id: &str) {
     let stranger = assembly.new_key("stranger.key");
     let choice = ["--choice", "for"];
     let words = ["the vote was not counted", "has no vote in this proposal"];
@@ -145,7 +145,7 @@ fn ballots_that_do_not_count(assembly: &Assembly<'_'>, id: &str) {
 }
 
 /// Files and flags that say what no member can decide.
-pub(crate) fn a_proposal_that_cannot_be_is_refused(assembly: &Assembly<'_'>) {
+pub(crate) fn a_proposal_that_cannot_be_is_refused(assembly: &Assembly<'_>) {
     let (key, draft) = (&assembly.voters[0].file, assembly.file("draft.json"));
     let words = ["proposal", "new", "--title", "Draft", "--description", "Why.", "--key", key];
     done(&assembly.sahakar(&[&words[..], &["--draft", &draft]].concat()));
@@ -178,7 +178,7 @@ pub(crate) fn a_proposal_that_cannot_be_is_refused(assembly: &Assembly<'_'>) {
 }
 
 /// Whoever was asked to be guardian accepts, and stops what is queued; nobody else can.
-pub(crate) fn the_guardian_stops_a_proposal(assembly: &Assembly<'_'>) {
+pub(crate) fn the_guardian_stops_a_proposal(assembly: &Assembly<'_>) {
     let (voter, guardian) = (&assembly.voters[1].file, &assembly.guardian);
     let office = |key: &str| ["member", "accept-guardian", "--key", key].map(str::to_owned);
     assert_eq!(assembly.get("/v1/governance")["nominated_guardian"], guardian.key.as_str());

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use crate::assembly::{Assembly, done};
 
 /// A member of the roll, as REST has it.
-fn on_the_roll(assembly: &Assembly<'_'>, key: &str) -> Option<Value> {
+fn on_the_roll(assembly: &Assembly<'_>, key: &str) -> Option<Value> {
     let roll = assembly.get("/v1/members");
     let members = roll["members"].as_array().unwrap().iter();
     members.filter(|member| member["member"] == key).cloned().next()
 }
 
 /// From an invitation to a place on the roll, and off it again.
-pub(crate) fn somebody_joins_at_an_invitation_and_leaves(assembly: &Assembly<'_'>) {
+pub(crate) fn somebody_joins_at_an_invitation_and_leaves(assembly: &Assembly<'_>) {
     let newcomer = assembly.new_key("newcomer.key");
     let other = assembly.new_key("other.key");
     let invite = |key: &str, out: &str| {
@@ -56,7 +56,7 @@ pub(crate) fn somebody_joins_at_an_invitation_and_leaves(assembly: &Assembly<'_'
 }
 
 /// Another key for the same member: the old one is nobody's, the new one proposes and votes with all that was earned.
-pub(crate) fn a_member_signs_with_another_key(assembly: &Assembly<'_'>) {
+pub(crate) fn a_member_signs_with_another_key(assembly: &Assembly<'_>) {
     let (member, next) = (&assembly.voters[2], assembly.new_key("next.key"));
     let votes = assembly.votes_of(&member.key);
     let rotate =
