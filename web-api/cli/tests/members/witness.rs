@@ -141,7 +141,8 @@ fn an_aggregator_s_cosignature_makes_a_checkpoint_believable_to_whoever_asks_for
     let strict = world.dir.path().join("strict");
     policy(&strict, (&world.vkey, &stranger), "http://127.0.0.1:9");
     fails(&[&verify[..], &[text(&strict)]].concat(), "quorum is not reached");
-    fails(&["audit", "--url", &url, "--policy", text(&strict), "--forget"], "quorum");
+    let offline = ["audit", "--url", &url, "--policy", text(&strict), "--offline", "--forget"];
+    fails(&offline, "quorum");
 
     // Killed and started again it goes on from what it had, for the same node.
     world.kill_aggregator();
