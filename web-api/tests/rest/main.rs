@@ -11,7 +11,6 @@ mod crowd;
 mod dashboard;
 mod disputes;
 mod governance;
-mod hostile;
 mod inference;
 mod inference_binary;
 mod kills;

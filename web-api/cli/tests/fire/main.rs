@@ -8,7 +8,6 @@ mod world;
 
 mod absent;
 mod clock;
-mod clocks;
 mod disk;
 mod evidence;
 mod kills;
