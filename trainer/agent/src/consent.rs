@@ -1,9 +1,10 @@
 //! Moving to terms that took the place of those agreed to: only the owner does that, to one digest.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aggregator_round::TermsChange;
 use privacy_identity::{Digest, Passphrase, SigningKey};
+use zeroize::Zeroizing;
 
 use crate::{
     Agent, AgentError, Invitation, caller::Caller, enrolment::changed_terms, state_dir::StateDir,
@@ -60,6 +61,21 @@ impl Agent {
         passphrase: Option<&Passphrase>,
     ) -> Result<SigningKey, AgentError> {
         Ok(SigningKey::from_seed(&*StateDir::open(state_dir)?.key(passphrase)?))
+    }
+
+    /// Puts the key file at `new` in the place of a state directory's, for a contributor that signs with it from now on: the
+    /// same protection, and the same member (whether it is, the ledger says, and the caller asks). Returns the folder in which
+    /// the former key lies with what was sealed to it; nothing if the directory has this very file already.
+    ///
+    /// A round under way is not followed any more: what the former key sent counts for the member nevertheless.
+    ///
+    /// # Errors
+    /// [`AgentError`]: a directory in use or without a key, a key file that cannot be read.
+    pub fn adopt_key(state_dir: &Path, new: &Path) -> Result<Option<PathBuf>, AgentError> {
+        let kept = state_dir.join("key");
+        std::fs::metadata(&kept).map_err(AgentError::state(&kept))?;
+        let file = std::fs::read(new).map(Zeroizing::new).map_err(AgentError::state(new))?;
+        StateDir::open(state_dir)?.adopt_key(&file)
     }
 
     /// Agrees to changed terms: from now on they are those of the state directory. What belonged to the former is kept in

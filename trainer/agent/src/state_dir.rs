@@ -3,6 +3,8 @@
 //! ```text
 //!   lock         held while an agent runs on this directory
 //!   key          the identity, readable by its owner alone
+//!   next-key     the key that takes its place, while the directory moves to it
+//!   keys/<n>/    former keys, each with what was sealed to it or signed by it
 //!   terms.bin    the signed terms that the owner agreed to
 //!   next-terms.bin  those that the owner agrees to now, while the directory moves to them
 //!   terms/<digest>/  what belonged to terms that the owner left for others
@@ -23,6 +25,7 @@
 //! ```
 
 mod agreed_terms;
+mod other_key;
 mod own_model;
 mod round_secrets;
 
@@ -74,6 +77,7 @@ impl StateDir {
             Ok(held) => {
                 let state = Self { path: path.to_owned(), _lock: held };
                 state.finish_change()?;
+                state.finish_key()?;
                 Ok(state)
             }
             Err(TryLockError::WouldBlock) => {

@@ -162,6 +162,7 @@ async fn run(args: DemoArgs) -> anyhow::Result<()> {
 fn plan(args: &DemoArgs, vintage: &Vintage, dir: &Path) -> anyhow::Result<CooperativePlan> {
     Ok(CooperativePlan {
         adjust: |_| {},
+        found: |_| {},
         program: std::env::current_exe().context("finding this program")?,
         dir: dir.to_owned(),
         rounds: args.rounds,

@@ -6,6 +6,7 @@ mod cohort;
 mod config;
 mod control;
 mod custodians;
+mod dao_config;
 mod draws;
 mod founding;
 mod granting;
@@ -46,13 +47,14 @@ use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Paramet
 use web_api::{ApiParts, ApiState, Clock, ConnectionLimits, Judge, Tls, secret_hash};
 
 pub use config::{
-    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, FounderConfig, ListenConfig,
-    SealingMode, SecretsConfig, ServeConfig,
+    AggregatorConfig, CustodyConfig, FederationConfig, ListenConfig, SealingMode, SecretsConfig,
+    ServeConfig,
 };
 pub(crate) use config::{
-    delta_by_default, guardian_term_by_default, optimizer_by_default, sampling_by_default,
-    schedule_by_default,
+    delta_by_default, optimizer_by_default, sampling_by_default, schedule_by_default,
 };
+pub(crate) use dao_config::guardian_term_by_default;
+pub use dao_config::{DaoConfig, FounderConfig};
 pub use http_config::HttpConfig;
 pub use prices_config::PricesConfig;
 

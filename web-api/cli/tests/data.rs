@@ -251,6 +251,7 @@ async fn a_federation_over_pictures_is_trained_on_whatever_its_members_keep_them
         schema,
         wineries: wineries.clone(),
         adjust: |_| {},
+        found: |_| {},
     };
     let mut cooperative = Cooperative::start(plan, &mut UnwrapErr(SysRng)).await.unwrap();
     let mut seen = Vec::new();

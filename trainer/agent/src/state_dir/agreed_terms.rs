@@ -70,7 +70,8 @@ impl StateDir {
         renamed.and_then(|()| sync_dir(&self.path)).map_err(AgentError::state(&path))
     }
 
-    fn set_aside(
+    /// Moves files to `dir`, in this order, those that are there. May happen again.
+    pub(super) fn set_aside(
         &self,
         dir: &Path,
         names: impl Iterator<Item = &'static str>,

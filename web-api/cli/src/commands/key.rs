@@ -1,6 +1,7 @@
 //! Keys: a member's, an Ed25519 seed in a file that only its owner reads; and a buyer's, which the node issues.
 
 mod access;
+mod adopting;
 mod protecting;
 mod words;
 
@@ -61,6 +62,8 @@ pub enum KeyCommand {
     },
     /// Write the key that 24 words name; they are read from standard input
     Restore(protecting::RestoreArgs),
+    /// Let a trainer go on with another key of its member (`sahakar member rotate`)
+    Adopt(adopting::AdoptArgs),
 }
 
 impl KeyCommand {
@@ -86,6 +89,7 @@ impl KeyCommand {
                 words_of_key_file(&file, passphrase.passphrase_for(&file)?.as_ref())?.as_str(),
             ),
             Self::Restore(args) => args.run(),
+            Self::Adopt(args) => args.run(),
         }
     }
 }

@@ -25,7 +25,7 @@ use super::{
     wineries::{Kind, Winery},
 };
 use crate::process::token;
-use crate::serve::{FederationConfig, SealingMode, SecretsConfig, ServeConfig};
+use crate::serve::{DaoConfig, FederationConfig, SealingMode, SecretsConfig, ServeConfig};
 
 /// How long a process may take to say where it listens, in milliseconds: the first start on a
 /// loaded machine, with room.
@@ -50,6 +50,8 @@ pub struct CooperativePlan {
     pub rounds: u32,
     /// What else the federation is to be like.
     pub adjust: fn(&mut FederationConfig),
+    /// How else the DAO is to be founded.
+    pub found: fn(&mut DaoConfig),
     /// How updates are sealed.
     pub mode: SealingMode,
     /// The federation's noise multiplier; 0: no noise.

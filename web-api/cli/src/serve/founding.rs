@@ -6,20 +6,21 @@ use aggregator_network::load_key;
 use aggregator_protocol::{CohortTerms, FederationTerms, SchemaTerms};
 use aggregator_round::{privacy_loss, round_loss_micro};
 use aggregator_strategy::EarlyStopping;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use data_dao_journal::{
     Body, BoundsKind, BufferSet, Entry, FederationOpened, Genesis, MembersFounded, SafeguardsSet,
     State,
 };
 use data_dao_ledger::Name;
-use data_dao_store::Store;
+use data_dao_store::{SaltedName, Store};
 use datasets::{Schema, Standardiser, Table, read_csv};
 use privacy_dp::{ClipNorm, epsilon_micro};
 use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey};
 use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters, Tagging};
 use trainer_model::{Architecture, MlpShape};
 
-use super::config::{FederationConfig, FounderConfig, ServeConfig};
+use super::config::{FederationConfig, ServeConfig};
+use super::dao_config::{DaoConfig, FounderConfig};
 use crate::{
     commands::name::salted,
     process::now_ms,
@@ -34,6 +35,8 @@ const NOT_FOUNDED: &str = "the DAO is not founded yet: start `sahakar serve` onc
 /// Most parameters that are contributors' own: the DAO's travel with the model, and what links let through is reckoned from
 /// what is shared and a mebibyte besides.
 const OWN_PARAMETERS_MAX: usize = 200_000;
+/// Most founders: their entry fits a leaf with room to spare.
+const FOUNDERS_MAX: usize = 200;
 /// Challenge window where none is configured: a day, in which members look at what was measured.
 const STANDARD_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 /// The same in a demonstration: long enough to be seen, short enough to wait for.
@@ -98,10 +101,12 @@ pub(crate) async fn terms(
     tables: &Tables,
 ) -> anyhow::Result<Signed<FederationTerms>> {
     if store.view(|state| state.genesis().is_none()) {
-        let genesis = genesis(config, key.verifying_key())?;
+        let founding = tried(config, tables, key)?;
+        for name in &founding.names {
+            store.keep_name(name).await?;
+        }
         // In one transaction: founders can only be named by the second entry.
-        let founding = [Some(Body::Genesis(genesis)), founders(config, store).await?];
-        store.append(now_ms(), founding.into_iter().flatten().collect()).await?;
+        store.append(now_ms(), founding.bodies).await?;
     }
     let name = Name::new(config.federation.name.clone())?;
     let dao = store.view(State::dao_id).context("the ledger has no genesis entry")?;
@@ -193,13 +198,32 @@ pub(crate) fn check_configuration(path: &Path) -> anyhow::Result<()> {
     config.listen.link_addresses()?;
     let tables = Tables::read(&config.federation)?;
     let key = SigningKey::from_seed(&*load_key(&config.state_dir.join("key"))?);
-    let mut ledger = State::default();
-    let genesis = Body::Genesis(genesis(&config, key.verifying_key())?);
-    ledger.apply(&Entry { time_ms: now_ms(), body: genesis }).context("the configuration")?;
+    tried(&config, &tables, &key).map(drop)
+}
+
+/// The first entries of a ledger, and what founders are called.
+struct Founding {
+    bodies: Vec<Body>,
+    names: Vec<SaltedName>,
+}
+
+/// What a node founds with this configuration, once all that it makes of it was tried: founders and charter by a ledger in
+/// memory, the terms by themselves. An entry is for ever: a mistake in the last section of a file must not be found when the
+/// first is in the log already.
+fn tried(config: &ServeConfig, tables: &Tables, key: &SigningKey) -> anyhow::Result<Founding> {
+    let (founded, names) = founders(&config.dao)?;
+    let genesis = Body::Genesis(genesis(config, key.verifying_key())?);
+    let bodies: Vec<Body> = std::iter::once(genesis).chain(founded).collect();
+    let (mut ledger, time_ms) = (State::default(), now_ms());
+    for body in &bodies {
+        let entry = Entry { time_ms, body: body.clone() };
+        ledger.apply(&entry).context("the configuration")?;
+    }
     let dao = ledger.dao_id().context("the ledger has no genesis entry")?;
     Name::new(config.federation.name.clone()).context("federation.name")?;
     Name::new(config.federation.model.clone()).context("federation.model")?;
-    make_terms(&config, &tables, dao, &key).map(drop)
+    safeguards(config, &make_terms(config, tables, dao, key)?)?;
+    Ok(Founding { bodies, names })
 }
 
 /// The id of the federation that the node of `config` has opened.
@@ -212,21 +236,31 @@ pub(crate) fn opened_federation(config: &ServeConfig) -> anyhow::Result<Digest> 
     Ok(terms.context(NOT_FOUNDED)?.unverified_body().id())
 }
 
-/// The founders of the configuration, if it names any, or a guardian. What they are called is kept beside the log.
-async fn founders(config: &ServeConfig, store: &Store) -> anyhow::Result<Option<Body>> {
-    let dao = &config.dao;
+/// The founders of the configuration, if it names any, or a guardian; and what is kept beside the log: what they are called.
+fn founders(dao: &DaoConfig) -> anyhow::Result<(Option<Body>, Vec<SaltedName>)> {
+    ensure!(
+        dao.founders.len() <= FOUNDERS_MAX,
+        "dao.founders names {} members, at most {FOUNDERS_MAX} found: others join at an invitation",
+        dao.founders.len()
+    );
     let mut members =
         dao.founders.iter().map(FounderConfig::founder).collect::<Result<Vec<_>, _>>()?;
     members.sort_by_key(|founder| founder.member);
-    for founder in &mut members {
-        founder.label = store.keep_name(&salted(std::mem::take(&mut founder.label))).await?;
+    if let Some(twice) = members.windows(2).find(|pair| pair[0].member == pair[1].member) {
+        bail!("dao.founders names {} twice", twice[0].member);
     }
     let guardian = dao.guardian.as_deref().map(str::parse).transpose().context("dao.guardian")?;
+    let mut names = Vec::with_capacity(members.len());
+    for founder in &mut members {
+        let name = salted(std::mem::take(&mut founder.label));
+        founder.label = name.commitment();
+        names.push(name);
+    }
     if members.is_empty() && guardian.is_none() {
-        return Ok(None);
+        return Ok((None, names));
     }
     let guardian_term_ms = if guardian.is_some() { dao.guardian_term_ms } else { 0 };
-    Ok(Some(MembersFounded { members, guardian, guardian_term_ms }.into()))
+    Ok((Some(MembersFounded { members, guardian, guardian_term_ms }.into()), names))
 }
 
 async fn open_federation(
@@ -249,11 +283,6 @@ async fn open_federation(
         novelty_percent: federation.novelty_percent,
         validation_commitment: tables.validation.digest(),
     };
-    if federation.reveal_by_rounds.is_some() && federation.reveal_url.is_none() {
-        bail!(
-            "federation.reveal_by_rounds needs federation.reveal_url: where the table will be shown"
-        );
-    }
     let safeguards = safeguards(config, &terms)?;
     let signed = Signed::new(terms, Tag::Terms, key);
     // On disk before the ledger names them: a crash in between opens the same federation again.
@@ -270,6 +299,11 @@ async fn open_federation(
 /// What bounds the federation's privacy loss, and how long its pay can be challenged.
 fn safeguards(config: &ServeConfig, terms: &FederationTerms) -> anyhow::Result<SafeguardsSet> {
     let federation = &config.federation;
+    if federation.reveal_by_rounds.is_some() && federation.reveal_url.is_none() {
+        bail!(
+            "federation.reveal_by_rounds needs federation.reveal_url: where the table will be shown"
+        );
+    }
     let announced = privacy_loss(terms, u64::from(terms.rounds))?;
     let epsilon_max = match (federation.epsilon_max, announced) {
         (Some(_), None) => {

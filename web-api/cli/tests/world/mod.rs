@@ -9,7 +9,7 @@ use sahakar::{
         cooperative::{Cooperative, CooperativePlan},
         wineries::{Vintage, VintagePlan, Winery},
     },
-    serve::{FederationConfig, SealingMode},
+    serve::{DaoConfig, FederationConfig, SealingMode},
 };
 use serde_json::Value;
 use trainer_model::DeviceChoice;
@@ -35,6 +35,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) recruit: fn(&mut [Winery]),
     /// What else the federation is to be like.
     pub(crate) adjust: fn(&mut FederationConfig),
+    /// How else the DAO is to be founded.
+    pub(crate) found: fn(&mut DaoConfig),
 }
 
 impl<'a> Setup<'a> {
@@ -52,6 +54,7 @@ impl<'a> Setup<'a> {
             processes: contributors,
             recruit: |_| {},
             adjust: |_| {},
+            found: |_| {},
         }
     }
 
@@ -72,6 +75,7 @@ impl<'a> Setup<'a> {
             dir: self.dir.to_owned(),
             rounds: self.rounds,
             adjust: self.adjust,
+            found: self.found,
             mode: self.mode,
             device: DeviceChoice::Cpu,
             seed: 3,

@@ -18,9 +18,10 @@ use crate::rest::Rest;
 /// `sahakar member rotate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  sahakar key new new.key
+  sahakar key new --out new.key
   sahakar member rotate --key old.key --new new.key
-The old key signs nothing from then on. Devices agree anew: sahakar member consent --federation NAME --key new.key")]
+The old key signs nothing from then on. A trainer takes the new one (sahakar key adopt --state DIR --key new.key), and devices agree
+anew: sahakar member consent --federation NAME --key new.key")]
 pub struct RotateArgs {
     /// The key file that signs for you now
     #[arg(long, value_name = "FILE")]

@@ -44,6 +44,17 @@ pub(super) fn serve_config(
     }
     let mut federation = federation_config(plan, aggregators, members);
     (plan.adjust)(&mut federation);
+    let mut dao = DaoConfig {
+        name: "Wine Co-operative".to_owned(),
+        currency: "EUR".to_owned(),
+        treasury_percent: 10,
+        demonstration: true,
+        charter: CharterParameters::DEMONSTRATION,
+        founders: Vec::new(),
+        guardian: None,
+        guardian_term_ms: guardian_term_by_default(),
+    };
+    (plan.found)(&mut dao);
     Ok(ServeConfig {
         http: HttpConfig::default(),
         state_dir: plan.dir.join("dao"),
@@ -51,16 +62,7 @@ pub(super) fn serve_config(
             http: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             link: vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned()],
         },
-        dao: DaoConfig {
-            name: "Wine Co-operative".to_owned(),
-            currency: "EUR".to_owned(),
-            treasury_percent: 10,
-            demonstration: true,
-            charter: CharterParameters::DEMONSTRATION,
-            founders: Vec::new(),
-            guardian: None,
-            guardian_term_ms: guardian_term_by_default(),
-        },
+        dao,
         federation,
         secrets,
     })
