@@ -212,6 +212,12 @@ impl From<AppendError> for ApiError {
                 warn!(cause = %chain(&error), "nothing was appended");
                 Self::Unavailable("the ledger cannot be reached; nothing was booked, try again")
             }
+            error @ AppendError::ClockAhead { .. } => {
+                warn!(cause = %chain(&error), "nothing was appended");
+                Self::Unavailable(
+                    "the node's clock may be wrong; nothing was booked, tell its operator",
+                )
+            }
             error => Self::internal(error),
         }
     }

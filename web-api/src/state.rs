@@ -177,9 +177,10 @@ impl ApiState {
     /// calls it now and then; every other append does so, too.
     ///
     /// # Errors
-    /// As [`Store::append`].
+    /// As [`Store::append`]. A clock that is too far ahead is refused whether or not anything is due.
     pub async fn keep_time(&self) -> Result<(), AppendError> {
         let now_ms = self.now_ms();
+        self.store().check_clock(now_ms)?;
         // Nobody who heeds that the node is not ready asks it for anything, so that nothing else would find the database again.
         if self.0.out_of_reach.load(Ordering::Relaxed) && self.store().follow().await.is_ok() {
             self.0.out_of_reach.store(false, Ordering::Relaxed);

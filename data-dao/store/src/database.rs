@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub(crate) use turn::{Turn, is_conflict};
+pub(crate) use turn::{Turn, is_conflict, is_locked};
 
 use crate::StoreError;
 

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 use crate::CheckpointError;
 
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// Why the store could not be opened or read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -36,7 +38,10 @@ pub enum StoreError {
     )]
     Url,
     /// Others were in the way each time.
-    #[error("transaction {transaction:?} gave way to others {attempts} times")]
+    #[error(
+        "transaction {transaction:?} gave way to others {attempts} times: another program has the ledger's database locked; \
+         close it (a database tool, a back-up of the file), and try again"
+    )]
     Contention {
         /// Which transaction.
         transaction: &'static str,
@@ -83,6 +88,17 @@ pub enum AppendError {
         /// Why.
         #[source]
         refusal: Refusal,
+    },
+    /// The clock is further ahead than time can have passed: nothing was written. A person has to look at a calendar.
+    #[error(
+        "the clock is {days} days ahead of the last time that the ledger knows: set the clock, or confirm that it is right",
+        days = now_ms.saturating_sub(*known_ms) / DAY_MS
+    )]
+    ClockAhead {
+        /// The time of the last entry, or a later one that was believed, in milliseconds since 1970.
+        known_ms: u64,
+        /// What the clock says, in milliseconds since 1970.
+        now_ms: u64,
     },
     /// The database could not be asked, or gave way to others: nothing was written. The caller may try again.
     #[error("the ledger cannot be reached")]

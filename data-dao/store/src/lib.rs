@@ -29,6 +29,6 @@ pub use error::{AppendError, StoreError};
 pub use personal::{SaltedName, is_commitment};
 pub use proof::Proof;
 pub use seen::{Seen, SeenError};
-pub use store::{Appended, ENTRIES_PAGE_MAX, Store, StoredEntry};
+pub use store::{Appended, CLOCK_LEAP_MS_MAX, ENTRIES_PAGE_MAX, Store, StoredEntry};
 pub use tile_path::{TilePath, TilePathError};
 pub use tiles::TilesError;

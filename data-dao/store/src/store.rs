@@ -1,6 +1,7 @@
 //! The store: one writer, and the snapshot of its state that readers see.
 
 mod append;
+mod clock;
 pub(crate) mod replay;
 
 use std::{
@@ -15,6 +16,8 @@ use privacy_identity::{ConsistencyProof, Digest, MerkleTree, SigningKey};
 use tokio::sync::Mutex;
 
 pub(crate) use append::Writer;
+pub use clock::CLOCK_LEAP_MS_MAX;
+use clock::ClockBound;
 
 use crate::database::{Database, EntryRow};
 use crate::lock::DirectoryLock;
@@ -68,6 +71,8 @@ struct Inner {
     names: Names,
     /// Tiles are exported one at a time.
     exports: Mutex<BTreeSet<PathBuf>>,
+    /// How far the clock of whoever appends may be ahead.
+    clock: ClockBound,
     /// Of a ledger in a directory.
     _lock: Option<DirectoryLock>,
 }
@@ -136,6 +141,7 @@ impl Store {
             writer: Mutex::new(replayed),
             published: RwLock::new(published),
             exports: Mutex::default(),
+            clock: ClockBound::default(),
             _lock: lock,
         })))
     }
@@ -147,8 +153,8 @@ impl Store {
     /// The future may be dropped: the append then goes on by itself.
     ///
     /// # Errors
-    /// [`AppendError::Refused`] or [`AppendError::Unavailable`] with nothing changed, or [`AppendError::Storage`],
-    /// after which nobody knows what is on disk, and every append is refused until somebody does.
+    /// [`AppendError::Refused`], [`AppendError::Unavailable`] or [`AppendError::ClockAhead`] with nothing changed, or
+    /// [`AppendError::Storage`], after which nobody knows what is on disk, and every append is refused until somebody does.
     ///
     /// # Panics
     /// If the append's task panics, which would be a bug.
@@ -156,6 +162,25 @@ impl Store {
         let inner = Arc::clone(&self.0);
         let task = tokio::spawn(async move { inner.append(now_ms, bodies).await });
         task.await.expect("appending neither panics nor is aborted")
+    }
+
+    /// Holds a clock against what is known of the time. Whoever calls this now and then may leave the log alone for as long
+    /// as it likes: time that passes in steps is believed.
+    ///
+    /// * `now_ms` — what the clock says, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`AppendError::ClockAhead`] if it is more than [`CLOCK_LEAP_MS_MAX`] ahead of the last entry and of all that was
+    /// believed before: what [`Self::append`] would say.
+    pub fn check_clock(&self, now_ms: u64) -> Result<(), AppendError> {
+        self.0.clock.check(self.view(ledger_time_ms), now_ms)
+    }
+
+    /// Believes a clock, however far ahead it is: a person has held it against the calendar.
+    ///
+    /// * `now_ms` — what the clock says, in milliseconds since 1970.
+    pub fn confirm_clock(&self, now_ms: u64) {
+        self.0.clock.confirm(now_ms);
     }
 
     /// Takes over what other processes have appended, and returns whether there was anything. In SQLite there never
@@ -369,6 +394,11 @@ impl Inner {
         // Freed, where nobody looks at it any more, when no reader waits.
         drop(before);
     }
+}
+
+/// The time of the last entry; none before the first, which may have any.
+fn ledger_time_ms(state: &State) -> Option<u64> {
+    state.genesis().map(|_| state.time_ms())
 }
 
 /// What this log signed itself, as others read it.

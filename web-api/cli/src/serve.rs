@@ -2,6 +2,7 @@
 
 mod buffer;
 mod changing;
+mod clock;
 mod cohort;
 mod config;
 mod control;
@@ -46,6 +47,7 @@ use tokio::net::TcpListener;
 use trainer_model::{Architecture, ComputeDevice, DeviceChoice, Examples, Parameters};
 use web_api::{ApiParts, ApiState, Clock, ConnectionLimits, Judge, Tls, secret_hash};
 
+pub use clock::Day;
 pub use config::{
     AggregatorConfig, CustodyConfig, FederationConfig, ListenConfig, SealingMode, SecretsConfig,
     ServeConfig,
@@ -101,6 +103,9 @@ pub struct ServeArgs {
     /// this one's state directory, too
     #[arg(long, requires = "database_url")]
     pub rest_only: bool,
+    /// Today's date, in UTC: after a pause of more than a month, so that a clock which is wrong is not believed
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub today: Option<Day>,
     /// Serve figures of REST and of the link for Prometheus at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
@@ -302,6 +307,7 @@ async fn open_store(
         Some(url) => Store::connect(url.as_str(), key, origin).await?,
         None => Store::open(&state_dir.join("ledger"), key, origin).await?,
     };
+    clock::agree_on_time(&store, now_ms(), args.today)?;
     let witnesses = args.policy.as_ref().map(|path| Witnesses::read(path, &store)).transpose()?;
     Ok((store, witnesses))
 }

@@ -3,23 +3,27 @@
 
 mod world;
 
-use aggregator_network::{Address, Inbox, Limits, Link, LinkConfig};
+use std::{fs, path::Path};
+
+use aggregator_network::{Address, Inbox, Limits, Link, LinkConfig, load_key};
 use aggregator_protocol::{
-    ContributorReply, ContributorRequest, CustodyKey, FederationTerms, FetchedReceipt, JoinRequest,
-    Refusal, RoundId, from_wire, to_wire,
+    AcceptedSet, ContributorReply, ContributorRequest, CustodyKey, DaoReply, DaoRequest,
+    FederationTerms, FetchedReceipt, JoinRequest, PartyScalars, Refusal, RoundGrant, RoundId,
+    RoundReceipt, ScalarOpening, ScalarShares, from_wire, to_wire,
 };
 use aggregator_round::Admission;
 use aggregator_strategy::participation_key;
 use privacy_dp::{ClipNorm, LocalUpdate};
-use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag};
+use privacy_identity::{Decode as _, Digest, SealingKey, Signed, SigningKey, Tag};
 use privacy_secagg::{
     Binding, EncodingParameters, NoisyUpdate, QuantizedUpdate, SealedUpdate, TagKey, seal,
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use sahakar::demo::{
     children::End,
-    cooperative::{COORDINATOR, DAO},
+    cooperative::{AGGREGATOR, COORDINATOR, Cooperative, DAO},
 };
+use sahakar::rest::Rest;
 
 struct Stranger {
     key: SigningKey,
@@ -46,6 +50,51 @@ impl Stranger {
         let reply = self.link.request(&self.coordinator, body).await.unwrap();
         match from_wire(&reply).unwrap() {
             ContributorReply::Refused(refusal) => refusal,
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+
+    /// As [`Self::new`], with a key that somebody keeps in `state`.
+    async fn with_key_of(state: &Path, dao: Address) -> Self {
+        let key = SigningKey::from_seed(&*load_key(&state.join("key")).unwrap());
+        let config =
+            LinkConfig { secret: key.seed(), listen: Vec::new(), limits: Limits::default() };
+        let (link, inbox) = Link::start(config).await.unwrap();
+        Self { key, link, _inbox: inbox, coordinator: dao }
+    }
+
+    /// What the DAO node answers to a settlement of its open round that `signer` signed.
+    async fn settle(
+        &self,
+        dao: &Address,
+        grant: &Signed<RoundGrant>,
+        signer: &SigningKey,
+    ) -> Refusal {
+        let terms = grant.unverified_body();
+        let (federation, round) = (terms.federation, terms.round);
+        let shares = ScalarShares { federation, round, probe: Digest([8; 32]), shares: vec![] };
+        let shares = Signed::new(shares, Tag::ScalarShares, signer);
+        let opening = ScalarOpening::new(vec![PartyScalars { place: 0, shares }]).unwrap();
+        let accepted = terms.cohort.iter().map(|member| (*member, Digest([5; 32]))).collect();
+        let receipt = RoundReceipt {
+            grant: grant.clone(),
+            federation,
+            round,
+            model_before: terms.model,
+            model_after: Digest([6; 32]),
+            sum: Digest([7; 32]),
+            probe: Digest([8; 32]),
+            opening: opening.digest(),
+            accepted: AcceptedSet::new(accepted).unwrap(),
+            scalars: vec![],
+            dropped: vec![],
+            refused: vec![],
+            commitments: vec![],
+        };
+        let receipt = Box::new(Signed::new(receipt, Tag::RoundReceipt, signer));
+        let request = to_wire(&DaoRequest::Settle { receipt, opening: Box::new(opening) });
+        match from_wire(&self.link.request(dao, request).await.unwrap()).unwrap() {
+            DaoReply::Refused(refusal) => refusal,
             other => panic!("expected a refusal, got {other:?}"),
         }
     }
@@ -82,6 +131,40 @@ fn noisy(encoding: &EncodingParameters, rng: &mut UnwrapErr<SysRng>) -> NoisyUpd
     NoisyUpdate::without_noise(&quantised)
 }
 
+/// A settlement of the open round, of the form that it has to have, from whom it is not: neither the key of the link nor the
+/// signature under the receipt can be another's than the coordinator's. The ledger stays as it was.
+async fn nobody_but_the_coordinator_settles(
+    cooperative: &Cooperative,
+    dir: &Path,
+    stranger: &Stranger,
+) {
+    let dao = cooperative.dao();
+    let rest = Rest::new(cooperative.http());
+    let ledger = || {
+        let rest = rest.clone();
+        tokio::task::spawn_blocking(move || rest.get("/v1/ledger").unwrap())
+    };
+    let grant = fs::read(dir.join("dao").join("grant.bin")).unwrap();
+    let grant = Signed::<RoundGrant>::from_bytes(&grant).unwrap();
+    let before = ledger().await.unwrap();
+    // Somebody, an aggregator that is not the coordinator, and its receipt over the coordinator's own line.
+    let aggregator = Stranger::with_key_of(&dir.join(AGGREGATOR), dao).await;
+    let coordinator = Stranger::with_key_of(&dir.join(COORDINATOR), dao).await;
+    for (asks, signer, expected) in [
+        (stranger, &stranger.key, Refusal::Stranger),
+        (stranger, &coordinator.key, Refusal::Stranger),
+        (&aggregator, &aggregator.key, Refusal::Stranger),
+        (&aggregator, &coordinator.key, Refusal::Stranger),
+        (&coordinator, &aggregator.key, Refusal::BadSignature),
+        (&coordinator, &stranger.key, Refusal::BadSignature),
+    ] {
+        assert_eq!(asks.settle(&dao, &grant, signer).await, expected);
+    }
+    let after = ledger().await.unwrap();
+    assert_eq!((&after["size"], &after["root"]), (&before["size"], &before["root"]));
+    assert!(after["root"].is_string(), "{after}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -96,6 +179,7 @@ async fn hostile_messages_are_refused_with_a_reason_and_the_rounds_go_on() {
         world::until(&mut cooperative, COORDINATOR, "round-started", &mut seen).await;
     }
     let stranger = Stranger::new(200, cooperative.coordinator().unwrap()).await;
+    nobody_but_the_coordinator_settles(&cooperative, dir.path(), &stranger).await;
 
     // Truncated, trailing, of another version, or no message at all.
     let fetch = to_wire(&ContributorRequest::Receipt { round: RoundId(1) });

@@ -10,6 +10,7 @@ mod clients;
 mod crowd;
 mod dashboard;
 mod disputes;
+mod foreign_reader;
 mod governance;
 mod inference;
 mod inference_binary;

@@ -1,5 +1,7 @@
 //! A turn at appending: one serialisable transaction that nobody else appends beside.
 
+use std::borrow::Cow;
+
 use sqlx::{Postgres, QueryBuilder, Sqlite, Transaction};
 
 use super::{Database, EntryRow, signed, unsigned};
@@ -117,9 +119,18 @@ async fn insert_postgres(
 
 /// Whether somebody else was in the way, and nothing happened: worth another try.
 ///
-/// PostgreSQL: `serialization_failure`, `deadlock_detected`, `unique_violation`, `lock_not_available`.
-/// SQLite: `SQLITE_BUSY` and its extended codes.
+/// PostgreSQL: `serialization_failure`, `deadlock_detected`, `unique_violation`, and what [`is_locked`].
 pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    matches!(code.as_deref(), Some("40001" | "40P01" | "23505" | "55P03" | "5" | "261" | "517"))
+    matches!(code(error).as_deref(), Some("40001" | "40P01" | "23505")) || is_locked(error)
+}
+
+/// Whether somebody else kept a lock for as long as this waits for one.
+///
+/// PostgreSQL: `lock_not_available`. SQLite: `SQLITE_BUSY` and its extended codes.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(code(error).as_deref(), Some("55P03" | "5" | "261" | "517"))
+}
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code)
 }

@@ -11,8 +11,8 @@ use data_dao_journal::{Body, Entry, Leaf, Refusal, State, TreeHead};
 use data_dao_log::Checkpoint;
 use privacy_identity::{Digest, Frontier};
 
-use super::{Appended, Inner, signed};
-use crate::database::{EntryRow, Turn, is_conflict};
+use super::{Appended, Inner, ledger_time_ms, signed};
+use crate::database::{EntryRow, Turn, is_conflict, is_locked};
 use crate::{AppendError, StoreError};
 
 /// How often an append is tried when others are in the way. The lock of a turn makes that rare.
@@ -88,21 +88,21 @@ impl Inner {
     ) -> Result<Appended, AppendError> {
         let mut writer = self.writer.lock().await;
         self.resolve(&mut writer, 1).await?;
-        let mut last = None;
-        for _ in 0..ATTEMPTS_MAX {
-            match self.attempt(&mut writer, now_ms, &bodies).await {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let source = match self.attempt(&mut writer, now_ms, &bodies).await {
                 Ok(appended) => return Ok(appended),
                 Err(Attempt::Failed(error)) => return Err(error),
-                Err(Attempt::Conflict(error)) => last = Some(error),
+                Err(Attempt::Conflict(error)) => error,
+            };
+            // Who waited in vain for a lock has waited long enough.
+            if attempts == ATTEMPTS_MAX || is_locked(&source) {
+                let transaction = "append";
+                let contention = StoreError::Contention { transaction, attempts, source };
+                return Err(AppendError::Unavailable(contention));
             }
         }
-        let source = last.map_or(sqlx::Error::WorkerCrashed, |last| last);
-        let transaction = "append";
-        Err(AppendError::Unavailable(StoreError::Contention {
-            transaction,
-            attempts: ATTEMPTS_MAX,
-            source,
-        }))
     }
 
     /// One serialisable transaction: what others appended is taken over, the journal asked, its answer written.
@@ -119,6 +119,7 @@ impl Inner {
             let size = turn.size().await?;
             self.catch_up(writer, size).await.map_err(unavailable)?;
         }
+        self.clock.check(ledger_time_ms(&writer.state), now_ms).map_err(Attempt::Failed)?;
         let time_ms = now_ms.max(writer.state.time_ms());
         let size = writer.tree.size();
         let before = (writer.tree.clone(), writer.last_hash);

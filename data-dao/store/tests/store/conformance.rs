@@ -3,7 +3,7 @@
 use data_dao_journal::{Body, FederationOpened, MemberAdmitted};
 use data_dao_ledger::Name;
 use data_dao_log::TlogProof;
-use data_dao_store::{AppendError, StoreError, checkpoint_head, log_vkey};
+use data_dao_store::{AppendError, CLOCK_LEAP_MS_MAX, StoreError, checkpoint_head, log_vkey};
 
 use crate::world::{ORIGIN, Place, aborted_round, admitted, genesis, key, node_key, wine};
 
@@ -41,6 +41,7 @@ on_each_engine! {
     words_of_sql_are_words,
     an_entry_too_long_for_a_leaf_is_refused_and_changes_nothing,
     a_clock_that_goes_backwards_does_not_take_the_ledger_with_it,
+    a_clock_that_leaps_ahead_appends_nothing_until_a_person_confirms_it,
     a_batch_larger_than_a_statement_is_one_transaction,
 }
 
@@ -292,6 +293,7 @@ async fn an_entry_too_long_for_a_leaf_is_refused_and_changes_nothing(place: Plac
 async fn a_clock_that_goes_backwards_does_not_take_the_ledger_with_it(place: Place) {
     let store = place.founded().await;
     let mut times = Vec::new();
+    store.confirm_clock(u64::MAX);
     for (number, now_ms) in (10..).zip([5_000, 4_999, 0, 5_001, u64::MAX, 1]) {
         times.push(store.append(now_ms, vec![admitted(number)]).await.unwrap().time_ms);
     }
@@ -299,6 +301,39 @@ async fn a_clock_that_goes_backwards_does_not_take_the_ledger_with_it(place: Pla
     store.close().await;
     drop(store);
     assert_eq!(place.open().await.view(data_dao_journal::State::time_ms), u64::MAX);
+}
+
+async fn a_clock_that_leaps_ahead_appends_nothing_until_a_person_confirms_it(place: Place) {
+    let empty = place.open().await;
+    // The first entry has whatever time it is.
+    empty.check_clock(1_795_000_000_000).unwrap();
+    empty.close().await;
+    drop(empty);
+    let store = place.founded().await;
+    let before = (store.size(), store.root(), store.view(Clone::clone));
+    let (last_ms, years_ahead_ms) = (1_005, 1_005 + 100 * CLOCK_LEAP_MS_MAX);
+    // Neither an entry nor what fell due by itself.
+    for bodies in [vec![admitted(9)], vec![]] {
+        let refused = store.append(years_ahead_ms, bodies).await.unwrap_err();
+        assert!(matches!(refused, AppendError::ClockAhead { known_ms: 1_005, .. }), "{refused:?}");
+        let told = refused.to_string();
+        assert!(told.contains("3100 days ahead") && told.contains("set the clock"), "{told}");
+    }
+    assert!(store.check_clock(years_ahead_ms).is_err());
+    assert_eq!((store.size(), store.root(), store.view(Clone::clone)), before);
+    // The clock was set right: nothing is left of it.
+    let appended = store.append(last_ms + CLOCK_LEAP_MS_MAX, vec![admitted(9)]).await.unwrap();
+    assert_eq!(appended.time_ms, last_ms + CLOCK_LEAP_MS_MAX);
+    // It was right: somebody says so, and that alone changes nothing.
+    store.confirm_clock(years_ahead_ms);
+    assert_eq!(store.size(), 7);
+    store.append(years_ahead_ms, vec![admitted(10)]).await.unwrap();
+    store.close().await;
+    drop(store);
+    // The log is read by its own rules: a gap of years is no fault of it.
+    let store = place.open().await;
+    assert_eq!(store.view(data_dao_journal::State::time_ms), years_ahead_ms);
+    store.append(1, vec![admitted(11)]).await.unwrap();
 }
 
 async fn a_batch_larger_than_a_statement_is_one_transaction(place: Place) {

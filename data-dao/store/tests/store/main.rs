@@ -8,6 +8,7 @@
 
 mod audit;
 mod conformance;
+mod contention;
 mod copy;
 mod kill;
 mod personal;

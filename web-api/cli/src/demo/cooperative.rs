@@ -291,6 +291,12 @@ impl Cooperative {
         self.coordinator
     }
 
+    /// Where the DAO node listens.
+    #[must_use]
+    pub const fn dao(&self) -> Address {
+        self.dao
+    }
+
     /// The federation's id.
     #[must_use]
     pub const fn federation(&self) -> Digest {

@@ -124,3 +124,26 @@ fn the_library_sets_the_time_of_day_and_leaves_spans_of_time_alone() {
     let (now, later) = (date(0), date(10 * HOUR));
     assert!((later - now - 10 * HOUR).abs() < HOUR, "{now} {later}");
 }
+
+/// Years, not hours: votes and windows would be over. The node appends nothing, ends, and says what to do, also at its next start;
+/// once the clock is right, everything goes on as if nothing had been.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dao_node_whose_clock_leaps_by_years_ends_before_anything_falls_due() {
+    let dir = tempfile::tempdir().unwrap();
+    let roles = Roles::new(dir.path());
+    let clocks = Clocks::new(dir.path(), &roles, &[DAO]);
+    let setup = Setup::new(SealingMode::Mpc, dir.path(), 3, 3);
+    let setup = Setup { program: roles.program(), ..setup };
+    let mut fire = Fire::new(setup.start().await);
+    fire.hear(DAO, "settled").await;
+    clocks.set(DAO, 4 * 365 * 24 * HOUR);
+    assert_eq!(fire.ended(DAO).await, 1);
+    let told = fire.cooperative.log_tail(DAO);
+    assert!(told.contains("set the clock"), "{told}");
+    assert!(fire.start(DAO).await.is_err());
+    let told = fire.cooperative.log_tail(DAO);
+    assert!(told.contains("--today"), "{told}");
+    clocks.set(DAO, 0);
+    fire.start(DAO).await.unwrap();
+    fire.finish(3).await;
+}
