@@ -3,7 +3,7 @@
 use std::{error::Error, fmt::Write as _};
 
 use axum::{
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use data_dao_journal::Refusal;
@@ -109,9 +109,12 @@ pub(crate) enum ApiError {
         /// Which version.
         version: u32,
     },
-    /// The node cannot serve now.
+    /// The node cannot serve now, and can in a moment.
     #[error("{0}")]
     Unavailable(&'static str),
+    /// The node cannot serve this as it is set up, whenever one asks.
+    #[error("{0}")]
+    NotEquipped(&'static str),
     /// The request took too long.
     #[error("the request took longer than {seconds} seconds")]
     TimedOut {
@@ -166,11 +169,27 @@ impl ApiError {
             Self::Refused(refusal) => return problem_from_refusal(refusal),
             Self::Contention => "contention",
             Self::ModelNotLoaded { .. } => "model-not-loaded",
-            Self::Unavailable(_) => "unavailable",
+            Self::Unavailable(_) | Self::NotEquipped(_) => "unavailable",
             Self::TimedOut { .. } => "timed-out",
             Self::Panicked | Self::Internal(_) => "internal",
         };
         ProblemKind::of(slug)
+    }
+
+    /// Adds what a client has to know beside the body, which has another form in each protocol: what to come with, and when.
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Unauthorized(_) => {
+                headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            }
+            Self::TooManyRequests { retry_s, .. } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_s));
+            }
+            Self::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(UNAVAILABLE_RETRY_S));
+            }
+            _ => {}
+        }
     }
 
     /// Logs what only the operator may know. Errors are handled where they become responses.
@@ -223,22 +242,18 @@ impl From<AppendError> for ApiError {
     }
 }
 
+/// When to try again what cannot be served now, in seconds: the shortest that the header can say. A queue is empty again within a
+/// tenth of it.
+const UNAVAILABLE_RETRY_S: u64 = 1;
+
 /// What a client without valid credentials is asked for (RFC 6750 §3).
-pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"sahakar\"");
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"sahakar\"");
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let mut response = Problem::response(self.kind(), self.to_string());
-        match self {
-            Self::Unauthorized(_) => {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-            }
-            Self::TooManyRequests { retry_s, .. } => {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_s));
-            }
-            _ => {}
-        }
+        self.write_headers(response.headers_mut());
         response
     }
 }

@@ -74,14 +74,18 @@ struct Job {
 }
 
 impl Batcher {
-    /// Starts the threads.
+    /// Starts the threads: as many as there are cores, and at most [`INFERENCES_MAX`].
     pub(crate) fn start(device: ComputeDevice, metrics: Arc<Metrics>) -> Self {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self::with_threads(device, metrics, cores.clamp(1, INFERENCES_MAX))
+    }
+
+    fn with_threads(device: ComputeDevice, metrics: Arc<Metrics>, count: usize) -> Self {
         let started = AtomicBool::new(false);
         let queue = Mutex::new(Queue::default());
         let shared = Shared { queue, filled: Condvar::new(), device, metrics, started };
         let shared = Arc::new(shared);
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        for number in 0..cores.clamp(1, INFERENCES_MAX) {
+        for number in 0..count {
             let of_thread = Arc::clone(&shared);
             let thread = thread::Builder::new().name(format!("inference-{number}"));
             match thread.spawn(move || of_thread.work()) {
@@ -220,3 +224,6 @@ impl Shared {
 fn rows(batch: &[Job]) -> usize {
     batch.iter().map(|job| job.features.rows()).sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,7 @@ mod shelf;
 mod shelved_model;
 mod standstill;
 mod state;
+mod tls;
 mod validator;
 
 pub use auth::{ApiKeySecret, secret_hash};
@@ -54,8 +55,9 @@ pub use inference::{EXPLAINED_ROWS_MAX, INFERENCES_MAX, RESERVATION_MS, ROWS_MAX
 pub use judge::{Judge, JudgeError};
 pub use model_signer::{ModelSigner, ModelSignerError};
 pub use router::{BODY_BYTES_MAX, INFER_BODY_BYTES_MAX, REQUEST_SECONDS_MAX, openapi, router};
-pub use server::{ConnectionLimits, Tls, TlsError, serve};
+pub use server::{ConnectionLimits, serve};
 pub use shelf::{ModelShelf, ModelSource, SHELF_BYTES_MAX, ShelfError, ShelfFigures};
 pub use shelved_model::ShelvedModel;
 pub use standstill::Standstill;
 pub use state::{ApiParts, ApiState, Clock};
+pub use tls::{Tls, TlsError};

@@ -76,7 +76,7 @@ impl Metrics {
         *requests.entry((route.to_owned(), status)).or_default() += 1;
     }
 
-    fn write(&self, text: &mut String) -> fmt::Result {
+    pub(crate) fn write(&self, text: &mut String) -> fmt::Result {
         let header = |text: &mut String, name: &str, kind: &str, help: &str| {
             writeln!(text, "# HELP sahakar_{name} {help}\n# TYPE sahakar_{name} {kind}")
         };

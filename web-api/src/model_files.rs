@@ -65,7 +65,7 @@ impl ModelFiles {
     /// The signature over all files.
     pub(crate) fn signature(&self, state: &ApiState) -> Result<String, ApiError> {
         let signer = state.model_signer();
-        let signer = signer.ok_or(ApiError::Unavailable("this node signs no models"))?;
+        let signer = signer.ok_or(ApiError::NotEquipped("this node signs no models"))?;
         let digests: Vec<_> =
             self.files.iter().map(|(name, (_, digest))| (*name, *digest)).collect();
         signer.sign(&self.folder, &digests).map_err(ApiError::internal)

@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api_error::{ApiError, CHALLENGE};
+use crate::api_error::ApiError;
 use crate::problem::PROBLEM_JSON;
 
 /// A problem is a few short texts.
@@ -38,9 +38,7 @@ impl IntoResponse for OipError {
         self.0.log();
         let body = Json(OipErrorBody { error: self.0.to_string() });
         let mut response = (self.0.kind().status, body).into_response();
-        if let ApiError::Unauthorized(_) = self.0 {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-        }
+        self.0.write_headers(response.headers_mut());
         response
     }
 }

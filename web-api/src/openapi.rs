@@ -131,7 +131,7 @@ impl Refusal {
         let answer = ResponseBuilder::new().description(text).content(kind, content);
         let seconds = HeaderBuilder::new().description(Some("When to try again, in seconds"));
         let answer = match status {
-            "429" => answer.header("Retry-After", seconds.build()),
+            "429" | "503" => answer.header("Retry-After", seconds.build()),
             _ => answer,
         };
         answer.build()

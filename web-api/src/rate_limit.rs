@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -154,11 +154,7 @@ pub(crate) async fn limited(
                 retry_s: standing.retry_s,
             };
             let of_protocol = request.uri().path().starts_with("/v2");
-            let mut refused =
-                if of_protocol { OipError(error).into_response() } else { error.into_response() };
-            let after = HeaderValue::from(standing.retry_s);
-            refused.headers_mut().insert(header::RETRY_AFTER, after);
-            refused
+            if of_protocol { OipError(error).into_response() } else { error.into_response() }
         }
         None => next.run(request).await,
     };

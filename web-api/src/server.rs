@@ -10,9 +10,8 @@
 
 use std::{
     collections::HashMap,
-    fmt, io,
+    io,
     net::{IpAddr, SocketAddr},
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,7 +22,6 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -32,16 +30,10 @@ use tokio::{
     time::timeout,
 };
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        self, ServerConfig,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    },
-};
 use tower::Service as _;
 use tracing::{debug, warn};
 
+use crate::Tls;
 use crate::rate_limit::network;
 
 /// How long a TLS handshake, and each request's header, may take by default: a slow telephone needs two seconds.
@@ -77,60 +69,6 @@ impl Default for ConnectionLimits {
             header_time: HEADER_TIME_DEFAULT,
             write_time: WRITE_TIME_DEFAULT,
         }
-    }
-}
-
-/// Why a certificate or its key cannot be used.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// Not PEM, or not there.
-    #[error("{what} cannot be read")]
-    Pem {
-        /// Which file.
-        what: &'static str,
-        /// Why.
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The file has no certificate.
-    #[error("the file has no certificate")]
-    NoCertificate,
-    /// They do not belong together, or are of a kind that is not known.
-    #[error("certificate and key cannot be used")]
-    Unusable(#[from] rustls::Error),
-}
-
-/// A certificate and its key.
-#[derive(Clone)]
-pub struct Tls(TlsAcceptor);
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls")
-    }
-}
-
-impl Tls {
-    /// Reads a chain of certificates, the node's own first, and its private key, both PEM. TLS 1.2 and 1.3.
-    ///
-    /// # Errors
-    /// [`TlsError`].
-    pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let pem = |what| move |source| TlsError::Pem { what, source };
-        let chain = CertificateDer::pem_file_iter(certificate).map_err(pem("the certificate"))?;
-        let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(pem("the certificate"))?;
-        if chain.is_empty() {
-            return Err(TlsError::NoCertificate);
-        }
-        let key = PrivateKeyDer::from_pem_file(key).map_err(pem("the private key"))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth();
-        let mut config = config.with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 }
 
@@ -249,8 +187,8 @@ impl Connection {
         }
         match self.tls.clone() {
             None => self.answer(stream).await,
-            Some(Tls(acceptor)) => {
-                match timeout(self.limits.header_time, acceptor.accept(stream)).await {
+            Some(tls) => {
+                match timeout(self.limits.header_time, tls.acceptor().accept(stream)).await {
                     Ok(Ok(stream)) => self.answer(stream).await,
                     Ok(Err(error)) => debug!(cause = %error, "a TLS handshake failed"),
                     Err(_) => debug!("a TLS handshake took too long"),

@@ -223,12 +223,17 @@ impl ApiState {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Whether [`ApiState::begin_stopping`] was called: what lasts for as long as nobody ends it, ends now.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
+    }
+
     /// Whether the node can serve: the DAO is founded, the ledger takes entries, its database answers, predictions are computed, and it is not
     /// about to stop.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.storage_has_failed()
-            && !self.0.stopping.load(Ordering::Relaxed)
+            && !self.is_stopping()
             && !self.0.out_of_reach.load(Ordering::Relaxed)
             && self.0.batcher.is_alive()
             && self.store().view(|state| state.dao_id().is_some())

@@ -27,12 +27,30 @@ pub async fn serve_text(
     address: Option<SocketAddr>,
     figures: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let Some(address) = address else {
+    serve_text_on(listen(address).await?, figures).await
+}
+
+/// Listens on `address`, if there is one: for who says that it listens before it serves.
+///
+/// # Errors
+/// An address on which it cannot listen.
+pub async fn listen(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    Ok(Some(listener.with_context(|| format!("--metrics: listening on {address}"))?))
+}
+
+/// As [`serve_text`], on what [`listen`] opened.
+///
+/// # Errors
+/// If the listener ends.
+pub async fn serve_text_on(
+    listener: Option<TcpListener>,
+    figures: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let Some(listener) = listener else {
         return std::future::pending().await;
     };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("--metrics: listening on {address}"))?;
     let answer = move || async move {
         let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
         match figures() {

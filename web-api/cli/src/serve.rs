@@ -7,7 +7,6 @@ mod cohort;
 mod config;
 mod control;
 mod custodians;
-mod dao_config;
 mod draws;
 mod founding;
 mod granting;
@@ -49,14 +48,13 @@ use web_api::{ApiParts, ApiState, Clock, ConnectionLimits, Judge, Tls, secret_ha
 
 pub use clock::Day;
 pub use config::{
-    AggregatorConfig, CustodyConfig, FederationConfig, ListenConfig, SealingMode, SecretsConfig,
-    ServeConfig,
+    AggregatorConfig, CustodyConfig, DaoConfig, FederationConfig, FounderConfig, ListenConfig,
+    SealingMode, SecretsConfig, ServeConfig,
 };
 pub(crate) use config::{
-    delta_by_default, optimizer_by_default, sampling_by_default, schedule_by_default,
+    delta_by_default, guardian_term_by_default, optimizer_by_default, sampling_by_default,
+    schedule_by_default,
 };
-pub(crate) use dao_config::guardian_term_by_default;
-pub use dao_config::{DaoConfig, FounderConfig};
 pub use http_config::HttpConfig;
 pub use prices_config::PricesConfig;
 
@@ -133,7 +131,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let events = Events::from_flag(args.json);
     let device = ComputeDevice::open(args.device)?;
     let node = Node::start(config, device, &args, events).await?;
-    Box::pin(node.run(args.metrics, stop_signal(args.with_parent))).await
+    Box::pin(node.run(stop_signal(args.with_parent))).await
 }
 
 struct Node {
@@ -144,6 +142,8 @@ struct Node {
     serving: (ConnectionLimits, Option<Tls>),
     /// None if another node has the rounds.
     link: Option<(Link, aggregator_network::Inbox)>,
+    /// Where figures are asked for, if anywhere.
+    metrics: Option<TcpListener>,
     witnesses: Option<Witnesses>,
 }
 
@@ -186,10 +186,11 @@ impl Node {
         } else {
             Some(start_link(&config, &key, architecture.parameter_count()).await?)
         };
+        let metrics = link_metrics::listen(args.metrics).await?;
         let scheme = if serving.1.is_some() { "https" } else { "http" };
         announce(
             events,
-            &format!("{scheme}://{}", http.local_addr()?),
+            (&format!("{scheme}://{}", http.local_addr()?), metrics.as_ref()),
             link.as_ref().map(|(link, _)| link),
             &terms.unverified_body().id(),
         );
@@ -221,16 +222,13 @@ impl Node {
         } else {
             service.begin().await?;
         }
-        Ok(Self { service, api, http, serving, link, witnesses })
+        Ok(Self { service, api, http, serving, link, metrics, witnesses })
     }
 
     /// Runs until `stop`, and then until the requests in progress are answered.
-    async fn run(
-        self,
-        metrics: Option<SocketAddr>,
-        stop: impl Future<Output = ()>,
-    ) -> anyhow::Result<()> {
-        let Self { service, api, http, serving, link, witnesses } = self;
+    async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { service, api, http, serving, link, metrics, witnesses } = self;
+        let (events, tls) = (service.events, serving.1.clone());
         let store = api.store().clone();
         let (link, inbox) = link.unzip();
         let figures = figures(api.clone(), link.clone());
@@ -238,7 +236,8 @@ impl Node {
             result = serve_rounds(service, inbox) => result,
             result = ask_witnesses(witnesses, store) => result,
             result = http::serve(http, api.clone(), serving, stop) => result.context("serving REST"),
-            result = link_metrics::serve_text(metrics, figures) => result,
+            result = http::renew_certificate(tls, events) => result,
+            result = link_metrics::serve_text_on(metrics, figures) => result,
             result = keep_tiles(api.clone()) => result,
             () = api.storage_failed() => Err(anyhow::anyhow!("the ledger cannot be written")),
         };
@@ -380,15 +379,24 @@ fn unless_passing<T>(result: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     }
 }
 
-fn announce(events: Events, http: &str, link: Option<&Link>, federation: &Digest) {
+fn announce(
+    events: Events,
+    (http, metrics): (&str, Option<&TcpListener>),
+    link: Option<&Link>,
+    federation: &Digest,
+) {
     let of_link = |link: &Link| link.addresses().iter().map(ToString::to_string).collect();
     let addresses: Vec<String> = link.map(of_link).unwrap_or_default();
-    events.emit(json!({
+    let mut event = json!({
         "event": "listening",
         "http": http,
         "addresses": addresses,
         "federation": federation.to_string(),
-    }));
+    });
+    if let Some(Ok(address)) = metrics.map(TcpListener::local_addr) {
+        event["metrics"] = format!("http://{address}/metrics").into();
+    }
+    events.emit(event);
 }
 
 /// Longest message of the link, in bytes: the model with all its layers, beside a vector of what is shared or a control

@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Proxies drop connections on which nothing comes for a minute.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// A stream ends after so many looks, ten minutes, and its page asks for another one: a client that is gone without a
-/// word, and a node that is to stop, do not wait for ever.
+/// word does not keep its place for ever. A node that is to stop ends all of them, or each open page would hold its end up.
 const LOOKS_MAX: u32 = 1200;
 /// What a refused page waits before it asks again, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 30;
@@ -52,10 +52,13 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// The next growth of the log; nothing when the stream has lasted long enough. May be dropped.
+    /// The next growth of the log; nothing when the stream has lasted long enough, or the node is to stop. May be dropped.
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         while self.looks < LOOKS_MAX {
             self.clock.tick().await;
+            if self.state.is_stopping() {
+                return None;
+            }
             self.looks += 1;
             let size = self.state.store().size();
             if self.told != Some(size) {

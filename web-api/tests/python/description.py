@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Holds a running node against its own description with schemathesis: no 5xx, no answer that the description does not have.
 
-usage: SAHAKAR_URL=http://127.0.0.1:8080 SAHAKAR_TOKEN=… [SAHAKAR_API_KEY=…] description.py SCHEMATHESIS [EXAMPLES]
+usage: SAHAKAR_URL=http://127.0.0.1:8080 SAHAKAR_TOKEN=… [SAHAKAR_API_KEY=…] description.py VENV [EXAMPLES]
 
-SCHEMATHESIS is the program (`schemathesis.sh` beside this file installs it). Everything is asked by nobody, by a buyer and by
+Makes its own virtual environment in VENV, once. Everything is asked by nobody, by a buyer and by
 the operator, once with invented names and once with names that the node has (an invented name finds what a refusal looks
 like, and never what an answer does). Issues API keys and books deposits: run it against a node whose ledger may be thrown away.
 """
@@ -16,6 +16,11 @@ import sys
 import tempfile
 import urllib.request
 
+# What is imported here leaves no files between the sources.
+sys.dont_write_bytecode = True
+import environment  # noqa: E402
+
+PACKAGES = ["schemathesis"]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # Each ends the key that the others need.
 NOT_WITH_REAL_NAMES = [
@@ -119,7 +124,8 @@ def run(program, folder, source, caller, examples):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    program, examples = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 25
+    examples = int(sys.argv[2]) if len(sys.argv) > 2 else 25
+    program = os.path.join(environment.ready(sys.argv[1], PACKAGES), "schemathesis")
     url = os.environ.get("SAHAKAR_URL", "http://127.0.0.1:8080").rstrip("/")
     token = os.environ.get("SAHAKAR_TOKEN", "")
     if not token:

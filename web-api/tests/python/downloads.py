@@ -11,22 +11,14 @@ it has to be.
 import json
 import os
 import shutil
-import subprocess
 import sys
-import venv
+
+# What is imported here leaves no files between the sources.
+sys.dont_write_bytecode = True
+import environment  # noqa: E402
 
 # model-signing imports pyOpenSSL without naming it.
 PACKAGES = ["numpy", "onnxruntime", "safetensors", "model-signing", "pyopenssl", "huggingface_hub"]
-
-
-def python_of(folder):
-    python = os.path.join(folder, "bin", "python")
-    done = os.path.join(folder, "done")
-    if not os.path.exists(done):
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *PACKAGES], check=True)
-        open(done, "w", encoding="utf-8").close()
-    return python
 
 
 def check(condition, what):
@@ -100,8 +92,5 @@ def main(folder):
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    if os.environ.get("DOWNLOADS_IN_VENV") != "1":
-        interpreter = python_of(sys.argv[1])
-        os.environ["DOWNLOADS_IN_VENV"] = "1"
-        os.execv(interpreter, [interpreter, *sys.argv])
+    environment.become(sys.argv[1], PACKAGES)
     main(sys.argv[2])

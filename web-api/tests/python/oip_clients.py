@@ -7,22 +7,13 @@ The model has two features, the second class is "fine". Makes its own virtual en
 the first thing that is not as it has to be.
 """
 
-import os
-import subprocess
 import sys
-import venv
+
+# What is imported here leaves no files between the sources.
+sys.dont_write_bytecode = True
+import environment  # noqa: E402
 
 PACKAGES = ["tritonclient[http]", "numpy"]
-
-
-def python_of(folder):
-    python = os.path.join(folder, "bin", "python")
-    done = os.path.join(folder, "done")
-    if not os.path.exists(done):
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *PACKAGES], check=True)
-        open(done, "w", encoding="utf-8").close()
-    return python
 
 
 def check(condition, what):
@@ -165,8 +156,5 @@ def main(base_url, api_key, model):
 if __name__ == "__main__":
     if len(sys.argv) != 5:
         sys.exit(__doc__)
-    if os.environ.get("OIP_CLIENTS_IN_VENV") != "1":
-        interpreter = python_of(sys.argv[1])
-        os.environ["OIP_CLIENTS_IN_VENV"] = "1"
-        os.execv(interpreter, [interpreter, *sys.argv])
+    environment.become(sys.argv[1], PACKAGES)
     main(*sys.argv[2:])

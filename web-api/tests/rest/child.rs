@@ -1,8 +1,8 @@
 //! A node in a process of its own, which can be killed: this test program, started again.
 //!
 //! ```text
-//!  test ─ stdin ─► `time 1000000`, `die 3` (at the third reading of the clock from now on)
-//!       ◄─ stdout ─ `listening 127.0.0.1:…`
+//!  test ─ stdin ─► `time 1000000`, `die 3` (at the third reading of the clock from now on), `heap 0`
+//!       ◄─ stdout ─ `listening 127.0.0.1:…`, `done`, `live 5000000` (bytes of its heap)
 //! ```
 //! Whatever a route does begins with a reading of the clock: before each append, for each authentication. To die at the nth
 //! of them, for each n, is to die once between any two steps.
@@ -30,6 +30,7 @@ use tokio::{
 };
 use web_api::{Clock, ConnectionLimits, router, serve};
 
+use super::live_heap::live_bytes;
 use super::support::{Node, START_MS};
 
 /// Names the folder of the node that this process is to be.
@@ -65,6 +66,7 @@ async fn be_the_node(folder: &Path) {
             let (what, number) = line.split_once(' ').unwrap();
             match what {
                 "time" => of_input.store(number.parse().unwrap(), Ordering::SeqCst),
+                "heap" => println!("\nlive {}", live_bytes()),
                 _ => left.store(number.parse().unwrap(), Ordering::SeqCst),
             }
             println!("\ndone");
@@ -151,6 +153,14 @@ impl Child {
     pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self.input, "{line}").unwrap();
         line_of(&mut self.output, "done").unwrap();
+    }
+
+    /// Bytes of the process's heap that are in use.
+    pub(crate) fn live_bytes(&mut self) -> usize {
+        writeln!(self.input, "heap 0").unwrap();
+        let live = line_of(&mut self.output, "live ").unwrap().parse().unwrap();
+        line_of(&mut self.output, "done").unwrap();
+        live
     }
 
     /// What it answers; nothing if it dies before.

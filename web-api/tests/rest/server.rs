@@ -248,6 +248,23 @@ async fn a_stopped_server_takes_nobody_new_and_ends() {
 }
 
 #[tokio::test]
+async fn a_page_that_watches_the_log_does_not_hold_the_end_up() {
+    let served = served(Node::new().await, limits(8, 8, 60_000), None).await;
+    let mut page = served.connect().await;
+    page.write_all(b"GET /events HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut told = Vec::new();
+    while !String::from_utf8_lossy(&told).contains("event: entries") {
+        assert!(page.read_buf(&mut told).await.unwrap() > 0);
+    }
+    served.node.state.begin_stopping();
+    served.stop.send(()).unwrap();
+    // The stream ends by itself, whole: it is not cut off after the time that requests get.
+    page.read_to_end(&mut told).await.unwrap();
+    assert!(told.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&told));
+    served.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_request_in_progress_when_the_server_stops_is_answered() {
     let (node, key) = Node::with_calls(1).await;
     let served = served(node, limits(8, 8, 60_000), None).await;

@@ -15,17 +15,24 @@ import subprocess
 import sys
 import venv
 
-PACKAGES = ["numpy", "onnxruntime", "safetensors", "onnx"]
+# All that they bring: what is published tomorrow may not fail a change of today.
+PACKAGES = [
+    "flatbuffers==25.12.19", "ml_dtypes==0.6.0", "numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0", "packaging==26.3",
+    "protobuf==7.36.2", "safetensors==0.8.0", "typing_extensions==4.16.0",
+]
 TOLERANCE = 1e-5
 
 
 def python_of(folder):
     python = os.path.join(folder, "bin", "python")
     done = os.path.join(folder, "done")
-    if not os.path.exists(done):
+    wanted = "\n".join([sys.version, *PACKAGES])
+    if not os.path.exists(done) or open(done, encoding="utf-8").read() != wanted:
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *PACKAGES], check=True)
-        open(done, "w", encoding="utf-8").close()
+        if subprocess.run([python, "-m", "pip", "-q", "install", *PACKAGES], check=False).returncode != 0:
+            sys.exit("the Python package index did not give the packages: without them this test cannot be run")
+        with open(done, "w", encoding="utf-8") as file:
+            file.write(wanted)
     return python
 
 

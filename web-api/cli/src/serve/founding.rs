@@ -19,8 +19,8 @@ use privacy_identity::{Digest, SealingKey, Signed, SigningKey, Tag, VerifyingKey
 use privacy_secagg::{AggregatorKeys, EncodingOptions, EncodingParameters, Tagging};
 use trainer_model::{Architecture, MlpShape};
 
-use super::config::{FederationConfig, ServeConfig};
-use super::dao_config::{DaoConfig, FounderConfig};
+use super::config::{DaoConfig, FederationConfig, FounderConfig, ServeConfig};
+
 use crate::{
     commands::name::salted,
     process::now_ms,
