@@ -13,6 +13,7 @@ mod dashboard;
 mod disputes;
 mod foreign_reader;
 mod governance;
+mod hostile;
 mod inference;
 mod inference_binary;
 mod kills;

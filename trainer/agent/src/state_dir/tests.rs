@@ -44,6 +44,42 @@ fn a_key_under_a_passphrase_stays_so_and_a_cut_off_change_is_cleared_away() {
 }
 
 #[test]
+fn another_key_leaves_behind_what_belonged_to_the_former_and_a_crash_in_between_is_made_good() {
+    let dir = tempdir().unwrap();
+    let state = StateDir::open(dir.path()).unwrap();
+    let (path, old) = (|name: &str| dir.path().join(name), state.key(None).unwrap());
+    let fill = || [ROUND, COHORT, PERSONAL].iter().for_each(|n| fs::write(path(n), n).unwrap());
+    fill();
+    let first = fs::read(path(KEY)).unwrap();
+    let second = format!("{}\n", "07".repeat(32)).into_bytes();
+    let former = state.adopt_key(&second).unwrap().unwrap();
+    assert_eq!(former, path("keys/1"));
+    assert_eq!(
+        (fs::read(path(KEY)).unwrap(), *state.key(None).unwrap()),
+        (second.clone(), [7; 32])
+    );
+    assert_eq!(fs::read(former.join(KEY)).unwrap(), first);
+    assert!(former.join(COHORT).exists() && !path(COHORT).exists() && !path(ROUND).exists());
+    assert!(path(PERSONAL).exists(), "what was learned stays");
+    assert_eq!(state.adopt_key(&second).unwrap(), None, "a repetition changes nothing");
+    drop(state);
+    // Cut off after a part was moved, and after the key was.
+    for (number, moved) in [(2, &[ROUND][..]), (3, &[ROUND, COHORT, KEY][..])] {
+        fill();
+        fs::write(path(KEY), &second).unwrap();
+        let former = path(&format!("keys/{number}"));
+        fs::create_dir_all(&former).unwrap();
+        moved.iter().for_each(|name| fs::rename(path(name), former.join(name)).unwrap());
+        fs::write(path("next-key"), &first).unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(*state.key(None).unwrap(), *old);
+        assert_eq!(fs::read(former.join(KEY)).unwrap(), second);
+        assert!(former.join(COHORT).exists() && former.join(ROUND).exists());
+        assert!(!path(COHORT).exists() && !path(ROUND).exists() && !path("next-key").exists());
+    }
+}
+
+#[test]
 fn the_last_stored_round_is_read_back() {
     let dir = tempdir().unwrap();
     let state = StateDir::open(dir.path()).unwrap();

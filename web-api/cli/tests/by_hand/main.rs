@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
+mod lying;
 mod node;
 mod terminal;
 

@@ -39,7 +39,7 @@ pub(crate) struct Node {
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) member: SigningKey,
     pub(crate) dir: TempDir,
-    url: String,
+    pub(crate) url: String,
     lost: Arc<Mutex<String>>,
     busy: Arc<AtomicU32>,
 }

@@ -21,7 +21,7 @@ const ROW: &str = "1.0,2.0";
 
 /// What it printed, after it succeeded.
 #[track_caller]
-fn done(output: &Output) -> String {
+pub(crate) fn done(output: &Output) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{error}");
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -29,7 +29,7 @@ fn done(output: &Output) -> String {
 
 /// Its error, after it failed.
 #[track_caller]
-fn failed(output: &Output, code: i32) -> String {
+pub(crate) fn failed(output: &Output, code: i32) -> String {
     let error = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{error}");
     error
@@ -190,7 +190,7 @@ async fn announce(node: &Node) {
 }
 
 /// The member's key in a file.
-fn key_file(node: &Node) -> String {
+pub(crate) fn key_file(node: &Node) -> String {
     let path = node.file("member.key");
     let rng = &mut UnwrapErr(SysRng);
     restore_key(path.as_ref(), &node.member.seed(), KeyProtection::Clear, rng).unwrap();

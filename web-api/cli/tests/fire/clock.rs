@@ -1,9 +1,6 @@
-//! Clocks that are set while rounds run, by a library that is loaded before all others and moves what the process
-//! takes for the time of day (`step.c`). The clock that only runs stays: that is what happens when a person or a
-//! time server sets a clock. `libfaketime` would do the same, but has to be installed; a C compiler is there, as
-//! Rust links with one.
+//! Clocks that are set while rounds run.
 
-use std::{fs, path::Path, process::Command};
+use std::process::Command;
 
 use sahakar::{
     demo::cooperative::{AGGREGATOR, COORDINATOR, DAO},
@@ -11,48 +8,12 @@ use sahakar::{
 };
 use serde_json::Value;
 
-use crate::{evidence::Fire, roles::Roles, world::Setup};
-
-const HOUR: i64 = 3_600;
-
-/// Clocks that a test sets, by role.
-struct Clocks<'a> {
-    dir: &'a Path,
-}
-
-impl<'a> Clocks<'a> {
-    /// Compiles the library, and has it loaded by each of `all` from its next start.
-    fn new(dir: &'a Path, roles: &Roles, all: &[&str]) -> Self {
-        let library = dir.join("step.so");
-        let source = dir.join("step.c");
-        fs::write(&source, include_str!("step.c")).unwrap();
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source);
-        assert!(cc.status().unwrap().success(), "the C compiler with which Rust links");
-        let clocks = Self { dir };
-        for who in all {
-            clocks.set(who, 0);
-            let (library, file) = (library.display(), clocks.file(who));
-            roles.instruct(
-                who,
-                &format!("export LD_PRELOAD='{library}' SAHAKAR_TEST_CLOCK='{}'\n", file.display()),
-            );
-        }
-        clocks
-    }
-
-    fn file(&self, who: &str) -> std::path::PathBuf {
-        self.dir.join(format!("clock-{who}"))
-    }
-
-    /// Sets the clock of `who` this far from the right time, at once.
-    fn set(&self, who: &str, seconds: i64) {
-        // Renamed: a reader sees the old time or the new.
-        let unfinished = self.dir.join("clock-unfinished");
-        fs::write(&unfinished, seconds.to_string()).unwrap();
-        fs::rename(unfinished, self.file(who)).unwrap();
-    }
-}
+use crate::{
+    clocks::{Clocks, HOUR},
+    evidence::Fire,
+    roles::Roles,
+    world::Setup,
+};
 
 /// The end of round `round`, as the DAO node logged it.
 async fn end_of(fire: &mut Fire, round: &Value) -> Value {
@@ -117,8 +78,7 @@ fn the_library_sets_the_time_of_day_and_leaves_spans_of_time_alone() {
     let date = |seconds: i64| -> i64 {
         clocks.set("anybody", seconds);
         let mut date = Command::new("date");
-        date.arg("+%s").env("LD_PRELOAD", dir.path().join("step.so"));
-        let date = date.env("SAHAKAR_TEST_CLOCK", clocks.file("anybody")).output().unwrap();
+        let date = date.arg("+%s").envs(clocks.environment("anybody")).output().unwrap();
         String::from_utf8(date.stdout).unwrap().trim().parse().unwrap()
     };
     let (now, later) = (date(0), date(10 * HOUR));

@@ -8,6 +8,7 @@ mod world;
 
 mod absent;
 mod clock;
+mod clocks;
 mod disk;
 mod evidence;
 mod kills;

@@ -6,6 +6,7 @@ mod assembly;
 #[path = "../fire/clocks.rs"]
 mod clocks;
 mod deciding;
+mod founding;
 mod joining;
 mod recorder;
 #[path = "../fire/roles.rs"]

@@ -16,9 +16,10 @@ use data_dao_store::{SaltedName, Store, log_vkey};
 use privacy_identity::{ConsistencyProof, Digest, SigningKey};
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use sahakar::rest::Rest;
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::served::{Running, config, text, until};
+use crate::served::{Running, config, fails, passes, serve, text, until};
 
 /// The name of a log that only this test keeps.
 const ORIGIN: &str = "members.example/log";
@@ -97,6 +98,60 @@ impl World {
         assert_eq!(kept.cosignatures(&[self.witness.1.parse().unwrap()]).unwrap().len(), 1);
         Some(kept)
     }
+}
+
+fn policy(path: &Path, (log, witness): (&str, &str), url: &str) {
+    let written = format!("log {log}\nwitness aggregator {witness} {url}\nquorum aggregator\n");
+    fs::write(path, written).unwrap();
+}
+
+#[test]
+fn an_aggregator_s_cosignature_makes_a_checkpoint_believable_to_whoever_asks_for_a_quorum() {
+    let mut world = World::start(&[]);
+    world.node.take().unwrap().kill();
+    let path = world.dir.path().join("policy");
+    policy(&path, (&world.vkey, &world.witness.1), &world.witness.0);
+    let (_node, url) = serve(&["--config", text(&world.config), "--policy", text(&path)], &[]);
+    let rest = Rest::new(&url);
+    let order = json!({"buyer": "Cellar", "deposit": "1000"});
+    let issued = rest.with_bearer("o").post("/v1/keys", Some("order"), &order).unwrap();
+    let index = issued["ledger_index"].as_u64().unwrap().to_string();
+    let cosigned = || {
+        until(|| {
+            let ledger = rest.get("/v1/ledger").unwrap();
+            let cosigned = Checkpoint::parse(ledger["cosigned"].as_str()?).unwrap();
+            (ledger["size"] == cosigned.head().size).then_some(cosigned)
+        })
+    };
+    let first = cosigned();
+    assert_eq!(world.kept(&world.vkey).unwrap().head(), first.head());
+    let believed = ["audit", "--url", &url, "--policy", text(&path), "--forget"];
+    let said = passes(&believed, "audit passed");
+    assert!(said.contains("cosigned by: sahakar/witness/"), "{said}");
+    let receipt = world.dir.path().join("mine.tlog-proof");
+    passes(
+        &["receipt", "get", "--url", &url, "--entry", &index, "--out", text(&receipt)],
+        "proven",
+    );
+    let verify = ["receipt", "verify", text(&receipt), "--policy"];
+    passes(&[&verify[..], &[text(&path)]].concat(), "and cosigned by sahakar/witness/");
+    // A policy that asks for somebody else believes neither.
+    let stranger = SigningKey::from_seed(&[8; 32]).verifying_key();
+    let stranger = Verifier::new("w", data_dao_log::Kind::Witness, stranger).unwrap().to_string();
+    let strict = world.dir.path().join("strict");
+    policy(&strict, (&world.vkey, &stranger), "http://127.0.0.1:9");
+    fails(&[&verify[..], &[text(&strict)]].concat(), "quorum is not reached");
+    let offline = ["audit", "--url", &url, "--policy", text(&strict), "--offline", "--forget"];
+    fails(&offline, "quorum");
+
+    // Killed and started again it goes on from what it had, for the same node.
+    world.kill_aggregator();
+    rest.with_bearer("o").post("/v1/keys", Some("other"), &order).unwrap();
+    world.restart_aggregator(&[]);
+    let next = cosigned();
+    assert!(next.head().size > first.head().size);
+    assert_eq!(world.kept(&world.vkey).unwrap().head(), next.head());
+    passes(&believed, "audit passed");
 }
 
 /// A log of the test's own, signed by its key.
