@@ -15,15 +15,16 @@ use privacy_identity::{SigningKey, VerifyingKey};
 
 use crate::OrderRefusal;
 
-/// Whether the grant has the keys by which members draw exactly where they do, and invites no more than its rule, nor, of a
-/// buffer or in groups, fewer than may be opened.
+/// Whether the grant has the keys by which members draw exactly where they do, and invites somebody, no more than its rule, and, of a
+/// buffer or in groups, not fewer than may be opened.
 pub(crate) fn check_invited(terms: &FederationTerms, grant: &RoundGrant) -> Result<(), Refusal> {
     let secret = terms.sampling.secret_rate().is_some();
     let keys = if secret { grant.cohort.len() } else { 0 };
     let most = terms.sampling.invited_max();
-    // Where rounds are of those who are done, or in groups, a cohort below the minimum could never be opened.
+    // Where rounds are of those who are done, or in groups, a cohort below the minimum could never be opened; elsewhere such a
+    // round is given up when its time is over, and one of nobody has nobody to wait for.
     let bounded = terms.buffer.is_some() || terms.groups.is_some();
-    let least = if bounded { terms.contributions_min() } else { 0 };
+    let least = if bounded { terms.contributions_min() } else { 1 };
     let fits =
         most.is_none_or(|most| grant.cohort.len() as u64 <= most) && grant.cohort.len() >= least;
     if grant.draw_keys.len() == keys && fits { Ok(()) } else { Err(Refusal::BadSet) }

@@ -48,6 +48,8 @@ fn an_order_outside_what_was_agreed_is_refused() {
     check(elsewhere, &world.dao_key, Some(OrderRefusal::WrongFederation));
     let without_me = world.grant_body(4, &[1, 2, 3]);
     check(without_me, &world.dao_key, Some(OrderRefusal::NotInvited));
+    let of_nobody = RoundGrant { cohort: Vec::new(), ..grant() };
+    check(of_nobody, &world.dao_key, Some(OrderRefusal::Invited));
 }
 
 #[test]

@@ -334,6 +334,16 @@ fn a_grant_for_more_members_than_the_encoding_carries_is_refused() {
 }
 
 #[test]
+fn a_grant_that_invites_nobody_is_refused_and_the_next_one_is_run() {
+    let mut federation = Federation::new(1, 2, 4);
+    let world = World::new(1, 2, 4);
+    let nobody = granted(&world, |grant| grant.cohort.clear(), &world.dao_key);
+    check_refused(&mut federation, &nobody, Refusal::BadSet);
+    assert_eq!(federation.coordinator.machine.current_round(), None);
+    federation.feed(&granted(&world, |_| {}, &world.dao_key)).unwrap();
+}
+
+#[test]
 fn promise_4_a_granted_round_is_never_run_twice() {
     every_mode(|sealing| {
         let mut federation = Federation::sealed_collecting(sealing, 1, 4);

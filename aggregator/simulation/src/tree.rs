@@ -22,10 +22,10 @@ const CONSTANT_BYTES: f64 = 512.0;
 
 /// Measured costs of MPC mode with values at 10⁶ parameters and 1 000 contributors, in seconds per parameter and
 /// contributor: `benches/sealing/RESULTS.md`, columns receive, add, other party and open.
-const RECEIVE: f64 = 3.45e-9;
-const ADD: f64 = 0.340e-9;
-const OTHER: f64 = 0.833e-9;
-const OPEN: f64 = 1.44e-9;
+const RECEIVE: f64 = 3.05e-9;
+const ADD: f64 = 0.322e-9;
+const OTHER: f64 = 0.806e-9;
+const OPEN: f64 = 1.59e-9;
 
 /// A tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,24 +29,38 @@ fn the_ring_grows_with_the_tree_until_leaves_have_to_open() {
     assert_eq!(of(1_000), None);
 }
 
-fn row(name: &str, work: Work) {
-    let megabytes = |bytes: f64| bytes / 1e6;
-    println!(
-        "{name:>18}: {:>8.1} s of a core, {:>10.1} MB in, {:>6.2} MB up",
-        work.seconds,
-        megabytes(work.bytes_in),
-        megabytes(work.bytes_out)
-    );
+/// A row of the table in ARCHITECTURE.md.
+fn row(name: &str, work: Work, goes_up: bool) -> String {
+    let bytes = |count: f64| match count {
+        count if count >= 100e9 => format!("{:.0} GB", count / 1e9),
+        count if count >= 1e9 => format!("{:.2} GB", count / 1e9),
+        count if count >= 100e6 => format!("{:.0} MB", count / 1e6),
+        count if count >= 1e6 => format!("{:.2} MB", count / 1e6),
+        count => format!("{:.1} MB", count / 1e6),
+    };
+    let seconds = match work.seconds {
+        seconds if seconds >= 100.0 => format!("{seconds:.0} s"),
+        seconds if seconds >= 0.1 => format!("{seconds:.1} s"),
+        seconds => format!("{seconds:.2} s"),
+    };
+    let up = if goes_up { bytes(work.bytes_out) } else { "–".to_owned() };
+    format!("| {name} | {seconds} | {} | {up} |", bytes(work.bytes_in))
 }
 
+/// The table that ARCHITECTURE.md shows is the one that follows from the arithmetic here.
 #[test]
 fn every_process_of_the_tree_does_far_less_than_one_coordinator_would() {
     let tree = Tree { leaves: 100, leaf_size: 1_024, dimension: 1_000_000 };
-    println!("{tree:?}: ring of {} bits", tree.ring_bits().unwrap());
-    row("leaf, coordinator", tree.leaf_coordinator());
-    row("leaf, other", tree.leaf_other());
-    row("root", tree.root());
-    row("without a tree", tree.flat());
+    let written = std::fs::read_to_string("../../ARCHITECTURE.md").unwrap();
+    for row in [
+        row("leaf, coordinator", tree.leaf_coordinator(), true),
+        row("leaf, other aggregator", tree.leaf_other(), true),
+        row("root", tree.root(), true),
+        row("one coordinator without a tree", tree.flat(), false),
+    ] {
+        println!("{row}");
+        assert!(written.lines().any(|line| line == row), "ARCHITECTURE.md has not {row}");
+    }
     let most = tree.leaf_coordinator().seconds + tree.root().seconds;
     assert!(most < tree.flat().seconds / 50.0);
     assert!(tree.root().bytes_in < tree.flat().bytes_in / 500.0);

@@ -99,6 +99,20 @@ pub struct Measured {
     pub other_probes: Vec<GroupProbes>,
 }
 
+impl Measured {
+    /// What the round makes public of its updates, the step last.
+    #[must_use]
+    pub fn public(&self) -> Vec<Vec<f32>> {
+        made_public(&self.group_means, &self.mean_update)
+    }
+}
+
+/// Everything of a round's updates that can be replayed: the groups' means, and the step. That of a median or a trimmed mean is no
+/// combination of the means, and everybody has it, as it is what two models differ by.
+pub(crate) fn made_public(group_means: &[Vec<f32>], step: &[f32]) -> Vec<Vec<f32>> {
+    group_means.iter().cloned().chain([step.to_vec()]).collect()
+}
+
 /// What a round's sum is to the model, in the clear.
 struct Gain {
     after: Parameters,
@@ -141,8 +155,7 @@ impl Evaluator {
     /// * `before` — the model before the round, and the state of the server's optimiser.
     /// * `sum` — the opened sum over `count` updates, `[parameter_count]`.
     /// * `round` — its number, and the rotation of its updates.
-    /// * `past_updates` — what the last [`aggregator_round::PAST_UPDATES_MAX`] rounds made public, the newest first: a mean of each, or of each of its
-    ///   groups.
+    /// * `past_updates` — what the last [`aggregator_round::PAST_UPDATES_MAX`] rounds made public ([`Measured::public`]), the newest first.
     ///
     /// # Errors
     /// [`MeasureError`] if the sum does not fit or the model diverges.
@@ -212,7 +225,7 @@ impl Evaluator {
     /// Threats: an attacker that makes the rule take another group gains nothing by that which the step does not gain, and is not
     /// charged for it either. A step that loses is a loss to those it was made of, by their part in it.
     ///
-    /// * `past_updates` — everything of the last rounds that was public: the means of their groups, the newest first.
+    /// * `past_updates` — everything of the last rounds that was public ([`Measured::public`]), the newest first.
     ///
     /// # Errors
     /// As [`Evaluator::measure`].
@@ -271,37 +284,6 @@ impl Evaluator {
         let innovation = project_off(&probe, past_updates);
         let contrast = self.contrast(round, (shared, head), &taken, &probe)?;
         Ok(Gain { after, optimizer, probe, innovation, contrast })
-    }
-
-    /// As [`Evaluator::measure`] for a sum that leads to no model by itself: the mean, the model and the optimiser as they
-    /// were, and probes along which everything is nothing, so that no more is learnt of a contribution than by the sum.
-    ///
-    /// # Errors
-    /// [`MeasureError`] if the sum does not fit.
-    pub fn unmeasured(
-        &self,
-        (parameters, optimizer): (&Parameters, &OptimizerState),
-        sum: &[i64],
-        count: usize,
-        rotation: &Rotation,
-    ) -> Result<Measured, MeasureError> {
-        let expected = self.encoding.vector_len();
-        if sum.len() != expected || count == 0 {
-            return Err(MeasureError::Sum { expected, got: sum.len(), count });
-        }
-        let mean_update = decode_mean(sum, count, rotation, &self.encoding)?;
-        let nothing = vec![0.0; self.encoding.dimension()];
-        let probe = QuantizedProbe::quantise(&nothing, rotation, &self.encoding)?;
-        Ok(Measured {
-            after: parameters.clone(),
-            optimizer: optimizer.clone(),
-            mean_update,
-            group_means: Vec::new(),
-            value_probe: probe.clone(),
-            innovation_probe: probe.clone(),
-            contrast_probe: probe,
-            other_probes: Vec::new(),
-        })
     }
 
     /// The contrast of a round's probe. Of fewer rows than there are shards nothing can be said: then it is the probe

@@ -15,6 +15,7 @@
 
 mod args;
 mod arrivals;
+mod buffer_state;
 mod clock;
 mod control;
 mod course;
@@ -79,17 +80,13 @@ pub use strategy::{Buffering, Strategy, buffer_rule};
 /// A plan that cannot be run, data that cannot be read, a model that diverges.
 pub fn main(args: &SimulateArgs) -> anyhow::Result<()> {
     let plan = Plan::new(args)?;
-    anyhow::ensure!(
-        args.checkpoint.is_none() || plan.buffering.is_none(),
-        "--checkpoint keeps what is between rounds, and fedbuff always has somebody at work: leave it out"
-    );
     let watch = Stopwatch::start();
     let data = SimulationData::load(&plan)?;
     let plan = plan.for_data(&data)?;
     let architecture = architecture(&plan, &data)?;
     let digest = plan.digest(&data);
     let state = match &args.checkpoint {
-        Some(path) => State::load(path, &digest, &architecture.layout())?,
+        Some(path) => State::load(path, (&plan, &digest), &architecture.layout())?,
         None => None,
     };
     let threads = match args.threads {

@@ -251,7 +251,7 @@ impl<'a> Replay<'a> {
             Some(groups) => evaluator.measure_groups(start, groups, place, &past)?,
             None => evaluator.measure_scaled(start, &sum.sum, taken, place, &past)?,
         };
-        let Measured { after, optimizer, mean_update, .. } = &measured;
+        let Measured { after, optimizer, .. } = &measured;
         let (got, named) = (model_digest(&evaluator.architecture, after), settled.model_after);
         ensure!(got == named, "the sum leads to the model {got}, the ledger names {named}");
         let distance = largest_distance(order, &measured, tolerance)?;
@@ -261,9 +261,7 @@ impl<'a> Replay<'a> {
         }
         (self.model, self.optimizer) = (after.clone(), Some(optimizer.clone()));
         self.versions.push(named);
-        let public = &measured.group_means;
-        let public = if public.is_empty() { vec![mean_update.clone()] } else { public.clone() };
-        self.past.insert(0, public);
+        self.past.insert(0, measured.public());
         self.past.truncate(PAST_UPDATES_MAX);
         Ok(distance)
     }

@@ -197,6 +197,24 @@ fn the_environment_overrides_the_file_and_a_secret_of_digits_stays_as_it_is() {
     assert!(format!("{refused:#}").contains("many"), "{refused:#}");
 }
 
+/// What would be over when it begins is refused before anything listens.
+#[test]
+fn deadlines_of_no_time_are_refused_with_a_sentence() {
+    for (variable, sentence) in [
+        ("SAHAKAR__FEDERATION__ROUND_DEADLINE_MS", "round_deadline_ms: must be positive"),
+        ("SAHAKAR__FEDERATION__STEP_DEADLINE_MS", "step_deadline_ms: must be positive"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = serve_config(dir.path(), 0);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sahakar"));
+        command.args(["serve", "--config"]).arg(&path).env(variable, "0");
+        let output = command.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(sentence), "{error}");
+    }
+}
+
 /// A trainer with `preferences`, whose coordinator does not answer.
 fn trainer_with(preferences: &str) -> (tempfile::TempDir, Command) {
     let dir = tempfile::tempdir().unwrap();

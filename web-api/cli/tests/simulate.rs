@@ -159,6 +159,40 @@ fn every_attack_on_tables_runs_sealed_and_free_riders_earn_nothing() {
     }
 }
 
+/// Of 980 rows most of 900 contributors have one; of four each has rows of one class. Everybody takes part, sealed and paid.
+#[test]
+fn contributors_with_one_row_or_one_class_take_part() {
+    for (clients, partition) in [("900", "iid"), ("4", "pathological:1")] {
+        let report = report(&["--clients", clients, "--partition", partition, "--rounds", "2"]);
+        for round in report["rounds"].as_array().unwrap() {
+            assert_eq!(round["participants"].as_u64().unwrap().to_string(), clients, "{round}");
+            assert!(round["test_loss"].is_f64(), "{round}");
+        }
+        assert_eq!(report["ledger"]["audit"], "ok");
+        let rows = report["contributors"].as_array().unwrap().iter();
+        let alone = rows.filter(|row| row["samples"] == 1).count();
+        assert_eq!(alone > 800, clients == "900", "{alone}");
+    }
+}
+
+/// Updates that are no numbers do not leave the contributor, whose reason stands in the report.
+#[test]
+fn contributors_whose_training_diverges_send_nothing_and_a_round_of_them_is_given_up() {
+    let diverging = ["--rounds", "2", "--lr", "10", "--momentum", "0.99", "--local-epochs", "50"];
+    for mode in ["mpc", "fhe"] {
+        let report = report(&[&diverging[..], &["--seal", mode]].concat());
+        for round in report["rounds"].as_array().unwrap() {
+            assert_eq!((&round["participants"], &round["dropped"]), (&0.into(), &10.into()));
+            let remark = round["remark"].as_str().unwrap();
+            assert!(remark.starts_with("given up: 0 contributions came in time"), "{remark}");
+            assert!(remark.contains(" sent nothing: the computation left"), "{remark}");
+            assert!(round["test_loss"].is_null(), "{round}");
+        }
+    }
+    let refused = refusal(&[&diverging[..], &["--seal", "none"]].concat());
+    assert!(refused.contains("nobody has an update; contributor 1: "), "{refused}");
+}
+
 #[test]
 fn what_cannot_be_run_is_refused_with_a_sentence() {
     for (arguments, expected) in [

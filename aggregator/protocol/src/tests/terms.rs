@@ -21,6 +21,19 @@ fn terms_that_would_let_somebody_read_an_update_are_refused() {
 }
 
 #[test]
+fn deadlines_that_are_over_when_they_begin_are_refused_by_name() {
+    let round = FederationTerms { round_deadline_ms: 0, ..terms() };
+    let step = FederationTerms { step_deadline_ms: 0, ..terms() };
+    for (terms, expected) in [
+        (round, "round_deadline_ms: must be positive"),
+        (step, "step_deadline_ms: must be positive"),
+    ] {
+        assert!(FederationTerms::from_bytes(&terms.to_bytes()).is_err());
+        assert_eq!(terms.checked().unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
 fn noise_other_than_what_the_terms_state_is_refused_by_name() {
     let clip = ClipNorm::new(2.0).unwrap();
     let noise = NoiseTerms { multiplier: 1.5, honest_minimum: 2, delta: 1e-5 };

@@ -36,7 +36,7 @@ pub enum OrderRefusal {
     /// The custodians are not members of the cohort who signed their own keys.
     #[error("the round's custodians are not members of its cohort under keys of their own")]
     Custodians,
-    /// More are invited than the terms say, or not by keys of their own where members draw.
+    /// More are invited than the terms say, or nobody, or not by keys of their own where members draw.
     #[error("the grant does not invite as the terms say")]
     Invited,
     /// The grant names another key by which this member draws than its own.

@@ -12,7 +12,7 @@ use privacy_identity::{Decode, DecodeError, Digest, Encode, Reader, Writer};
 use trainer_model::{Architecture, Parameters, model_digest};
 
 use super::control::{floats_from_reader, floats_to_writer};
-use crate::stopping::Stopping;
+use crate::{measure::made_public, stopping::Stopping};
 
 /// A directory of files that are written whole or not at all.
 #[derive(Debug, Clone)]
@@ -117,8 +117,8 @@ pub(crate) struct Step {
 
 impl Step {
     /// What the round made public of its updates.
-    pub(crate) fn public(self) -> Vec<Vec<f32>> {
-        if self.group_means.is_empty() { vec![self.mean_update] } else { self.group_means }
+    pub(crate) fn public(&self) -> Vec<Vec<f32>> {
+        made_public(&self.group_means, &self.mean_update)
     }
 }
 

@@ -40,10 +40,10 @@ pub struct SimulateArgs {
     /// Fewest contributions over which a sum is opened; by default 2, the custodians' number, or with noise the cohort
     #[arg(long, value_name = "N")]
     pub minimum_cohort: Option<u32>,
-    /// Draw the cohort into so many groups, each with a sealed round of its own; --robust works on their means
+    /// Deal a round's contributors into so many groups, each with a sealed sum of its own; --robust works on their means
     #[arg(long, value_name = "G")]
-    pub groups: Option<usize>,
-    /// How the means of --groups become one: rules as for --rule
+    pub groups: Option<u32>,
+    /// How the means of --groups become one: rules as for --rule that withstand somebody
     #[arg(long, value_name = "RULE", requires = "groups")]
     pub robust: Option<RobustRule>,
     /// How many rounds

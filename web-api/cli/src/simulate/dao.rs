@@ -7,8 +7,8 @@ use aggregator_protocol::{
     Custodian, DaoReply, DaoRequest, FederationTerms, ProbeOrder, Refusal, RoundGrant, RoundId,
     RoundReceipt, RoundSum, ScalarOpening, ValueRecord,
 };
-use aggregator_round::{PAST_UPDATES_MAX, SumProducts, check_tickets, check_values};
-use aggregator_strategy::{OptimizerState, VrfPublicKey};
+use aggregator_round::{OpenedGroups, PAST_UPDATES_MAX, SumProducts, check_tickets, check_values};
+use aggregator_strategy::{OptimizerState, Positive, VrfPublicKey};
 use privacy_identity::{Digest, Signed, SigningKey, Tag, VerifyingKey};
 use trainer_model::{Evaluation, Parameters};
 
@@ -21,8 +21,10 @@ use crate::{
 /// What a round's sum led to.
 #[derive(Debug, Clone)]
 pub(crate) struct Stepped {
-    /// The mean update, `[parameter_count]`.
+    /// The mean update, `[parameter_count]`, or what a rule made of the groups' means.
     pub(crate) mean_update: Vec<f32>,
+    /// What the round made public of its updates, the mean update last.
+    pub(crate) public: Vec<Vec<f32>>,
     /// The model after the server's step.
     pub(crate) after: Parameters,
     pub(crate) optimizer: OptimizerState,
@@ -33,7 +35,7 @@ pub(crate) struct Stepped {
 enum Progress {
     Granted,
     Measured { stepped: Stepped, probes: Box<Signed<ProbeOrder>>, products: SumProducts },
-    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Option<Evaluation> },
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
     Aborted(String),
 }
 
@@ -45,14 +47,14 @@ struct OpenRound {
     before: Parameters,
     optimizer: OptimizerState,
     past: Vec<Vec<f32>>,
-    part: bool,
+    staleness: u32,
     progress: Progress,
 }
 
 /// How a round ended.
 pub(crate) enum Ended {
-    /// With a new model, and its quality; of a part of a round with the model as it was.
-    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Option<Evaluation> },
+    /// With a new model, and its quality.
+    Settled { stepped: Stepped, receipt: Box<RoundReceipt>, test: Evaluation },
     /// Without.
     Aborted(String),
 }
@@ -69,7 +71,12 @@ pub(crate) struct SimulatedDao {
 /// What a round starts from.
 pub(crate) struct RoundStart<'a> {
     pub(crate) round: RoundId,
+    /// From which contributors train.
     pub(crate) model: &'a Parameters,
+    /// The newest, which is moved; the same, but in a buffer.
+    pub(crate) newest: &'a Parameters,
+    /// How many versions older the first is than the second.
+    pub(crate) staleness: u32,
     pub(crate) optimizer: &'a OptimizerState,
     /// In increasing order.
     pub(crate) cohort: Vec<VerifyingKey>,
@@ -77,15 +84,13 @@ pub(crate) struct RoundStart<'a> {
     pub(crate) draw_keys: Vec<VrfPublicKey>,
     /// Who could keep keys.
     pub(crate) custodians: Vec<Custodian>,
-    /// Earlier mean updates, the newest first.
-    pub(crate) past: &'a VecDeque<Vec<f32>>,
-    /// Whether its sum leads to no model by itself: then nothing is measured.
-    pub(crate) part: bool,
+    /// What earlier rounds made public, the newest first.
+    pub(crate) past: &'a VecDeque<Vec<Vec<f32>>>,
     pub(crate) now_ms: u64,
 }
 
 impl SimulatedDao {
-    /// * `ledger` — none if the cohort's settlements do not fit an entry.
+    /// * `ledger` — none if there is none of such a cohort.
     pub(crate) const fn new(
         key: SigningKey,
         terms: FederationTerms,
@@ -124,10 +129,12 @@ impl SimulatedDao {
             ledger.opened(&self.terms, &grant, start.now_ms)?;
         }
         let grant = Signed::new(grant, Tag::RoundGrant, &self.key);
-        let past = start.past.iter().take(PAST_UPDATES_MAX).cloned().collect();
-        let (before, optimizer) = (start.model.clone(), start.optimizer.clone());
-        let (part, progress) = (start.part, Progress::Granted);
-        self.open = Some(OpenRound { grant, wire, before, optimizer, past, part, progress });
+        let past = start.past.iter().take(PAST_UPDATES_MAX).flatten().cloned().collect();
+        let (before, optimizer) = (start.newest.clone(), start.optimizer.clone());
+        // In a buffer members have the model that they trained from.
+        let wire = if self.terms.buffer.is_some() { Vec::new() } else { wire };
+        let (staleness, progress) = (start.staleness, Progress::Granted);
+        self.open = Some(OpenRound { grant, wire, before, optimizer, past, staleness, progress });
         Ok(())
     }
 
@@ -186,10 +193,16 @@ impl SimulatedDao {
         let rotation = self.terms.encoding.rotation(&self.terms.id(), sum.round.0);
         let count = sum.accepted.contributions().len();
         let before = (&open.before, &open.optimizer);
-        let measured = if open.part {
-            self.evaluator.unmeasured(before, &sum.sum, count, &rotation)?
-        } else {
-            self.evaluator.measure(before, &sum.sum, count, (sum.round.0, &rotation), &open.past)?
+        let round = (sum.round.0, &rotation);
+        let measured = match OpenedGroups::of(&self.terms, grant, sum)? {
+            Some(groups) => self.evaluator.measure_groups(before, &groups, round, &open.past)?,
+            None => {
+                let buffer = self.terms.buffer;
+                let factor =
+                    buffer.map_or(Positive::ONE, |rule| rule.factor(open.staleness, count));
+                let taken = (count, factor);
+                self.evaluator.measure_scaled(before, &sum.sum, taken, round, &open.past)?
+            }
         };
         let order = ProbeOrder {
             federation: sum.federation,
@@ -208,8 +221,9 @@ impl SimulatedDao {
             return Ok(DaoReply::Refused(Refusal::BadSet));
         };
         let probes = Box::new(Signed::new(order, Tag::Probe, &self.key));
+        let public = measured.public();
         let Measured { mean_update, after, optimizer, .. } = measured;
-        let stepped = Stepped { mean_update, after, optimizer };
+        let stepped = Stepped { mean_update, public, after, optimizer };
         open.progress = Progress::Measured { stepped, probes: probes.clone(), products };
         Ok(DaoReply::Probes(probes))
     }
@@ -233,9 +247,9 @@ impl SimulatedDao {
         let record = ValueRecord { probes: probes.as_ref().clone(), opening };
         check_values(&self.terms, receipt.unverified_body(), &record, products)?;
         let stepped = stepped.clone();
-        let test = if open.part { None } else { Some(self.evaluator.test(&stepped.after)?) };
-        if let (Some(ledger), Some(test)) = (&mut self.ledger, &test) {
-            ledger.settled(receipt, test, now_ms)?;
+        let test = self.evaluator.test(&stepped.after)?;
+        if let Some(ledger) = &mut self.ledger {
+            ledger.settled(receipt, &test, now_ms)?;
         }
         let receipt = Box::new(receipt.unverified_body().clone());
         open.progress = Progress::Settled { stepped, receipt, test };

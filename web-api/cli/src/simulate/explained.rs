@@ -41,7 +41,7 @@ impl Explained {
             explained.unpaid = Some(match simulation.bench.plan.seal {
                 SealKind::None => "updates in the clear have no ledger",
                 _ => {
-                    "contributions that weigh differently, and rounds of more than 200, have no ledger here"
+                    "contributions that weigh differently, and rounds of more than 1000, have no ledger here"
                 }
             });
             return explained;

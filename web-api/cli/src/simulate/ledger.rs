@@ -5,8 +5,8 @@ use aggregator_round::round_loss_micro;
 use anyhow::Context as _;
 use data_dao_governance::CharterParameters;
 use data_dao_journal::{
-    Body, BoundsKind, Entry, Federation, FederationOpened, Genesis, MemberAdmitted, Replay,
-    RoundAborted, RoundOpened, TreeHead, audit, settlement_bodies,
+    Body, BoundsKind, BufferSet, Entry, Federation, FederationOpened, Genesis, MemberAdmitted,
+    Replay, RoundAborted, RoundOpened, TreeHead, audit, settlement_bodies,
 };
 use data_dao_ledger::Name;
 use privacy_identity::{Digest, Signed, VerifyingKey};
@@ -96,11 +96,15 @@ impl SimulatedLedger {
             terms: terms_json(terms).to_string(),
             rounds: opening.rounds,
             round_budget: ROUND_BUDGET,
-            minimum_cohort: terms.minimum_cohort,
+            minimum_cohort: u32::try_from(terms.contributions_min())?,
             novelty_percent: opening.novelty_percent,
             validation_commitment: opening.validation_commitment,
         };
         self.append(0, Body::FederationOpened(opened))?;
+        if let Some(rule) = terms.buffer {
+            let federation = self.name.clone();
+            self.append(0, BufferSet { federation, stale_max: rule.stale_max }.into())?;
+        }
         for (member, label) in opening.members {
             let (federation, label) = (self.name.clone(), label.clone());
             let admitted = MemberAdmitted { federation, member: *member, label };

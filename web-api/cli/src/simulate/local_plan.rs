@@ -54,12 +54,14 @@ impl LocalPlan {
     /// # Errors
     /// A sentence that says which flag to change.
     pub(crate) fn check(&self, plan: &Plan) -> anyhow::Result<()> {
-        if (plan.grouping.is_some() || plan.buffering.is_some())
-            && (self.scaffold || self.is_personal() || self.stopping.is_some())
-        {
+        if plan.buffering.is_some() && (self.is_personal() || self.stopping.is_some()) {
             bail!(
-                "--strategy scaffold, models of one's own and --early-stopping are for rounds of one sum: leave out \
-                 --groups and fedbuff"
+                "models of one's own and --early-stopping are for rounds of all: leave out fedbuff"
+            );
+        }
+        if plan.groups.is_some() && self.scaffold {
+            bail!(
+                "--strategy scaffold: control variates follow the mean of all, not a robust step: leave out --groups"
             );
         }
         if self.scaffold {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aggregator_strategy::{
-    AttackPlan, CohortRule, OverSelection, RobustRule, SamplingRate, ServerOptimizer,
+    AttackPlan, CohortRule, GroupRule, OverSelection, RobustRule, SamplingRate, ServerOptimizer,
 };
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
@@ -30,13 +30,6 @@ const COHORT_MIN: usize = 2;
 /// Most virtual contributors: their keys and row numbers are kept.
 const CLIENTS_MAX: usize = 1_000_000;
 
-/// Groups of a cohort, and the rule that works on their means.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Grouping {
-    pub(crate) groups: usize,
-    pub(crate) rule: RobustRule,
-}
-
 /// A checked plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -47,7 +40,7 @@ pub(crate) struct Plan {
     pub(crate) dropout: f64,
     /// Fewest contributions of a sum, if it is not what follows from the rest.
     pub(crate) minimum_cohort: Option<u32>,
-    pub(crate) grouping: Option<Grouping>,
+    pub(crate) groups: Option<GroupRule>,
     pub(crate) buffering: Option<Buffering>,
     pub(crate) rounds: u64,
     pub(crate) training: TrainingPlan,
@@ -100,9 +93,7 @@ impl Plan {
             over: args.over_select.unwrap_or(OverSelection::NONE),
             dropout: args.dropout,
             minimum_cohort: args.minimum_cohort,
-            grouping: args
-                .groups
-                .map(|groups| Grouping { groups, rule: args.robust.unwrap_or(RobustRule::Mean) }),
+            groups: group_rule(args)?,
             buffering: args.strategy.buffering(),
             rounds: args.rounds,
             training: TrainingPlan::new(settings).context("local training")?,
@@ -127,13 +118,7 @@ impl Plan {
             clip: args.clip,
             attacks: args.attack.clone(),
             value: args.value.unwrap_or(match args.rule {
-                RobustRule::Mean
-                    if args.groups.is_none()
-                        && args.strategy.buffering().is_none()
-                        && args.local.personal_layers.is_none() =>
-                {
-                    ValueKind::Probe
-                }
+                RobustRule::Mean if args.local.personal_layers.is_none() => ValueKind::Probe,
                 _ => ValueKind::None,
             }),
             seed: args.seed,
@@ -171,9 +156,9 @@ impl Plan {
             bail!("--rule {} has to see updates: use it with --seal none", self.rule.name());
         }
         self.check_sampling()?;
-        self.check_parts()?;
-        let parts = self.grouping.is_some() || self.buffering.is_some();
-        if sealed && self.value == ValueKind::None && !parts {
+        self.check_groups()?;
+        self.check_buffer()?;
+        if sealed && self.value == ValueKind::None {
             bail!("sealed rounds always measure contributions: use --value none with --seal none");
         }
         if self.rule != RobustRule::Mean && self.value != ValueKind::None {
@@ -234,47 +219,68 @@ impl Plan {
         }
     }
 
-    /// Rounds that are made of several sums.
-    fn check_parts(&self) -> anyhow::Result<()> {
-        let what = match (&self.grouping, &self.buffering) {
-            (None, None) => return Ok(()),
-            (Some(_), Some(_)) => bail!("--groups are of rounds, and fedbuff has none"),
-            (Some(_), None) => "--groups",
-            (None, Some(_)) => "--strategy fedbuff",
-        };
-        if self.seal == SealKind::None {
-            bail!("{what} is for sealed updates: use it with --seal mpc, mpc-verified or fhe");
+    /// Rounds of which a robust rule sees the means of groups.
+    fn check_groups(&self) -> anyhow::Result<()> {
+        let Some(rule) = self.groups else { return Ok(()) };
+        if self.buffering.is_some() {
+            bail!("--groups are of one round of all, and fedbuff has rounds of those who are done");
         }
+        if !matches!(self.seal, SealKind::Mpc | SealKind::MpcVerified) {
+            bail!(
+                "--groups are of sealed updates, and custodians open one sum per round: use --seal mpc or \
+                 mpc-verified; in the clear --rule sees single updates"
+            );
+        }
+        self.check_measured_sums("--groups")?;
+        if self.sampling == SamplingKind::Poisson {
+            bail!("--groups need a cohort of known size: use --sampling uniform or secret");
+        }
+        let (groups, minimum) = (rule.groups(), self.minimum() as usize);
+        let least = self.cohort_size() / groups;
+        if least < minimum {
+            bail!(
+                "--groups {groups} of {} contributors are groups of {least}, the minimum cohort is {minimum}: \
+                 use fewer groups, or more contributors",
+                self.cohort_size()
+            );
+        }
+        Ok(())
+    }
+
+    /// Rounds of those who are done.
+    fn check_buffer(&self) -> anyhow::Result<()> {
+        let Some(Buffering { concurrency, buffer, .. }) = self.buffering else { return Ok(()) };
+        if self.seal == SealKind::None {
+            bail!(
+                "--strategy fedbuff is for sealed updates: use it with --seal mpc, mpc-verified or fhe"
+            );
+        }
+        self.check_measured_sums("--strategy fedbuff")?;
+        if self.over != OverSelection::NONE || self.sampling == SamplingKind::Secret {
+            bail!(
+                "--strategy fedbuff takes all who are done: use neither --over-select nor --sampling secret"
+            );
+        }
+        let minimum = self.minimum() as usize;
+        if concurrency > self.clients || buffer < minimum || self.sample < 1.0 {
+            bail!(
+                "fedbuff draws {concurrency} at a time from all {} contributors (--sample 1), and a buffer of {buffer} holds the minimum cohort of {minimum}",
+                self.clients
+            );
+        }
+        Ok(())
+    }
+
+    /// What steps other than a round's mean ask for: weights that are the same for all, and no oracle.
+    fn check_measured_sums(&self, what: &str) -> anyhow::Result<()> {
         if self.weighting == Weighting::Samples {
             bail!("{what} takes contributions that weigh the same: use --weighting uniform");
         }
-        if self.value != ValueKind::None {
+        if self.value.plays_game() {
             bail!(
-                "{what} opens several sums, along none of which a round's gain can be shared out: use --value none"
+                "--value {} plays the game of a round's mean, and {what} takes another step: use --value probe",
+                self.value.name()
             );
-        }
-        if self.over != OverSelection::NONE || self.sampling == SamplingKind::Secret {
-            bail!(
-                "{what} takes all who come of those it names: use neither --over-select nor --sampling secret"
-            );
-        }
-        if let Some(Grouping { groups, .. }) = self.grouping {
-            let (least, minimum) = (self.cohort_size() / groups.max(1), self.minimum() as usize);
-            if groups < 2 || least < minimum || self.sampling != SamplingKind::Uniform {
-                bail!(
-                    "--groups {groups} of {} contributors are groups of {least}, the minimum cohort is {minimum}: two groups or more of a cohort of known size are needed",
-                    self.cohort_size()
-                );
-            }
-        }
-        if let Some(Buffering { concurrency, buffer, .. }) = self.buffering {
-            let minimum = self.minimum() as usize;
-            if concurrency > self.clients || buffer < minimum || self.sample < 1.0 {
-                bail!(
-                    "fedbuff draws {concurrency} at a time from all {} contributors (--sample 1), and a buffer of {buffer} holds the minimum cohort of {minimum}",
-                    self.clients
-                );
-            }
         }
         Ok(())
     }
@@ -288,15 +294,13 @@ impl Plan {
         self.minimum_cohort.unwrap_or(least)
     }
 
-    /// Largest and smallest cohort of a sealed round.
+    /// The largest cohort of a sealed round, and the smallest of a sum: of a group, where there are groups.
     pub(crate) fn cohort_bounds(&self) -> [usize; 2] {
         let (size, smallest) = (self.cohort_size(), self.minimum() as usize);
-        if let Some(Grouping { groups, .. }) = self.grouping {
-            return [size.div_ceil(groups), size / groups];
-        }
+        let groups = self.groups.map_or(1, |rule| rule.groups());
         match self.sampling {
             _ if self.buffering.is_some() => [self.clients, smallest],
-            SamplingKind::Uniform => [self.invited(), size],
+            SamplingKind::Uniform => [self.invited(), size / groups],
             // Whoever is drawn is the cohort; in secret draws everybody is invited.
             SamplingKind::Poisson => [self.clients, COHORT_MIN],
             SamplingKind::Secret => [self.clients, smallest],
@@ -311,9 +315,8 @@ impl Plan {
 
     /// How the terms say that cohorts are chosen.
     pub(crate) fn cohort_rule(&self) -> anyhow::Result<CohortRule> {
-        let parts = self.grouping.is_some() || self.buffering.is_some();
         Ok(match self.sampling {
-            SamplingKind::Uniform if !parts => {
+            SamplingKind::Uniform if self.buffering.is_none() => {
                 CohortRule::Uniform { size: u32::try_from(self.cohort_size())?, over: self.over }
             }
             SamplingKind::Secret => CohortRule::Secret { rate: SamplingRate::new(self.sample)? },
@@ -393,8 +396,8 @@ impl Plan {
             "over_select": f64::from(self.over.percent()) / 100.0,
             "dropout": self.dropout,
             "minimum_cohort": self.minimum_cohort,
-            "groups": self.grouping.map(|grouping| grouping.groups),
-            "robust": self.grouping.map(|grouping| grouping.rule.to_string()),
+            "groups": self.groups.map(|rule| rule.groups()),
+            "robust": self.groups.map(|rule| rule.rule().to_string()),
             "rounds": self.rounds,
             "local_epochs": local_epochs,
             "local_steps": local_steps,
@@ -435,6 +438,15 @@ impl Plan {
         plan["rounds"] = Value::Null;
         Digest::of(Tag::Terms, &[plan.to_string().as_bytes(), &data.digest().0].concat())
     }
+}
+
+/// The rule over groups, if there are groups: the terms of a real federation take the same ones.
+fn group_rule(args: &SimulateArgs) -> anyhow::Result<Option<GroupRule>> {
+    let Some(groups) = args.groups else { return Ok(None) };
+    let Some(rule) = args.robust else {
+        bail!("--groups {groups}: name the rule that works on their means, as in --robust median");
+    };
+    GroupRule::new(groups, rule).map(Some).context("--groups and --robust")
 }
 
 /// The number that a person wrote: the shortest that is read as this `f32`.

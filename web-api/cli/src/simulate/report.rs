@@ -144,7 +144,7 @@ pub(crate) fn print_head(simulation: &Simulation, threads: NonZeroUsize, resumed
         data.name,
         architecture.parameter_count(),
         plan.strategy_name(),
-        plan.grouping.map_or(plan.rule, |grouping| grouping.rule),
+        plan.groups.map_or(plan.rule, |rule| rule.rule()),
         sealed,
     );
     if let Some(round) = resumed {

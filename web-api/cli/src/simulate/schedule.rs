@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use privacy_identity::{DecodeError, Reader, Writer};
 use rand::RngExt as _;
 
 use super::{
@@ -49,6 +50,7 @@ pub(crate) struct Flush {
 type Job = (u64, usize, u64);
 
 /// Asynchronous training under virtual time.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Schedule {
     conduct: Conduct,
     buffering: Buffering,
@@ -120,6 +122,68 @@ impl Schedule {
     pub(crate) fn versions(&self) -> BTreeSet<u64> {
         let training = self.training.iter().map(|(_, _, version)| *version);
         training.chain(self.waiting.keys().copied()).chain([self.version]).collect()
+    }
+
+    /// Writes who is where; the settings follow from the plan.
+    pub(crate) fn encode(&self, writer: &mut Writer) {
+        for count in [self.now_us, self.version, self.draws] {
+            writer.u64(count);
+        }
+        for count in [self.discarded, self.vanished] {
+            writer.u64(count as u64);
+        }
+        writer.u32(small(self.training.len()));
+        for (at_us, index, version) in &self.training {
+            writer.u64(*at_us);
+            writer.u32(small(*index));
+            writer.u64(*version);
+        }
+        writer.u32(small(self.waiting.len()));
+        for (version, members) in &self.waiting {
+            writer.u64(*version);
+            indices_to_writer(members, writer);
+        }
+        indices_to_writer(&self.idle, writer);
+        self.begun.iter().for_each(|begun| writer.u64(*begun));
+    }
+
+    /// Takes up what [`Schedule::encode`] wrote of a schedule with the same settings.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for what no schedule of so many contributors can be: each has one place.
+    pub(crate) fn restore(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let clients = self.begun.len();
+        (self.now_us, self.version, self.draws) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        (self.discarded, self.vanished) = (count(reader)?, count(reader)?);
+        self.training.clear();
+        for _ in 0..reader.length("training", clients)? {
+            let (at_us, index) = (reader.u64()?, reader.u32()? as usize);
+            self.training.insert((at_us, index, reader.u64()?));
+        }
+        self.waiting.clear();
+        for _ in 0..reader.length("waiting", clients)? {
+            let version = reader.u64()?;
+            self.waiting.insert(version, indices_from_reader(reader, clients)?);
+        }
+        self.idle = indices_from_reader(reader, clients)?;
+        for begun in &mut self.begun {
+            *begun = reader.u64()?;
+        }
+        let training = self.training.iter().map(|(_, index, _)| *index);
+        let mut all: Vec<usize> = training
+            .chain(self.waiting.values().flatten().copied())
+            .chain(self.idle.iter().copied())
+            .collect();
+        all.sort_unstable();
+        let at_work =
+            |(_, index, version): &Job| self.begun[*index] > 0 && *version <= self.version;
+        if !all.into_iter().eq(0..clients) || !self.training.iter().all(at_work) {
+            return Err(DecodeError::invalid(
+                "schedule",
+                "contributors are in two places or in none",
+            ));
+        }
+        Ok(())
     }
 
     fn waiting_in_groups(&self) -> usize {
@@ -194,6 +258,25 @@ impl Schedule {
     }
 }
 
+fn small(count: usize) -> u32 {
+    u32::try_from(count).expect("at most CLIENTS_MAX")
+}
+
+fn count(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
+    let count = reader.u64()?;
+    usize::try_from(count).map_err(|_too_large| DecodeError::invalid("count", count))
+}
+
+fn indices_to_writer(indices: &[usize], writer: &mut Writer) {
+    writer.u32(small(indices.len()));
+    indices.iter().for_each(|index| writer.u32(small(*index)));
+}
+
+fn indices_from_reader(reader: &mut Reader<'_>, most: usize) -> Result<Vec<usize>, DecodeError> {
+    let length = reader.length("contributors", most)?;
+    (0..length).map(|_| Ok(reader.u32()? as usize)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +325,34 @@ mod tests {
     fn the_same_seed_gives_the_same_schedule() {
         let flushes = || check(&mut schedule("fedbuff:buffer=5", 2, 20, 0.2), 30);
         assert_eq!(flushes(), flushes());
+    }
+
+    #[test]
+    fn what_is_written_goes_on_as_if_nothing_had_happened() {
+        let fresh = || schedule("fedbuff:buffer=5,concurrency=12,spread=2", 2, 20, 0.2);
+        let mut straight = fresh();
+        check(&mut straight, 7);
+        let mut writer = Writer::default();
+        straight.encode(&mut writer);
+        let bytes = writer.into_bytes();
+        let mut resumed = fresh();
+        resumed.restore(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(resumed, straight);
+        for _ in 0..20 {
+            assert_eq!(resumed.next_flush(), straight.next_flush());
+        }
+        for end in 0..bytes.len() {
+            assert!(fresh().restore(&mut Reader::new(&bytes[..end])).is_err(), "{end}");
+        }
+        // Of another population, or with somebody in two places.
+        let other = schedule("fedbuff:buffer=5,concurrency=12", 2, 19, 0.2)
+            .restore(&mut Reader::new(&bytes));
+        assert!(other.is_err());
+        let mut twice = bytes;
+        let last_idle = twice.len() - 20 * 8 - 4;
+        twice[last_idle + 3] ^= 1;
+        let refused = fresh().restore(&mut Reader::new(&twice)).unwrap_err();
+        assert!(refused.to_string().contains("two places"), "{refused}");
     }
 
     /// With as many as there are, groups that are too small to open run out of others: they begin anew.

@@ -29,6 +29,7 @@ use aggregator_strategy::{OptimizerState, VrfPublicKey, participation_key};
 use anyhow::{Context as _, bail};
 use privacy_dp::LocalUpdate;
 use privacy_identity::{Encode as _, SealingKey, SigningKey, VerifyingKey};
+use trainer_model::{Parameters, model_to_wire};
 
 /// Milliseconds of virtual time between two events: far below any deadline.
 const STEP_MS: u64 = 1;
@@ -62,13 +63,16 @@ pub(crate) struct RoundTask<'a> {
     /// Its number, above that of every round before.
     pub(crate) id: RoundId,
     pub(crate) training: TrainingRound<'a>,
-    pub(crate) past: &'a VecDeque<Vec<f32>>,
+    /// The newest model, which is moved: in a buffer not always the one that is trained from.
+    pub(crate) newest: &'a Parameters,
+    /// How many versions lie between them.
+    pub(crate) staleness: u32,
+    /// What earlier rounds made public, the newest first.
+    pub(crate) past: &'a VecDeque<Vec<Vec<f32>>>,
     /// Who is invited, in increasing order of keys.
     pub(crate) cohort: &'a [&'a Contributor],
     /// Who of them comes.
     pub(crate) coming: &'a [&'a Contributor],
-    /// Whether its sum leads to no model by itself.
-    pub(crate) part: bool,
     pub(crate) optimizer: &'a OptimizerState,
     /// Whether updates are kept in the clear for an oracle.
     pub(crate) keeps_clear: bool,
@@ -183,12 +187,13 @@ impl SealedFederation {
         dao.open(RoundStart {
             round: task.id,
             model: task.training.model,
+            newest: task.newest,
+            staleness: task.staleness,
             optimizer: task.optimizer,
             cohort: task.cohort.iter().map(|contributor| contributor.member()).collect(),
             draw_keys: self.draw_keys(task),
             custodians: candidates,
             past: task.past,
-            part: task.part,
             now_ms: self.now_ms,
         })?;
         let granted = input_from_dao(dao.granted())?;
@@ -247,6 +252,11 @@ impl SealedFederation {
             bail!("the coordinator gives no order");
         };
         let (terms, seed, most_rows) = (self.terms.clone(), self.seed, self.most_rows);
+        // An order of a buffer carries no model: contributors have the one that they trained from.
+        let model = match self.terms.buffer {
+            Some(_) => model_to_wire(task.training.trainer.architecture, task.training.model),
+            None => model,
+        };
         let checked = CheckedOrder::new(&self.terms, &order, &model)?;
         let (round, keeps_clear) = (task.training.round, task.keeps_clear);
         let clip = self.terms.encoding.clip_norm();

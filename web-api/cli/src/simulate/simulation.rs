@@ -6,7 +6,6 @@ use std::{
     num::NonZeroUsize,
 };
 
-use aggregator_round::PAST_UPDATES_MAX;
 use aggregator_strategy::{Attack, OptimizerState, SamplingRate, poisson_cohort, uniform_cohort};
 use anyhow::Context as _;
 use privacy_dp::ClipNorm;
@@ -17,14 +16,12 @@ use trainer_model::{
 };
 
 mod buffered;
-mod grouped;
-mod part;
 mod played;
 mod sealed;
 
-use self::buffered::Buffered;
 use super::{
     args::{SamplingKind, SealKind, Weighting},
+    buffer_state::BufferState,
     clock::Stopwatch,
     dao::SimulatedDao,
     data::SimulationData,
@@ -35,7 +32,6 @@ use super::{
     open_round::OpenFederation,
     plan::Plan,
     population::{Contributor, population},
-    schedule::Schedule,
     sealed_round::SealedFederation,
     seeds::{Purpose, generator},
     state::{RoundRecord, State},
@@ -57,8 +53,6 @@ pub(crate) struct Simulation {
     pub(crate) threads: NonZeroUsize,
     backdoored: Option<Examples>,
     engine: Engine,
-    /// In asynchronous training.
-    buffered: Option<Buffered>,
 }
 
 enum Engine {
@@ -80,11 +74,21 @@ struct SealedEngine {
 /// What a round left behind.
 #[derive(Default)]
 struct RoundResult {
-    /// The model, with its quality if there is a whole one; the server's optimiser, and the mean update.
-    after: Option<(Parameters, OptimizerState, Vec<f32>, Option<Evaluation>)>,
+    after: Option<After>,
     values: Vec<(usize, Option<f64>)>,
     retained: Retained,
     record: RoundRecord,
+}
+
+/// A new model.
+struct After {
+    model: Parameters,
+    /// The server's, after its step.
+    optimizer: OptimizerState,
+    /// What this round and those before it made public, the newest first.
+    past: VecDeque<Vec<Vec<f32>>>,
+    /// Its quality, if it is whole.
+    test: Option<Evaluation>,
 }
 
 impl Simulation {
@@ -114,9 +118,8 @@ impl Simulation {
             SealKind::None => setup.open()?,
             _ => setup.sealed(&population, &mut state, fresh)?,
         };
-        let buffered = buffered(&plan);
         let bench = Bench { plan, data, architecture, device, shared };
-        Ok(Self { bench, population, state, threads, backdoored, engine, buffered })
+        Ok(Self { bench, population, state, threads, backdoored, engine })
     }
 
     /// Runs the next round.
@@ -134,11 +137,10 @@ impl Simulation {
             record.values.extend(value);
         }
         let changed = result.after.is_some();
-        if let Some((model, optimizer, mean_update, test)) = result.after {
+        if let Some(After { model, optimizer, past, test }) = result.after {
             self.state.model = model;
             self.state.optimizer = optimizer;
-            self.state.past.push_front(mean_update);
-            self.state.past.truncate(PAST_UPDATES_MAX);
+            self.state.past = past;
             result.record.test_accuracy = test.map(|test| test.accuracy);
             result.record.test_loss = test.map(|test| test.loss);
             result.record.attack_success = self.attack_success()?;
@@ -165,12 +167,22 @@ impl Simulation {
         let enough = (self.bench.plan.sampling == SamplingKind::Uniform)
             .then(|| self.bench.plan.cohort_size());
         let arrivals = self.bench.plan.conduct().arrivals(round, &invited, enough);
-        let mut result = match (&self.engine, self.bench.plan.grouping) {
-            (Engine::Open(_), _) => self.open_round(round, &arrivals.coming)?,
-            (Engine::Sealed(_), Some(grouping)) => {
-                self.grouped_round(round, &invited, &arrivals, grouping)?
+        // A DAO node grants no round to fewer than a sum may be opened of.
+        let (got, needed) = match &self.engine {
+            Engine::Open(_) => (arrivals.coming.len(), 1),
+            Engine::Sealed(engine) => {
+                (invited.len(), engine.federation.terms().contributions_min())
             }
-            (Engine::Sealed(_), None) => self.sealed_round(round, (&invited, &arrivals.coming))?,
+        };
+        if got < needed {
+            let remark = format!("given up: {needed} contributors are needed, there are {got}");
+            let (dropped, remark) = (arrivals.vanished.len() as u64, Some(remark));
+            let record = RoundRecord { dropped, remark, ..RoundRecord::default() };
+            return Ok(RoundResult { record, ..RoundResult::default() });
+        }
+        let mut result = match &self.engine {
+            Engine::Open(_) => self.open_round(round, &arrivals.coming)?,
+            Engine::Sealed(_) => self.sealed_round(round, (&invited, &arrivals.coming))?,
         };
         result.record.dropped += arrivals.vanished.len() as u64;
         result.record.course.surplus = arrivals.surplus as u64;
@@ -239,7 +251,7 @@ impl Simulation {
         let cohort: Vec<_> = cohort.iter().map(|index| &self.population[*index]).collect();
         let model = &self.state.model;
         let trainer = self.bench.trainer(&self.state)?;
-        let last = self.state.past.front().map(Vec::as_slice);
+        let last = self.state.last_step();
         let training =
             TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
         let outcome = federation.run(&cohort, &training, evaluator)?;
@@ -257,7 +269,8 @@ impl Simulation {
             remark: first_reason(&outcome.dropped).or(outcome.remark),
             ..RoundRecord::default()
         };
-        let after = Some((after, optimizer, outcome.mean_update, test));
+        let past = self.state.past_with(vec![outcome.mean_update]);
+        let after = Some(After { model: after, optimizer, past, test });
         Ok(RoundResult { after, values: outcome.values, retained: outcome.retained, record })
     }
 
@@ -268,20 +281,6 @@ impl Simulation {
             evaluate(&self.bench.device, &self.bench.architecture, &self.state.model, examples)?;
         Ok(Some(tested.accuracy))
     }
-}
-
-/// The schedule of asynchronous training, if the plan is one.
-fn buffered(plan: &Plan) -> Option<Buffered> {
-    let buffering = plan.buffering?;
-    let minimum = plan.minimum() as usize;
-    let schedule = Schedule::new(plan.conduct(), buffering, minimum, plan.clients);
-    Some(Buffered {
-        schedule,
-        buffering,
-        versions: BTreeMap::new(),
-        sealed: BTreeMap::new(),
-        next_id: 0,
-    })
 }
 
 /// What an engine is built from.
@@ -334,9 +333,7 @@ impl Setup<'_> {
         })?;
         // The novelty test compares innovations of contributions that weigh the same.
         let weighted = self.plan.weighting == Weighting::Samples;
-        // Parts of a round are not measured, and so not paid.
-        let parts = self.plan.grouping.is_some() || self.plan.buffering.is_some();
-        let ledger = if cohort[0] > COHORT_MAX || weighted || parts {
+        let ledger = if cohort[0] > COHORT_MAX || weighted {
             None
         } else if fresh {
             let members: Vec<_> = population.iter().map(|c| (c.member(), c.label())).collect();
@@ -396,6 +393,7 @@ impl State {
             values: BTreeMap::new(),
             leaves: Vec::new(),
             local: LocalState::start(plan.local.stopping, controls),
+            buffer: BufferState::start(plan),
         })
     }
 }

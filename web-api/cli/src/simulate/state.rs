@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use aggregator_round::PAST_UPDATES_MAX;
 use aggregator_strategy::OptimizerState;
 use anyhow::{Context as _, bail};
 use privacy_identity::{
@@ -13,11 +14,15 @@ use privacy_identity::{
 };
 use trainer_model::{Parameters, UpdateLayout};
 
-use super::course::Course;
-use super::local_state::{LocalRecord, LocalState};
+use super::{
+    buffer_state::BufferState,
+    course::Course,
+    local_state::{LocalRecord, LocalState},
+    plan::Plan,
+};
 
 /// Version of the checkpoint's form.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Largest checkpoint that is read: models of 2^24 parameters with two moments and five past updates.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -70,28 +75,44 @@ pub(crate) struct State {
     pub(crate) next_round: u64,
     pub(crate) model: Parameters,
     pub(crate) optimizer: OptimizerState,
-    /// Mean updates, the newest first.
-    pub(crate) past: VecDeque<Vec<f32>>,
+    /// What each of the last sealed rounds made public of its updates, the newest first: the step last of each.
+    pub(crate) past: VecDeque<Vec<Vec<f32>>>,
     pub(crate) rounds: Vec<RoundRecord>,
     pub(crate) values: BTreeMap<usize, ValueRecord>,
     pub(crate) leaves: Vec<Vec<u8>>,
     pub(crate) local: LocalState,
+    /// In asynchronous training.
+    pub(crate) buffer: Option<BufferState>,
 }
 
 impl State {
+    /// What the newest round changed, before the server's optimiser.
+    pub(crate) fn last_step(&self) -> Option<&[f32]> {
+        self.past.front()?.last().map(Vec::as_slice)
+    }
+
+    /// What is public once a round has made `public` so.
+    pub(crate) fn past_with(&self, public: Vec<Vec<f32>>) -> VecDeque<Vec<Vec<f32>>> {
+        let mut past = self.past.clone();
+        past.push_front(public);
+        past.truncate(PAST_UPDATES_MAX);
+        past
+    }
+
     /// Writes it whole: an interrupted write leaves the one before.
     ///
-    /// * `plan` — the digest of the plan that it belongs to.
-    pub(crate) fn save(&self, path: &Path, plan: &Digest) -> anyhow::Result<()> {
+    /// * `digest` — of the plan that it belongs to.
+    pub(crate) fn save(&self, path: &Path, digest: &Digest) -> anyhow::Result<()> {
         let mut writer = Writer::default();
         writer.u32(VERSION);
-        plan.encode(&mut writer);
+        digest.encode(&mut writer);
         writer.u64(self.next_round);
         writer.bytes(&self.model.to_bytes());
         self.optimizer.encode(&mut writer);
         writer.u32(u32::try_from(self.past.len())?);
-        for update in &self.past {
-            floats_to_writer(update, &mut writer);
+        for public in &self.past {
+            writer.u32(u32::try_from(public.len())?);
+            public.iter().for_each(|update| floats_to_writer(update, &mut writer));
         }
         list_to_writer(&self.rounds, &mut writer);
         writer.u32(u32::try_from(self.values.len())?);
@@ -104,6 +125,9 @@ impl State {
             writer.bytes(leaf);
         }
         self.local.encode(&mut writer);
+        if let Some(buffer) = &self.buffer {
+            buffer.encode(&mut writer);
+        }
         let body = writer.into_bytes();
         let digest = Digest::of(Tag::Model, &body);
         let part = path.with_extension("part");
@@ -121,7 +145,7 @@ impl State {
     /// A file that is no whole checkpoint, or one of another plan.
     pub(crate) fn load(
         path: &Path,
-        plan: &Digest,
+        (plan, digest): (&Plan, &Digest),
         layout: &UpdateLayout,
     ) -> anyhow::Result<Option<Self>> {
         let size = match fs::metadata(path) {
@@ -133,23 +157,27 @@ impl State {
             bail!("{} is no checkpoint: {size} bytes, at most {BYTES_MAX} are one", path.display());
         }
         let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        let Some((digest, body)) = bytes.split_first_chunk::<32>() else {
+        let Some((whole, body)) = bytes.split_first_chunk::<32>() else {
             bail!("{} is no checkpoint: it is too short", path.display());
         };
-        if Digest::of(Tag::Model, body).0 != *digest {
+        if Digest::of(Tag::Model, body).0 != *whole {
             bail!("the checkpoint {} is not whole; remove it to start anew", path.display());
         }
-        let state = Self::decode(body, plan, layout);
+        let state = Self::decode(body, (plan, digest), layout);
         state.map(Some).with_context(|| format!("the checkpoint {}", path.display()))
     }
 
-    fn decode(body: &[u8], plan: &Digest, layout: &UpdateLayout) -> anyhow::Result<Self> {
+    fn decode(
+        body: &[u8],
+        (plan, digest): (&Plan, &Digest),
+        layout: &UpdateLayout,
+    ) -> anyhow::Result<Self> {
         let mut reader = Reader::new(body);
         let version = reader.u32()?;
         if version != VERSION {
             bail!("is of version {version}, this program writes version {VERSION}");
         }
-        if Digest::decode(&mut reader)? != *plan {
+        if Digest::decode(&mut reader)? != *digest {
             bail!(
                 "belongs to other settings: give it another name, or use the settings that it was made with"
             );
@@ -159,8 +187,12 @@ impl State {
         let model = Parameters::from_bytes(layout, reader.bytes("model", most)?)?;
         let optimizer = OptimizerState::decode(&mut reader)?;
         let count = reader.length("past updates", most)?;
-        let past =
-            (0..count).map(|_| floats_from_reader(&mut reader, most)).collect::<Result<_, _>>()?;
+        let mut past = VecDeque::new();
+        for _ in 0..count {
+            let count = reader.length("public updates", most)?;
+            let update = |_| floats_from_reader(&mut reader, most);
+            past.push_back((0..count).map(update).collect::<Result<Vec<_>, _>>()?);
+        }
         let rounds = list_from_reader(&mut reader, "rounds", most)?;
         let count = reader.length("values", most)?;
         let mut value = || Ok((usize::try_from(reader.u64()?)?, ValueRecord::decode(&mut reader)?));
@@ -169,7 +201,8 @@ impl State {
         let leaf = |_| reader.bytes("leaf", most).map(<[u8]>::to_vec);
         let leaves = (0..count).map(leaf).collect::<Result<_, _>>()?;
         let local = LocalState::decode(&mut reader, most)?;
-        Ok(Self { next_round, model, optimizer, past, rounds, values, leaves, local })
+        let buffer = BufferState::decode(&mut reader, (plan, layout), most)?;
+        Ok(Self { next_round, model, optimizer, past, rounds, values, leaves, local, buffer })
     }
 }
 

@@ -140,10 +140,7 @@ pub fn buffer_rule(text: &str) -> anyhow::Result<(ServerOptimizer, BufferRule)> 
             "{text:?} has no buffer: use fedbuff:buffer=K, or federation.optimizer and federation.scaffold"
         );
     };
-    let (rule, most) = (buffering.rule(), BufferRule::STALE_MAX);
-    let stale_max = rule.stale_max;
-    ensure!((1..=most).contains(&stale_max), "stale must be 1 to {most}, got {stale_max}");
-    Ok((buffering.optimizer, rule))
+    Ok((buffering.optimizer, buffering.rule()))
 }
 
 fn buffering(settings: &str) -> anyhow::Result<Buffering> {
@@ -157,7 +154,8 @@ fn buffering(settings: &str) -> anyhow::Result<Buffering> {
             StalenessWeight::Polynomial { exponent: Positive::new("exponent", exponent)? }
         }
     };
-    let stale_max = read.take("stale")?.unwrap_or(STALE_MAX);
+    let (stale_max, most) = (read.take("stale")?.unwrap_or(STALE_MAX), BufferRule::STALE_MAX);
+    ensure!((1..=most).contains(&stale_max), "stale must be 1 to {most}, got {stale_max}");
     let spread = read.take("spread")?.unwrap_or(1.0);
     ensure!((0.0..=SPREAD_MAX).contains(&spread), "spread must be 0 to {SPREAD_MAX}, got {spread}");
     let rate: f64 = read.take("lr")?.unwrap_or(1.0);
@@ -273,6 +271,7 @@ mod tests {
         check("fedbuff:buffer=8,speed=1", "takes no");
         check("fedbuff:buffer=8,exponent=-1", "exponent");
         check("fedbuff:buffer=8,spread=9", "spread");
+        check("fedbuff:buffer=8,stale=0", "stale must be 1 to 1000, got 0");
         check("fedbuffer", "followed by");
         check("fedsomething", "fedavg");
     }

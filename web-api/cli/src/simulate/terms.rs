@@ -90,9 +90,8 @@ pub(crate) fn terms(parts: &TermsParts<'_>) -> anyhow::Result<FederationTerms> {
         // A simulation stops by itself.
         stopping: None,
         sampling: plan.cohort_rule()?,
-        // Virtual time makes the rounds of a simulated buffer (`Schedule`).
-        buffer: None,
-        groups: None,
+        buffer: plan.buffering.map(|buffering| buffering.rule()),
+        groups: plan.groups,
         minimum_cohort,
         round_deadline_ms: DEADLINE_MS,
         step_deadline_ms: DEADLINE_MS,

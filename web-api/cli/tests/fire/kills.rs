@@ -1,5 +1,8 @@
 //! `kill -9` of each role in each phase. What is killed when follows from a seed: `SAHAKAR_FIRE_SEED`; how often,
 //! from `SAHAKAR_FIRE_KILLS`: as many as there are phases and roles, or any number, go once through all pairs first.
+//!
+//! All 32 pairs of mode `mpc` on 2026-11-24 (`SAHAKAR_FIRE_KILLS=32`, seed 1, four contributors, 36 rounds): every round settled or ended with a
+//! reason, nothing acknowledged was lost, the ledger audits; 84 s at niceness 10 on two busy cores. All 24 of mode `fhe` (seed 2, 28 rounds) likewise; 146 s.
 
 use rand::{SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha20Rng;

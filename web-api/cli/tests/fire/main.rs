@@ -13,6 +13,7 @@ mod disk;
 mod evidence;
 mod kills;
 mod lines;
+mod objects;
 mod roles;
 mod slow;
 mod workers;

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, mem};
 
 use aggregator_protocol::{OpenedScalars, RoundId, RoundReceipt};
 use aggregator_round::privacy_loss;
-use anyhow::Context as _;
 use privacy_identity::VerifyingKey;
 use privacy_secagg::EncodingParameters;
 
@@ -16,8 +15,8 @@ use super::super::{
     state::RoundRecord,
 };
 use super::{
-    Engine, RoundResult, SealedEngine, Simulation, first_reason, mean, mean_loss, per_parameter,
-    played::Played,
+    After, Engine, RoundResult, SealedEngine, Simulation, first_reason, mean, mean_loss,
+    per_parameter, played::Played,
 };
 
 impl Simulation {
@@ -36,17 +35,18 @@ impl Simulation {
         invited.sort_by_key(|contributor| contributor.member());
         let mut coming: Vec<_> = coming.iter().map(|index| &self.population[*index]).collect();
         coming.sort_by_key(|contributor| contributor.member());
-        let last = self.state.past.front().map(Vec::as_slice);
+        let last = self.state.last_step();
         let model = &self.state.model;
         let training =
             TrainingRound { trainer: &trainer, threads: self.threads, round, model, last };
         let task = RoundTask {
             id: RoundId(round),
             training,
+            newest: model,
+            staleness: 0,
             past: &self.state.past,
             cohort: &invited,
             coming: &coming,
-            part: false,
             optimizer: &self.state.optimizer,
             keeps_clear: self.bench.plan.value.plays_game(),
         };
@@ -62,14 +62,14 @@ impl Simulation {
         let mut retained = mem::take(&mut collected.retained);
         let (after, values) = match ended {
             Ended::Aborted(reason) => {
-                record.remark = Some(format!("given up: {reason}"));
+                let absent = record.remark.take().map(|remark| format!("; {remark}"));
+                record.remark = Some(format!("given up: {reason}{}", absent.unwrap_or_default()));
                 retained.control = ControlChanges::default();
                 (None, Vec::new())
             }
             Ended::Settled { stepped, receipt, test } => {
                 let mut values = opened_values(&receipt, members, &encoding);
                 record.participants = values.len() as u64;
-                let test = test.context("a whole round is tested")?;
                 if let Some(played) = Played::of(&self.bench.plan, &self.population, &mut collected)
                 {
                     let remark = record.remark.take();
@@ -83,7 +83,9 @@ impl Simulation {
                     &stepped.mean_update,
                     &mut retained.control,
                 );
-                (Some((stepped.after, stepped.optimizer, stepped.mean_update, Some(test))), values)
+                let past = self.state.past_with(stepped.public);
+                let (model, optimizer) = (stepped.after, stepped.optimizer);
+                (Some(After { model, optimizer, past, test: Some(test) }), values)
             }
         };
         Ok(RoundResult { after, values, retained, record })
@@ -92,7 +94,7 @@ impl Simulation {
 
 /// What each contribution of a sealed round took off the loss, by contributor.
 #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has integers")]
-fn opened_values(
+pub(super) fn opened_values(
     receipt: &RoundReceipt,
     members: &BTreeMap<VerifyingKey, usize>,
     encoding: &EncodingParameters,
