@@ -130,19 +130,22 @@ impl fmt::Write for Comparison<'_> {
 mod tests {
     use super::*;
 
+    /// Shows itself in parts.
+    struct Parts;
+
+    impl fmt::Display for Parts {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("money")?;
+            f.write_str("/")?;
+            f.write_str("EUR")
+        }
+    }
+
     #[test]
     fn a_beginning_is_found_part_by_part() {
         let shown = format_args!("{}/{}/{}", "money", "EUR", "treasury").to_string();
         for end in 0..=shown.len() {
             assert!(begins_with(&shown, &shown[..end]), "{end}");
-        }
-        struct Parts;
-        impl fmt::Display for Parts {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("money")?;
-                f.write_str("/")?;
-                f.write_str("EUR")
-            }
         }
         for (prefix, expected) in [
             ("", true),
