@@ -101,7 +101,7 @@ async function showBalance() {
 let shown = null;
 
 async function showPrice() {
-  const plans = await askIfAllowed("/v1/plans");
+  const plans = await allPlans();
   const plan = plans && plans.models.find((plan) => plan.model === model);
   shown = plan ? { price: plan.call.price, currency: plans.currency } : null;
   showTotal();
@@ -128,6 +128,18 @@ function table(label, heads, rows) {
 
 function modelLink(name) {
   return element("a", name, { href: `/models/${encodeURIComponent(name)}` });
+}
+
+// The plans of all models, page by page.
+async function allPlans() {
+  let all = null;
+  for (let path = "/v1/plans?limit=200"; path !== null;) {
+    const page = await askIfAllowed(path);
+    if (page === null) return all;
+    all = { ...page, models: all === null ? page.models : all.models.concat(page.models) };
+    path = page.next === null ? null : `/v1/plans?limit=200&cursor=${encodeURIComponent(page.next)}`;
+  }
+  return all;
 }
 
 // What a key may not see is left out: the rest of the page is there all the same.
@@ -218,7 +230,7 @@ function owed(balance) {
 }
 
 async function showAccount(balance) {
-  const [key, usage, plans] = await Promise.all(["/v1/keys/" + encodeURIComponent(balance.key_id), "/v1/usage", "/v1/plans"].map(askIfAllowed));
+  const [key, usage, plans] = await Promise.all([askIfAllowed("/v1/keys/" + encodeURIComponent(balance.key_id)), askIfAllowed("/v1/usage"), allPlans()]);
   const calls = balance.calls.map((calls) => fact(`Paid calls of ${calls.model}`, calls.left));
   const none = fact("Paid calls", "none yet");
   const own = [fact("Key", element("code", balance.key_id)), fact("Balance", money(balance.balance, balance.currency)), ...owed(balance), ...(calls.length ? calls : [none])];

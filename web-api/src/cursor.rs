@@ -1,6 +1,11 @@
 //! Opaque cursors and the Link header (RFC 8288) of lists.
 
-use axum::http::{HeaderValue, header};
+use std::{ops::Bound, str::FromStr};
+
+use axum::{
+    http::{HeaderValue, header},
+    response::AppendHeaders,
+};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,6 +16,9 @@ use crate::api_error::ApiError;
 pub(crate) const PAGE_MAX: u32 = 200;
 /// Items of a page if the request does not say.
 const PAGE_DEFAULT: u32 = 50;
+
+/// The Link header.
+pub(crate) type LinkHeader = AppendHeaders<[(header::HeaderName, HeaderValue); 1]>;
 
 /// Which part of a list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -39,6 +47,37 @@ impl Page {
     pub(crate) fn after(&self) -> Result<Option<String>, ApiError> {
         self.cursor.as_deref().map(text_from_cursor).transpose()
     }
+
+    /// The same, of a list whose items are named by a `T`.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] if it is no cursor of such a list.
+    pub(crate) fn after_a<T: FromStr>(&self) -> Result<Option<T>, ApiError> {
+        let text = self.after()?;
+        text.map(|text| text.parse().map_err(|_source| bad_cursor())).transpose()
+    }
+}
+
+/// A page of a list that is in memory: what is on it, and the cursor of the next one.
+///
+/// * `rest` — the items behind the cursor, in the list's order; one more than a page holds is looked at.
+/// * `name` — what tells an item's place from every other's, now and later.
+pub(crate) fn page_of<T>(
+    rest: impl Iterator<Item = T>,
+    limit: u32,
+    name: impl Fn(&T) -> String,
+) -> (Vec<T>, Option<String>) {
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut items: Vec<T> = rest.take(wanted.saturating_add(1)).collect();
+    let more = items.len() > wanted;
+    items.truncate(wanted);
+    let next = items.last().filter(|_| more).map(|last| cursor_from_text(&name(last)));
+    (items, next)
+}
+
+/// Where a list that is ordered by name goes on: behind an item, or at its beginning.
+pub(crate) fn behind<T>(item: Option<T>) -> Bound<T> {
+    item.map_or(Bound::Unbounded, Bound::Excluded)
 }
 
 pub(crate) fn cursor_from_text(text: &str) -> String {
@@ -55,13 +94,17 @@ fn text_from_cursor(cursor: &str) -> Result<String, ApiError> {
 }
 
 /// The Link header to the next page. `path` has its query, but not cursor and limit.
-pub(crate) fn link_to_next(
-    path: &str,
-    next: Option<&str>,
-    limit: u32,
-) -> Option<[(header::HeaderName, HeaderValue); 1]> {
+pub(crate) fn link_to_next(path: &str, next: Option<&str>, limit: u32) -> Option<LinkHeader> {
     let joint = if path.contains('?') { '&' } else { '?' };
     let link = format!("<{path}{joint}cursor={}&limit={limit}>; rel=\"next\"", next?);
     // Names and base64 are visible ASCII; a link that is not is left out, `next` is in the body.
-    Some([(header::LINK, HeaderValue::from_str(&link).ok()?)])
+    Some(AppendHeaders([(header::LINK, HeaderValue::from_str(&link).ok()?)]))
+}
+
+/// Percent-encodes all but unreserved characters and the slash (RFC 3986 §3.4).
+pub(crate) fn query_text(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -14,7 +14,6 @@ mod api_error;
 mod appender;
 mod auth;
 mod batcher;
-mod calendar;
 mod call_name;
 mod chart;
 mod courses;

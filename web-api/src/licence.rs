@@ -1,8 +1,12 @@
 //! A version's licence as buyers, cards and model hubs see it.
 
 use data_dao_governance::Licence;
+use data_dao_journal::Refusal;
+use privacy_identity::Digest;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::api_error::ApiError;
 
 /// What the reader of a card takes a model for that names no licence.
 const UNKNOWN: &str = "unknown";
@@ -38,6 +42,54 @@ impl LicenceView {
         };
         Self { name: licence.name().to_owned(), spdx, link: link(licence), sha256 }
     }
+}
+
+/// Which licence somebody agrees to, as far as it says.
+///
+/// Threat: the text behind a link becomes another one, or another version becomes the newest, between reading and agreeing. A
+/// name can stay when a text does not; its digest cannot.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AgreedLicence {
+    name: Option<String>,
+    sha256: Option<Digest>,
+}
+
+impl AgreedLicence {
+    /// * `sha256` — of the text, in hexadecimal.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] if `sha256` is none.
+    pub(crate) fn new(name: Option<String>, sha256: Option<&str>) -> Result<Self, ApiError> {
+        let told =
+            "licence_sha256: expected 64 hexadecimal digits, the SHA-256 of the licence's text";
+        let sha256 = sha256.map(str::parse).transpose();
+        Ok(Self { name, sha256: sha256.map_err(|_source| ApiError::Invalid(told.to_owned()))? })
+    }
+
+    /// Whether it says anything.
+    pub(crate) const fn is_said(&self) -> bool {
+        self.name.is_some() || self.sha256.is_some()
+    }
+
+    /// Refuses another licence than the one that was agreed to.
+    ///
+    /// # Errors
+    /// [`Refusal::Differs`], with what there is and what was said.
+    pub(crate) fn check(&self, licence: Option<&Licence>) -> Result<(), ApiError> {
+        let text = match licence {
+            Some(Licence::Other { sha256, .. }) => Some(sha256.to_string()),
+            _ => None,
+        };
+        same("licence", licence.map(Licence::name), self.name.as_deref())?;
+        let agreed = self.sha256.map(|sha256| sha256.to_string());
+        same("licence_sha256", text.as_deref(), agreed.as_deref())
+    }
+}
+
+fn same(what: &str, expected: Option<&str>, got: Option<&str>) -> Result<(), ApiError> {
+    let Some(got) = got.filter(|got| Some(*got) != expected) else { return Ok(()) };
+    let (expected, got) = (expected.unwrap_or("none").to_owned(), got.to_owned());
+    Err(ApiError::Refused(Box::new(Refusal::Differs { what: what.to_owned(), expected, got })))
 }
 
 /// Where the licence's text is, if it is one.
@@ -77,8 +129,6 @@ fn id_of_hubs(expression: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use privacy_identity::Digest;
-
     use super::*;
 
     #[test]

@@ -42,6 +42,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use explanations::{ExplainedRound, ROUNDS_EXPLAINED_MAX, explained, take_step};
 pub(crate) use federations::{ended, value_unit};
+pub(crate) use proposals::{ProposalPlace, newest_first};
 
 use crate::ApiState;
 use crate::router::INFER_BODY_BYTES_MAX;

@@ -4,13 +4,13 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex as StdMutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use data_dao_governance::ProposalId;
-use data_dao_journal::{Administered, Body, State};
+use data_dao_journal::{Administered, Body, Roll, State};
 use data_dao_store::{AppendError, Appended, Store, TilesError};
 use privacy_identity::Digest;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -89,6 +89,8 @@ struct Inner {
     judge: OnceLock<Judge>,
     standstill: Standstill,
     courses: Courses,
+    /// The votes as they were counted last.
+    roll: StdMutex<Option<Arc<Roll>>>,
     failed: watch::Sender<bool>,
     /// Entries that the tiles have; held while they are written.
     exported: Mutex<u64>,
@@ -126,6 +128,7 @@ impl ApiState {
             judge: OnceLock::new(),
             standstill: Standstill::default(),
             courses: Courses::default(),
+            roll: StdMutex::default(),
             failed: watch::Sender::new(false),
             exported: Mutex::new(0),
         }))
@@ -279,6 +282,22 @@ impl ApiState {
     pub(crate) fn now_ms(&self) -> u64 {
         let now_ms = self.parts().clock.now_ms();
         now_ms.max(self.store().view(State::time_ms))
+    }
+
+    /// Everybody's votes at `now_ms`, counted anew only when they may have become others.
+    ///
+    /// Threat: anybody asks for the members again and again; without this each time replays what everybody ever earned.
+    pub(crate) fn roll(&self, now_ms: u64) -> Arc<Roll> {
+        let kept = || self.0.roll.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().clone();
+        self.store().view(|state| match known {
+            Some(roll) if roll.holds(state, now_ms) => roll,
+            _ => {
+                let counted = Arc::new(Roll::new(state, now_ms));
+                *kept() = Some(Arc::clone(&counted));
+                counted
+            }
+        })
     }
 
     /// Appends what somebody did at the node, and behind it who did it.

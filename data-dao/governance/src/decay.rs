@@ -1,6 +1,6 @@
 //! How votes lose weight with age: half of it in each half-life, in integers.
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// One, in units of 2⁻⁶⁴.
 const ONE: u128 = 1 << 64;
 
@@ -34,7 +34,7 @@ impl Decay {
     }
 
     /// The factor after so many days, in units of 2⁻⁶⁴: from 2^64 down to 0.
-    fn factor(&self, days: u64) -> u128 {
+    pub(crate) fn factor(&self, days: u64) -> u128 {
         let (halvings, rest) = (days / self.half_life_days, days % self.half_life_days);
         let Ok(halvings @ 0..=64) = u32::try_from(halvings) else {
             return 0;
@@ -52,7 +52,7 @@ impl Decay {
 }
 
 /// `amount` times `factor`, rounded down. The factor is at most [`ONE`], so nothing overflows.
-const fn scaled(amount: u128, factor: u128) -> u128 {
+pub(crate) const fn scaled(amount: u128, factor: u128) -> u128 {
     let (high, low) = (amount >> 64, amount & (ONE - 1));
     high * factor + ((low * factor) >> 64)
 }

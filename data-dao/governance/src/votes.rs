@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use privacy_identity::VerifyingKey;
 
+use crate::decay::{DAY_MS, scaled};
 use crate::{CharterParameters, Decay, GovernanceError};
 
 /// Voting weight by member.
@@ -104,6 +105,36 @@ impl Votes {
         self.changes.keys().map(weight).filter(|(_, weight)| *weight > 0).collect()
     }
 
+    /// The same, and until when it stays so if nothing is earned or taken: up to that moment, without it.
+    ///
+    /// Credits are paid by rounds, so that many are of one age: each factor is computed once.
+    #[must_use]
+    pub fn weights_until(&self, at_ms: u64, ageing: &Ageing) -> (Weights, u64) {
+        let (mut factors, mut until_ms) = (BTreeMap::new(), u64::MAX);
+        let mut weights = Weights::new();
+        for (member, changes) in &self.changes {
+            let later = changes.iter().rev().take_while(|change| change.at_ms > at_ms).last();
+            until_ms = until_ms.min(later.map_or(u64::MAX, |change| change.at_ms));
+            let mut weight = 0_u128;
+            for (earned_ms, left) in self.lots(member, at_ms) {
+                let age_ms = at_ms.saturating_sub(earned_ms);
+                let days = age_ms / DAY_MS;
+                let next_age_ms = if age_ms < ageing.maturity_ms {
+                    ageing.maturity_ms
+                } else {
+                    let factor = *factors.entry(days).or_insert_with(|| ageing.decay.factor(days));
+                    weight = weight.saturating_add(scaled(left, factor));
+                    (days + 1).saturating_mul(DAY_MS)
+                };
+                until_ms = until_ms.min(earned_ms.saturating_add(next_age_ms));
+            }
+            if weight > 0 {
+                weights.insert(*member, weight);
+            }
+        }
+        (weights, until_ms)
+    }
+
     /// Everybody's weight at a time that is over, so that nothing can change it any more.
     ///
     /// # Errors
@@ -186,6 +217,32 @@ mod tests {
         votes.earn(member(1), 1_000, 180 * DAY_MS);
         assert_eq!(votes.weight(&member(1), 180 * DAY_MS, &ageing(0)), 1_500);
         assert_eq!(votes.weight(&member(1), 360 * DAY_MS, &ageing(0)), 750);
+    }
+
+    #[test]
+    fn weights_stay_until_the_moment_that_is_told_and_are_those_of_each_member() {
+        let mut votes = Votes::default();
+        votes.earn(member(1), 1_000, 5);
+        votes.earn(member(2), 700, 2 * DAY_MS + 7);
+        votes.take(member(1), 300, 2 * DAY_MS + 9);
+        votes.earn(member(3), 1, 9 * DAY_MS);
+        let ageing = ageing(3 * DAY_MS + 1);
+        let each = |at_ms| -> Weights {
+            let weight = |number| (member(number), votes.weight(&member(number), at_ms, &ageing));
+            (1..=3).map(weight).filter(|(_, weight)| *weight > 0).collect()
+        };
+        let (mut at_ms, mut moments) = (0, 0);
+        while at_ms < 40 * DAY_MS {
+            let (weights, until_ms) = votes.weights_until(at_ms, &ageing);
+            assert!(until_ms > at_ms);
+            for same_ms in [at_ms, at_ms + (until_ms - at_ms) / 2, until_ms - 1] {
+                assert_eq!(weights, each(same_ms), "at {same_ms}");
+                assert_eq!(weights, votes.weights(same_ms, &ageing), "at {same_ms}");
+            }
+            (at_ms, moments) = (until_ms, moments + 1);
+        }
+        assert!(moments < 130, "three lots age three times a day: {moments}");
+        assert_eq!(Votes::default().weights_until(3, &ageing), (Weights::new(), u64::MAX));
     }
 
     #[test]

@@ -79,6 +79,10 @@ pub struct Usage {
     pub refunded: u64,
     /// What came back for them.
     pub refunded_price: u128,
+    /// Of the calls given back, those that were bought in an earlier month of UTC.
+    pub corrected: u64,
+    /// What came back for them.
+    pub corrected_price: u128,
     /// Licences bought.
     pub licences: u64,
     /// What they cost.

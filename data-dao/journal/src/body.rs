@@ -23,7 +23,7 @@ pub use membership::{
     ConsentGiven, Founder, MemberJoined, MemberKeyRotated, MemberLeft, MembersFounded,
 };
 pub(crate) use payments::PAYMENT_PREFIX;
-pub use payments::{PaymentRefunded, PaymentReinstated};
+pub use payments::{PaymentRefundFailed, PaymentRefunded, PaymentReinstated};
 pub use plans::{CallsRefunded, LicenceBought, MonthBought, MonthEnded, PricePolicySet, Withdrawn};
 pub use revealing::ValidationRevealed;
 pub use rounds::{
@@ -148,6 +148,8 @@ pub enum Body {
     PaymentRefunded(PaymentRefunded),
     /// What was taken back is here again.
     PaymentReinstated(PaymentReinstated),
+    /// A refund failed before anything was booked of it.
+    PaymentRefundFailed(PaymentRefundFailed),
     /// Under which licence a federation's models are sold.
     LicenceSet(LicenceSet),
 }
@@ -209,6 +211,7 @@ impl Body {
             Self::LicenceBought(_) => "licence_bought",
             Self::PaymentRefunded(_) => "payment_refunded",
             Self::PaymentReinstated(_) => "payment_reinstated",
+            Self::PaymentRefundFailed(_) => "payment_refund_failed",
             Self::LicenceSet(_) => "licence_set",
         }
     }
@@ -277,5 +280,6 @@ body_from!(
     LicenceBought,
     PaymentRefunded,
     PaymentReinstated,
+    PaymentRefundFailed,
     LicenceSet,
 );

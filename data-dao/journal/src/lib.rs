@@ -12,6 +12,7 @@
 mod access;
 mod audit;
 mod body;
+mod calendar;
 mod challenge;
 mod contrasts;
 mod dispute;
@@ -25,6 +26,7 @@ mod membership;
 mod parts;
 pub mod pay;
 mod refusal;
+mod roll;
 mod rules;
 mod standing;
 mod state;
@@ -33,8 +35,8 @@ pub use access::{ApiKey, DAY_MS, KeyFault, Spending, USAGE_DAYS_MAX, Usage};
 pub use audit::{AuditFailure, AuditReport, Difference, Replay, audit};
 pub use body::{
     Administered, CallsRefunded, KeyAmended, KeyGrant, KeyGranted, KeyRevoked, KeyRotated,
-    LicenceBought, LicenceSet, MonthBought, MonthEnded, PaymentRefunded, PaymentReinstated,
-    PricePolicySet, Scope, Withdrawn,
+    LicenceBought, LicenceSet, MonthBought, MonthEnded, PaymentRefundFailed, PaymentRefunded,
+    PaymentReinstated, PricePolicySet, Scope, Withdrawn,
 };
 pub use body::{
     BallotCast, BallotRevealed, BallotSealed, Body, BoundsKind, BufferSet, ConsentGiven, Deposited,
@@ -46,6 +48,7 @@ pub use body::{
     RoundSettling, RoundsEnded, SafeguardsSet, SettledPart, ValidationRevealed, ValueWeight,
     VoteDelegated,
 };
+pub use calendar::Date;
 pub use challenge::{Challenge, OpenDispute, Pay};
 pub use contrasts::{CONTRASTS, Contrasts};
 pub use data_dao_governance::Accused;
@@ -68,6 +71,7 @@ pub use membership::{Membership, MembershipState, Witnesses};
 pub use parts::{PARTICIPANTS_MAX, settlement_bodies, settlement_of};
 pub use privacy_identity::TreeHead;
 pub use refusal::Refusal;
+pub use roll::Roll;
 pub use rules::Rules;
 pub use standing::{Interval, Standing, student_t_thousandths};
 pub use state::{Counts, MONTH_MS, OVERLAP_MS_MAX, Payment, PaymentRefund, State};

@@ -135,6 +135,8 @@ pub struct Lot {
     pub purchase: Purchase,
     /// The entry that booked it.
     pub index: u64,
+    /// When it was booked, in ledger time.
+    pub bought_ms: u64,
     /// When a month ends, in ledger time; none for calls bought singly.
     pub ends_at_ms: Option<u64>,
 }

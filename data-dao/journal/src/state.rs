@@ -208,6 +208,7 @@ impl State {
             Body::LicenceBought(body) => self.buy_licence(body, now_ms),
             Body::PaymentRefunded(body) => self.refund_payment(body, now_ms),
             Body::PaymentReinstated(body) => self.reinstate_payment(body, now_ms),
+            Body::PaymentRefundFailed(body) => self.fail_refund(body),
             Body::LicenceSet(body) => self.set_first_licence(body),
             body => self.apply_decision(body, now_ms),
         }

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use ureq::{Agent, Body, http::Response};
 
@@ -12,6 +12,9 @@ const REQUEST_MS_MAX: u64 = 30_000;
 pub const WAIT_S_MAX: u64 = 300;
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// Items of a page of a list that is asked for whole: the most that a node gives.
+const PAGE_ITEMS: u32 = 200;
 
 /// What a node answered instead of doing what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +82,32 @@ impl Rest {
     /// An unreachable node, or the problem that it answers.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.json_of(self.send_get(path)?)
+    }
+
+    /// Gets a list whole, page by page: the first page's answer, with the items of all of them under `items`.
+    ///
+    /// * `path` — without a query.
+    ///
+    /// # Errors
+    /// As [`Rest::get_patiently`]; a cursor that leads nowhere new.
+    pub fn get_all(&self, path: &str, items: &str) -> anyhow::Result<Value> {
+        let first = format!("{path}?limit={PAGE_ITEMS}");
+        let taken = |page: &mut Value, field: &str| page.get_mut(field).map(Value::take);
+        let mut answer = self.get_patiently(&first)?;
+        let mut cursor = taken(&mut answer, "next").unwrap_or_default();
+        while let Some(next) = cursor.as_str() {
+            let mut page = self.get_patiently(&format!("{first}&cursor={next}"))?;
+            let following = taken(&mut page, "next").unwrap_or_default();
+            ensure!(following != cursor, "{}{path} answers with the same page again", self.base);
+            let more = taken(&mut page, items);
+            let all = answer.get_mut(items).and_then(Value::as_array_mut);
+            let (Some(all), Some(Value::Array(more))) = (all, more) else {
+                bail!("{}{path} answers without {items}", self.base);
+            };
+            all.extend(more);
+            cursor = following;
+        }
+        Ok(answer)
     }
 
     /// As [`Rest::get`], for one of many resources: waits as long as a node says that has no time for so many requests now.

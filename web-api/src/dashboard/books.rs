@@ -11,6 +11,7 @@ use super::layout::{Masthead, Page, Section, nothing, scrolling, tile, trail};
 use super::reading::{Reading, read};
 use crate::ApiState;
 use crate::api_error::ApiError;
+use crate::cursor::query_text;
 use crate::extract::QueryPart;
 
 /// Accounts on a page.
@@ -91,12 +92,4 @@ fn row(ledger: &Reading<'_>, id: &AccountId, account: &Account) -> Markup {
 fn book(id: &AccountId) -> String {
     let text = id.to_string();
     text.split("member/").next().unwrap_or_default().to_owned()
-}
-
-/// Percent-encodes all but unreserved characters (RFC 3986 §3.4).
-fn query_text(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

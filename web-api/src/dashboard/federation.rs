@@ -120,15 +120,15 @@ fn figures(federation: &Federation, terms: &Value) -> Markup {
             (tile("Accuracy", last.map_or_else(|| "–".to_owned(), |round| percent_or_dash(round.test_accuracy_ppm)), gain))
             (tile("Loss", last.map_or_else(|| "–".to_owned(), |round| format!("{:.4}", millionths(round.test_loss_micro))), "on the test set"))
             (tile("In the last round", present, format!("of {} members; {} missing in all rounds", counted(federation.members().len()), grouped(dropped))))
-            (tile("Sealed numbers of each", vector.map_or_else(|| "–".to_owned(), |(sealed, _)| bytes(sealed)), vector.map_or_else(String::new, |(sealed, plain)| ratio(sealed, plain))))
+            (tile("Numbers of one sealed update", vector.map_or_else(|| "–".to_owned(), |(sealed, _)| bytes(sealed)), vector.map_or_else(String::new, |(sealed, plain)| ratio(sealed, plain))))
             (tile("Credits of a round", grouped(federation.round_budget()), match federation.aborted() { 0 => "no round was given up".to_owned(), n => format!("{} rounds were given up", grouped(n)) }))
         }
     }
 }
 
 /// Bytes of the explicit vector that a contributor seals by additive shares, and of the same as 32-bit floats. Envelopes,
-/// seeds, signatures and proofs come on top, and a ciphertext of FHE mode is not measured in the ring's bits: of that the
-/// ledger does not tell, and nothing is said here.
+/// seeds, signatures and proofs come on top, and a ciphertext of FHE mode is not measured in the ring's bits: of that neither
+/// ledger nor receipts of rounds tell, and nothing is said here. What a device sent it knows itself (`sahakar sent list`).
 fn vector_bytes(terms: &Value) -> Option<(u64, u64)> {
     let shared = terms["seal"].as_str().is_none_or(|seal| seal != "fhe");
     let (parameters, bits) =
@@ -139,7 +139,7 @@ fn vector_bytes(terms: &Value) -> Option<(u64, u64)> {
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 fn ratio(sealed: u64, plain: u64) -> String {
     format!(
-        "a round, {:.2} × the plain ones; keys and proofs come on top",
+        "by the terms, of each contributor and round: {:.2} × the plain ones. Not what was sent: shares, keys and proofs come on top, and no receipt counts bytes",
         sealed as f64 / plain.max(1) as f64
     )
 }

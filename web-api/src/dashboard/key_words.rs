@@ -8,12 +8,13 @@ use super::format::{licence, money, plural};
 use super::reading::Reading;
 
 /// The acts as the interface names them, in people's words.
-const ACTS: [(&str, &str); 11] = [
+const ACTS: [(&str, &str); 12] = [
     ("amend-key", "changed what a key may do"),
     ("book-deposit", "booked a deposit"),
     ("erase-buyer", "erased what a buyer is called"),
     ("issue-key", "issued a key"),
     ("pay-out", "paid out"),
+    ("note-failed-refund", "noted a refund that failed"),
     ("reinstate-payment", "gave a payment again that was taken back"),
     ("revoke-key", "revoked a key"),
     ("rotate-key", "rotated a key"),
@@ -54,6 +55,9 @@ pub(super) fn sentence(ledger: &Reading<'_>, body: &Body) -> Option<Markup> {
         },
         Body::PaymentReinstated(body) => html! {
             "A payment of " code { (body.key_id) } " that was taken back is here again."
+        },
+        Body::PaymentRefundFailed(body) => html! {
+            "A payment of " code { (body.key_id) } " was to go back and did not: nothing was taken."
         },
         Body::LicenceSet(body) => html! {
             "New versions of " (federation(&body.federation)) " are sold under " (licence(&body.licence)) "."

@@ -168,6 +168,18 @@ pub(super) fn tile(name: &str, value: impl maud::Render, remark: impl maud::Rend
     html! { div class="tile" { dt { (name) } dd { strong { (value) } span { (remark) } } } }
 }
 
+/// To the first page of a list, and to the next one, where there are any.
+pub(super) fn pages(path: &str, is_first: bool, next: Option<&str>) -> Markup {
+    html! {
+        @if !is_first || next.is_some() {
+            nav class="pages" aria-label="Pages" {
+                @if !is_first { a class="button" href=(path) rel="first" { "First page" } " " }
+                @if let Some(next) = next { a class="button" href={(path) "?cursor=" (next)} rel="next" { "Next page" } }
+            }
+        }
+    }
+}
+
 /// A table that scrolls on its own where it is wider than the screen; reachable by keyboard.
 pub(super) fn scrolling(caption: &str, table: &Markup) -> Markup {
     html! { div class="wide" role="region" aria-label=(caption) tabindex="0" { (table) } }

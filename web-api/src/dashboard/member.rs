@@ -1,7 +1,7 @@
 //! A member: what it earned, where it takes part, and how its vote goes.
 
 use axum::{extract::State, response::Response};
-use data_dao_journal::Standing;
+use data_dao_journal::{Roll, Standing};
 use maud::{Markup, html};
 use privacy_identity::VerifyingKey;
 
@@ -26,17 +26,18 @@ pub(super) async fn page(
     let key = read(&state, |ledger| ledger.keyring().member_of(&key));
     let masthead = Masthead::of(&state);
     let now_ms = state.now_ms();
+    let roll = state.roll(now_ms);
     let content = read(&state, |ledger| {
         let takes_part = ledger.federations().values().any(|f| f.members().contains_key(&key));
         let known = takes_part || ledger.membership(&key).is_some();
-        known.then(|| (label(ledger, &key), content(ledger, &key, now_ms)))
+        known.then(|| (label(ledger, &key), content(ledger, &key, (&roll, now_ms))))
     });
     let (title, content) = content.ok_or_else(missing)?;
     let section = Some(Section::Members);
     Ok(Page { title: &title, section, scripts: &[], content }.respond(&masthead))
 }
 
-fn content(ledger: &Reading<'_>, key: &VerifyingKey, now_ms: u64) -> Markup {
+fn content(ledger: &Reading<'_>, key: &VerifyingKey, (roll, now_ms): (&Roll, u64)) -> Markup {
     let currency = ledger.genesis().map_or_else(String::new, |g| g.currency.to_string());
     let pending = ledger.credits_pending(key);
     let delegate = ledger.delegate_of(key, now_ms);
@@ -47,7 +48,7 @@ fn content(ledger: &Reading<'_>, key: &VerifyingKey, now_ms: u64) -> Markup {
         div class="title" { h1 { (label(ledger, key)) } @if let Some(member) = ledger.membership(key) { (standing(member.state)) } }
         dl class="tiles" data-live="figures" id="figures" {
             (tile("Credits", grouped(ledger.credits(key)), if pending > 0 { format!("{} more can still be challenged", grouped(pending)) } else { "all of them final".to_owned() }))
-            (tile("Votes now", grouped(ledger.vote_weight(key, now_ms)), "before delegations"))
+            (tile("Votes now", grouped(roll.weight(key)), "before delegations"))
             (tile("Earned by sales", money(ledger.earnings(key), &currency), "its share of predictions"))
         }
         section data-live="federations" id="federations" { h2 { "Where it contributes" } (federations(ledger, key)) }

@@ -1,38 +1,42 @@
 //! All proposals.
 
 use axum::{extract::State, response::Response};
-use data_dao_governance::Proposal;
 use maud::{Markup, html};
 
+use super::error_page::PageError;
 use super::format::{duration, member, plural, time};
-use super::layout::{Masthead, Page, Section, nothing};
+use super::layout::{Masthead, Page, Section, nothing, pages};
 use super::lifecycle::badge;
-use super::reading::{Reading, read};
+use super::reading::{Part, Reading, read};
 use super::tally;
 use crate::ApiState;
+use crate::extract::QueryPart;
+use crate::routes::{ProposalPlace, newest_first};
 
-/// Proposals shown, the newest first; all are in the JSON.
-const SHOWN: usize = 50;
+/// Proposals on a page, the newest first.
+const SHOWN: u32 = 50;
 
 /// All proposals
-pub(super) async fn page(State(state): State<ApiState>) -> Response {
+pub(super) async fn page(
+    State(state): State<ApiState>,
+    QueryPart(part): QueryPart<Part>,
+) -> Result<Response, PageError> {
+    let after: Option<ProposalPlace> = part.page(SHOWN).after_a()?;
     let masthead = Masthead::of(&state);
     let now_ms = state.now_ms();
-    let content = read(&state, |ledger| content(ledger, now_ms));
-    Page { title: "Proposals", section: Some(Section::Proposals), scripts: &[], content }
-        .respond(&masthead)
+    let content = read(&state, |ledger| content(ledger, now_ms, after));
+    Ok(Page { title: "Proposals", section: Some(Section::Proposals), scripts: &[], content }
+        .respond(&masthead))
 }
 
-fn content(ledger: &Reading<'_>, now_ms: u64) -> Markup {
-    let mut proposals: Vec<&Proposal> =
-        ledger.proposals().values().map(|proposal| &**proposal).collect();
-    proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.created_ms()));
+fn content(ledger: &Reading<'_>, now_ms: u64, after: Option<ProposalPlace>) -> Markup {
+    let (proposals, next) = newest_first(ledger, after, SHOWN);
     html! {
         h1 { "Proposals" }
         p class="lead" { "Members decide with what they have earned. What is decided takes effect by itself, and the log shows it." }
         div class="cards one" data-live="proposals" id="proposals" {
-            @if proposals.is_empty() { (nothing("Nothing was proposed yet.")) }
-            @for proposal in proposals.iter().take(SHOWN) {
+            @if proposals.is_empty() && after.is_none() { (nothing("Nothing was proposed yet.")) }
+            @for proposal in &proposals {
                 article class="card" {
                     header {
                         h2 { a href={"/proposals/" (proposal.id())} { (proposal.content().title) } }
@@ -44,7 +48,7 @@ fn content(ledger: &Reading<'_>, now_ms: u64) -> Markup {
                     }
                 }
             }
-            @if proposals.len() > SHOWN { p { "Older ones are in the " a href="/v1/proposals" { "JSON" } "." } }
+            (pages("/proposals", after.is_none(), next.as_deref()))
         }
         (rules(ledger))
     }

@@ -5,8 +5,24 @@ use std::ops::Deref;
 use data_dao_journal::State as Ledger;
 use data_dao_store::Store;
 use privacy_identity::VerifyingKey;
+use serde::Deserialize;
 
-use crate::{ApiState, routes::names};
+use crate::{ApiState, cursor::Page, routes::names};
+
+/// Which part of a list a page shows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Part {
+    /// Where it goes on: what the page before leads to.
+    cursor: Option<String>,
+}
+
+impl Part {
+    /// As the interface has it.
+    pub(super) fn page(self, shown: u32) -> Page {
+        Page { cursor: self.cursor, limit: Some(shown) }
+    }
+}
 
 /// The state as it is now, and what its commitments to people's names stand for.
 pub(super) struct Reading<'a> {

@@ -44,6 +44,7 @@ pub(super) fn about(body: &Body) -> &'static str {
         | Body::LicenceBought(_)
         | Body::PaymentRefunded(_)
         | Body::PaymentReinstated(_)
+        | Body::PaymentRefundFailed(_)
         | Body::LicenceSet(_)
         | Body::PricePolicySet(_)
         | Body::Purchased(_)

@@ -1,5 +1,7 @@
 //! The books: every account with its sums.
 
+use std::fmt::{self, Write as _};
+
 use axum::{Json, extract::State, response::IntoResponse};
 use data_dao_ledger::{Account, AccountId};
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use utoipa::ToSchema;
 use crate::ApiState;
 use crate::amount::text;
 use crate::api_error::ApiError;
-use crate::cursor::{Page, bad_cursor, cursor_from_text, link_to_next};
+use crate::cursor::{Page, link_to_next, page_of, query_text};
 use crate::extract::QueryPart;
 use crate::problem::Problem;
 
@@ -86,33 +88,79 @@ pub(crate) async fn list(
     }
     let page = Page { cursor: query.cursor, limit: query.limit };
     let limit = page.limit()?;
-    let after: Option<AccountId> =
-        page.after()?.map(|text| text.parse().map_err(|_source| bad_cursor())).transpose()?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    // One more than a page holds tells whether there is a next one.
-    let mut accounts: Vec<AccountView> = state.store().view(|state| {
-        let accounts = state.accounts().iter();
-        accounts
-            .filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after))
-            // Before the amounts become texts: a prefix that few have is asked of all accounts.
-            .filter(|(id, _)| prefix.is_empty() || id.to_string().starts_with(&prefix))
-            .map(|(id, account)| AccountView::new(id, account))
-            .take(wanted + 1)
-            .collect()
+    let after: Option<AccountId> = page.after_a()?;
+    let (accounts, next) = state.store().view(|state| {
+        let rest = state.accounts().iter();
+        let rest = rest.filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after));
+        // Nothing becomes a text before it is known to be on the page: a prefix that few have is asked of all accounts.
+        let rest = rest.filter(|(id, _)| begins_with(id, &prefix));
+        let (page, next) = page_of(rest, limit, |(id, _)| id.to_string());
+        let views = page.into_iter().map(|(id, account)| AccountView::new(id, account));
+        (views.collect(), next)
     });
-    let more = accounts.len() > wanted;
-    accounts.truncate(wanted);
-    let last = accounts.last().filter(|_| more);
-    let next = last.map(|account| cursor_from_text(&account.id));
     let path = format!("/v1/ledger/accounts?prefix={}", query_text(&prefix));
     let link = link_to_next(&path, next.as_deref(), limit);
-    Ok((link.map(axum::response::AppendHeaders), Json(AccountList { accounts, next })))
+    Ok((link, Json(AccountList { accounts, next })))
 }
 
-/// Percent-encodes all but unreserved characters and the slash (RFC 3986 §3.4).
-fn query_text(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+/// Whether what `value` is shown as begins with `prefix`: shown no further than that takes, and kept nowhere.
+fn begins_with(value: &impl fmt::Display, prefix: &str) -> bool {
+    let mut comparison = Comparison { rest: prefix.as_bytes(), differs: false };
+    // It fails as soon as the answer is known.
+    let shown = write!(comparison, "{value}");
+    !comparison.differs && (shown.is_err() || comparison.rest.is_empty())
+}
+
+/// What is left of a prefix to be found.
+struct Comparison<'a> {
+    rest: &'a [u8],
+    differs: bool,
+}
+
+impl fmt::Write for Comparison<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let common = self.rest.len().min(part.len());
+        self.differs = self.rest[..common] != part.as_bytes()[..common];
+        self.rest = &self.rest[common..];
+        if self.differs || self.rest.is_empty() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shows itself in parts.
+    struct Parts;
+
+    impl fmt::Display for Parts {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("money")?;
+            f.write_str("/")?;
+            f.write_str("EUR")
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_found_part_by_part() {
+        let shown = format_args!("{}/{}/{}", "money", "EUR", "treasury").to_string();
+        for end in 0..=shown.len() {
+            assert!(begins_with(&shown, &shown[..end]), "{end}");
+        }
+        for (prefix, expected) in [
+            ("", true),
+            ("mon", true),
+            ("money", true),
+            ("money/", true),
+            ("money/E", true),
+            ("money/EUR", true),
+            ("money/EUR/", false),
+            ("money/U", false),
+            ("moneY", false),
+            ("x", false),
+            ("money/EURx", false),
+        ] {
+            assert_eq!(begins_with(&Parts, prefix), expected, "{prefix}");
+        }
+    }
 }

@@ -66,5 +66,5 @@ pub(crate) async fn list(
     }
     let next = more.then(|| cursor_from_text(&from.saturating_add(wanted).to_string()));
     let link = link_to_next("/v1/acts", next.as_deref(), limit);
-    Ok((link.map(axum::response::AppendHeaders), Json(ActList { acts, next })))
+    Ok((link, Json(ActList { acts, next })))
 }

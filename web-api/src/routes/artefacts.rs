@@ -6,15 +6,27 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use data_dao_journal::{Refusal, Scope};
+use serde::Deserialize;
 
 use crate::ApiState;
 use crate::api_error::ApiError;
 use crate::auth::Buyer;
-use crate::extract::PathPart;
+use crate::extract::{PathPart, QueryPart};
 use crate::inference::ServedModel;
+use crate::licence::AgreedLicence;
 use crate::model_files::{CARD, MODEL_FILES, ModelFiles, SIGNATURE};
 use crate::problem::Problem;
 use crate::validator;
+
+/// What is agreed to with a download.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Agreement {
+    /// SHA-256 of the licence's text that was agreed to, in hexadecimal: the file is refused if the version's licence names another
+    /// text.
+    licence_sha256: Option<String>,
+}
 
 /// A file of a model
 ///
@@ -23,7 +35,7 @@ use crate::validator;
 #[utoipa::path(get, path = "/v1/models/{name}/versions/{version}/files/{file}", tag = "market",
     params(("name" = String, Path, description = "The model's name"),
         ("version" = String, Path, description = "Its version"),
-        ("file" = String, Path, description = "Which file")),
+        ("file" = String, Path, description = "Which file"), Agreement),
     security((), ("api_key" = [])),
     responses((status = 200, content(
                 (Vec<u8> = "application/octet-stream"),
@@ -32,18 +44,26 @@ use crate::validator;
             headers(("ETag" = String, description = "Its SHA-256"))),
         (status = 304, description = "The client has it"), (status = 401, body = Problem),
         (status = 402, body = Problem, description = "No licence was bought, or its payment was taken back"),
-        (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem),
+        (status = 422, body = Problem, description = "The version's licence is another text"),
         (status = 503, body = Problem)))]
 pub(crate) async fn file(
     State(state): State<ApiState>,
     PathPart((name, version, file)): PathPart<(String, String, String)>,
     buyer: Result<Buyer, ApiError>,
+    QueryPart(agreement): QueryPart<Agreement>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let kind = content_type(&file).ok_or_else(|| ApiError::not_found("file", &file))?;
     let served = ServedModel::find(&state, &name, Some(&version)).await?;
     if MODEL_FILES.contains(&file.as_str()) {
         check_may_download(&state, &buyer?, &served)?;
+        let agreed = AgreedLicence::new(None, agreement.licence_sha256.as_deref())?;
+        let model = &served.name;
+        state.store().view(|ledger| {
+            agreed.check(ledger.model(model).and_then(|model| model.licence(served.version)))
+        })?;
     }
     let files = ModelFiles::of(&state, &served).await?;
     let (bytes, etag) = if file == SIGNATURE {

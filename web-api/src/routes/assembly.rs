@@ -1,8 +1,8 @@
 //! What members decide with: charter, guardian, witnesses, delegations.
 
-use axum::{Json, extract::State, http::StatusCode};
-use data_dao_governance::{CharterParameters, Delegation, GuardianAcceptance, text};
-use data_dao_journal::{GuardianAccepted, State as Ledger, VoteDelegated};
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use data_dao_governance::{CharterParameters, Delegation, GuardianAcceptance, Weights, text};
+use data_dao_journal::{GuardianAccepted, Roll, State as Ledger, VoteDelegated};
 use privacy_identity::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use crate::ApiState;
 use crate::amount::{self, count};
 use crate::api_error::ApiError;
-use crate::extract::JsonBody;
+use crate::cursor::{Page, link_to_next, page_of};
+use crate::extract::{JsonBody, QueryPart};
 use crate::problem::Problem;
 
 /// How the DAO decides.
@@ -55,11 +56,13 @@ pub(crate) struct WitnessView {
     vkey: String,
 }
 
-/// Delegations that hold now.
+/// A page of the delegations that hold now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DelegationList {
     /// Ascending by delegator.
     delegations: Vec<DelegationView>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
 }
 
 /// Whose vote is entrusted to whom.
@@ -107,11 +110,11 @@ pub(crate) struct AcceptanceRequest {
     responses((status = 200, body = AssemblyView)))]
 pub(crate) async fn show(State(state): State<ApiState>) -> Json<AssemblyView> {
     let now_ms = state.now_ms();
-    Json(state.store().view(|ledger| assembly(ledger, now_ms)))
+    let roll = state.roll(now_ms);
+    Json(state.store().view(|ledger| assembly(ledger, roll.weights(), now_ms)))
 }
 
-fn assembly(ledger: &Ledger, now_ms: u64) -> AssemblyView {
-    let weights = ledger.vote_weights_at(now_ms);
+fn assembly(ledger: &Ledger, weights: &Weights, now_ms: u64) -> AssemblyView {
     let guardian = ledger.guardian(now_ms).map(|guardian| GuardianView {
         guardian: guardian.key.to_string(),
         sunset_ms: guardian.sunset_ms,
@@ -135,22 +138,35 @@ fn assembly(ledger: &Ledger, now_ms: u64) -> AssemblyView {
 }
 
 /// Delegations that hold now
-#[utoipa::path(get, path = "/v1/delegations", tag = "governance",
-    responses((status = 200, body = DelegationList)))]
-pub(crate) async fn delegations(State(state): State<ApiState>) -> Json<DelegationList> {
+#[utoipa::path(get, path = "/v1/delegations", tag = "governance", params(Page),
+    responses((status = 200, body = DelegationList,
+        headers(("Link" = String, description = "The next page (RFC 8288)"))),
+        (status = 400, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn delegations(
+    State(state): State<ApiState>,
+    QueryPart(page): QueryPart<Page>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (limit, after) = (page.limit()?, page.after_a::<VerifyingKey>()?);
     let now_ms = state.now_ms();
-    let delegations = state.store().view(|ledger| {
-        let view = |(delegator, delegate, until_ms): (VerifyingKey, VerifyingKey, u64)| {
-            let weight = amount::text(ledger.vote_weight(&delegator, now_ms));
-            let (delegator, delegate) = (delegator.to_string(), delegate.to_string());
-            DelegationView { delegator, delegate, until_ms, weight }
-        };
-        ledger.delegations(now_ms).into_iter().map(view).collect()
-    });
-    Json(DelegationList { delegations })
+    let all = state.store().view(|ledger| ledger.delegations(now_ms));
+    let rest = all.into_iter().filter(|(from, ..)| after.is_none_or(|after| *from > after));
+    let (page, next) = page_of(rest, limit, |(from, ..)| from.to_string());
+    let roll = state.roll(now_ms);
+    let delegations = page.into_iter().map(|held| DelegationView::new(held, &roll)).collect();
+    let link = link_to_next("/v1/delegations", next.as_deref(), limit);
+    Ok((link, Json(DelegationList { delegations, next })))
+}
+
+impl DelegationView {
+    fn new((from, to, until_ms): (VerifyingKey, VerifyingKey, u64), roll: &Roll) -> Self {
+        let weight = amount::text(roll.weight(&from));
+        Self { delegator: from.to_string(), delegate: to.to_string(), until_ms, weight }
+    }
 }
 
 /// Entrust a vote to another member, or take it back
+///
+/// Answered with what holds of this delegator now: one delegation, or none.
 #[utoipa::path(post, path = "/v1/delegations", tag = "governance",
     request_body = DelegationRequest,
     responses((status = 201, body = DelegationList), (status = 400, body = Problem),
@@ -161,8 +177,14 @@ pub(crate) async fn delegate(
     State(state): State<ApiState>,
     JsonBody(DelegationRequest { delegation, signature }): JsonBody<DelegationRequest>,
 ) -> Result<(StatusCode, Json<DelegationList>), ApiError> {
+    let from = delegation.delegator;
     state.append(vec![VoteDelegated { delegation, signature }.into()]).await?;
-    Ok((StatusCode::CREATED, delegations(State(state)).await))
+    let now_ms = state.now_ms();
+    let roll = state.roll(now_ms);
+    let held = state.store().view(|ledger| ledger.delegate_of(&from, now_ms));
+    let view = |(to, until_ms)| DelegationView::new((from, to, until_ms), &roll);
+    let delegations = held.map(view).into_iter().collect();
+    Ok((StatusCode::CREATED, Json(DelegationList { delegations, next: None })))
 }
 
 /// Accept the office of guardian

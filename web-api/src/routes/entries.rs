@@ -105,7 +105,7 @@ pub(crate) async fn list(
     let end = from.saturating_add(count(entries.len()));
     let next = (!entries.is_empty() && end < size).then(|| cursor_from_text(&end.to_string()));
     let link = link_to_next("/v1/ledger/entries", next.as_deref(), limit);
-    Ok((link.map(axum::response::AppendHeaders), Json(EntryList { entries, next })))
+    Ok((link, Json(EntryList { entries, next })))
 }
 
 /// An entry with its proof

@@ -1,6 +1,8 @@
 //! Federations: terms, rounds, members.
 
-use axum::{Json, extract::State};
+use std::ops::Bound;
+
+use axum::{Json, extract::State, response::IntoResponse};
 use data_dao_governance::PrivacyPolicy;
 use data_dao_journal::{Federation, OpenRound, PayProgress, SettledRound, Standing};
 use data_dao_ledger::Name;
@@ -13,16 +15,19 @@ use utoipa::ToSchema;
 use super::{disclosures::FaultView, names};
 use crate::amount::{count, in_units, share, text};
 use crate::api_error::ApiError;
-use crate::extract::PathPart;
+use crate::cursor::{Page, behind, link_to_next, page_of};
+use crate::extract::{PathPart, QueryPart};
 use crate::licence::LicenceView;
 use crate::problem::Problem;
 use crate::{ApiState, amount};
 
-/// All federations.
+/// A page of the federations.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FederationList {
     /// By name.
     federations: Vec<FederationSummary>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
 }
 
 /// A federation in short.
@@ -270,13 +275,23 @@ pub(crate) fn contributors(federation: &Federation, store: &Store) -> Vec<Contri
 }
 
 /// All federations
-#[utoipa::path(get, path = "/v1/federations", tag = "federations",
-    responses((status = 200, body = FederationList)))]
-pub(crate) async fn list(State(state): State<ApiState>) -> Json<FederationList> {
-    let federations = state
-        .store()
-        .view(|state| state.federations().values().map(FederationSummary::new).collect());
-    Json(FederationList { federations })
+#[utoipa::path(get, path = "/v1/federations", tag = "federations", params(Page),
+    responses((status = 200, body = FederationList,
+        headers(("Link" = String, description = "The next page (RFC 8288)"))),
+        (status = 400, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    QueryPart(page): QueryPart<Page>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (limit, after) = (page.limit()?, page.after_a::<Name>()?);
+    let (federations, next) = state.store().view(|state| {
+        let rest = state.federations().range((behind(after), Bound::Unbounded));
+        let (page, next) = page_of(rest, limit, |(name, _)| name.to_string());
+        let view = |(_, federation)| FederationSummary::new(federation);
+        (page.into_iter().map(view).collect(), next)
+    });
+    let link = link_to_next("/v1/federations", next.as_deref(), limit);
+    Ok((link, Json(FederationList { federations, next })))
 }
 
 /// A federation

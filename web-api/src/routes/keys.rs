@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::api_error::ApiError;
 use crate::auth::{Caller, Operator};
-use crate::cursor::{Page, bad_cursor, cursor_from_text, link_to_next};
+use crate::cursor::{Page, link_to_next, page_of};
 use crate::extract::{JsonBody, PathPart, QueryPart};
 use crate::inference::may_spend;
 use crate::problem::Problem;
@@ -203,22 +203,18 @@ pub(crate) async fn list(
         }
     };
     let limit = page.limit()?;
-    let after = page.after()?.map(|text| Name::new(text).map_err(|_source| bad_cursor()));
-    let after = after.transpose()?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let after: Option<Name> = page.after_a()?;
     let now_ms = state.now_ms();
-    let mut keys: Vec<KeyView> = state.store().view(|ledger| {
+    let (keys, next) = state.store().view(|ledger| {
         let keys = ledger.keys().iter();
         let keys = keys.filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after));
         let owned = |id: &&Name| account.as_ref().is_none_or(|own| ledger.account_of(id) == own);
-        let ids = keys.map(|(id, _)| id).filter(owned).take(wanted + 1);
-        ids.filter_map(|id| view(&state, ledger, id, now_ms)).collect()
+        let ids = keys.map(|(id, _)| id).filter(owned);
+        let (ids, next) = page_of(ids, limit, ToString::to_string);
+        (ids.into_iter().filter_map(|id| view(&state, ledger, id, now_ms)).collect(), next)
     });
-    let more = keys.len() > wanted;
-    keys.truncate(wanted);
-    let next = keys.last().filter(|_| more).map(|key| cursor_from_text(&key.key_id));
     let link = link_to_next("/v1/keys", next.as_deref(), limit);
-    Ok((link.map(axum::response::AppendHeaders), Json(KeyList { keys, next })))
+    Ok((link, Json(KeyList { keys, next })))
 }
 
 /// An API key

@@ -32,11 +32,11 @@ pub(crate) async fn show(
     SigningMember(key): SigningMember,
 ) -> Result<([(header::HeaderName, &'static str); 1], Json<MeView>), ApiError> {
     let now_ms = state.now_ms();
-    let store = state.store();
+    let (store, roll) = (state.store(), state.roll(now_ms));
     let view = store.view(|ledger| MeView {
         key: key.to_string(),
         is_operator: ledger.genesis().is_some_and(|genesis| genesis.operator == key),
-        member: view((ledger, store), &ledger.keyring().member_of(&key), now_ms),
+        member: view((ledger, store), &ledger.keyring().member_of(&key), (&roll, now_ms)),
     });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)))
 }

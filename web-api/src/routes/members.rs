@@ -1,7 +1,7 @@
 //! Members: what each contributed and earned.
 
 use axum::{Json, extract::State};
-use data_dao_journal::State as Ledger;
+use data_dao_journal::{Roll, State as Ledger};
 use data_dao_store::Store;
 use privacy_identity::VerifyingKey;
 use serde::Serialize;
@@ -58,11 +58,13 @@ pub(crate) async fn show(
 ) -> Result<Json<MemberView>, ApiError> {
     let member = key.parse().ok();
     let now_ms = state.now_ms();
+    let roll = state.roll(now_ms);
     // Found by any key that it has or had.
     let view = member.and_then(|key| {
-        state
-            .store()
-            .view(|ledger| view((ledger, state.store()), &ledger.keyring().member_of(&key), now_ms))
+        state.store().view(|ledger| {
+            let member = ledger.keyring().member_of(&key);
+            view((ledger, state.store()), &member, (&roll, now_ms))
+        })
     });
     view.map(Json).ok_or_else(|| ApiError::not_found("member", key))
 }
@@ -70,7 +72,7 @@ pub(crate) async fn show(
 pub(super) fn view(
     (state, store): (&Ledger, &Store),
     member: &VerifyingKey,
-    now_ms: u64,
+    now: (&Roll, u64),
 ) -> Option<MemberView> {
     let memberships: Vec<_> = state
         .federations()
@@ -87,8 +89,7 @@ pub(super) fn view(
         })
         .collect();
     let membership = state.membership(member);
-    let membership =
-        membership.map(|found| membership::view((state, store), member, found, now_ms));
+    let membership = membership.map(|found| membership::view((state, store), member, found, now));
     if memberships.is_empty() && membership.is_none() {
         return None;
     }

@@ -1,9 +1,12 @@
 //! Joining, leaving, consent.
 
-use axum::{Json, extract::State, http::StatusCode};
+use std::ops::Bound;
+
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use data_dao_governance::{Consent, Departure, Invitation, Joining, Role, Rotation, text};
 use data_dao_journal::{
-    Body, ConsentGiven, MemberJoined, MemberKeyRotated, MemberLeft, Membership, State as Ledger,
+    Body, ConsentGiven, MemberJoined, MemberKeyRotated, MemberLeft, Membership, Roll,
+    State as Ledger,
 };
 use data_dao_store::Store;
 use privacy_identity::{Signature, VerifyingKey};
@@ -14,14 +17,17 @@ use super::names::{self, NameRequest};
 use crate::ApiState;
 use crate::amount;
 use crate::api_error::ApiError;
-use crate::extract::{JsonBody, PathPart};
+use crate::cursor::{Page, behind, link_to_next, page_of};
+use crate::extract::{JsonBody, PathPart, QueryPart};
 use crate::problem::Problem;
 
-/// All members of the DAO.
+/// A page of the members of the DAO.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MembershipList {
     /// Ascending by key; also those suspended or gone.
     members: Vec<DaoMemberView>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
 }
 
 /// A member of the DAO.
@@ -125,22 +131,32 @@ pub(crate) struct ConsentRequest {
 }
 
 /// All members of the DAO
-#[utoipa::path(get, path = "/v1/members", tag = "governance",
-    responses((status = 200, body = MembershipList)))]
-pub(crate) async fn list(State(state): State<ApiState>) -> Json<MembershipList> {
+#[utoipa::path(get, path = "/v1/members", tag = "governance", params(Page),
+    responses((status = 200, body = MembershipList,
+        headers(("Link" = String, description = "The next page (RFC 8288)"))),
+        (status = 400, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    QueryPart(page): QueryPart<Page>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (limit, after) = (page.limit()?, page.after_a::<VerifyingKey>()?);
     let (now_ms, store) = (state.now_ms(), state.store());
-    let members = store.view(|ledger| {
-        let members = ledger.members().iter();
-        members.map(|(key, member)| view((ledger, store), key, member, now_ms)).collect()
+    let roll = state.roll(now_ms);
+    let (members, next) = store.view(|ledger| {
+        let rest = ledger.members().range((behind(after), Bound::Unbounded));
+        let (page, next) = page_of(rest, limit, |(key, _)| key.to_string());
+        let view = |(key, member)| view((ledger, store), key, member, (&roll, now_ms));
+        (page.into_iter().map(view).collect(), next)
     });
-    Json(MembershipList { members })
+    let link = link_to_next("/v1/members", next.as_deref(), limit);
+    Ok((link, Json(MembershipList { members, next })))
 }
 
 pub(super) fn view(
     (ledger, store): (&Ledger, &Store),
     key: &VerifyingKey,
     member: &Membership,
-    now_ms: u64,
+    (roll, now_ms): (&Roll, u64),
 ) -> DaoMemberView {
     DaoMemberView {
         member: key.to_string(),
@@ -151,7 +167,7 @@ pub(super) fn view(
         state: member.state.as_str(),
         inviter: member.inviter.map(|inviter| inviter.to_string()),
         ledger_index: member.index,
-        votes: amount::text(ledger.vote_weight(key, now_ms)),
+        votes: amount::text(roll.weight(key)),
         delegate: ledger.delegate_of(key, now_ms).map(|(delegate, _)| delegate.to_string()),
         last_nonce: ledger.last_nonce(key),
     }
@@ -159,8 +175,9 @@ pub(super) fn view(
 
 fn shown(state: &ApiState, key: &VerifyingKey) -> Result<DaoMemberView, ApiError> {
     let (now_ms, store) = (state.now_ms(), state.store());
+    let roll = state.roll(now_ms);
     let view = |ledger: &Ledger| {
-        ledger.membership(key).map(|member| view((ledger, store), key, member, now_ms))
+        ledger.membership(key).map(|member| view((ledger, store), key, member, (&roll, now_ms)))
     };
     let shown = store.view(view);
     shown.ok_or_else(|| ApiError::not_found("member", key))

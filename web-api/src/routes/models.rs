@@ -1,6 +1,8 @@
 //! The catalogue.
 
-use axum::{Json, extract::State};
+use std::ops::Bound;
+
+use axum::{Json, extract::State, response::IntoResponse};
 use data_dao_journal::{Model, ModelReleased, State as Ledger};
 use data_dao_ledger::Name;
 use data_dao_store::Store;
@@ -8,19 +10,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::names;
+use super::{names, receipts::epsilon};
 use crate::amount::{count, share, text};
 use crate::api_error::ApiError;
+use crate::cursor::{Page, behind, link_to_next, page_of, query_text};
 use crate::extract::{PathPart, QueryPart};
 use crate::licence::LicenceView;
 use crate::problem::Problem;
 use crate::{ApiState, ModelShelf};
 
-/// The catalogue.
+/// Longest search, in bytes: it stands in the link to the next page.
+const QUERY_BYTES_MAX: usize = 256;
+
+/// A page of the catalogue.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelList {
     /// By name.
     models: Vec<ModelSummary>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
 }
 
 /// A model in short.
@@ -77,6 +85,8 @@ pub(crate) struct VersionView {
     rounds: u64,
     /// Accuracy on the test set, 0 to 1.
     test_accuracy: Option<f64>,
+    /// Privacy loss of a contributor's data, over the rounds that made it, at the terms' δ; null: no bound is guaranteed.
+    epsilon: Option<f64>,
     /// The licence under which it was released, which never changes; absent if none was named.
     licence: Option<LicenceView>,
     /// Who earns from its sales, with their weights.
@@ -147,6 +157,7 @@ impl VersionView {
             federation: release.federation.to_string(),
             rounds: release.rounds,
             test_accuracy: release.test_accuracy_ppm.map(share),
+            epsilon: epsilon(state, release),
             licence: state
                 .model(&release.model)
                 .and_then(|model| model.licence(release.version))
@@ -163,25 +174,46 @@ impl VersionView {
 pub(crate) struct Search {
     /// Words that are all in the model's name, its federation's name, purpose, features, classes or licence, whatever their case.
     query: Option<String>,
+    /// Where to go on: the `next` of the page before.
+    cursor: Option<String>,
+    /// How many models, 1 to 200; 50 if absent.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
 }
 
 /// The catalogue
 #[utoipa::path(get, path = "/v1/models", tag = "market", params(Search),
-    responses((status = 200, body = ModelList), (status = 400, body = Problem)))]
+    responses((status = 200, body = ModelList,
+        headers(("Link" = String, description = "The next page (RFC 8288)"))),
+        (status = 400, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
-    QueryPart(Search { query }): QueryPart<Search>,
-) -> Json<ModelList> {
-    let query = query.unwrap_or_default().to_lowercase();
-    let words: Vec<&str> = query.split_whitespace().collect();
-    let models = state.store().view(|state| {
-        let found = state.models().iter().filter(|(name, model)| {
+    QueryPart(Search { query, cursor, limit }): QueryPart<Search>,
+) -> Result<impl IntoResponse, ApiError> {
+    let page = Page { cursor, limit };
+    let (limit, after) = (page.limit()?, page.after_a::<Name>()?);
+    let query = query.unwrap_or_default();
+    if query.len() > QUERY_BYTES_MAX {
+        return Err(ApiError::Invalid(format!("query is longer than {QUERY_BYTES_MAX} bytes")));
+    }
+    let lower = query.to_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let (models, next) = state.store().view(|state| {
+        let rest = state.models().range((behind(after), Bound::Unbounded));
+        let found = rest.filter(|(name, model)| {
             let text = if words.is_empty() { String::new() } else { about(name, model, state) };
             words.iter().all(|word| text.contains(word))
         });
-        found.map(|(name, model)| ModelSummary::new(name, model, state)).collect()
+        let (page, next) = page_of(found, limit, |(name, _)| name.to_string());
+        let view = |(name, model)| ModelSummary::new(name, model, state);
+        (page.into_iter().map(view).collect(), next)
     });
-    Json(ModelList { models })
+    let path = match query.as_str() {
+        "" => "/v1/models".to_owned(),
+        query => format!("/v1/models?query={}", query_text(query)),
+    };
+    let link = link_to_next(&path, next.as_deref(), limit);
+    Ok((link, Json(ModelList { models, next })))
 }
 
 /// What a model can be found by, in lower case.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::ApiState;
 use crate::api_error::ApiError;
-use crate::auth::Operator;
+use crate::auth::{Operator, SigningMember};
 use crate::extract::PathPart;
 use crate::problem::Problem;
 
@@ -77,21 +77,31 @@ pub(crate) async fn keep(store: &Store, names: &[SaltedName]) -> Result<(), ApiE
 /// Erase what a member is called
 ///
 /// All that the ledger ever called it, as a member, before, and in proposals. The ledger stays as it is: it has salted commitments,
-/// of which nothing can be learnt any more.
+/// of which nothing can be learnt any more. By the operator, or by the member itself with a signed request (RFC 9421).
 #[utoipa::path(delete, path = "/v1/members/{key}/label", tag = "governance",
     params(("key" = String, Path, description = "The member's public key in hexadecimal")),
-    security(("operator" = [])),
+    security(("operator" = []), ("member" = [])),
     responses((status = 204, description = "Erased"), (status = 401, body = Problem),
         (status = 403, body = Problem),
         (status = 404, body = Problem, description = "No such member, or erased before"),
         (status = 503, body = Problem)))]
 pub(crate) async fn erase(
     State(state): State<ApiState>,
-    Operator { by }: Operator,
+    operator: Result<Operator, ApiError>,
+    signer: Result<SigningMember, ApiError>,
     PathPart(key): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
     let missing = || ApiError::not_found("name", &key);
-    let member = key.parse().map_err(|_source| missing())?;
+    let named: Result<VerifyingKey, _> = key.parse();
+    // By any key that it has or had.
+    let of = |key: &VerifyingKey| state.store().view(|ledger| ledger.keyring().member_of(key));
+    let named = named.ok().map(|key| of(&key));
+    let by = match (operator, signer) {
+        (Ok(Operator { by }), _) => by,
+        (_, Ok(SigningMember(signer))) if named == Some(of(&signer)) => format!("member {signer}"),
+        (Err(error), _) => return Err(error),
+    };
+    let member = named.ok_or_else(missing)?;
     let mut labels = labels(state.store(), &member).await?;
     labels.retain(|label| is_commitment(label) && state.store().reveal(label).is_some());
     if labels.is_empty() {

@@ -12,7 +12,8 @@ mod event;
 
 use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
 use data_dao_journal::{
-    Administered, Body, Deposited, Entry, PaymentRefunded, PaymentReinstated, State as Ledger,
+    Administered, Body, Deposited, Entry, PaymentRefundFailed, PaymentRefunded, PaymentReinstated,
+    State as Ledger,
 };
 use data_dao_ledger::Name;
 use hmac::{Hmac, Mac as _};
@@ -38,7 +39,7 @@ const SIGNATURES_MAX: usize = 8;
 pub(crate) struct PaymentView {
     /// Whether money was booked, now or before.
     booked: bool,
-    /// The entry that booked it.
+    /// The entry that booked it, or that notes a refund that failed before anything was booked of it.
     ledger_index: Option<u64>,
     /// Of money that went back: how much of it the buyer did not have left, and owed from then on, in 10⁻⁴ of the currency's
     /// unit.
@@ -47,6 +48,11 @@ pub(crate) struct PaymentView {
 
 impl PaymentView {
     const NOTHING: Self = Self { booked: false, ledger_index: None, owed: None };
+
+    /// No money moves, and the ledger says why.
+    const fn noted(index: u64) -> Self {
+        Self { booked: false, ledger_index: Some(index), owed: None }
+    }
 }
 
 /// Announce a payment
@@ -114,10 +120,15 @@ async fn take_back(
     state: &ApiState,
     (payment, refund, amount): (String, String, u128),
 ) -> Result<PaymentView, ApiError> {
-    let (key_id, before) = state.store().view(|ledger| {
+    let (key_id, before, failed) = state.store().view(|ledger| {
         let key_id = ledger.payment(&payment).map(|payment| payment.key_id.clone());
-        (key_id, ledger.payment_refund(&refund).map(|refund| refund.index))
+        let before = ledger.payment_refund(&refund).map(|refund| refund.index);
+        (key_id, before, ledger.failed_refund(&refund))
     });
+    // Its failure, which is the last thing that happens to a refund, was announced before its success.
+    if let Some(index) = failed {
+        return Ok(PaymentView::noted(index));
+    }
     let key_id = match (key_id, before) {
         (Some(key_id), _) => key_id,
         (None, Some(index)) => return Err(ApiError::IdempotencyKeyReused { index }),
@@ -139,7 +150,7 @@ fn is_known(state: &ApiState, refund: &str) -> bool {
     state.store().view(|ledger| ledger.payment_refund(refund).is_some())
 }
 
-/// What a refund that failed or a dispute that was won brings back; nothing if it was not booked.
+/// What a refund that failed or a dispute that was won brings back.
 async fn reinstate(
     state: &ApiState,
     (payment, refund): (String, String),
@@ -152,7 +163,9 @@ async fn reinstate(
             booked.payment.clone(),
         ))
     });
-    let Some((index, key_id, booked)) = known else { return Ok(PaymentView::NOTHING) };
+    let Some((index, key_id, booked)) = known else {
+        return note_failure(state, (payment, refund)).await;
+    };
     if booked != payment {
         return Err(ApiError::IdempotencyKeyReused { index });
     }
@@ -162,6 +175,22 @@ async fn reinstate(
     let bodies = recorded(wanted.clone().into(), "reinstate-payment", &wanted.key_id);
     let index = append_all_once(state, booked, bodies, same).await?;
     Ok(PaymentView { booked: true, ledger_index: Some(index), owed: None })
+}
+
+/// Remembers a refund that failed before its success was announced, if it ever was to be.
+///
+/// A payment that is not known is answered 404, as in [`take_back`].
+async fn note_failure(
+    state: &ApiState,
+    (payment, refund): (String, String),
+) -> Result<PaymentView, ApiError> {
+    let key_id = state.store().view(|ledger| Some(ledger.payment(&payment)?.key_id.clone()));
+    let key_id = key_id.ok_or_else(|| ApiError::not_found("payment", &payment))?;
+    let wanted = PaymentRefundFailed { key_id, payment, refund };
+    let same = |entry: &Entry| entry.body == Body::PaymentRefundFailed(wanted.clone());
+    let booked = |ledger: &Ledger| ledger.failed_refund(&wanted.refund);
+    let bodies = recorded(wanted.clone().into(), "note-failed-refund", &wanted.key_id);
+    append_all_once(state, booked, bodies, same).await.map(PaymentView::noted)
 }
 
 /// What the provider brought about, and that it was the provider.

@@ -1,6 +1,8 @@
 //! What can be bought of each model, and what it costs now.
 
-use axum::{Json, extract::State, http::StatusCode};
+use std::ops::Bound;
+
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use data_dao_governance::{MonthTerms, PricePolicy};
 use data_dao_journal::{MONTH_MS, Model, PricePolicySet};
 use data_dao_ledger::Name;
@@ -11,17 +13,20 @@ use crate::ApiState;
 use crate::amount::text;
 use crate::api_error::ApiError;
 use crate::auth::Operator;
-use crate::extract::JsonBody;
+use crate::cursor::{Page, behind, link_to_next, page_of};
+use crate::extract::{JsonBody, QueryPart};
 use crate::licence::LicenceView;
 use crate::problem::Problem;
 
-/// The plans of all models on the market.
+/// A page of the plans of the models on the market.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PlanList {
     /// The currency of all prices.
     currency: Option<String>,
     /// By model.
     models: Vec<PlansView>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
 }
 
 /// The plans of a model. Prices are in 10⁻⁴ of the currency's unit.
@@ -173,19 +178,32 @@ impl PlansView {
 }
 
 /// What can be bought
-#[utoipa::path(get, path = "/v1/plans", tag = "market",
-    responses((status = 200, body = PlanList)))]
-pub(crate) async fn list(State(state): State<ApiState>) -> Json<PlanList> {
+#[utoipa::path(get, path = "/v1/plans", tag = "market", params(Page),
+    responses((status = 200, body = PlanList,
+        headers(("Link" = String, description = "The next page (RFC 8288)"))),
+        (status = 400, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    QueryPart(page): QueryPart<Page>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (limit, after) = (page.limit()?, page.after_a::<Name>()?);
     let now_ms = state.now_ms();
-    Json(state.store().view(|ledger| {
-        let listed = ledger.models().iter().filter(|(_, model)| !model.is_delisted());
+    let list = state.store().view(|ledger| {
+        let rest = ledger.models().range((behind(after), Bound::Unbounded));
+        // What has no price, or is not sold, is on no page.
+        let sold =
+            rest.filter(|(_, model)| !model.is_delisted() && model.price_at(now_ms).is_some());
+        let (page, next) = page_of(sold, limit, |(name, _)| name.to_string());
+        let plans =
+            page.into_iter().filter_map(|(name, model)| PlansView::new(name, model, now_ms));
         PlanList {
             currency: ledger.genesis().map(|genesis| genesis.currency.to_string()),
-            models: listed
-                .filter_map(|(name, model)| PlansView::new(name, model, now_ms))
-                .collect(),
+            models: plans.collect(),
+            next,
         }
-    }))
+    });
+    let link = link_to_next("/v1/plans", list.next.as_deref(), limit);
+    Ok((link, Json(list)))
 }
 
 /// Set a model's first prices

@@ -1,12 +1,15 @@
 //! Proposals.
 
+use std::{cmp::Reverse, fmt, str::FromStr};
+
 use axum::{
     Json,
     extract::State,
     http::{StatusCode, header},
+    response::IntoResponse,
 };
-use data_dao_governance::{Action, ProposalContent, ProposalId, text};
-use data_dao_journal::{Body, ProposalMade};
+use data_dao_governance::{Action, Proposal, ProposalContent, ProposalId, text};
+use data_dao_journal::{Body, ProposalMade, State as Ledger};
 use privacy_identity::Signature;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,14 +18,17 @@ use super::names::{self, NameRequest};
 use super::proposal_view::ProposalView;
 use crate::ApiState;
 use crate::api_error::ApiError;
-use crate::extract::{JsonBody, PathPart};
+use crate::cursor::{Page, bad_cursor, link_to_next, page_of};
+use crate::extract::{JsonBody, PathPart, QueryPart};
 use crate::problem::Problem;
 
-/// All proposals.
+/// A page of the proposals.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProposalList {
     /// The newest first.
     proposals: Vec<ProposalView>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
 }
 
 /// A proposal with its proposer's signature.
@@ -44,16 +50,68 @@ pub(crate) struct ProposalRequest {
 }
 
 /// All proposals
-#[utoipa::path(get, path = "/v1/proposals", tag = "governance",
-    responses((status = 200, body = ProposalList)))]
-pub(crate) async fn list(State(state): State<ApiState>) -> Json<ProposalList> {
+#[utoipa::path(get, path = "/v1/proposals", tag = "governance", params(Page),
+    responses((status = 200, body = ProposalList,
+        headers(("Link" = String, description = "The next page (RFC 8288)"))),
+        (status = 400, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    QueryPart(page): QueryPart<Page>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (limit, after) = (page.limit()?, page.after_a::<ProposalPlace>()?);
     let (now_ms, store) = (state.now_ms(), state.store());
-    let proposals = store.view(|ledger| {
-        let mut proposals: Vec<_> = ledger.proposals().values().collect();
-        proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.created_ms()));
-        proposals.into_iter().map(|p| ProposalView::new(p, (ledger, store), now_ms)).collect()
+    let (proposals, next) = store.view(|ledger| {
+        let (page, next) = newest_first(ledger, after, limit);
+        let view = |proposal: &Proposal| ProposalView::new(proposal, (ledger, store), now_ms);
+        (page.into_iter().map(view).collect(), next)
     });
-    Json(ProposalList { proposals })
+    let link = link_to_next("/v1/proposals", next.as_deref(), limit);
+    Ok((link, Json(ProposalList { proposals, next })))
+}
+
+/// Where a proposal stands among all: by when it was made, and of those of one moment by its id. What is made later stands
+/// before every page that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ProposalPlace {
+    created_ms: u64,
+    id: ProposalId,
+}
+
+impl ProposalPlace {
+    fn of(proposal: &Proposal) -> Self {
+        Self { created_ms: proposal.created_ms(), id: proposal.id() }
+    }
+}
+
+impl fmt::Display for ProposalPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.created_ms, self.id)
+    }
+}
+
+impl FromStr for ProposalPlace {
+    type Err = ApiError;
+
+    fn from_str(text: &str) -> Result<Self, ApiError> {
+        let (created_ms, id) = text.split_once('/').ok_or_else(bad_cursor)?;
+        let created_ms = created_ms.parse().map_err(|_source| bad_cursor())?;
+        Ok(Self { created_ms, id: id.parse().map_err(|_source| bad_cursor())? })
+    }
+}
+
+/// A page of the proposals behind `after`, and the cursor of the next one.
+pub(crate) fn newest_first(
+    ledger: &Ledger,
+    after: Option<ProposalPlace>,
+    limit: u32,
+) -> (Vec<&Proposal>, Option<String>) {
+    let all = ledger.proposals().values().map(|proposal| &**proposal);
+    let placed = all.map(|proposal| (ProposalPlace::of(proposal), proposal));
+    let mut rest: Vec<_> =
+        placed.filter(|(place, _)| after.is_none_or(|after| *place < after)).collect();
+    rest.sort_unstable_by_key(|(place, _)| Reverse(*place));
+    let (page, next) = page_of(rest.into_iter(), limit, |(place, _)| place.to_string());
+    (page.into_iter().map(|(_, proposal)| proposal).collect(), next)
 }
 
 /// A proposal

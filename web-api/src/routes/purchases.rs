@@ -1,7 +1,6 @@
 //! Calls paid in advance, months, licences; and calls given back.
 
 use axum::{Json, extract::State, http::StatusCode};
-use data_dao_governance::Licence;
 use data_dao_journal::{
     Body, CallsRefunded, Entry, LIST_MAX, LicenceBought, MonthBought, Purchased, Refusal, Scope,
     State as Ledger,
@@ -14,7 +13,7 @@ use crate::api_error::ApiError;
 use crate::auth::Buyer;
 use crate::extract::JsonBody;
 use crate::idempotency::{IdempotencyKey, append_once, booked_before};
-use crate::licence::LicenceView;
+use crate::licence::{AgreedLicence, LicenceView};
 use crate::problem::Problem;
 use crate::{ApiState, amount};
 
@@ -53,6 +52,10 @@ pub(crate) struct PurchaseRequest {
     /// bought; if absent, that of the version is agreed to.
     #[schema(example = "CC-BY-NC-4.0")]
     licence: Option<String>,
+    /// SHA-256 of the licence's text that is agreed to, in hexadecimal; with the plan `download` alone. If the version's licence names
+    /// another text, or none as the licences of the SPDX list do, nothing is bought.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    licence_sha256: Option<String>,
     /// Most that one call, each call of the month, or the licence may cost, in 10⁻⁴ of the currency's unit: above it
     /// nothing is bought.
     #[schema(example = "300", pattern = "^[0-9]{1,39}$")]
@@ -119,7 +122,7 @@ struct Wanted {
     plan: Plan,
     calls: u32,
     version: u32,
-    licence: Option<String>,
+    agreed: AgreedLicence,
     price_max: Option<u128>,
     idempotency_key: String,
 }
@@ -185,16 +188,17 @@ impl Wanted {
         if request.version.is_some() && plan != Plan::Download {
             return invalid("version goes with the plan download alone");
         }
-        if request.licence.is_some() && plan != Plan::Download {
-            return invalid("licence goes with the plan download alone");
+        let agreed =
+            AgreedLicence::new(request.licence.clone(), request.licence_sha256.as_deref())?;
+        if agreed.is_said() && plan != Plan::Download {
+            return invalid("licence and licence_sha256 go with the plan download alone");
         }
         let price_max = request.price_max.as_deref().map(str::parse).transpose();
         let Ok(price_max) = price_max else {
             return invalid("price_max: expected a decimal number");
         };
         let version = request.version.unwrap_or(latest);
-        let licence = request.licence.clone();
-        Ok(Self { key_id, model, plan, calls, version, licence, price_max, idempotency_key })
+        Ok(Self { key_id, model, plan, calls, version, agreed, price_max, idempotency_key })
     }
 
     /// The entry that buys it at the price of the moment.
@@ -232,13 +236,7 @@ impl Wanted {
                 if lines.len() > LIST_MAX {
                     lines.clear();
                 }
-                let named = licence.as_ref().map(Licence::name);
-                if let Some(agreed) =
-                    self.licence.as_deref().filter(|agreed| Some(*agreed) != named)
-                {
-                    let (got, expected) = (agreed.to_owned(), named.unwrap_or("none").to_owned());
-                    return refused(Refusal::Differs { what: "licence".to_owned(), expected, got });
-                }
+                self.agreed.check(licence.as_ref())?;
                 let bought = LicenceBought {
                     key_id,
                     model,
@@ -268,9 +266,7 @@ impl Wanted {
                 self.plan == Plan::Download
                     && booked.model == self.model
                     && booked.version == self.version
-                    && self.licence.as_deref().is_none_or(|agreed| {
-                        booked.licence.as_ref().is_some_and(|licence| licence.name() == agreed)
-                    })
+                    && self.agreed.check(booked.licence.as_ref()).is_ok()
             }
             _ => false,
         }

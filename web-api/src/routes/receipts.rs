@@ -206,7 +206,7 @@ impl LineageView {
 }
 
 /// ε of the rounds that led to a release.
-fn epsilon(state: &Ledger, release: &ModelReleased) -> Option<f64> {
+pub(super) fn epsilon(state: &Ledger, release: &ModelReleased) -> Option<f64> {
     let settled = state.federation(&release.federation)?.settled();
     let last = settled.iter().find(|round| round.model_after == release.digest)?;
     #[expect(clippy::cast_precision_loss, reason = "for people; the ledger has the integer")]

@@ -3,7 +3,9 @@
 //! The export has the columns of FOCUS 1.2 (the open cost and usage specification at focus.finops.org, May 2025, §3) that are
 //! mandatory, and those of usage, SKU, resource and sub-account. Prices that moved within a day have no one unit price, so that the
 //! conditional columns of unit prices are left out. What is paid in advance is billed when it is bought and takes effect when
-//! it is used: `BilledCost` and `EffectiveCost` say which.
+//! it is used: `BilledCost` and `EffectiveCost` say which. Periods are of UTC, begin with their first moment and end without that
+//! of the next. What is given back is billed in the month in which that happens, and is a correction only if it was bought in an
+//! earlier one.
 
 use std::fmt::Write as _;
 
@@ -13,7 +15,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
-use data_dao_journal::{DAY_MS, Scope, State as Ledger, USAGE_DAYS_MAX, Usage};
+use data_dao_journal::{DAY_MS, Date, Scope, State as Ledger, USAGE_DAYS_MAX, Usage};
 use data_dao_ledger::Name;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,7 +24,6 @@ use crate::ApiState;
 use crate::amount::text;
 use crate::api_error::ApiError;
 use crate::auth::Buyer;
-use crate::calendar::Date;
 use crate::extract::QueryPart;
 use crate::problem::Problem;
 
@@ -239,14 +240,20 @@ struct Bill {
     buyer: String,
 }
 
+/// `ChargeClass` of what changes a billing period before the present one, which was invoiced; within a period it is null, whatever is
+/// corrected (FOCUS 1.2, "Charge Class").
+const CORRECTION: &str = "Correction";
+
 /// One charge: what of a row an accountant sees as one thing.
+#[derive(Debug, Clone, Copy)]
 struct Charge {
     category: &'static str,
     class: &'static str,
     what: &'static str,
     frequency: &'static str,
     sku: &'static str,
-    quantity: u64,
+    /// Below zero of what was given back.
+    quantity: i128,
     unit: &'static str,
     billed: i128,
     effective: i128,
@@ -317,39 +324,43 @@ fn charges(usage: &Usage) -> Vec<Charge> {
         what: "Predictions paid in advance",
         frequency: "Usage-Based",
         sku: "call",
-        quantity: usage.calls.saturating_sub(usage.direct),
+        quantity: usage.calls.saturating_sub(usage.direct).into(),
         unit: "Calls",
         billed: 0,
         effective: signed(usage.calls_price.saturating_sub(usage.direct_price)),
+    };
+    let purchase = Charge {
+        category: "Purchase",
+        what: "Calls bought in advance",
+        frequency: "One-Time",
+        quantity: usage.bought.into(),
+        billed: signed(usage.bought_price),
+        effective: 0,
+        ..base
     };
     let direct = signed(usage.direct_price);
     let licences = signed(usage.licences_price);
     let charges = [
         Charge {
             what: "Predictions paid from the balance",
-            quantity: usage.direct,
+            quantity: usage.direct.into(),
             billed: direct,
             effective: direct,
             ..base
         },
+        purchase,
         Charge {
-            category: "Purchase",
-            what: "Calls bought in advance",
-            frequency: "One-Time",
-            quantity: usage.bought,
-            billed: signed(usage.bought_price),
-            effective: 0,
-            ..base
+            what: "Calls given back",
+            quantity: -i128::from(usage.refunded.saturating_sub(usage.corrected)),
+            billed: -signed(usage.refunded_price.saturating_sub(usage.corrected_price)),
+            ..purchase
         },
         Charge {
-            category: "Purchase",
-            class: "Correction",
+            class: CORRECTION,
             what: "Calls given back",
-            frequency: "One-Time",
-            quantity: usage.refunded,
-            billed: -signed(usage.refunded_price),
-            effective: 0,
-            ..base
+            quantity: -i128::from(usage.corrected),
+            billed: -signed(usage.corrected_price),
+            ..purchase
         },
         Charge {
             category: "Purchase",
@@ -357,13 +368,13 @@ fn charges(usage: &Usage) -> Vec<Charge> {
             frequency: "One-Time",
             sku: "download",
             unit: "Licences",
-            quantity: usage.licences,
+            quantity: usage.licences.into(),
             billed: licences,
             effective: licences,
             ..base
         },
     ];
-    std::iter::once(base).chain(charges).filter(|charge| charge.quantity > 0).collect()
+    std::iter::once(base).chain(charges).filter(|charge| charge.quantity != 0).collect()
 }
 
 /// 10⁻⁴ of the currency's unit as a decimal number.
@@ -409,14 +420,22 @@ mod tests {
             direct_price: 200,
             bought: 10,
             bought_price: 1_000,
-            refunded: 1,
-            refunded_price: 100,
+            refunded: 3,
+            refunded_price: 300,
+            corrected: 2,
+            corrected_price: 200,
             licences: 1,
             licences_price: 9_000,
         };
         let charges = charges(&usage);
-        assert_eq!(charges.len(), 5);
-        assert_eq!(charges.iter().map(|c| c.billed).sum::<i128>(), 200 + 1_000 - 100 + 9_000);
+        assert_eq!(charges.len(), 6);
+        assert_eq!(charges.iter().map(|c| c.billed).sum::<i128>(), 200 + 1_000 - 300 + 9_000);
+        let back = |class: &str| {
+            let given_back =
+                charges.iter().find(|c| c.what == "Calls given back" && c.class == class);
+            given_back.map(|c| (c.quantity, c.billed))
+        };
+        assert_eq!((back(""), back(CORRECTION)), (Some((-1, -100)), Some((-2, -200))));
         assert_eq!(charges.iter().map(|c| c.effective).sum::<i128>(), 500 + 9_000);
     }
 }

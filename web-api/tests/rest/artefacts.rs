@@ -108,6 +108,46 @@ async fn release_under(node: &Node, licence: Licence) {
 }
 
 #[tokio::test]
+async fn a_buyer_names_the_text_that_it_read_and_gets_nothing_under_another() {
+    let (node, key) = with_licences().await;
+    let [read, now] = [Digest([5; 32]), Digest([6; 32])];
+    let under = |sha256| Licence::Other {
+        name: "Cellar licence".to_owned(),
+        link: "https://dao.example/licence.txt".to_owned(),
+        sha256,
+    };
+    release_under(&node, under(now)).await;
+    let order = |sha256: &str| json!({"model": "wine", "plan": "download", "licence": "Cellar licence", "licence_sha256": sha256});
+    // The text changed under the same name and link.
+    let refused = node.buy(&key, "a", &order(&read.to_string())).await;
+    refused.assert_problem(422, "differs");
+    assert!(refused.text().contains(&now.to_string()), "{}", refused.text());
+    for malformed in ["", "05", "Cellar"] {
+        node.buy(&key, "a", &order(malformed)).await.assert_problem(422, "invalid");
+    }
+    let misplaced = json!({"model": "wine", "calls": 1, "licence_sha256": now.to_string()});
+    node.buy(&key, "a", &misplaced).await.assert_problem(422, "invalid");
+    // Of the first version no licence was named: no text can be agreed to.
+    let mut unnamed = json!({"model": "wine", "plan": "download", "version": 1});
+    unnamed["licence_sha256"] = json!(now.to_string());
+    node.buy(&key, "a", &unnamed).await.assert_problem(422, "differs");
+    let bought = node.buy(&key, "a", &order(&now.to_string())).await;
+    bought.status_is(201);
+    assert_eq!(bought.json()["licence"]["sha256"], now.to_string());
+    let again = node.buy(&key, "a", &order(&now.to_string())).await;
+    assert_eq!(again.json(), bought.json());
+    let other = node.buy(&key, "a", &order(&read.to_string())).await;
+    other.assert_problem(422, "idempotency-key-reused");
+
+    let file = "/v1/models/wine/versions/2/files/model.onnx";
+    node.get_as(&key, &format!("{file}?licence_sha256={now}")).await.status_is(200);
+    let changed = node.get_as(&key, &format!("{file}?licence_sha256={read}")).await;
+    changed.assert_problem(422, "differs");
+    node.get_as(&key, &format!("{file}?licence_sha256=x")).await.assert_problem(422, "invalid");
+    node.get_as(&key, &format!("{file}?colour=red")).await.assert_problem(400, "malformed");
+}
+
+#[tokio::test]
 async fn a_version_is_sold_under_its_licence_and_the_buyer_s_agreement_is_in_the_ledger() {
     let (node, key) = with_licences().await;
     let licence = Licence::Other {

@@ -94,6 +94,8 @@ async fn a_model_shows_its_price_signature_and_lineage() {
     assert_eq!(wine["signature"]["features"][1], "alcohol");
     assert_eq!(wine["signature"]["parameters"], 6);
     assert_eq!(wine["versions"][0]["rounds"], 1);
+    let epsilon = wine["versions"][0].as_object().unwrap().get("epsilon");
+    assert_eq!(epsilon, Some(&serde_json::Value::Null), "no noise: stated as no bound");
     assert_eq!(wine["versions"][0]["contributors"].as_array().unwrap().len(), 3);
 }
 

@@ -10,7 +10,7 @@ use data_dao_store::SaltedName;
 use privacy_identity::{Digest, SigningKey};
 use serde_json::{Value, json};
 
-use super::support::{Node, OPERATOR};
+use super::support::{Node, OPERATOR, START_MS, signed};
 
 fn newcomer() -> SigningKey {
     SigningKey::from_seed(&[60; 32])
@@ -73,6 +73,29 @@ async fn a_members_name_is_shown_but_not_in_the_log_and_can_be_erased() {
     proof.inclusion.verify(&leaves[usize::try_from(index).unwrap()], &head.root).unwrap();
     let head = TreeHead { size: store.size(), root: store.root() };
     audit(&leaves, Some(&head)).unwrap();
+}
+
+#[tokio::test]
+async fn a_member_erases_its_own_name_by_a_signed_request_and_nobody_elses() {
+    let (node, _) = Node::with_calls(1).await;
+    let (name, salt) = ("Anna Weinbauer", Digest([5; 32]));
+    let label = SaltedName::new(name.to_owned(), salt.0).commitment();
+    node.post("/v1/members", &joining(&node, &label, Some((name, salt)))).await.status_is(201);
+    let path = format!("/v1/members/{}/label", newcomer().verifying_key());
+    let erase = |key: &SigningKey, nonce: &str| {
+        let request = signed(key, ("DELETE", &path, b""), (START_MS, nonce));
+        node.send(request)
+    };
+    erase(&node.members[0], "0123456789abcdef").await.assert_problem(403, "forbidden");
+    erase(&SigningKey::from_seed(&[77; 32]), "0123456789abcdeg")
+        .await
+        .assert_problem(403, "forbidden");
+    assert_eq!(node.state.store().reveal(&label).as_deref(), Some(name));
+    assert_eq!(erase(&newcomer(), "0123456789abcdeh").await.status, 204);
+    assert_eq!(node.state.store().reveal(&label), None);
+    erase(&newcomer(), "0123456789abcdei").await.assert_problem(404, "not-found");
+    let acts = node.get_as(OPERATOR, "/v1/acts").await.text();
+    assert!(acts.contains(&format!("member {}", newcomer().verifying_key())), "{acts}");
 }
 
 #[tokio::test]

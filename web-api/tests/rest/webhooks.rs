@@ -144,13 +144,14 @@ async fn who_spent_what_was_charged_back_owes_it_and_is_sold_nothing_until_it_is
     let ledger = node.get("/v1/ledger").await.json();
     assert_eq!(ledger["revenue"], "1250", "what was earned stays");
 
-    // What calls gave back is in the export, as a correction.
+    // What calls gave back is in the export.
     let csv = node.get_as(key, "/v1/usage/focus.csv").await.text();
     let heads: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
     let column = |name: &str| heads.iter().position(|head| *head == name).unwrap();
     let correction = csv.lines().find(|line| line.contains("Calls given back")).unwrap();
     let cells: Vec<&str> = correction.split(',').collect();
-    assert_eq!(cells[column("ChargeClass")], "Correction", "{csv}");
+    // Within its own month: FOCUS keeps the word for what corrects an earlier bill.
+    assert_eq!(cells[column("ChargeClass")], "", "{csv}");
     assert_eq!(cells[column("BilledCost")], "-0.0500", "{csv}");
 
     shop.booked(&paid("pi_2", &shop.id, 10)).await;
@@ -167,6 +168,98 @@ async fn who_spent_what_was_charged_back_owes_it_and_is_sold_nothing_until_it_is
     shop.announce(&other).await.assert_problem(422, "idempotency-key-reused");
     for page in ["/buyer", "/books", "/ledger"] {
         node.get(page).await.status_is(200);
+    }
+}
+
+#[tokio::test]
+async fn a_refund_whose_failure_arrives_first_takes_nothing_whenever_its_success_arrives() {
+    let shop = Shop::open().await;
+    let failed = |kind, status| returned(kind, ("re_1", status), ("pi_1", 500));
+    // Before the payment itself: the provider sends it again.
+    let first = failed("refund.failed", "failed");
+    shop.announce(&first).await.assert_problem(404, "not-found");
+    shop.booked(&paid("pi_1", &shop.id, 2_000)).await;
+    let noted = shop.booked(&first).await;
+    assert_eq!((&noted["booked"], noted["ledger_index"].is_u64()), (&json!(false), true));
+    for late in [
+        failed("refund.created", "pending"),
+        failed("refund.created", "succeeded"),
+        failed("refund.updated", "succeeded"),
+        failed("charge.refund.updated", "failed"),
+    ] {
+        assert_eq!(shop.booked(&late).await["booked"], false, "{late}");
+        assert_eq!(shop.money().await, (200_000, 0), "{late}");
+    }
+    let other = returned("refund.failed", ("re_1", "failed"), ("pi_9", 500));
+    shop.announce(&other).await.assert_problem(404, "not-found");
+    // All of the payment can still go back, by a refund that does not fail.
+    shop.booked(&refunded("re_2", "pi_1", 2_000)).await;
+    assert_eq!(shop.money().await, (0, 0));
+    let page = shop.node.get("/ledger").await.text();
+    assert!(page.contains("was to go back and did not"), "{page}");
+    let leaves = shop.node.state.store().entries(0, 1_000).await.unwrap();
+    let leaves: Vec<_> = leaves.into_iter().map(|entry| entry.leaf).collect();
+    data_dao_journal::audit(&leaves, None).unwrap();
+}
+
+/// Of the 120 orders of five events each fifth: in them each event is first, and each is last.
+const ORDERS_STEP: usize = 5;
+
+/// All orders of a list.
+fn orders<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let with_first = |first: usize| {
+        let mut rest = items.to_vec();
+        let item = rest.remove(first);
+        orders(&rest).into_iter().map(move |mut order| {
+            order.insert(0, item.clone());
+            order
+        })
+    };
+    (0..items.len()).flat_map(with_first).collect()
+}
+
+/// A payment, a refund of it that fails after all, and a dispute that is won.
+fn story(id: &str, key: &str) -> [Value; 5] {
+    let event = |kind, object: &str, status, cents| {
+        returned(kind, (&format!("{object}_{id}"), status), (&format!("pi_{id}"), cents))
+    };
+    [
+        paid(&format!("pi_{id}"), key, 1_000),
+        event("refund.created", "re", "succeeded", 300),
+        event("refund.failed", "re", "failed", 300),
+        event("charge.dispute.funds_withdrawn", "dp", "needs_response", 400),
+        event("charge.dispute.funds_reinstated", "dp", "won", 400),
+    ]
+}
+
+/// At least once and in any order, as Stripe documents for its events: what is not taken now is sent again, until it is.
+#[tokio::test]
+async fn events_in_any_order_and_twice_end_with_the_same_money() {
+    let shop = Shop::open().await;
+    let mut expected = 0;
+    for (number, order) in orders(&[0, 1, 2, 3, 4]).into_iter().step_by(ORDERS_STEP).enumerate() {
+        let id = number.to_string();
+        let events = story(&id, &shop.id);
+        let mut waiting: Vec<usize> = order.iter().chain(&order).copied().collect();
+        for _ in 0..5 {
+            let mut again = Vec::new();
+            for place in waiting {
+                let answer = shop.announce(&events[place]).await;
+                match answer.status {
+                    200 => {}
+                    404 => again.push(place),
+                    status => panic!("{order:?}: {status} {}", answer.text()),
+                }
+            }
+            waiting = again;
+        }
+        assert!(waiting.is_empty(), "{order:?}: {waiting:?}");
+        // Paid; the refund failed and the dispute was won.
+        expected += 100_000;
+        assert_eq!(shop.money().await, (expected, 0), "{order:?}");
     }
 }
 

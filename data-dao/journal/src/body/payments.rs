@@ -38,3 +38,19 @@ pub struct PaymentReinstated {
     /// The provider's id of the refund or dispute.
     pub refund: String,
 }
+
+/// A refund failed, or was canceled, of which nothing was booked: providers' events come in any order, and what comes late of it
+/// is not booked either.
+///
+/// Threat: its success is announced after its failure, and the buyer loses money that never went back to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentRefundFailed {
+    /// The key for which the payment was booked.
+    #[serde(with = "text")]
+    pub key_id: Name,
+    /// The provider's id of the payment.
+    pub payment: String,
+    /// The provider's id of the refund.
+    pub refund: String,
+}

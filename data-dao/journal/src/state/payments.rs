@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  Deposited "payment:pi" ──PaymentRefunded "re"──► less of the payment, or all of it ──PaymentReinstated "re"──► as before
+//!                                  └─PaymentRefundFailed "re"──► nothing, whatever is announced of it later
 //! ```
 
 use data_dao_ledger::{AccountId, Accounts, Amount, Cause, Name, SharedMap, Transfer};
@@ -12,13 +13,15 @@ use super::queries::request_name;
 use super::{LABEL_BYTES_MAX, State};
 use crate::body::PAYMENT_PREFIX;
 use crate::refusal::{same, text_within, within};
-use crate::{Deposited, Lot, PaymentRefunded, PaymentReinstated, Refusal};
+use crate::{Deposited, Lot, PaymentRefundFailed, PaymentRefunded, PaymentReinstated, Refusal};
 
 /// What providers announced, by the names of their ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Payments {
     booked: SharedMap<Cause, Payment>,
     refunds: SharedMap<Cause, PaymentRefund>,
+    /// The entries that tell of refunds that failed before they were known here.
+    failed: SharedMap<Cause, u64>,
 }
 
 /// A payment that was booked.
@@ -91,16 +94,7 @@ impl State {
     ) -> Result<(), Refusal> {
         text_within("refund", &body.refund, LABEL_BYTES_MAX)?;
         let (payment_id, refund_id) = (payment_name(&body.payment), refund_name(&body.refund));
-        if let Some(booked) = self.payments.refunds.get(&refund_id) {
-            return Err(Refusal::AlreadyBooked {
-                key_id: body.key_id.to_string(),
-                idempotency_key: body.refund.clone(),
-                index: booked.index,
-            });
-        }
-        let payment = self.payment(&body.payment);
-        let payment = payment.ok_or_else(|| Refusal::unknown("payment", &body.payment))?;
-        same("key_id", &payment.key_id, &body.key_id)?;
+        let payment = self.payment_of_new_refund((&body.payment, &body.refund), &body.key_id)?;
         let left = payment.amount.saturating_sub(payment.refunded);
         if body.amount > left {
             return Err(Refusal::RefundExceedsPayment {
@@ -117,10 +111,7 @@ impl State {
 
         for (lot, calls) in &lots {
             let (buyer, model) = (&lot.purchase.buyer, &lot.purchase.model);
-            self.count_usage(buyer, model, now_ms, |usage| {
-                usage.refunded += u64::from(*calls);
-                usage.refunded_price += lot.purchase.price.saturating_mul(u128::from(*calls));
-            });
+            self.count_refund(buyer, (lot, *calls), now_ms);
             self.pass_spent_lots(buyer, model);
         }
         if let Some(payment) = self.payments.booked.get_mut(&payment_id) {
@@ -129,6 +120,30 @@ impl State {
         let (payment, amount, index) = (body.payment.clone(), body.amount, self.entries);
         let refund = PaymentRefund { payment, amount, covered, index, reinstated: None };
         self.payments.refunds.insert(refund_id, refund);
+        Ok(())
+    }
+
+    /// The payment of a refund of which nothing was booked.
+    fn payment_of_new_refund(
+        &self,
+        (payment, refund): (&str, &str),
+        key_id: &Name,
+    ) -> Result<&Payment, Refusal> {
+        let booked = self.payment_refund(refund).map(|booked| booked.index);
+        if let Some(index) = booked.or_else(|| self.failed_refund(refund)) {
+            let (key_id, idempotency_key) = (key_id.to_string(), refund.to_owned());
+            return Err(Refusal::AlreadyBooked { key_id, idempotency_key, index });
+        }
+        let found = self.payment(payment).ok_or_else(|| Refusal::unknown("payment", payment))?;
+        same("key_id", &found.key_id, key_id)?;
+        Ok(found)
+    }
+
+    /// Remembers that a refund failed whose success was not announced, so that it is not booked when that comes late.
+    pub(super) fn fail_refund(&mut self, body: &PaymentRefundFailed) -> Result<(), Refusal> {
+        text_within("refund", &body.refund, LABEL_BYTES_MAX)?;
+        self.payment_of_new_refund((&body.payment, &body.refund), &body.key_id)?;
+        self.payments.failed.insert(refund_name(&body.refund), self.entries);
         Ok(())
     }
 
@@ -212,6 +227,12 @@ impl State {
     #[must_use]
     pub fn payment_refund(&self, id: &str) -> Option<&PaymentRefund> {
         self.payments.refunds.get(&refund_name(id))
+    }
+
+    /// The entry that tells of a refund, by the provider's id, that failed before anything was booked of it.
+    #[must_use]
+    pub fn failed_refund(&self, id: &str) -> Option<u64> {
+        self.payments.failed.get(&refund_name(id)).copied()
     }
 
     /// What the account of a key owes, in 10⁻⁴ of the currency's unit.

@@ -9,8 +9,8 @@ use super::queries::request_name;
 use super::sales::lines_from_shares;
 use crate::refusal::{same, same_list, within};
 use crate::{
-    CallsRefunded, DAY_MS, LicenceBought, Lot, MonthBought, MonthEnded, PricePolicySet, Refusal,
-    RevenueLine, Scope, Withdrawn,
+    CallsRefunded, DAY_MS, Date, LicenceBought, Lot, MonthBought, MonthEnded, PricePolicySet,
+    Refusal, RevenueLine, Scope, Withdrawn,
 };
 
 /// How long a month is: thirty days, whatever the calendar.
@@ -54,7 +54,8 @@ impl State {
             usage.bought += u64::from(month.calls);
             usage.bought_price += total.0;
         });
-        self.book_lot(&body.key_id, &body.idempotency_key, (purchase, Some(ends_at_ms)));
+        let booked = (purchase, Some(ends_at_ms));
+        self.book_lot(&body.key_id, &body.idempotency_key, booked, now_ms);
         Ok(())
     }
 
@@ -64,12 +65,13 @@ impl State {
         key_id: &Name,
         idempotency_key: &str,
         (purchase, ends_at_ms): (Purchase, Option<u64>),
+        bought_ms: u64,
     ) {
         let index = self.entries;
         self.requests.insert(request_name(key_id, idempotency_key), index);
         if let Some(key) = self.keys.get_mut(&purchase.buyer) {
             let lots = key.lots.entry(purchase.model.clone()).or_default();
-            lots.all.push(Lot { purchase, index, ends_at_ms });
+            lots.all.push(Lot { purchase, index, bought_ms, ends_at_ms });
         }
     }
 
@@ -141,18 +143,30 @@ impl State {
         if lot.ends_at_ms.is_some() {
             return Err(not_for_sale(&body.model, "refund of a month"));
         }
+        let lot = lot.clone();
         let refund = Refund { purchase: lot.purchase.clone(), calls: body.calls };
         let cause = self.request_cause("refund", &body.key_id, &body.idempotency_key)?;
         self.accounts.apply(&refund.transfers(&cause)?, now_ms)?;
         let request = request_name(&body.key_id, &body.idempotency_key);
         self.requests.insert(request, self.entries);
-        let Refund { purchase, calls } = refund;
-        self.count_usage(&body.key_id, &purchase.model, now_ms, |usage| {
-            usage.refunded += u64::from(calls);
-            usage.refunded_price += purchase.price.saturating_mul(u128::from(calls));
-        });
-        self.pass_spent_lots(&purchase.buyer, &purchase.model);
+        self.count_refund(&body.key_id, (&lot, body.calls), now_ms);
+        self.pass_spent_lots(&lot.purchase.buyer, &lot.purchase.model);
         Ok(())
+    }
+
+    /// Counts calls of a purchase that were given back; those of an earlier month, which was billed by now, apart.
+    pub(super) fn count_refund(&mut self, key_id: &Name, (lot, calls): (&Lot, u32), now_ms: u64) {
+        let month = |at_ms: u64| Date::from_days(at_ms / DAY_MS).month_start();
+        let is_of_before = month(lot.bought_ms) != month(now_ms);
+        let price = lot.purchase.price.saturating_mul(u128::from(calls));
+        self.count_usage(key_id, &lot.purchase.model, now_ms, |usage| {
+            usage.refunded += u64::from(calls);
+            usage.refunded_price += price;
+            if is_of_before {
+                usage.corrected += u64::from(calls);
+                usage.corrected_price += price;
+            }
+        });
     }
 
     pub(super) fn withdraw(&mut self, body: &Withdrawn, now_ms: u64) -> Result<(), Refusal> {

@@ -224,6 +224,10 @@ impl State {
         weights
     }
 
+    pub(crate) const fn assembly(&self) -> &crate::membership::Assembly {
+        &self.assembly
+    }
+
     /// All members of the DAO, also those suspended or gone.
     #[must_use]
     pub fn members(&self) -> &BTreeMap<VerifyingKey, Membership> {

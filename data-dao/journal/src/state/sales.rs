@@ -46,7 +46,7 @@ impl State {
             usage.bought += calls;
             usage.bought_price += price.saturating_mul(u128::from(calls));
         });
-        self.book_lot(&body.key_id, &body.idempotency_key, (purchase, None));
+        self.book_lot(&body.key_id, &body.idempotency_key, (purchase, None), now_ms);
         Ok(())
     }
 

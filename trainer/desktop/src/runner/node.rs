@@ -14,6 +14,9 @@ const ANSWER_MS_MAX: u64 = 15_000;
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
+/// Most pages that are read of a list: of 200 items each.
+const PAGES_MAX: u32 = 50;
+
 /// Asks for a member's credits, the federation's privacy and the open proposals.
 pub(super) fn ask(node: &str, federation: &str, member: &str) -> anyhow::Result<CoOperative> {
     let node = Node::at(node)?;
@@ -23,19 +26,16 @@ pub(super) fn ask(node: &str, federation: &str, member: &str) -> anyhow::Result<
     let rounds = node.get(&format!("/v1/federations/{federation}/contributors/{member}/rounds"))?;
     let shown = node.get(&format!("/v1/federations/{federation}"))?;
     let shown = shown.context("the co-operative has no such federation")?;
-    let proposals = node.get("/v1/proposals")?.unwrap_or_default();
-    let proposals = proposals["proposals"].as_array().into_iter().flatten();
+    let proposals = node.all("/v1/proposals", "proposals")?;
+    let proposals = proposals.iter();
     let books = node.get("/v1/ledger/accounts?prefix=privacy%2F&limit=200")?.unwrap_or_default();
     let limit_micro = shown["policy"]["epsilon_micro_max"].as_u64();
-    let mut delegations = node.get("/v1/delegations")?.unwrap_or_default();
+    let delegations = node.all("/v1/delegations", "delegations")?;
     Ok(CoOperative {
         account: if account.is_null() { Default::default() } else { typed(account)? },
         rounds: rounds.map_or(Ok(Vec::new()), |mut rounds| typed(rounds["rounds"].take()))?,
         privacy: Privacy::from_books(&books, name, limit_micro),
-        delegations: match delegations["delegations"].take() {
-            Value::Null => Vec::new(),
-            delegations => typed(delegations)?,
-        },
+        delegations: typed(Value::Array(delegations))?,
         others: others(&shown, member),
         proposals: proposals.filter_map(|shown| Proposal::from_json(shown, member)).collect(),
     })
@@ -63,6 +63,19 @@ impl Node {
         let Some(body) = self.bytes(path)? else { return Ok(None) };
         let value = serde_json::from_slice(&body);
         value.map(Some).with_context(|| format!("{path} answers something else than JSON"))
+    }
+
+    /// All items of a list, page by page; none if there is no such list.
+    pub(super) fn all(&self, path: &str, items: &str) -> anyhow::Result<Vec<Value>> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        for _ in 0..PAGES_MAX {
+            let Some(mut page) = self.get(&format!("{path}?limit=200{cursor}"))? else { break };
+            let listed = page.get_mut(items).and_then(Value::as_array_mut);
+            all.extend(listed.into_iter().flat_map(std::mem::take));
+            let Some(next) = page["next"].as_str() else { return Ok(all) };
+            cursor = format!("&cursor={}", encoded(next));
+        }
+        Ok(all)
     }
 
     /// A resource's bytes; none if it is not there.

@@ -28,6 +28,9 @@ pub struct BuyArgs {
     /// The licence that you agree to, with the plan `download`: nothing is bought if it is not that of the version
     #[arg(long, value_name = "NAME")]
     pub licence: Option<String>,
+    /// SHA-256 of the licence's text that you read, with the plan `download`: nothing is bought if the version's is another
+    #[arg(long, value_name = "HEX")]
+    pub licence_sha256: Option<String>,
     /// The purchase's own name: the same one is booked once; random if absent
     #[arg(long, value_name = "TEXT")]
     pub idempotency_key: Option<String>,
@@ -78,7 +81,7 @@ impl BuyArgs {
         let price_max = self.price_max.map(|price| price.to_string());
         let order = json!({
             "model": self.model, "plan": plan, "calls": self.calls, "price_max": price_max,
-            "licence": self.licence,
+            "licence": self.licence, "licence_sha256": self.licence_sha256,
         });
         if self.node.json {
             return print_json(&order_once(&rest, &name, &order)?);

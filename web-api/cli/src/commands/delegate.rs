@@ -71,7 +71,7 @@ impl DelegateArgs {
     pub fn run(self) -> anyhow::Result<()> {
         let rest = self.node.rest();
         let answer = if self.list {
-            rest.get("/v1/delegations")?
+            rest.get_all("/v1/delegations", "delegations")?
         } else {
             let key = read_key_file(self.key.as_deref().context("--key FILE is needed")?)?;
             let until_ms = now_ms().saturating_add(self.days.saturating_mul(DAY_MS));
@@ -91,7 +91,7 @@ impl DelegateArgs {
 }
 
 /// Entrusts the vote of `key`'s owner to somebody until a time, or takes it back. Returns the
-/// delegations, as the node answers.
+/// delegation that holds now, if one does, as the node answers.
 ///
 /// # Errors
 /// What the node refuses.

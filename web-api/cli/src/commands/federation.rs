@@ -204,7 +204,7 @@ impl FederationCommand {
 /// # Errors
 /// What the node refuses.
 pub fn list(rest: &Rest) -> anyhow::Result<Value> {
-    rest.get("/v1/federations").context("the federations cannot be listed")
+    rest.get_all("/v1/federations", "federations").context("the federations cannot be listed")
 }
 
 /// A federation, as the node answers.

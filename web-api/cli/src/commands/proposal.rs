@@ -136,7 +136,7 @@ impl ProposalCommand {
     pub fn run(self) -> anyhow::Result<()> {
         let (node, answer) = match self {
             Self::List(node) => {
-                let answer = node.rest().get("/v1/proposals")?;
+                let answer = node.rest().get_all("/v1/proposals", "proposals")?;
                 return if node.json { print_json(&answer) } else { print_list(&typed(&answer)?) };
             }
             Self::New(args) => return args.run(),

@@ -334,7 +334,7 @@ struct RollView {
 
 /// Lists all members of the DAO.
 pub(super) fn roll(node: &NodeArgs) -> anyhow::Result<()> {
-    let answer = node.rest().get("/v1/members")?;
+    let answer = node.rest().get_all("/v1/members", "members")?;
     if node.json {
         return print_json(&answer);
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 /// A day of the Gregorian calendar, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Date {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date {
     year: u64,
     month: u64,
     day: u64,
@@ -15,7 +15,8 @@ impl Date {
     ///
     /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March, so that
     /// the leap day is the last.
-    pub(crate) const fn from_days(days: u64) -> Self {
+    #[must_use]
+    pub const fn from_days(days: u64) -> Self {
         let shifted = days + 719_468;
         let era = shifted / 146_097;
         let of_era = shifted % 146_097;
@@ -28,12 +29,14 @@ impl Date {
     }
 
     /// The first day of its month.
-    pub(crate) const fn month_start(self) -> Self {
+    #[must_use]
+    pub const fn month_start(self) -> Self {
         Self { day: 1, ..self }
     }
 
     /// The first day of the month after.
-    pub(crate) const fn next_month(self) -> Self {
+    #[must_use]
+    pub const fn next_month(self) -> Self {
         if self.month == 12 {
             Self { year: self.year + 1, month: 1, day: 1 }
         } else {
