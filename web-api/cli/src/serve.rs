@@ -147,6 +147,12 @@ struct Node {
     witnesses: Option<Witnesses>,
 }
 
+/// Takes the address of REST, so that one in use is found before anything is written.
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("listening for REST on {address}"))
+}
+
 impl Node {
     async fn start(
         config: ServeConfig,
@@ -156,9 +162,7 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let tables = Tables::read(&config.federation)?;
         let key = own_key(&config.state_dir)?;
-        let http = TcpListener::bind(config.listen.http)
-            .await
-            .with_context(|| format!("listening for REST on {}", config.listen.http))?;
+        let http = listen(config.listen.http).await?;
         let name = Name::new(config.federation.name.clone())?;
         let origin = log_origin(name.as_str());
         let (store, witnesses) = open_store(args, &config.state_dir, &key, &origin).await?;

@@ -56,7 +56,7 @@ impl Stranger {
 
     /// As [`Self::new`], with a key that somebody keeps in `state`.
     async fn with_key_of(state: &Path, dao: Address) -> Self {
-        let key = SigningKey::from_seed(&*load_key(&state.join("key")).unwrap());
+        let key = SigningKey::from_seed(&load_key(&state.join("key")).unwrap());
         let config =
             LinkConfig { secret: key.seed(), listen: Vec::new(), limits: Limits::default() };
         let (link, inbox) = Link::start(config).await.unwrap();

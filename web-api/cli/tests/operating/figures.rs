@@ -89,7 +89,7 @@ fn figures_are_served_on_an_address_of_their_own_and_every_parser_reads_them() {
         values["sahakar_http_request_seconds_bucket{le=\"+Inf\"}"],
         values["sahakar_ready"],
     ];
-    assert_eq!(counted, [2.0, 1.0, 1.0, 1.0, 5.0, 5.0, 1.0]);
+    assert_eq!(format!("{counted:?}"), "[2.0, 1.0, 1.0, 1.0, 5.0, 5.0, 1.0]");
     assert!(text.contains("sahakar_link_"), "those of the link, too");
     // Buyers do not see them, and whoever collects them sees nothing else.
     assert_eq!(fetch(&format!("{}/metrics", node.url())).0, 404);
