@@ -112,7 +112,15 @@ fn repository_has_its_papers() {
 }
 
 /// Files whose public fields are the configuration of a DAO node.
-const CONFIGURATION: [&str; 3] = ["config.rs", "http_config.rs", "prices_config.rs"];
+const CONFIGURATION: [&str; 7] = [
+    "config.rs",
+    "config/dao.rs",
+    "config/federation.rs",
+    "config/sealing.rs",
+    "groups_config.rs",
+    "http_config.rs",
+    "prices_config.rs",
+];
 
 #[test]
 fn every_key_of_the_configuration_is_in_its_guide() {

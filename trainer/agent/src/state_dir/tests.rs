@@ -66,11 +66,11 @@ fn another_key_leaves_behind_what_belonged_to_the_former_and_a_crash_in_between_
     // Cut off after a part was moved, and after the key was.
     for (number, moved) in [(2, &[ROUND][..]), (3, &[ROUND, COHORT, KEY][..])] {
         fill();
-        fs::write(path(KEY), &second).unwrap();
+        replace(dir.path(), &path(KEY), &second).unwrap();
         let former = path(&format!("keys/{number}"));
         fs::create_dir_all(&former).unwrap();
         moved.iter().for_each(|name| fs::rename(path(name), former.join(name)).unwrap());
-        fs::write(path("next-key"), &first).unwrap();
+        replace(dir.path(), &path("next-key"), &first).unwrap();
         let state = StateDir::open(dir.path()).unwrap();
         assert_eq!(*state.key(None).unwrap(), *old);
         assert_eq!(fs::read(former.join(KEY)).unwrap(), second);

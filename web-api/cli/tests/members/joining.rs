@@ -7,8 +7,8 @@ use crate::assembly::{Assembly, done};
 /// A member of the roll, as REST has it.
 fn on_the_roll(assembly: &Assembly<'_>, key: &str) -> Option<Value> {
     let roll = assembly.get("/v1/members");
-    let members = roll["members"].as_array().unwrap().iter();
-    members.filter(|member| member["member"] == key).cloned().next()
+    let mut members = roll["members"].as_array().unwrap().iter();
+    members.find(|member| member["member"] == key).cloned()
 }
 
 /// From an invitation to a place on the roll, and off it again.

@@ -1,5 +1,9 @@
 //! A co-operative as its members use it: the program's own processes, commands at a terminal, and what REST says afterwards.
-#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy's in-tests allowance does not reach helpers"
+)]
 #![expect(dead_code, reason = "other test files use the rest of what is shared")]
 
 mod assembly;
