@@ -1,7 +1,7 @@
 //! Every number of every kind of entry at the edges of its type, and words of SQL in every text: taken or refused by name,
 //! never a panic, and a refusal changes nothing.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 #![expect(dead_code, reason = "each test file uses its part of the shared world")]
 
 mod world;

@@ -109,7 +109,7 @@ async fn predictions_at_once_share_passes_and_one_that_cannot_be_computed_fails_
     assert!(shared < AT_ONCE, "none shared a pass");
     assert_eq!(calls_left(&node, &key).await, (AT_ONCE / 10).to_string());
     let predictions = node.state.store().view(|state| state.counts().predictions);
-    assert_eq!(predictions as usize, 8 + AT_ONCE - AT_ONCE / 10);
+    assert_eq!(predictions, (8 + AT_ONCE - AT_ONCE / 10) as u64);
 }
 
 /// On one thread: all of them ask before the first is booked.
@@ -127,7 +127,7 @@ async fn who_finds_the_queue_full_is_told_when_to_come_again_and_charged_nothing
     }
     assert_eq!(calls_left(&node, &key).await, MORE.to_string());
     let reserved = node.state.store().view(|state| state.counts().predictions);
-    assert_eq!(reserved as usize, PLACES);
+    assert_eq!(reserved, PLACES as u64);
     assert_eq!(figure(&node, "sahakar_inference_waiting"), 0);
     // The same request, a moment later.
     assert_eq!(node.infer(&key, &body).await.status, 200);

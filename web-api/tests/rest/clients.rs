@@ -32,7 +32,7 @@ fn script(name: &str) -> Command {
 }
 
 async fn succeeds(mut command: Command) {
-    let run = command.output().await.unwrap();
+    let run = command.output().await.expect("python3 is installed");
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let all = said(&run.stdout) + &said(&run.stderr);
     assert!(run.status.success(), "{all}");

@@ -1,6 +1,7 @@
-//! The served log, read by others: by a script that follows the specifications' text, and by a client of C2SP logs from PyPI.
+//! The served log, read by others: by a script that follows the specifications' text, and by a client of C2SP logs from the package index.
 //! What they need is installed by the script, which takes a network: the test runs where `SAHAKAR_REQUIRE_PYTHON_CLIENTS` asks
 //! for it.
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use std::path::Path;
 

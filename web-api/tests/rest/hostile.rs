@@ -1,4 +1,5 @@
 //! What members would send to do harm: refused with a named problem, and the log is what it was.
+#![expect(clippy::unwrap_used, reason = "clippy's in-tests allowance does not reach helpers")]
 
 use data_dao_governance::{
     Action, Ballot, BallotSecrecy, Cancellation, Capacity, Choice, ClaimedKey, Consent, Delegation,

@@ -9,6 +9,7 @@ to be.
 """
 
 import base64
+import fcntl
 import json
 import os
 import subprocess
@@ -19,6 +20,14 @@ PACKAGES = ["opentelemetry-proto==1.45.2", "prometheus-client==0.26.0", "protobu
 
 
 def python_of(folder):
+    # Tests that run at the same time make one environment, not two in the same place.
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(f"{folder}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return locked_python_of(folder)
+
+
+def locked_python_of(folder):
     python = os.path.join(folder, "bin", "python")
     done = os.path.join(folder, "done")
     wanted = "\n".join([sys.version, *PACKAGES])
