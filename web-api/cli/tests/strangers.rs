@@ -8,8 +8,8 @@ use std::{fs, path::Path};
 use aggregator_network::{Address, Inbox, Limits, Link, LinkConfig, load_key};
 use aggregator_protocol::{
     AcceptedSet, ContributorReply, ContributorRequest, CustodyKey, DaoReply, DaoRequest,
-    FederationTerms, FetchedReceipt, JoinRequest, PartyScalars, Refusal, RoundGrant, RoundId,
-    RoundReceipt, ScalarOpening, ScalarShares, from_wire, to_wire,
+    FederationTerms, FetchedReceipt, JoinRequest, OpenedScalars, PartyScalars, Refusal, RoundGrant,
+    RoundId, RoundReceipt, ScalarOpening, ScalarShares, from_wire, to_wire,
 };
 use aggregator_round::Admission;
 use aggregator_strategy::participation_key;
@@ -86,7 +86,11 @@ impl Stranger {
             probe: Digest([8; 32]),
             opening: opening.digest(),
             accepted: AcceptedSet::new(accepted).unwrap(),
-            scalars: vec![],
+            // One for each contribution, or it is no receipt at all.
+            scalars: vec![
+                OpenedScalars { value: 1, innovation: 1, contrast: 1 };
+                terms.cohort.len()
+            ],
             dropped: vec![],
             refused: vec![],
             commitments: vec![],
