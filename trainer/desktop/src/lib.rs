@@ -39,11 +39,11 @@ pub use devices::{Compared, DEVICES, DeviceSpeed, Devices};
 pub use effect::{Effect, Run};
 pub use log_check::{Claim, Seen, Unproven};
 pub use news::{Checked, Failure, News};
-#[cfg(target_os = "linux")]
-pub use os::call_the_other;
 pub use os::{
     Attended, Autostart, Glimpse, Said, Shown, Standing, Surroundings, SystemSettings, Tell, Word,
 };
+#[cfg(target_os = "linux")]
+pub use os::{call_the_other, session_bus};
 pub use preview::{COLUMNS_LISTED_MAX, Column, Preview, PreviewError};
 pub use runner::{Home, HomeError, Runners};
 pub use screen::Screen;

@@ -137,7 +137,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
 /// Whether the window that has `home` open already shows itself, and the invitation.
 #[cfg(target_os = "linux")]
 fn shown_by_the_other(home: &Path, invitation: Option<&str>) -> bool {
-    let bus = zbus::blocking::connection::Builder::session().and_then(|bus| bus.build());
+    let bus = trainer_desktop::session_bus().and_then(|bus| bus.build());
     bus.is_ok_and(|bus| trainer_desktop::call_the_other(&bus, home, invitation))
 }
 

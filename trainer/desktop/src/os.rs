@@ -31,3 +31,16 @@ pub use glimpse::{Glimpse, Said, Standing};
 pub use instance::call_the_other;
 pub use surroundings::{Shown, Surroundings, Tell, Word};
 pub use system_settings::SystemSettings;
+
+/// How long an answer on the session's bus may take: a person waits for the window.
+#[cfg(target_os = "linux")]
+const ANSWER_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How to reach the bus of the session that this process is in. Whoever does not answer there is given up after two seconds.
+///
+/// # Errors
+/// If the session names no bus.
+#[cfg(target_os = "linux")]
+pub fn session_bus() -> zbus::Result<zbus::blocking::connection::Builder<'static>> {
+    Ok(zbus::blocking::connection::Builder::session()?.method_timeout(ANSWER_MAX))
+}

@@ -27,6 +27,9 @@ use zbus::{
     zvariant::{OwnedValue, Structure},
 };
 
+/// How long anything may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Ended with the test.
 struct Bus {
     daemon: Child,
@@ -63,16 +66,20 @@ impl Bus {
         self.builder().build().unwrap()
     }
 
-    fn builder(&self) -> Builder<'_> {
-        Builder::address(self.address.as_str()).unwrap()
+    fn builder(&self) -> Builder<'static> {
+        described(&self.address).unwrap()
     }
 
     /// What surrounds a window on `home`.
     fn surroundings(&self, home: &str) -> Surroundings {
         let address = self.address.clone();
-        let connect = move || Builder::address(address.as_str()).ok()?.build().ok();
-        Surroundings::on(connect, Path::new(home), || {}).unwrap()
+        Surroundings::on(move || described(&address), Path::new(home), || {}).unwrap()
     }
+}
+
+/// A connection on which an answer that never comes fails a test instead of holding it up.
+fn described(address: &str) -> zbus::Result<Builder<'static>> {
+    Ok(Builder::address(address)?.method_timeout(PATIENCE))
 }
 
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -82,7 +89,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(begun.elapsed() < PATIENCE, "{what}");
         std::thread::yield_now();
     }
 }
@@ -287,7 +294,7 @@ fn what_happens_is_told_once_and_only_if_it_is_wanted() {
     let counted = json!({"event": "counted", "round": 4, "value": 0.01, "participants": 8});
     session.news.send((Seat::FIRST, News::Trainer(counted))).unwrap();
     session.window.attend(false);
-    let next = || heard.recv_timeout(Duration::from_secs(20)).unwrap();
+    let next = || heard.recv_timeout(PATIENCE).unwrap();
     let (title, body) = next();
     assert_eq!(
         (title.as_str(), body.as_str()),

@@ -104,19 +104,21 @@ impl Surroundings {
     /// If there is no thread.
     pub fn open(home: &Path, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         #[cfg(target_os = "linux")]
-        let connect = || linux::connected(zbus::blocking::connection::Builder::session());
+        let connect = super::session_bus;
         #[cfg(not(target_os = "linux"))]
         let connect = || None::<()>;
         Self::on(connect, home, wake)
     }
 
-    /// Speaks over the connections that `connect` opens.
+    /// Speaks over the connections that `connect` describes.
     ///
     /// # Errors
     /// If there is no thread.
     #[cfg(target_os = "linux")]
     pub fn on(
-        connect: impl Fn() -> Option<zbus::blocking::Connection> + Send + 'static,
+        connect: impl Fn() -> zbus::Result<zbus::blocking::connection::Builder<'static>>
+        + Send
+        + 'static,
         home: &Path,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
@@ -178,24 +180,16 @@ mod linux {
         time::Duration,
     };
 
-    use zbus::blocking::{Connection, connection::Builder};
+    use zbus::blocking::connection::Builder;
 
     use super::{Ears, Shown, Tell};
     use crate::os::{instance, notifier, tray::Tray};
 
-    /// How long an answer may take.
-    const ANSWER_MAX: Duration = Duration::from_secs(2);
-
     /// How often is looked whether there is another panel.
     const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-    /// A connection, if there is a bus.
-    pub(super) fn connected(builder: zbus::Result<Builder<'_>>) -> Option<Connection> {
-        builder.ok()?.method_timeout(ANSWER_MAX).build().ok()
-    }
-
     pub(super) struct Speaking {
-        pub(super) connect: Box<dyn Fn() -> Option<Connection> + Send>,
+        pub(super) connect: Box<dyn Fn() -> zbus::Result<Builder<'static>> + Send>,
         pub(super) name: String,
         pub(super) ears: Ears,
         pub(super) tray: Option<Tray>,
@@ -204,12 +198,14 @@ mod linux {
 
     impl Speaking {
         pub(super) fn run(mut self, told: &Receiver<Tell>) {
-            let bus = (self.connect)();
+            let application = instance::Application(self.ears.clone());
+            // Served from before the first message is read: zbus drops calls that come before, and never answers them.
+            let bus = (self.connect)()
+                .and_then(|bus| bus.serve_at(instance::PATH, application)?.build())
+                .ok();
             if let Some(bus) = &bus {
-                let application = instance::Application(self.ears.clone());
                 // One that has the name already answers second starts; this window works without.
-                let _refused = bus.object_server().at(instance::PATH, application).is_err()
-                    || bus.request_name(self.name.as_str()).is_err();
+                let _refused = bus.request_name(self.name.as_str()).is_err();
             }
             loop {
                 match told.recv_timeout(LOOK_EVERY) {
@@ -232,7 +228,7 @@ mod linux {
         fn show(&mut self, shown: Shown) {
             if let Some(tray) = &self.tray {
                 tray.show(shown);
-            } else if let Some(bus) = (self.connect)() {
+            } else if let Ok(bus) = (self.connect)() {
                 self.tray = Tray::new(bus, shown, self.ears.clone()).ok();
             }
         }

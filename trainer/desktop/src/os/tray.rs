@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use zbus::blocking::{Connection, Proxy, fdo::DBusProxy};
+use zbus::blocking::{Connection, Proxy, connection::Builder, fdo::DBusProxy};
 
 use super::{
     Standing, Word,
@@ -34,12 +34,12 @@ pub(super) struct Tray {
 }
 
 impl Tray {
-    /// Puts an icon on `bus`, a connection of its own.
-    pub(super) fn new(bus: Connection, shown: Shown, ears: Ears) -> zbus::Result<Self> {
+    /// Puts an icon on the connection that `bus` describes, one of its own.
+    pub(super) fn new(bus: Builder<'_>, shown: Shown, ears: Ears) -> zbus::Result<Self> {
         let shown = Arc::new(Mutex::new(shown));
         let icon = Icon { shown: Arc::clone(&shown), ears: ears.clone() };
-        bus.object_server().at(PATH, icon)?;
-        bus.object_server().at(menu::PATH, Menu { shown: Arc::clone(&shown), ears })?;
+        let menu = Menu { shown: Arc::clone(&shown), ears };
+        let bus = bus.serve_at(PATH, icon)?.serve_at(menu::PATH, menu)?.build()?;
         let mut tray = Self { bus, shown, announced: None };
         tray.announce();
         Ok(tray)
