@@ -199,7 +199,7 @@ mod linux {
     impl Speaking {
         pub(super) fn run(mut self, told: &Receiver<Tell>) {
             let application = instance::Application(self.ears.clone());
-            // Served from before the first message is read: zbus drops calls that come before, and never answers them.
+            // By the builder, which serves before it reads: zbus neither hands on nor answers a call that comes before.
             let bus = (self.connect)()
                 .and_then(|bus| bus.serve_at(instance::PATH, application)?.build())
                 .ok();
