@@ -17,23 +17,26 @@ START_MAX = 1.0  # seconds
 
 
 def write(folder, name, measured, trial):
-    """Keeps what was measured, and makes the tables of all that the folder has: printed and in RESULTS.md.
+    """Keeps what was measured, and puts its tables into RESULTS.md, where sections that were not measured now stay.
 
     A trial goes to files of its own in the folder, and leaves the project's RESULTS.md alone.
     """
     folder = Path(folder) / "trial" if trial else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(measured, indent=1))
-    texts = []
-    for name, section in (("federations", federations), ("throughput", throughput)):
-        path = folder / f"{name}.json"
-        if path.exists():
-            texts.append(section(json.loads(path.read_text()), date.fromtimestamp(path.stat().st_mtime)))
+    made = {"federations": federations, "throughput": throughput}[name](measured, date.today())
     file = folder / FILE.name if trial else FILE
     old = file.read_text() if file.exists() else OPENING
-    text = "\n\n".join(texts) + "\n"
-    file.write_text(old.split(MARK)[0] + MARK + "\n\n" + text)
-    print(f"\n{text}\nwritten to {file}", flush=True)
+    told, _, before = old.partition(MARK)
+    sections = {**by_title(before), **by_title(made)}
+    file.write_text(told + MARK + "\n\n" + "\n\n".join(sections.values()) + "\n")
+    print(f"\n{made}\n\nwritten to {file}", flush=True)
+
+
+def by_title(text):
+    """Sections by their title."""
+    parts = ("## " + part.strip() for part in ("\n" + text).split("\n## ")[1:])
+    return {part.partition("\n")[0]: part for part in parts}
 
 
 def table(head, rows):
@@ -54,10 +57,10 @@ def setting(measured, day):
 
 
 def federations(measured, day):
-    """The section on equal federations."""
-    blocks = [f"## The same federation\n\n{setting(measured, day)}"]
+    """The sections on equal federations, one for each model."""
+    blocks = []
     for model, of in measured["models"].items():
-        blocks.append(f"### {model}, {of['rounds']} rounds")
+        blocks.append(f"## The same federation: {model}, {of['rounds']} rounds\n\n{setting(measured, day)}")
         blocks.append(taken_table(of["runs"]))
         blocks.append(parts_table(of["runs"]))
         blocks.append(figures_table(of["runs"]))
